@@ -1,0 +1,55 @@
+"""Names, labels and buckets of every metric that Hostler publishes: one place, because dashboards break on renames.
+
+Buckets of request durations are vLLM's end-to-end list with edges for short answers and for jobs of minutes;
+those of inter-token latency are vLLM's list with 20, 30 and 40 ms, where usual objectives lie.
+"""
+
+from __future__ import annotations
+
+# Serving (labels: SERVING_LABELS).
+REQUEST_DURATION = "hostler_request_duration_seconds"
+TIME_TO_FIRST_TOKEN = "hostler_time_to_first_token_seconds"
+INTER_TOKEN_LATENCY = "hostler_inter_token_latency_seconds"
+QUEUE_DURATION = "hostler_queue_duration_seconds"
+REQUESTS_IN_FLIGHT = "hostler_requests_in_flight"
+TOKENS_TOTAL = "hostler_tokens_total"
+BATCH_SIZE = "hostler_batch_size"
+
+SERVING_LABELS = ("namespace", "service", "model", "family", "task", "accelerator", "revision")
+"""Every serving metric carries these; durations of whole requests add ``code``, tokens add ``type``."""
+CODE_LABEL = "code"
+TOKEN_TYPE_LABEL = "type"
+
+REQUEST_BUCKETS = (
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0,
+    50.0, 60.0, 120.0, 240.0, 300.0, 480.0, 600.0, 960.0, 1800.0, 1920.0, 7680.0,
+)  # fmt: skip
+TIME_TO_FIRST_TOKEN_BUCKETS = (
+    0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0,
+    160.0, 640.0, 2560.0,
+)  # fmt: skip
+INTER_TOKEN_LATENCY_BUCKETS = (
+    0.001, 0.0025, 0.005, 0.01, 0.02, 0.025, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5,
+    5.0, 7.5, 10.0, 20.0, 40.0, 80.0,
+)  # fmt: skip
+
+# Training, served by rank 0 (labels: TRAINING_LABELS).
+TRAINING_STEP = "hostler_training_step"
+TRAINING_LOSS = "hostler_training_loss"
+TRAINING_TOKENS_TOTAL = "hostler_training_tokens_total"
+TRAINING_STEP_DURATION = "hostler_training_step_duration_seconds"
+TRAINING_MFU = "hostler_training_model_flops_utilization_ratio"
+TRAINING_LEARNING_RATE = "hostler_training_learning_rate"
+TRAINING_GRADIENT_NORM = "hostler_training_gradient_norm"
+TRAINING_CHECKPOINT_STEP = "hostler_training_checkpoint_step"
+TRAINING_LABELS = ("namespace", "job", "attempt", "family", "accelerator")
+
+# Accelerators, served by the exporter on each node (labels: ACCELERATOR_LABELS).
+ACCELERATOR_UTILIZATION = "hostler_accelerator_utilization_ratio"
+ACCELERATOR_MEMORY_USED = "hostler_accelerator_memory_used_bytes"
+ACCELERATOR_MEMORY_TOTAL = "hostler_accelerator_memory_total_bytes"
+ACCELERATOR_POWER = "hostler_accelerator_power_watts"
+ACCELERATOR_ENERGY = "hostler_accelerator_energy_joules_total"
+ACCELERATOR_HEALTHY = "hostler_accelerator_healthy"
+ACCELERATOR_INFO = "hostler_accelerator_info"
+ACCELERATOR_LABELS = ("vendor", "type", "device", "node", "namespace", "pod", "container", "simulated")
