@@ -1,0 +1,1 @@
+"""The kubelet's two gRPC APIs on unix sockets: device plugins and PodResources."""
