@@ -1,0 +1,225 @@
+"""Parts that several kinds share: families, sources, accelerators, pods, resources."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from hostler.api.conditions import Condition
+from hostler.api.schema import ApiModel, Decimal, Name, Quantity, StatusModel, Text, cel, rules
+
+
+class Family(StrEnum):
+    """Model families that Hostler names; which of them this release can train and serve is said in status."""
+
+    CHAT = "chat"
+    CODE = "code"
+    BERT = "bert"
+    TEXT_TO_IMAGE = "text-to-image"
+    TEXT_TO_VIDEO = "text-to-video"
+    SPEECH_TO_TEXT = "speech-to-text"
+    GAN = "gan"
+    VAE = "vae"
+    CUSTOM = "custom"
+
+
+class PvcSource(ApiModel):
+    """A directory or file on a PersistentVolumeClaim of the same namespace."""
+
+    claim_name: Name
+    """Name of the claim."""
+    path: Annotated[
+        str,
+        Field(
+            max_length=512,
+            json_schema_extra=rules(
+                cel("!self.startsWith('/') && !self.contains('..')", "must be relative and must not contain '..'")
+            ),
+        ),
+    ] = ""
+    """File or directory below the volume's root; empty means the root."""
+
+
+class ConfigMapSource(ApiModel):
+    """One key of a ConfigMap of the same namespace: for small data, at most 1 MiB."""
+
+    name: Name
+    """Name of the ConfigMap."""
+    key: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+    """Key whose value is the data."""
+
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class HttpSource(ApiModel):
+    """A file behind a URL; the pod downloads it, the operator fetches nothing."""
+
+    url: Annotated[
+        str,
+        Field(
+            max_length=2048,
+            pattern=r"^https?://[^\s@]+$",
+        ),
+    ]
+    """http or https URL without user information."""
+    sha256: Sha256 | None = None
+    """Expected SHA-256 of the content, 64 lower-case hex digits. Without it the content is taken as it comes."""
+
+
+class S3Source(ApiModel):
+    """Objects below a prefix of an S3-compatible bucket."""
+
+    bucket: Annotated[str, Field(min_length=3, max_length=63, pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$")]
+    """Name of the bucket."""
+    prefix: Annotated[str, Field(max_length=1024)] = ""
+    """Key prefix."""
+    endpoint: Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\s@]+$")] | None = None
+    """Endpoint of an S3-compatible store; absent means the cloud's own."""
+
+
+class HubSource(ApiModel):
+    """A repository of a model hub that speaks the Hugging Face protocol."""
+
+    repository: Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)?$")]
+    """Repository id, organisation/name."""
+    revision: Annotated[str, Field(min_length=1, max_length=128)] = "main"
+    """Branch, tag or commit."""
+
+
+class OciSource(ApiModel):
+    """An OCI artifact."""
+
+    reference: Annotated[str, Field(min_length=1, max_length=512)]
+    """Registry reference with tag or digest."""
+
+
+class FeedbackSource(ApiModel):
+    """What users said of the answers of a service of the same namespace."""
+
+    service: Name
+    """Name of the InferenceService."""
+
+
+_SOURCES = ("pvc", "configMap", "http", "s3", "hf", "oci", "feedback")
+_EXACTLY_ONE = "[" + ", ".join(f"has(self.{name})" for name in _SOURCES) + "].exists_one(x, x)"
+
+
+class Source(ApiModel):
+    """Where data or a model comes from. Exactly one of the members is set."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(cel(_EXACTLY_ONE, "exactly one of " + ", ".join(_SOURCES) + " must be set"))
+    )
+
+    pvc: PvcSource | None = None
+    """A PersistentVolumeClaim of the same namespace."""
+    config_map: ConfigMapSource | None = None
+    """One key of a ConfigMap of the same namespace."""
+    http: HttpSource | None = None
+    """A file behind an http or https URL."""
+    s3: S3Source | None = None
+    """Objects of an S3-compatible bucket."""
+    hf: HubSource | None = None
+    """A repository of a model hub."""
+    oci: OciSource | None = None
+    """An OCI artifact."""
+    feedback: FeedbackSource | None = None
+    """Collected feedback of an InferenceService."""
+
+    @property
+    def member(self) -> str:
+        """Name of the member that is set, as it stands in the manifest."""
+        chosen = next(name for name in type(self).model_fields if getattr(self, name) is not None)
+        return type(self).model_fields[chosen].alias or chosen
+
+
+class Accelerators(ApiModel):
+    """What each pod gets from a pool."""
+
+    pool: Name
+    """Name of an AcceleratorPool."""
+    per_pod: Annotated[int, Field(ge=1, le=64)] = 1
+    """Accelerators of each pod, in the unit that the pool's type advertises. In a cpu pool it must be 1."""
+
+
+class PodRange(ApiModel):
+    """How many pods."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(cel("self.min <= self.max", "min must not be above max", field_path=".min"))
+    )
+
+    min: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Fewest pods that make sense; the object waits until they fit."""
+    max: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Most pods that it can use."""
+
+
+class PodResources(ApiModel):
+    """CPU and memory of one pod, beside its accelerators."""
+
+    cpu: Quantity = "1"
+    """CPU request in cores; also the number of compute threads."""
+    memory: Quantity = "2Gi"
+    """Memory request and limit, in bytes."""
+
+
+class Toleration(ApiModel):
+    """A taint that pods on a pool accept."""
+
+    key: Annotated[str, Field(min_length=1, max_length=253)]
+    """Key of the taint."""
+    operator: Annotated[str, Field(pattern=r"^(Equal|Exists)$", max_length=8)] = "Exists"
+    """Equal compares the value, Exists does not."""
+    value: Annotated[str, Field(max_length=63)] | None = None
+    """Value of the taint, with operator Equal."""
+    effect: Annotated[str, Field(pattern=r"^(NoSchedule|PreferNoSchedule|NoExecute)$", max_length=20)] | None = None
+    """Effect of the taint; absent means every effect."""
+
+
+class Figure(ApiModel):
+    """A named figure, as a string, because the API knows no floats."""
+
+    name: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z][a-z0-9_]*$")]
+    """Name with its unit where it has one, such as validation_loss."""
+    value: Annotated[str, Field(min_length=1, max_length=32)]
+    """The figure."""
+
+
+class Failure(StatusModel):
+    """Why the last attempt failed, in the container's own words."""
+
+    reason: Annotated[str, Field(max_length=63)]
+    """Machine-readable reason."""
+    message: Text
+    """Sentence for people."""
+    exit_code: int | None = None
+    """Exit code of the container, where it had one."""
+
+
+Conditions = Annotated[
+    tuple[Condition, ...],
+    Field(
+        max_length=16,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    ),
+]
+
+__all__ = [
+    "Accelerators",
+    "Conditions",
+    "ConfigMapSource",
+    "Decimal",
+    "Failure",
+    "Family",
+    "Figure",
+    "HttpSource",
+    "PodRange",
+    "PodResources",
+    "PvcSource",
+    "Source",
+    "Toleration",
+]

@@ -1,0 +1,139 @@
+"""InferenceService: a model behind its task's API."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from hostler.api.common import Accelerators, Conditions, Failure, PodRange, PodResources
+from hostler.api.schema import ApiModel, Name, StatusModel, cel, rules
+
+NAME_LIMIT = 52
+
+
+class ServiceCondition:
+    """Condition types of an inference service."""
+
+    ACCEPTED = "Accepted"
+    """True when the spec can be honoured as a whole; False names the field and the way out."""
+    ADMITTED = "Admitted"
+    """True when the replicas fit into the pool; False says why they wait."""
+    READY = "Ready"
+    """True when every replica of the current revision answers its sample request."""
+
+
+class ServiceReason(StrEnum):
+    """Reasons, each used by the conditions named."""
+
+    VALID = "Valid"
+    """Accepted: set when nothing speaks against the spec."""
+    MODEL_NOT_FOUND = "ModelNotFound"
+    """Accepted: set when spec.model names no Model or ClusterModel."""
+    MODEL_NOT_READY = "ModelNotReady"
+    """Admitted: set when the model's artifacts are not there."""
+    SOURCE_NOT_SUPPORTED = "SourceNotSupported"
+    """Accepted: set when this release cannot serve from the model's source."""
+    POOL_NOT_FOUND = "PoolNotFound"
+    """Accepted: set when spec.accelerators.pool names no AcceleratorPool."""
+    POOL_TOO_SMALL = "PoolTooSmall"
+    """Accepted: set when even the empty pool could not hold the replicas."""
+    POOL_NOT_READY = "PoolNotReady"
+    """Admitted: set when the pool has no usable devices."""
+    FAMILY_NOT_AVAILABLE = "FamilyNotAvailable"
+    """Accepted: set when no bundled runtime serves the family."""
+    INCOMPATIBLE_ACCELERATOR = "IncompatibleAccelerator"
+    """Accepted: set when the accelerator type cannot serve the family."""
+    UNSUPPORTED_COUNT = "UnsupportedCount"
+    """Accepted: set when the accelerator type does not come in that count per pod."""
+    PRIVILEGE_NOT_ALLOWED = "PrivilegeNotAllowed"
+    """Accepted: set when the type needs a privilege that the pool does not allow."""
+    WAITING_FOR_CAPACITY = "WaitingForCapacity"
+    """Admitted: set when the accelerators are there but in use."""
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    """Admitted: set when the pool's quota leaves no room."""
+    PLACED = "Placed"
+    """Admitted: set when the replicas fit."""
+    PENDING = "Pending"
+    """Ready: set before the first decision."""
+    STARTING = "Starting"
+    """Ready: set while replicas load the model and answer their sample request."""
+    SERVING = "Serving"
+    """Ready: set when every replica of the current revision is ready."""
+    UPDATING = "Updating"
+    """Ready: set while replicas of an older revision are replaced; requests are answered meanwhile."""
+    REPLICA_FAILED = "ReplicaFailed"
+    """Ready: set when a replica of the current revision stopped with an error; the message is the container's."""
+    NOT_ADMITTED = "NotAdmitted"
+    """Ready: set when Accepted or Admitted is False."""
+
+
+class ModelReference(ApiModel):
+    """A model of the same namespace, or of the cluster's catalog."""
+
+    kind: Annotated[str, Field(pattern=r"^(Model|ClusterModel)$", max_length=16)] = "Model"
+    """Model or ClusterModel."""
+    name: Name
+    """Name of the model."""
+
+
+class Serving(ApiModel):
+    """How each replica serves."""
+
+    max_batch_size: Annotated[int, Field(ge=1, le=4096)] = 8
+    """Most requests that are computed together."""
+    max_queue: Annotated[int, Field(ge=1, le=100_000)] = 128
+    """Most requests that wait in one replica; more are answered with 429."""
+    max_new_tokens: Annotated[int, Field(ge=1, le=1_048_576)] = 256
+    """Most tokens of one answer."""
+    drain_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
+    """How long a replica that must go finishes what it has accepted."""
+
+
+class InferenceServiceSpec(ApiModel):
+    """Which model, where, how many."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                "self.pods.min == self.pods.max",
+                "this release does not scale by load: give min and max the same number",
+                field_path=".pods",
+            )
+        )
+    )
+
+    model: ModelReference
+    """The model to serve."""
+    accelerators: Accelerators
+    """What each replica gets."""
+    pods: PodRange = PodRange()
+    """How many replicas; min and max must be equal in this release."""
+    resources: PodResources = PodResources()
+    """CPU and memory of each replica."""
+    serving: Serving = Serving()
+    """How each replica serves."""
+
+
+class InferenceServiceStatus(StatusModel):
+    """Where the service stands."""
+
+    observed_generation: Annotated[int, Field(ge=0)] = 0
+    """Generation of the spec that this status speaks of."""
+    conditions: Conditions = ()
+    """Accepted, Admitted, Ready."""
+    url: Annotated[str, Field(max_length=512)] | None = None
+    """Where clients inside the cluster reach it; OpenAI clients append /v1."""
+    replicas: Annotated[int, Field(ge=0)] = 0
+    """Replicas that exist."""
+    ready_replicas: Annotated[int, Field(ge=0)] = 0
+    """Replicas that are ready."""
+    updated_replicas: Annotated[int, Field(ge=0)] = 0
+    """Replicas of the current revision."""
+    revision: Annotated[str, Field(max_length=63)] | None = None
+    """Hash of what the replicas run."""
+    accelerator_type: Annotated[str, Field(max_length=63)] | None = None
+    """Type of the accelerators that the replicas hold."""
+    last_failure: Failure | None = None
+    """Why a replica last stopped with an error."""

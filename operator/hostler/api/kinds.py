@@ -1,0 +1,171 @@
+"""The table of kinds: everything that CRDs, RBAC, the operator and the CLI need to know of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hostler.api.inferenceservice import NAME_LIMIT as SERVICE_NAME_LIMIT
+from hostler.api.inferenceservice import InferenceServiceSpec, InferenceServiceStatus
+from hostler.api.model import ModelSpec, ModelStatus
+from hostler.api.pool import AcceleratorPoolSpec, AcceleratorPoolStatus
+from hostler.api.schema import API_VERSION, GROUP, VERSION, ApiModel, StatusModel
+from hostler.api.trainingjob import NAME_LIMIT as JOB_NAME_LIMIT
+from hostler.api.trainingjob import TrainingJobSpec, TrainingJobStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One printer column. ``priority`` 1 shows only in wide output."""
+
+    name: str
+    path: str
+    type: str = "string"
+    priority: int = 0
+    description: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One resource of the API group."""
+
+    kind: str
+    plural: str
+    short_names: tuple[str, ...]
+    namespaced: bool
+    spec: type[ApiModel]
+    status: type[StatusModel]
+    columns: tuple[Column, ...]
+    name_limit: int = 63
+    """Longest metadata.name, because children derive theirs from it."""
+
+    @property
+    def singular(self) -> str:
+        return self.kind.lower()
+
+    @property
+    def crd_name(self) -> str:
+        return f"{self.plural}.{GROUP}"
+
+    @property
+    def api_version(self) -> str:
+        return API_VERSION
+
+    def path(self, *, namespace: str | None = None, name: str | None = None) -> str:
+        """REST path of the collection, or of one object."""
+        parts = ["/apis", GROUP, VERSION]
+        if self.namespaced and namespace is not None:
+            parts += ["namespaces", namespace]
+        parts.append(self.plural)
+        if name is not None:
+            parts.append(name)
+        return "/".join(parts)
+
+
+def _condition(kind: str, field: str) -> str:
+    return f'.status.conditions[?(@.type=="{kind}")].{field}'
+
+
+_AGE = Column(name="Age", path=".metadata.creationTimestamp", type="date")
+_READY = Column(name="Ready", path=_condition("Ready", "status"))
+_REASON = Column(name="State", path=_condition("Ready", "reason"))
+_MESSAGE = Column(name="Message", path=_condition("Ready", "message"), priority=1)
+
+POOL = Kind(
+    kind="AcceleratorPool",
+    plural="acceleratorpools",
+    short_names=("apool",),
+    namespaced=False,
+    spec=AcceleratorPoolSpec,
+    status=AcceleratorPoolStatus,
+    columns=(
+        Column(name="Type", path=".spec.acceleratorType"),
+        _READY,
+        Column(name="Capacity", path=".status.capacity", type="integer"),
+        Column(name="In Use", path=".status.inUse", type="integer"),
+        Column(name="Unhealthy", path=".status.unhealthy", type="integer"),
+        Column(name="Largest Free", path=".status.largestFreeBlock", type="integer"),
+        Column(name="Price", path=".spec.price.amount"),
+        Column(name="Currency", path=".spec.price.currency", priority=1),
+        Column(name="Simulated", path=".status.simulated", type="boolean", priority=1),
+        _MESSAGE,
+        _AGE,
+    ),
+)
+
+_MODEL_COLUMNS = (
+    Column(name="Family", path=".spec.family"),
+    Column(name="Task", path=".spec.task"),
+    _READY,
+    Column(name="Parameters", path=".spec.architecture.parameters", type="integer"),
+    Column(name="License", path=".spec.license"),
+    Column(name="Trained By", path=".spec.lineage.trainingJob"),
+    _MESSAGE,
+    _AGE,
+)
+
+CLUSTER_MODEL = Kind(
+    kind="ClusterModel",
+    plural="clustermodels",
+    short_names=("cmodel",),
+    namespaced=False,
+    spec=ModelSpec,
+    status=ModelStatus,
+    columns=_MODEL_COLUMNS,
+)
+
+MODEL = Kind(
+    kind="Model",
+    plural="models",
+    short_names=("mdl",),
+    namespaced=True,
+    spec=ModelSpec,
+    status=ModelStatus,
+    columns=_MODEL_COLUMNS,
+)
+
+TRAINING_JOB = Kind(
+    kind="TrainingJob",
+    plural="trainingjobs",
+    short_names=("tjob",),
+    namespaced=True,
+    spec=TrainingJobSpec,
+    status=TrainingJobStatus,
+    name_limit=JOB_NAME_LIMIT,
+    columns=(
+        _REASON,
+        Column(name="Percent", path=".status.progress.percent", type="integer"),
+        Column(name="Loss", path=".status.progress.loss"),
+        Column(name="Tokens/s", path=".status.progress.tokensPerSecond"),
+        Column(name="ETA", path=".status.progress.eta"),
+        Column(name="Pool", path=".spec.accelerators.pool"),
+        Column(name="Pods", path=".status.placement.pods", type="integer"),
+        Column(name="Restarts", path=".status.restarts", type="integer"),
+        Column(name="Model", path=".status.model"),
+        Column(name="Step", path=".status.progress.step", type="integer", priority=1),
+        _MESSAGE,
+        _AGE,
+    ),
+)
+
+INFERENCE_SERVICE = Kind(
+    kind="InferenceService",
+    plural="inferenceservices",
+    short_names=("hisvc",),
+    namespaced=True,
+    spec=InferenceServiceSpec,
+    status=InferenceServiceStatus,
+    name_limit=SERVICE_NAME_LIMIT,
+    columns=(
+        _READY,
+        _REASON,
+        Column(name="Model", path=".spec.model.name"),
+        Column(name="Pool", path=".spec.accelerators.pool"),
+        Column(name="Replicas", path=".status.readyReplicas", type="integer"),
+        Column(name="URL", path=".status.url"),
+        Column(name="Revision", path=".status.revision", priority=1),
+        _MESSAGE,
+        _AGE,
+    ),
+)
+
+KINDS = (POOL, CLUSTER_MODEL, MODEL, TRAINING_JOB, INFERENCE_SERVICE)

@@ -1,0 +1,131 @@
+"""Model and ClusterModel: one catalog entry, one schema, two kinds."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from hostler.api.common import Conditions, Family, Figure, Sha256, Source
+from hostler.api.schema import ApiModel, Name, StatusModel, Text, cel, rules
+
+
+class ModelCondition:
+    """Condition types of a model."""
+
+    READY = "Ready"
+    """True when the artifacts can be served."""
+
+
+class ModelReason(StrEnum):
+    """Reasons of ``Ready``."""
+
+    ARTIFACTS_AVAILABLE = "ArtifactsAvailable"
+    """Set when the place of the artifacts exists."""
+    ARTIFACTS_MISSING = "ArtifactsMissing"
+    """Set when the claim that holds the artifacts does not exist."""
+    SOURCE_NOT_SUPPORTED = "SourceNotSupported"
+    """Set when this release cannot serve from that kind of source."""
+
+
+class Architecture(ApiModel):
+    """Facts that sizing needs."""
+
+    parameters: Annotated[int, Field(ge=1)] | None = None
+    """Number of weights."""
+    context_length: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    """Longest sequence, in tokens."""
+    vocabulary_size: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    """Tokens of the vocabulary."""
+
+
+class MemoryFacts(ApiModel):
+    """Memory that serving needs, in bytes."""
+
+    weights_bytes: Annotated[int, Field(ge=1)]
+    """Size of the weights as stored."""
+    kv_bytes_per_token: Annotated[int, Field(ge=1)] | None = None
+    """Key-value cache of one token of context, in bytes: 2 x layers x KV heads x head size x bytes per value."""
+
+
+class Artifacts(ApiModel):
+    """The files."""
+
+    source: Source
+    """Where they are."""
+    format: Annotated[str, Field(pattern=r"^(huggingface)$", max_length=32)] = "huggingface"
+    """Layout of the directory: config, tokenizer and safetensors as the transformers library writes them."""
+    size_bytes: Annotated[int, Field(ge=1)] | None = None
+    """Bytes of all files together."""
+    sha256: Sha256 | None = None
+    """Hash over the sorted list of file names and file hashes."""
+
+
+class ModelSampleRequest(ApiModel):
+    """A request that a replica must answer before it is ready; also the example that people copy."""
+
+    path: Annotated[str, Field(max_length=256, pattern=r"^/[A-Za-z0-9/_.-]*$")]
+    """HTTP path, such as /v1/chat/completions."""
+    body: Annotated[str, Field(min_length=2, max_length=4096)]
+    """JSON body. The server puts its own model id in."""
+
+
+class Lineage(ApiModel):
+    """Where a model comes from."""
+
+    training_job: Name | None = None
+    """TrainingJob of the same namespace that put it out."""
+    training_job_uid: Annotated[str, Field(max_length=36)] | None = None
+    """Its UID, because names are used again."""
+    attempt: Annotated[int, Field(ge=0)] | None = None
+    """Attempt that finished."""
+    dataset_sha256: Sha256 | None = None
+    """Hash of the training data."""
+    base: Name | None = None
+    """Model that this one was made from."""
+
+
+class ModelSpec(ApiModel):
+    """One catalog entry."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(cel("self.family == oldSelf.family", "family cannot be changed", field_path=".family"))
+    )
+
+    family: Family
+    """Model family."""
+    task: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9-]+$")] = "text-generation"
+    """Task in the words of model hubs, such as text-generation."""
+    display_name: Annotated[str, Field(max_length=128)] | None = None
+    """Name for people."""
+    description: Text | None = None
+    """One paragraph for people."""
+    license: Annotated[str, Field(min_length=1, max_length=64)] = "unknown"
+    """SPDX expression of the weights' licence."""
+    artifacts: Artifacts
+    """The files."""
+    architecture: Architecture | None = None
+    """Facts about the network."""
+    memory: MemoryFacts | None = None
+    """Memory that serving needs."""
+    sample_request: ModelSampleRequest | None = None
+    """Request that proves that it works; absent means the family's own."""
+    metrics: Annotated[
+        tuple[Figure, ...],
+        Field(
+            max_length=64, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
+        ),
+    ] = ()
+    """Figures measured at the end of training."""
+    lineage: Lineage | None = None
+    """Where it comes from."""
+
+
+class ModelStatus(StatusModel):
+    """Whether it can be served."""
+
+    observed_generation: Annotated[int, Field(ge=0)] = 0
+    """Generation of the spec that this status speaks of."""
+    conditions: Conditions = ()
+    """Ready, with a reason."""

@@ -1,0 +1,141 @@
+"""AcceleratorPool: nodes that carry one accelerator type, with its price."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from hostler.api.common import Conditions, Toleration
+from hostler.api.schema import ApiModel, Decimal, StatusModel, cel, rules
+
+
+class PoolCondition:
+    """Condition types of a pool."""
+
+    READY = "Ready"
+    """True when the pool has the devices that it promises and all of them are healthy."""
+
+
+class PoolReason(StrEnum):
+    """Reasons of ``Ready``."""
+
+    DEVICES_AVAILABLE = "DevicesAvailable"
+    """Set when every promised device is there and healthy."""
+    UNKNOWN_ACCELERATOR_TYPE = "UnknownAcceleratorType"
+    """Set when no registry file describes spec.acceleratorType."""
+    RESOURCE_NAME_REQUIRED = "ResourceNameRequired"
+    """Set when the type's resource name depends on the installation (FPGA shells) and spec.resourceName is absent."""
+    NO_MATCHING_NODES = "NoMatchingNodes"
+    """Set when no node carries the labels of spec.nodeSelector."""
+    DEVICES_MISSING = "DevicesMissing"
+    """Set when matching nodes advertise no device of the type, or fewer than spec.expectedAccelerators."""
+    DEVICES_UNHEALTHY = "DevicesUnhealthy"
+    """Set when some devices are there but not allocatable."""
+    NODES_NOT_READY = "NodesNotReady"
+    """Set when a matching node is not ready or is cordoned."""
+
+
+class BillingStep(StrEnum):
+    """The time that a started piece of use is rounded up to."""
+
+    SECOND = "Second"
+    MINUTE = "Minute"
+    HOUR = "Hour"
+
+
+class Price(ApiModel):
+    """What one accelerator of this pool costs. It is the user's own figure; Hostler has none built in."""
+
+    amount: Decimal
+    """Price of one accelerator for one hour, in `currency`."""
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", max_length=3)]
+    """ISO 4217 code, such as EUR."""
+    source: Annotated[str, Field(min_length=1, max_length=256)]
+    """Where the figure comes from: a contract, a price list."""
+    date: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", max_length=10)]
+    """Day for which the figure holds, YYYY-MM-DD."""
+    billing_step: BillingStep = BillingStep.SECOND
+    """Use is rounded up to this step."""
+
+
+class Quota(ApiModel):
+    """What Hostler may use of a pool."""
+
+    accelerators: Annotated[int, Field(ge=0, le=1_000_000)]
+    """Most accelerators that Hostler's pods may hold at the same time."""
+
+
+_PRIVILEGES = "^(hostIPC|hostNetwork|SYS_NICE|IPC_LOCK|hugepages)$"
+
+
+class AcceleratorPoolSpec(ApiModel):
+    """Which nodes, which type, at what price."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                "!has(self.resourceName) || self.acceleratorType != 'cpu'",
+                "a cpu pool has no resource name",
+                field_path=".resourceName",
+            )
+        )
+    )
+
+    accelerator_type: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=63,
+            pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+            json_schema_extra=rules(
+                cel("self == oldSelf", "acceleratorType cannot be changed: make a new pool for another type")
+            ),
+        ),
+    ]
+    """Id of an accelerator type of the registry (`hostler accelerators` lists them), `cpu` for none."""
+    resource_name: (
+        Annotated[str, Field(min_length=3, max_length=253, pattern=r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$")] | None
+    ) = None
+    """Extended resource, where the type leaves it open (an FPGA shell), such as xilinx.com/fpga-...; else absent."""
+    node_selector: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(min_length=1, max_length=16)]
+    """Labels that a node of this pool carries; all of them must match."""
+    tolerations: Annotated[tuple[Toleration, ...], Field(max_length=16)] = ()
+    """Taints that pods on this pool tolerate."""
+    expected_accelerators: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """How many accelerators the pool promises; fewer make it not Ready."""
+    price: Price | None = None
+    """Price of one accelerator."""
+    quota: Quota | None = None
+    """Limit for what Hostler uses."""
+    allowed_privileges: Annotated[
+        tuple[Annotated[str, Field(pattern=_PRIVILEGES, max_length=16)], ...],
+        Field(max_length=8, json_schema_extra={"x-kubernetes-list-type": "set"}),
+    ] = ()
+    """What pods on this pool may have beyond Pod Security restricted, because the type needs it."""
+
+
+class AcceleratorPoolStatus(StatusModel):
+    """What the nodes really offer, in accelerators of the type's unit."""
+
+    observed_generation: Annotated[int, Field(ge=0)] = 0
+    """Generation of the spec that this status speaks of."""
+    conditions: Conditions = ()
+    """Ready, with a reason."""
+    resource_name: Annotated[str, Field(max_length=253)] | None = None
+    """Extended resource that pods ask for; absent for cpu."""
+    nodes: Annotated[int, Field(ge=0)] = 0
+    """Matching nodes."""
+    capacity: Annotated[int, Field(ge=0)] = 0
+    """Accelerators that the nodes have, healthy or not."""
+    allocatable: Annotated[int, Field(ge=0)] = 0
+    """Healthy accelerators on nodes that take pods."""
+    in_use: Annotated[int, Field(ge=0)] = 0
+    """Accelerators that running or starting pods hold, Hostler's or not."""
+    unhealthy: Annotated[int, Field(ge=0)] = 0
+    """Accelerators that exist but are not allocatable."""
+    largest_free_block: Annotated[int, Field(ge=0)] = 0
+    """Most free accelerators on one node: the biggest pod that could start now."""
+    simulated: bool = False
+    """True when the devices are simulated."""

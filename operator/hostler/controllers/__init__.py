@@ -1,0 +1,1 @@
+"""Per kind: gather, decide, act, status."""
