@@ -1,0 +1,1 @@
+"""Decoder-only language models (GPT): ``training`` makes them, ``serving`` answers with them."""

@@ -1,0 +1,97 @@
+"""What the server asks of a family's serving half. Holds no torch, so that the server can be tested without it.
+
+A family that generates token by token gives ``stream``: one running batch whose members may change between two
+steps. HTTP, queueing, text assembly, metrics and cancellation are the server's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from hostler_contract import ErrorReason
+
+
+class UnservableError(Exception):
+    """The model cannot be served, for a reason that a condition can name."""
+
+    def __init__(self, reason: ErrorReason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class PromptRejectedError(Exception):
+    """This model cannot take this prompt; ``code`` is the machine-readable reason."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How one sequence picks its tokens. The seed is always set, so that a result can be repeated."""
+
+    seed: int
+    temperature: float = 1.0
+    """0 takes the likeliest token."""
+    top_p: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One sequence to continue; ``key`` names it within a stream."""
+
+    key: int
+    tokens: tuple[int, ...]
+    sampling: Sampling
+
+
+class TokenStream(Protocol):
+    """One running batch. Only the engine's thread calls it; every call returns one new token per sequence."""
+
+    def add(self, prompts: Sequence[Prompt]) -> dict[int, int]:
+        """Let prompts join. Returns the first token of each, by key."""
+
+    def step(self) -> dict[int, int]:
+        """The next token of every member, by key."""
+
+    def remove(self, keys: Collection[int]) -> None:
+        """Let members leave and free what they held."""
+
+
+class LanguageModel(Protocol):
+    """A loaded model. ``encode*`` run in one tokenizer thread, ``decode`` and ``stream`` in the engine's thread."""
+
+    @property
+    def context_length(self) -> int:
+        """Longest prompt and answer together, in tokens."""
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Token ids lie below this."""
+
+    @property
+    def end_tokens(self) -> frozenset[int]:
+        """Tokens that end an answer."""
+
+    def encode(self, text: str) -> list[int]:
+        """Tokens of a plain text."""
+
+    def encode_chat(self, messages: Sequence[dict[str, str]]) -> list[int]:
+        """Tokens of a conversation up to where the answer begins. Raises ``PromptRejectedError``."""
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Text of tokens, without special ones."""
+
+    def stream(self) -> TokenStream:
+        """A new, empty batch."""
+
+
+class ServingHalf(Protocol):
+    """The module ``families.<name>.serving``."""
+
+    def load(self, path: Path) -> LanguageModel:
+        """Load the artifacts, offline. Raises ``UnservableError``."""
