@@ -1,7 +1,7 @@
 """The base of all API types, and how a rule that the API server enforces is written down.
 
-A pydantic model here is the only source of a CRD: ``hostler.api.crd`` turns it into a structural schema. Static defaults
-stand in the schema (the API server fills them in); computed values never go into ``spec``.
+A pydantic model here is the only source of a CRD: ``hostler.api.crd`` turns it into a structural schema. Static
+defaults stand in the schema (the API server fills them in); computed values never go into ``spec``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class StatusModel(BaseModel):
 
 
 def cel(rule: str, message: str, *, field_path: str | None = None) -> dict[str, str]:
-    """One ``x-kubernetes-validations`` entry. ``field_path`` (``.a.b``) moves the error to the field that is to blame."""
+    """One ``x-kubernetes-validations`` entry; ``field_path`` (``.a.b``) moves the error to the field to blame."""
     entry = {"rule": rule, "message": message}
     if field_path is not None:
         entry["fieldPath"] = field_path

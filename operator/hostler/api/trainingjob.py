@@ -11,7 +11,7 @@ from hostler.api.common import Accelerators, Conditions, Failure, Family, PodRan
 from hostler.api.schema import ApiModel, Decimal, Name, Quantity, StatusModel, Timestamp, cel, rules, unchangeable
 
 NAME_LIMIT = 52
-"""Children are named <job>-<attempt>; pods of an Indexed Job get '-<index>' and a host name of at most 63 characters."""
+"""Children are named <job>-<attempt>, pods of an Indexed Job add '-<index>', and a host name has 63 characters."""
 
 
 class TrainingCondition:

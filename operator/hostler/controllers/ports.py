@@ -1,4 +1,4 @@
-"""What a controller needs from the cluster, as protocols: tests hand in their own, ``hostler.cluster`` the real ones."""
+"""What a controller needs from the cluster, as protocols; ``hostler.cluster`` has the real ones, tests their own."""
 
 from __future__ import annotations
 
