@@ -33,6 +33,8 @@ INTER_TOKEN_LATENCY_BUCKETS = (
     5.0, 7.5, 10.0, 20.0, 40.0, 80.0,
 )  # fmt: skip
 
+BATCH_SIZE_BUCKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+
 # Training, served by rank 0 (labels: TRAINING_LABELS).
 TRAINING_STEP = "hostler_training_step"
 TRAINING_LOSS = "hostler_training_loss"
