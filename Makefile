@@ -1,0 +1,80 @@
+# Hostler. `make help` lists the targets; CI calls the same ones.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+PYTEST := $(BIN)/pytest -q --durations=10
+
+.PHONY: help
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2} /^##@ / {printf "\n%s\n", substr($$0, 5)}' $(MAKEFILE_LIST)
+
+##@ The two commands
+
+.PHONY: demo
+demo: dev ## Bring up a real cluster, train a model, serve it, ask it, read its metrics (stays up; `make demo-down` ends it)
+	$(BIN)/hostler demo
+
+.PHONY: test
+test: lint test-unit test-runtime test-apiserver test-cluster test-e2e ## Lint and all four levels of tests
+
+##@ Tests, one level at a time
+
+.PHONY: lint
+lint: dev ## ruff, mypy, import contract, chart lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: test-unit
+test-unit: dev ## No I/O, virtual time
+	$(PYTEST) -n 2 tests/unit
+
+.PHONY: test-runtime
+test-runtime: dev-runtime ## Training and serving code as plain processes in the runtime's environment
+	.venv-runtime/bin/pytest -q --durations=10 tests/runtime
+
+.PHONY: test-apiserver
+test-apiserver: dev ## Controllers and CRDs against a real API server without kubelets
+	$(PYTEST) tests/apiserver
+
+.PHONY: test-cluster
+test-cluster: dev ## Real kubelets, containers, device plugins
+	$(PYTEST) tests/cluster
+
+.PHONY: test-e2e
+test-e2e: dev ## Helm install, train, serve, measure on one cluster
+	$(PYTEST) tests/e2e
+
+##@ Development
+
+.PHONY: dev
+dev: $(VENV)/.stamp ## Make .venv with everything for development
+
+$(VENV)/.stamp: requirements/dev.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "python3 >= 3.11 is needed: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "python3 >= 3.11 is needed, found $$($(PYTHON) --version)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python3-venv is missing: apt-get install python3-venv"; exit 1; }
+	@echo "installing the development environment into $(VENV) (requirements/dev.lock)"
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
+	@$(BIN)/uv pip sync --quiet --require-hashes requirements/dev.lock
+	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: lock
+lock: dev ## Compile requirements/*.in into lock files with hashes
+	cd requirements && for name in control dev; do ../$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 -o $$name.lock $$name.in; done
+
+.PHONY: generate
+generate: dev ## Write what is generated: CRDs, RBAC, API reference, registry tables
+	$(BIN)/python -m hostler.cli.generate
+
+.PHONY: clean
+clean: ## Remove the virtual environments and caches of this checkout
+	rm -rf .venv .venv-runtime .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
