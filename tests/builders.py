@@ -1,0 +1,104 @@
+"""Valid manifests of our kinds as plain dicts, for tests of every level.
+
+Each builder makes the smallest manifest that the API server accepts, with the defaults left to the server; keyword
+arguments are fields of ``spec`` in wire names and replace what the builder would have written::
+
+    make_training_job("tiny", pods={"min": 1, "max": 2}, suspend=True)
+
+``edited`` and ``without`` change one field of a copy by its path, which makes tables of invalid manifests short.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+Object = dict[str, Any]
+
+API_VERSION = "hostler.dev/v1alpha1"
+NAMESPACE = "default"
+
+
+def make_pool(name: str = "gpu", **spec: Any) -> Object:
+    """An AcceleratorPool of simulated A100s, chosen by our own node label."""
+    return _object(
+        "AcceleratorPool",
+        name,
+        namespace=None,
+        spec={"acceleratorType": "nvidia-a100-80", "nodeSelector": {"hostler.dev/pool": name}} | spec,
+    )
+
+
+def make_training_job(name: str = "tiny", *, namespace: str = NAMESPACE, **spec: Any) -> Object:
+    """A chat model of two small layers, trained on one key of a ConfigMap."""
+    return _object(
+        "TrainingJob",
+        name,
+        namespace=namespace,
+        spec={
+            "family": "chat",
+            "model": {"transformer": make_transformer()},
+            "dataset": {"source": {"configMap": {"name": "text", "key": "text"}}},
+            "training": {"steps": 20},
+            "accelerators": {"pool": "gpu"},
+        }
+        | spec,
+    )
+
+
+def make_transformer(**sizes: int) -> Object:
+    """Sizes of the smallest network that is still a transformer."""
+    return {"layers": 2, "hiddenSize": 64, "heads": 4, "contextLength": 64, "vocabularySize": 512} | sizes
+
+
+def make_inference_service(name: str = "tiny", *, namespace: str = NAMESPACE, **spec: Any) -> Object:
+    """One replica that serves the Model ``tiny``."""
+    return _object(
+        "InferenceService",
+        name,
+        namespace=namespace,
+        spec={"model": {"name": "tiny"}, "accelerators": {"pool": "ipu"}} | spec,
+    )
+
+
+def make_model(name: str = "tiny", *, namespace: str = NAMESPACE, **spec: Any) -> Object:
+    """A chat model whose artifacts lie on a claim of the same namespace."""
+    source = {"pvc": {"claimName": name, "path": "artifacts"}}
+    return _object(
+        "Model", name, namespace=namespace, spec={"family": "chat", "artifacts": {"source": source}} | spec
+    )
+
+
+def make_cluster_model(name: str = "tiny", **spec: Any) -> Object:
+    """A chat model of the cluster's catalog."""
+    source = {"hf": {"repository": "example/tiny"}}
+    return _object(
+        "ClusterModel", name, namespace=None, spec={"family": "chat", "artifacts": {"source": source}} | spec
+    )
+
+
+def edited(manifest: Object, path: str, value: Any) -> Object:
+    """A copy in which the field at the dotted path has this value; missing parents are made."""
+    result = copy.deepcopy(manifest)
+    *parents, last = path.split(".")
+    node = result
+    for part in parents:
+        node = node.setdefault(part, {})
+    node[last] = value
+    return result
+
+
+def without(manifest: Object, path: str) -> Object:
+    """A copy without the field at the dotted path; ``KeyError`` when it is not there."""
+    result = copy.deepcopy(manifest)
+    *parents, last = path.split(".")
+    node = result
+    for part in parents:
+        node = node[part]
+    del node[last]
+    return result
+
+
+def _object(kind: str, name: str, *, namespace: str | None, spec: Object) -> Object:
+    metadata = {"name": name} if namespace is None else {"name": name, "namespace": namespace}
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": copy.deepcopy(spec)}
