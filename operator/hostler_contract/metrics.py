@@ -55,3 +55,12 @@ ACCELERATOR_ENERGY = "hostler_accelerator_energy_joules_total"
 ACCELERATOR_HEALTHY = "hostler_accelerator_healthy"
 ACCELERATOR_INFO = "hostler_accelerator_info"
 ACCELERATOR_LABELS = ("vendor", "type", "device", "node", "namespace", "pod", "container", "simulated")
+
+# The simulator says by this series, beside the vendor's own, which devices of the node are not real (value 1).
+SIMULATOR_INFO = "hostler_simulator_info"
+SIMULATOR_INFO_LABELS = ("type", "resource")
+
+# The exporter about itself. `target` is the URL that was asked, or `kubelet`.
+EXPORTER_SCRAPE_ERRORS = "hostler_exporter_scrape_errors_total"
+EXPORTER_SCRAPE_DURATION = "hostler_exporter_scrape_duration_seconds"
+EXPORTER_TARGET_UP = "hostler_exporter_target_up"

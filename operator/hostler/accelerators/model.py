@@ -7,17 +7,32 @@ is never part of a type: prices are the user's, in the pool.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, field_validator, model_validator
+
+from hostler.accelerators.mapping import DeviceIndex, ExporterMapping, Source
+from hostler.accelerators.facts import Confidence, Fact
+
+__all__ = [
+    "AcceleratorType",
+    "Confidence",
+    "Contract",
+    "DeviceIndex",
+    "ExporterMapping",
+    "Fact",
+    "NodeLabel",
+    "PeakDense",
+    "PodRequirements",
+    "ResourceNameError",
+    "Source",
+]
 
 
-class Fact(BaseModel):
-    """Strict base of all parts: a misspelled key in a data file is an error, not a silent default."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+class ResourceNameError(ValueError):
+    """A pool's spec.resourceName does not fit its type, or is missing where the type needs one."""
 
 
 class Contract(StrEnum):
@@ -28,13 +43,6 @@ class Contract(StrEnum):
 
     CPU = "cpu"
     """No device at all: the pod's CPU cores are the accelerator."""
-
-
-class Confidence(StrEnum):
-    """How well a figure is known."""
-
-    VERIFIED = "verified"
-    RECALLED = "recalled"
 
 
 class NodeLabel(Fact):
@@ -57,47 +65,14 @@ class PeakDense(Fact):
     int8_tops: float | None = Field(default=None, gt=0)
 
 
-class Source(Fact):
-    """One series of a vendor's exporter and how it becomes ours.
-
-    ``ours = theirs * factor + offset``; series whose labels do not contain ``match`` are left out.
-    """
-
-    metric: str
-    factor: float = 1.0
-    offset: float = 0.0
-    match: dict[str, str] = Field(default_factory=dict)
-    plus: tuple[str, ...] = ()
-    """Further series of the same device that are added (a total that a vendor only offers in parts)."""
-    healthy_when: float | None = None
-    """For health: the raw value that means healthy."""
-
-
-class ExporterMapping(Fact):
-    """How a vendor's exporter is read. What it does not offer is absent here, and absent in our metrics."""
-
-    name: str
-    port: Annotated[int, Field(gt=0, lt=65536)] | None = None
-    path: str = "/metrics"
-    device_labels: tuple[str, ...] = ()
-    """Labels that identify the device, best first; matched against the ids of the PodResources API."""
-    utilization: Source | None = None
-    memory_used: Source | None = None
-    memory_total: Source | None = None
-    power: Source | None = None
-    energy: Source | None = None
-    health: Source | None = None
-    pod_labels: dict[str, str] = Field(default_factory=dict)
-    """The exporter's own labels for ours (``namespace``, ``pod``, ``container``), where it has them."""
-    confidence: Confidence = Confidence.RECALLED
-
-
 class PodRequirements(Fact):
     """What a pod on this type needs beyond asking for the resource."""
 
     runtime_class_name: str | None = None
     tolerations: tuple[str, ...] = ()
     """``key:Effect`` pairs of taints that such nodes usually carry."""
+    required_node_selectors: tuple[str, ...] = ()
+    """Node labels that a pod must select by value, because the vendor's admission refuses it otherwise."""
     privileges: tuple[str, ...] = ()
     """What goes beyond Pod Security *restricted* (``hostIPC``, ``SYS_NICE``); the pool must allow each by name."""
     shared_memory: bool = False
@@ -115,7 +90,12 @@ class AcceleratorType(Fact):
     kind: str = Field(pattern=r"^(gpu|ipu|tpu|npu|fpga|cpu)$")
     contract: Contract
     resource_name: str | None = None
-    """Extended resource on the node, exact case (``huawei.com/Ascend910``). Absent for ``cpu``."""
+    """Extended resource on the node, exact case (``huawei.com/Ascend910``). Absent for ``cpu``, and absent where the
+    name depends on the installation: then every pool says its own."""
+    resource_name_pattern: str | None = None
+    """Regular expression of other names under which this type appears; a pool may set one that matches."""
+    example_resource_name: str | None = None
+    """A name that matches the pattern, for documentation and for simulated devices of a type without a fixed one."""
     unit: str
     """What one of the resource is, in words."""
     node_labels: tuple[NodeLabel, ...] = ()
@@ -128,14 +108,59 @@ class AcceleratorType(Fact):
     interconnect: str | None = None
     allowed_counts: tuple[int, ...] = ()
     """Counts per pod that the device accepts (IPU partitions are powers of two); empty means any."""
+    inference_only: str | None = None
+    """Why it never trains, as a sentence that users read; absent where it does train."""
+    variant: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
+    """Variant of the runtime image that drives it (``cpu``, ``cuda``, ``rocm``, ...)."""
     exporter: ExporterMapping | None = None
+    """In a data file either the mapping itself or the name of one of ``exporters/*.yaml``."""
     pod: PodRequirements = PodRequirements()
     confidence: Confidence
+    confidence_note: str | None = None
     spec_source: str
     notes: str | None = None
 
+    @field_validator("resource_name_pattern")
+    @classmethod
+    def _pattern_compiles(cls, value: str | None) -> str | None:
+        if value is not None:
+            re.compile(value)
+        return value
+
     @model_validator(mode="after")
     def _resource_follows_contract(self) -> AcceleratorType:
-        if (self.contract is Contract.CPU) == (self.resource_name is not None):
-            raise ValueError(f"{self.id}: a scalar type has a resourceName, cpu has none")
+        named = self.resource_name is not None or self.resource_name_pattern is not None
+        if (self.contract is Contract.CPU) == named:
+            raise ValueError(f"{self.id}: a scalar type has a resourceName or a resourceNamePattern, cpu has neither")
+        if self.resource_name_pattern and not self.accepts_resource(self.example_resource_name or ""):
+            raise ValueError(f"{self.id}: exampleResourceName must match resourceNamePattern")
         return self
+
+    @model_validator(mode="after")
+    def _partly_says_which(self) -> AcceleratorType:
+        if (self.confidence is Confidence.PARTLY) != (self.confidence_note is not None):
+            raise ValueError(f"{self.id}: confidence 'partly' comes with a confidenceNote, the others without")
+        return self
+
+    def accepts_resource(self, name: str) -> bool:
+        """True where nodes may advertise this type under that name."""
+        if name and name == self.resource_name:
+            return True
+        return self.resource_name_pattern is not None and re.fullmatch(self.resource_name_pattern, name) is not None
+
+    def resource_for(self, chosen: str | None) -> str | None:
+        """The resource that pods request, given a pool's spec.resourceName; None for ``cpu``.
+
+        Raises :class:`ResourceNameError` with the way out.
+        """
+        if chosen is None:
+            if self.resource_name is None and self.contract is Contract.SCALAR:
+                raise ResourceNameError(
+                    f"{self.id} has no fixed resource name: set spec.resourceName to what the nodes advertise, "
+                    f"such as {self.example_resource_name}"
+                )
+            return self.resource_name
+        if not self.accepts_resource(chosen):
+            wanted = self.resource_name_pattern or self.resource_name or "no resource at all"
+            raise ResourceNameError(f"{chosen} is no resource of {self.id}: expected {wanted}")
+        return chosen
