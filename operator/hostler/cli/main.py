@@ -1,0 +1,35 @@
+"""The root of the command line; subcommands are imported when they are called, so that `--help` is instant."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+import hostler
+
+# Where each subcommand lives: module and name of its click command.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "local": ("hostler.cli.local", "local"),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its subcommands by name and imports one when it is needed."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted({*super().list_commands(context), *COMMANDS})
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return super().get_command(context, name)
+        module, attribute = COMMANDS[name]
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(hostler.__version__, prog_name="hostler")
+def main() -> None:
+    """Train and serve generative models on the accelerators you own."""

@@ -1,0 +1,88 @@
+"""What the native provider needs of a machine, asked before anything is touched."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hostler.local.errors import PreflightError
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A kernel feature: how to see it, which module brings it."""
+
+    module: str
+    present: Callable[[], bool]
+    purpose: str
+
+
+def _filesystem(name: str) -> Callable[[], bool]:
+    return lambda: name in Path("/proc/filesystems").read_text().split()
+
+
+REQUIREMENTS = (
+    Requirement("overlay", _filesystem("overlay"), "container images"),
+    Requirement("br_netfilter", Path("/proc/sys/net/bridge").exists, "Services between pods"),
+    Requirement("nf_tables", lambda: _succeeds("nft", "list", "tables"), "Services"),
+    Requirement("nf_conntrack", Path("/proc/sys/net/netfilter").exists, "Services"),
+)
+
+
+def check_platform(*, uid: int, platform: str) -> None:
+    """The native provider runs as root on Linux and nowhere else."""
+    if platform != "linux":
+        raise PreflightError(
+            f"the native provider needs Linux, this is {platform}", way_out="install Docker and use --provider kind"
+        )
+    if uid != 0:
+        raise PreflightError(
+            "the native provider needs root",
+            way_out="run the command with sudo, or install Docker and kind and use --provider kind",
+        )
+
+
+def check_machine() -> None:
+    check_platform(uid=os.geteuid(), platform=sys.platform)
+
+
+def check_kernel(
+    requirements: tuple[Requirement, ...] = REQUIREMENTS, *, load: Callable[[str], object] | None = None
+) -> None:
+    """Load the modules that are missing; name the one that cannot be loaded."""
+    load = load or (lambda module: _succeeds("modprobe", module))
+    for requirement in requirements:
+        if requirement.present():
+            continue
+        load(requirement.module)
+        if not requirement.present():
+            raise PreflightError(
+                f"kernel module {requirement.module} is missing (needed for {requirement.purpose})",
+                way_out=f"run `modprobe {requirement.module}`, or boot a kernel that has it",
+            )
+
+
+def _succeeds(*argv: str) -> bool:
+    try:
+        return subprocess.run(argv, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def snapshotter(directory: Path) -> str:
+    """overlayfs cannot stack on itself: inside a container whose disk is one, layers are copied instead."""
+    directory.mkdir(parents=True, exist_ok=True)
+    kind = subprocess.run(
+        ["stat", "-f", "-c", "%T", str(directory)], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return "native" if kind == "overlayfs" else "overlayfs"
+
+
+def machine_resources() -> dict[str, float]:
+    """The processors and the bytes of memory that a kubelet sees."""
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {"cpu": float(os.cpu_count() or 1), "memory": float(pages)}

@@ -1,0 +1,103 @@
+"""Starting the processes of a cluster: into its cgroup, its network namespace and, for nodes, a mount namespace."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hostler.local.errors import StartError
+from hostler.local.naming import MARKER_VARIABLE, Names
+from hostler.local.native import cgroups
+
+# The shell enters the cgroup before it becomes the program, so that no child can ever be outside it.
+_ENTER = 'echo $$ > "$1" && shift && exec "$@"'
+
+
+@dataclass(frozen=True)
+class Component:
+    """One long-running program of a cluster."""
+
+    name: str
+    argv: tuple[str, ...]
+    mount_namespace_of: int | None = None
+    """Process whose mount namespace it enters."""
+
+
+def command(names: Names, component: Component, *, procs: Path) -> list[str]:
+    """The full command line that starts a component as a daemon of its own session."""
+    enter = ["nsenter", f"--net={names.netns_path}"]
+    if component.mount_namespace_of is not None:
+        enter.append(f"--mount=/proc/{component.mount_namespace_of}/ns/mnt")
+    return ["setsid", "--fork", "sh", "-c", _ENTER, "sh", str(procs), *enter, "--", *component.argv]
+
+
+def environment(names: Names) -> dict[str, str]:
+    """A small environment: proxies and credentials of the caller's shell have no place in the cluster."""
+    return {
+        "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+        "HOME": "/root",
+        MARKER_VARIABLE: str(names.state),
+    }
+
+
+class Launcher:
+    """Starts components of one cluster and finds them again."""
+
+    def __init__(self, names: Names, hierarchies: cgroups.Hierarchies) -> None:
+        self._names = names
+        self._hierarchies = hierarchies
+
+    def _group(self, component: str) -> str:
+        return f"{self._names.cgroup}/system/{component}"
+
+    def start(self, component: Component) -> None:
+        """Start a component; its output goes to a log of its own."""
+        procs = cgroups.create(self._hierarchies, self._group(component.name))
+        self._names.logs.mkdir(parents=True, exist_ok=True)
+        with self.log(component.name).open("ab") as log:
+            subprocess.run(
+                command(self._names, component, procs=procs),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._names.run,
+                env=environment(self._names),
+                check=True,
+            )
+
+    def log(self, component: str) -> Path:
+        return self._names.logs / f"{component}.log"
+
+    def pids(self, component: str) -> list[int]:
+        """The processes of a component, oldest first."""
+        return sorted(cgroups.members(self._hierarchies, self._group(component)))
+
+    def require_alive(self, component: str) -> None:
+        """Raise with the end of its log when a component has died."""
+        if self.pids(component):
+            return
+        raise StartError(
+            f"{component} stopped: {last_words(self.log(component))}", way_out=f"see {self.log(component)}"
+        )
+
+    def in_namespace(self, argv: Sequence[str], *, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a short command inside the cluster's network namespace."""
+        return subprocess.run(
+            ["nsenter", f"--net={self._names.netns_path}", "--", *argv],
+            capture_output=True,
+            text=True,
+            check=check,
+            stdin=subprocess.DEVNULL,
+        )
+
+
+def last_words(log: Path) -> str:
+    """The last line of a log, for an error message."""
+    try:
+        lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    except OSError:
+        return "it left no log"
+    return lines[-1][-400:] if lines else "its log is empty"
