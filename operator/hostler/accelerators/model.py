@@ -13,8 +13,8 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from hostler.accelerators.mapping import DeviceIndex, ExporterMapping, Source
 from hostler.accelerators.facts import Confidence, Fact
+from hostler.accelerators.mapping import DeviceIndex, ExporterMapping, Source
 
 __all__ = [
     "AcceleratorType",
