@@ -75,6 +75,18 @@ lock: dev ## Compile requirements/*.in into lock files with hashes
 generate: dev ## Write what is generated: CRDs, RBAC, API reference, registry tables
 	$(BIN)/python -m hostler.cli.generate
 
+.PHONY: manifests
+manifests: dev ## Render the chart as one file, dist/hostler.yaml
+	$(BIN)/hostler manifests --output dist/hostler.yaml
+
+.PHONY: images
+images: dev ## Build our images, those whose inputs have changed
+	$(BIN)/hostler local build
+
+.PHONY: demo-down
+demo-down: dev ## Remove the demo's cluster (its image stores stay for the next time)
+	$(BIN)/hostler local down
+
 .PHONY: clean
 clean: ## Remove the virtual environments and caches of this checkout
 	rm -rf .venv .venv-runtime .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -10,7 +10,9 @@ import hostler
 
 # Where each subcommand lives: module and name of its click command.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("hostler.cli.demo", "demo"),
     "local": ("hostler.cli.local", "local"),
+    "manifests": ("hostler.cli.manifests", "manifests"),
 }
 
 
