@@ -64,9 +64,7 @@ def make_inference_service(name: str = "tiny", *, namespace: str = NAMESPACE, **
 def make_model(name: str = "tiny", *, namespace: str = NAMESPACE, **spec: Any) -> Object:
     """A chat model whose artifacts lie on a claim of the same namespace."""
     source = {"pvc": {"claimName": name, "path": "artifacts"}}
-    return _object(
-        "Model", name, namespace=namespace, spec={"family": "chat", "artifacts": {"source": source}} | spec
-    )
+    return _object("Model", name, namespace=namespace, spec={"family": "chat", "artifacts": {"source": source}} | spec)
 
 
 def make_cluster_model(name: str = "tiny", **spec: Any) -> Object:

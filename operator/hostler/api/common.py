@@ -8,7 +8,18 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from hostler.api.conditions import Condition
-from hostler.api.schema import ApiModel, Decimal, Name, Quantity, StatusModel, Text, cel, rules
+from hostler.api.schema import (
+    ApiModel,
+    ByteQuantity,
+    CpuQuantity,
+    Decimal,
+    Name,
+    ObjectName,
+    StatusModel,
+    Text,
+    cel,
+    rules,
+)
 
 
 class Family(StrEnum):
@@ -28,7 +39,7 @@ class Family(StrEnum):
 class PvcSource(ApiModel):
     """A directory or file on a PersistentVolumeClaim of the same namespace."""
 
-    claim_name: Name
+    claim_name: ObjectName
     """Name of the claim."""
     path: Annotated[
         str,
@@ -45,13 +56,13 @@ class PvcSource(ApiModel):
 class ConfigMapSource(ApiModel):
     """One key of a ConfigMap of the same namespace: for small data, at most 1 MiB."""
 
-    name: Name
+    name: ObjectName
     """Name of the ConfigMap."""
     key: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
     """Key whose value is the data."""
 
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, Field(max_length=64, pattern=r"^[0-9a-f]{64}$")]
 
 
 class HttpSource(ApiModel):
@@ -161,14 +172,24 @@ class PodRange(ApiModel):
 class PodResources(ApiModel):
     """CPU and memory of one pod, beside its accelerators."""
 
-    cpu: Quantity = "1"
+    cpu: CpuQuantity = "1"
     """CPU request in cores; also the number of compute threads."""
-    memory: Quantity = "2Gi"
+    memory: ByteQuantity = "2Gi"
     """Memory request and limit, in bytes."""
 
 
 class Toleration(ApiModel):
     """A taint that pods on a pool accept."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                "self.operator == 'Equal' || !has(self.value)",
+                "operator Exists compares no value: remove value, or set operator to Equal",
+                field_path=".value",
+            )
+        )
+    )
 
     key: Annotated[str, Field(min_length=1, max_length=253)]
     """Key of the taint."""

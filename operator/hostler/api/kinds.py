@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from hostler.api.inferenceservice import NAME_LIMIT as SERVICE_NAME_LIMIT
-from hostler.api.inferenceservice import InferenceServiceSpec, InferenceServiceStatus
-from hostler.api.model import ModelSpec, ModelStatus
-from hostler.api.pool import AcceleratorPoolSpec, AcceleratorPoolStatus
-from hostler.api.schema import API_VERSION, GROUP, VERSION, ApiModel, StatusModel
+from hostler.api.inferenceservice import InferenceServiceSpec, InferenceServiceStatus, ServiceCondition, ServiceReason
+from hostler.api.model import ModelCondition, ModelReason, ModelSpec, ModelStatus
+from hostler.api.pool import AcceleratorPoolSpec, AcceleratorPoolStatus, PoolCondition, PoolReason
+from hostler.api.schema import API_VERSION, GROUP, VERSION, ApiModel, StatusModel, cel
 from hostler.api.trainingjob import NAME_LIMIT as JOB_NAME_LIMIT
-from hostler.api.trainingjob import TrainingJobSpec, TrainingJobStatus
+from hostler.api.trainingjob import TrainingCondition, TrainingJobSpec, TrainingJobStatus, TrainingReason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +30,21 @@ class Kind:
     """One resource of the API group."""
 
     kind: str
+    description: str
+    """What the kind is for, in sentences for people."""
     plural: str
     short_names: tuple[str, ...]
     namespaced: bool
     spec: type[ApiModel]
     status: type[StatusModel]
+    conditions: type
+    """Class whose constants are the condition types."""
+    reasons: type[StrEnum]
     columns: tuple[Column, ...]
+    rules: tuple[dict[str, str], ...] = ()
+    """CEL rules on the whole object, for what this kind forbids and another with the same spec allows."""
+    children: str = ""
+    """What derives its name from this object's, a Service among it; empty when nothing does."""
     name_limit: int = 63
     """Longest metadata.name, because children derive theirs from it."""
 
@@ -72,11 +82,14 @@ _MESSAGE = Column(name="Message", path=_condition("Ready", "message"), priority=
 
 POOL = Kind(
     kind="AcceleratorPool",
+    description="Nodes that carry one accelerator type, with its price and Hostler's share of it.",
     plural="acceleratorpools",
     short_names=("apool",),
     namespaced=False,
     spec=AcceleratorPoolSpec,
     status=AcceleratorPoolStatus,
+    conditions=PoolCondition,
+    reasons=PoolReason,
     columns=(
         Column(name="Type", path=".spec.acceleratorType"),
         _READY,
@@ -105,31 +118,49 @@ _MODEL_COLUMNS = (
 
 CLUSTER_MODEL = Kind(
     kind="ClusterModel",
+    description="An entry of the cluster's catalog of models, kept by an administrator.",
     plural="clustermodels",
     short_names=("cmodel",),
     namespaced=False,
     spec=ModelSpec,
     status=ModelStatus,
+    conditions=ModelCondition,
+    reasons=ModelReason,
+    rules=tuple(
+        cel(
+            f"!has(self.spec.artifacts.source.{member})",
+            f"a ClusterModel has no namespace in which {member} could be looked up: use http, s3, hf or oci",
+            field_path=f".spec.artifacts.source.{member}",
+        )
+        for member in ("pvc", "configMap", "feedback")
+    ),
     columns=_MODEL_COLUMNS,
 )
 
 MODEL = Kind(
     kind="Model",
+    description="A model of one namespace, such as a TrainingJob puts out.",
     plural="models",
     short_names=("mdl",),
     namespaced=True,
     spec=ModelSpec,
     status=ModelStatus,
+    conditions=ModelCondition,
+    reasons=ModelReason,
     columns=_MODEL_COLUMNS,
 )
 
 TRAINING_JOB = Kind(
     kind="TrainingJob",
+    description="A model, data, an objective and accelerators; a new Model comes out. A job runs once.",
     plural="trainingjobs",
     short_names=("tjob",),
     namespaced=True,
     spec=TrainingJobSpec,
     status=TrainingJobStatus,
+    conditions=TrainingCondition,
+    reasons=TrainingReason,
+    children="Jobs, pods and Services",
     name_limit=JOB_NAME_LIMIT,
     columns=(
         _REASON,
@@ -149,11 +180,15 @@ TRAINING_JOB = Kind(
 
 INFERENCE_SERVICE = Kind(
     kind="InferenceService",
+    description="A model behind the API of its task, with a fixed number of replicas.",
     plural="inferenceservices",
     short_names=("hisvc",),
     namespaced=True,
     spec=InferenceServiceSpec,
     status=InferenceServiceStatus,
+    conditions=ServiceCondition,
+    reasons=ServiceReason,
+    children="Deployments, pods and Services",
     name_limit=SERVICE_NAME_LIMIT,
     columns=(
         _READY,

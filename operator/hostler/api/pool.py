@@ -54,7 +54,10 @@ class Price(ApiModel):
     """ISO 4217 code, such as EUR."""
     source: Annotated[str, Field(min_length=1, max_length=256)]
     """Where the figure comes from: a contract, a price list."""
-    date: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", max_length=10)]
+    date: Annotated[
+        str,
+        Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", max_length=10, json_schema_extra={"format": "date"}),
+    ]
     """Day for which the figure holds, YYYY-MM-DD."""
     billing_step: BillingStep = BillingStep.SECOND
     """Use is rounded up to this step."""
@@ -67,6 +70,7 @@ class Quota(ApiModel):
     """Most accelerators that Hostler's pods may hold at the same time."""
 
 
+_LABEL_KEY = "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 _PRIVILEGES = "^(hostIPC|hostNetwork|SYS_NICE|IPC_LOCK|hugepages)$"
 
 
@@ -99,7 +103,19 @@ class AcceleratorPoolSpec(ApiModel):
         Annotated[str, Field(min_length=3, max_length=253, pattern=r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$")] | None
     ) = None
     """Extended resource, where the type leaves it open (an FPGA shell), such as xilinx.com/fpga-...; else absent."""
-    node_selector: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(min_length=1, max_length=16)]
+    node_selector: Annotated[
+        dict[str, Annotated[str, Field(max_length=63, pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$")]],
+        Field(
+            min_length=1,
+            max_length=16,
+            json_schema_extra=rules(
+                cel(
+                    f"self.all(key, size(key) <= 317 && key.matches('{_LABEL_KEY}'))",
+                    "every key must be a label key such as hostler.dev/pool",
+                )
+            ),
+        ),
+    ]
     """Labels that a node of this pool carries; all of them must match."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=16)] = ()
     """Taints that pods on this pool tolerate."""

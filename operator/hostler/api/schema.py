@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 GROUP = "hostler.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 CATEGORY = "hostler"
+OPERATOR = "hostler-operator"
+"""Name of the operator's Deployment, ServiceAccount, roles and Lease."""
 
 
 class ApiModel(BaseModel):
@@ -68,23 +70,56 @@ Name = Annotated[
 Text = Annotated[str, Field(max_length=1024)]
 """A sentence for people."""
 
-Quantity = Annotated[
+ObjectName = Annotated[
+    str,
+    Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"),
+]
+"""A DNS subdomain: the name of a claim or ConfigMap that others made, who may have put dots into it."""
+
+
+def _quantity(*, at_least: str, message: str) -> Any:
+    """A string, or the bare integer that people write for ``cpu: 2`` because a Pod takes it."""
+    limit = f"!quantity(string(self)).isLessThan(quantity('{at_least}'))"
+    return Field(
+        min_length=1,
+        max_length=24,
+        json_schema_extra=rules(
+            cel(f"isQuantity(string(self)) && {limit}", message), **{"x-kubernetes-int-or-string": True}
+        ),
+    )
+
+
+def _as_text(value: object) -> object:
+    return str(value) if isinstance(value, int) else value
+
+
+CpuQuantity = Annotated[
+    str,
+    BeforeValidator(_as_text),
+    _quantity(at_least="1m", message="must be a quantity of CPU cores such as 500m or 2, and at least 1m"),
+]
+"""CPU cores, as a Kubernetes quantity."""
+
+ByteQuantity = Annotated[
+    str,
+    BeforeValidator(_as_text),
+    _quantity(at_least="1Mi", message="must be a quantity of bytes such as 512Mi or 4Gi, and at least 1Mi"),
+]
+"""Bytes, as a Kubernetes quantity. Less than 1Mi is a forgotten unit."""
+
+Decimal = Annotated[str, Field(min_length=1, max_length=24, pattern=r"^[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$")]
+"""A non-negative decimal number as a string: the API knows no floats, because they do not survive a round trip."""
+
+PositiveDecimal = Annotated[
     str,
     Field(
         min_length=1,
         max_length=24,
-        json_schema_extra=rules(
-            cel(
-                "isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))",
-                "must be a positive Kubernetes quantity such as 500m, 2 or 4Gi",
-            )
-        ),
+        pattern=r"^[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$",
+        json_schema_extra=rules(cel("double(self) > 0.0", "must be above 0")),
     ),
 ]
-"""A Kubernetes quantity, as a string."""
-
-Decimal = Annotated[str, Field(min_length=1, max_length=24, pattern=r"^[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$")]
-"""A non-negative decimal number as a string: the API knows no floats, because they do not survive a round trip."""
+"""A decimal number above zero, as a string."""
 
 Timestamp = Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]
 """RFC 3339, UTC."""

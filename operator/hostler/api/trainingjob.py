@@ -8,7 +8,19 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from hostler.api.common import Accelerators, Conditions, Failure, Family, PodRange, PodResources, Source
-from hostler.api.schema import ApiModel, Decimal, Name, Quantity, StatusModel, Timestamp, cel, rules, unchangeable
+from hostler.api.schema import (
+    ApiModel,
+    ByteQuantity,
+    Decimal,
+    Name,
+    ObjectName,
+    PositiveDecimal,
+    StatusModel,
+    Timestamp,
+    cel,
+    rules,
+    unchangeable,
+)
 
 NAME_LIMIT = 52
 """Children are named <job>-<attempt>, pods of an Indexed Job add '-<index>', and a host name has 63 characters."""
@@ -146,17 +158,27 @@ class Precision(StrEnum):
 class Hyperparameters(ApiModel):
     """One optimizer run: AdamW, linear warm-up, cosine decay."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                "self.warmupSteps <= self.steps",
+                "warmupSteps must not be above steps",
+                field_path=".warmupSteps",
+            )
+        )
+    )
+
     steps: Annotated[int, Field(ge=1, le=100_000_000)]
     """Optimizer steps."""
     batch_size: Annotated[int, Field(ge=1, le=1_048_576)] = 8
-    """Sequences per optimizer step, over all pods together."""
-    learning_rate: Decimal = "3e-4"
+    """Sequences per optimizer step, over all pods together; at least pods.max."""
+    learning_rate: PositiveDecimal = "3e-4"
     """Peak learning rate."""
     warmup_steps: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """Steps of linear warm-up."""
     weight_decay: Decimal = "0.1"
     """Decoupled weight decay (arXiv 1711.05101)."""
-    gradient_clip: Decimal = "1.0"
+    gradient_clip: PositiveDecimal = "1.0"
     """Largest norm of the gradient."""
     seed: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
     """Seed of weights, data order and dropout."""
@@ -182,15 +204,20 @@ class WorkspaceStorage(ApiModel):
                 "!has(self.claimName) || !has(self.storageClassName)",
                 "storageClassName has no effect beside claimName: remove one of them",
                 field_path=".storageClassName",
-            )
+            ),
+            cel(
+                "!has(self.claimName) || self.size == '2Gi'",
+                "size has no effect beside claimName: remove one of them",
+                field_path=".size",
+            ),
         )
     )
 
-    claim_name: Name | None = None
+    claim_name: ObjectName | None = None
     """An existing claim to use; absent means that the job makes one, which passes to the Model."""
     storage_class_name: Annotated[str, Field(min_length=1, max_length=253)] | None = None
     """StorageClass of the claim that is made; absent means the cluster's default."""
-    size: Quantity = "2Gi"
+    size: ByteQuantity = "2Gi"
     """Size of the claim that is made."""
 
 
@@ -224,6 +251,11 @@ class TrainingJobSpec(ApiModel):
                 "self.family != 'chat' || has(self.model.transformer)",
                 "the chat family needs model.transformer: its sizes define the network",
                 field_path=".model",
+            ),
+            cel(
+                "self.training.batchSize >= self.pods.max",
+                "batchSize must be at least pods.max: every pod computes at least one sequence of each step",
+                field_path=".training.batchSize",
             ),
             *(unchangeable(field, way_out=_WAY_OUT) for field in _IMMUTABLE),
         )

@@ -1,0 +1,163 @@
+"""The metrics reference as Markdown: what each series of ``hostler_contract.metrics`` means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hostler_contract import metrics
+
+
+class UndescribedMetricError(LookupError):
+    """The contract has a metric that this page does not explain, or the other way round."""
+
+    def __init__(self, names: set[str]) -> None:
+        super().__init__(
+            f"say in operator/hostler/cli/metrics_reference.py what these mean, or remove them: {sorted(names)}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Series:
+    name: str
+    type: str
+    meaning: str
+    buckets: tuple[float, ...] = ()
+    extra: tuple[str, ...] = ()
+    """Labels beside those of the section."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Section:
+    title: str
+    text: str
+    labels: tuple[str, ...]
+    series: tuple[_Series, ...]
+
+
+def _counter(name: str, meaning: str, *extra: str) -> _Series:
+    return _Series(name=name, type="counter", meaning=meaning, extra=extra)
+
+
+def _gauge(name: str, meaning: str, *extra: str) -> _Series:
+    return _Series(name=name, type="gauge", meaning=meaning, extra=extra)
+
+
+def _histogram(name: str, meaning: str, buckets: tuple[float, ...], *extra: str) -> _Series:
+    return _Series(name=name, type="histogram", meaning=meaning, buckets=buckets, extra=extra)
+
+
+_SERVING = _Section(
+    title="Serving",
+    text="Published by each replica of an InferenceService on port 8080.",
+    labels=metrics.SERVING_LABELS,
+    series=(
+        _histogram(
+            metrics.REQUEST_DURATION,
+            "Seconds from the arrival of a request to the last byte of its answer.",
+            metrics.REQUEST_BUCKETS,
+            metrics.CODE_LABEL,
+        ),
+        _histogram(
+            metrics.TIME_TO_FIRST_TOKEN,
+            "Seconds from the arrival of a request to its first token.",
+            metrics.TIME_TO_FIRST_TOKEN_BUCKETS,
+        ),
+        _histogram(
+            metrics.INTER_TOKEN_LATENCY, "Seconds between two tokens of an answer.", metrics.INTER_TOKEN_LATENCY_BUCKETS
+        ),
+        _histogram(
+            metrics.QUEUE_DURATION, "Seconds that a request waited before it was computed.", metrics.REQUEST_BUCKETS
+        ),
+        _gauge(metrics.REQUESTS_IN_FLIGHT, "Requests that are waiting or being computed."),
+        _counter(metrics.TOKENS_TOTAL, "Tokens read (`input`) and written (`output`).", metrics.TOKEN_TYPE_LABEL),
+        _histogram(metrics.BATCH_SIZE, "Requests that were computed together.", metrics.BATCH_SIZE_BUCKETS),
+    ),
+)
+
+_TRAINING = _Section(
+    title="Training",
+    text="Published by rank 0 of a TrainingJob's attempt on port 8080.",
+    labels=metrics.TRAINING_LABELS,
+    series=(
+        _gauge(metrics.TRAINING_STEP, "Optimizer steps done."),
+        _gauge(metrics.TRAINING_LOSS, "Training loss of the last step, nats per token."),
+        _counter(metrics.TRAINING_TOKENS_TOTAL, "Tokens trained on, over all pods."),
+        _histogram(metrics.TRAINING_STEP_DURATION, "Seconds of one optimizer step.", ()),
+        _gauge(metrics.TRAINING_MFU, "Model FLOP/s as a share of the peak; absent where the registry knows no peak."),
+        _gauge(metrics.TRAINING_LEARNING_RATE, "Learning rate of the last step."),
+        _gauge(metrics.TRAINING_GRADIENT_NORM, "Norm of the gradient of the last step, before clipping."),
+        _gauge(metrics.TRAINING_CHECKPOINT_STEP, "Step of the newest complete checkpoint."),
+    ),
+)
+
+_ACCELERATORS = _Section(
+    title="Accelerators",
+    text="Published by the accelerator exporter of each node on port 9410. What the vendor's exporter does not offer "
+    "is absent, never zero; `namespace`, `pod` and `container` are empty while nobody holds the device.",
+    labels=metrics.ACCELERATOR_LABELS,
+    series=(
+        _gauge(metrics.ACCELERATOR_UTILIZATION, "Share of the time in which the device computed, 0 to 1."),
+        _gauge(metrics.ACCELERATOR_MEMORY_USED, "Device memory in use, in bytes."),
+        _gauge(metrics.ACCELERATOR_MEMORY_TOTAL, "Device memory, in bytes."),
+        _gauge(metrics.ACCELERATOR_POWER, "Electric power, in watts."),
+        _counter(metrics.ACCELERATOR_ENERGY, "Electric energy, in joules."),
+        _gauge(metrics.ACCELERATOR_HEALTHY, "1 when the device is healthy, else 0."),
+        _gauge(metrics.ACCELERATOR_INFO, "Always 1: the device exists."),
+    ),
+)
+
+_SIMULATOR = _Section(
+    title="Device simulator",
+    text="Published beside the vendor's own series on port 9400 of nodes with simulated devices.",
+    labels=metrics.SIMULATOR_INFO_LABELS,
+    series=(_gauge(metrics.SIMULATOR_INFO, "Always 1: devices of this type on this node are simulated."),),
+)
+
+_EXPORTER = _Section(
+    title="The accelerator exporter about itself",
+    text="`target` is the URL that was asked, or `kubelet`.",
+    labels=("target",),
+    series=(
+        _counter(metrics.EXPORTER_SCRAPE_ERRORS, "Readings that failed."),
+        _gauge(metrics.EXPORTER_SCRAPE_DURATION, "Seconds of the last reading."),
+        _gauge(metrics.EXPORTER_TARGET_UP, "1 when the last reading succeeded, else 0."),
+    ),
+)
+
+_SECTIONS = (_SERVING, _TRAINING, _ACCELERATORS, _SIMULATOR, _EXPORTER)
+
+_INTRO = """\
+# Metrics
+
+Names, labels and buckets are part of the contract between containers and whoever draws dashboards. Counters and
+durations are in base units; a series that cannot be known is absent.
+"""
+
+
+def render_reference() -> str:
+    """The whole page. Raises :class:`UndescribedMetricError` when it and the contract disagree."""
+    explained = {series.name for section in _SECTIONS for series in section.series}
+    constants = {name: value for name, value in vars(metrics).items() if name.isupper() and isinstance(value, str)}
+    published = {value for value in constants.values() if value.startswith("hostler_")}
+    if different := explained ^ published:
+        raise UndescribedMetricError(different)
+    return "\n".join([_INTRO, *(_section(section) for section in _SECTIONS)])
+
+
+def _section(section: _Section) -> str:
+    labels = ", ".join(f"`{label}`" for label in section.labels)
+    lines = [
+        f"## {section.title}\n",
+        f"{section.text}\n",
+        f"Labels: {labels}.\n",
+        "| Name | Type | Meaning |\n| --- | --- | --- |",
+        *(f"| `{series.name}` | {series.type} | {_meaning(series)} |" for series in section.series),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _meaning(series: _Series) -> str:
+    extra = f" Label beside the others: {', '.join(f'`{label}`' for label in series.extra)}." if series.extra else ""
+    buckets = f" Buckets: {', '.join(f'{edge:g}' for edge in series.buckets)}." if series.buckets else ""
+    return f"{series.meaning}{extra}{buckets}"

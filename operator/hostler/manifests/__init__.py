@@ -1,0 +1,1 @@
+"""Builders of Kubernetes manifests: dicts in, dicts out. No client, no clock, no environment."""
