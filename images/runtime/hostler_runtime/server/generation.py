@@ -1,0 +1,108 @@
+"""The event loop's side of one request: it submits sequences and receives what the engine says about them."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+
+from hostler_runtime.families.serving_protocol import LanguageModel, Prompt, Sampling
+from hostler_runtime.server.engine import Engine, EngineStoppedError, QueueFullError
+from hostler_runtime.server.errors import engine_failed, not_ready, queue_full
+from hostler_runtime.server.parameters import Order
+from hostler_runtime.server.sequence import Delta, Failed, Observer
+from hostler_runtime.server.sequence import Sequence as EngineSequence
+from hostler_runtime.server.text import TextAssembler
+
+_keys = itertools.count()
+_SEED_STEP = 0x9E3779B97F4A7C15
+_SEED_MASK = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of a request, as they are billed: each prompt once, every generated token."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class Generation:
+    """All choices of one request. Whoever creates one calls ``cancel`` when it is done with it, in any case."""
+
+    def __init__(self, engine: Engine, *, prompts: Iterable[Sequence[int]]) -> None:
+        self._engine = engine
+        self._prompts = [tuple(prompt) for prompt in prompts]
+        self._mailbox: asyncio.Queue[Delta | Failed] = asyncio.Queue()
+        self._sequences: list[EngineSequence] = []
+        self._choices = 0
+        self._produced: dict[int, int] = {}
+
+    @property
+    def usage(self) -> Usage:
+        """So far."""
+        return Usage(sum(map(len, self._prompts)), sum(self._produced.values()))
+
+    def submit(
+        self, order: Order, model: LanguageModel, *, limits: Sequence[int], observer: Observer, arrived: float
+    ) -> None:
+        """Queue every choice of every prompt; ``limits`` holds the tokens to generate for each prompt.
+
+        Raises ``ApiError`` 429 when the queue is full, 503 when the engine has ended.
+        """
+        loop = asyncio.get_running_loop()
+
+        def deliver(event: Delta | Failed) -> None:
+            # The loop is closed only when the process is about to end; nobody waits for the event then.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._mailbox.put_nowait, event)
+
+        seed = random.getrandbits(63) if order.seed is None else order.seed
+        self._choices = len(self._prompts) * order.choices
+        for index, (prompt, limit) in enumerate(zip(self._prompts, limits, strict=True)):
+            for repeat in range(order.choices):
+                choice = index * order.choices + repeat
+                if limit == 0:
+                    self._mailbox.put_nowait(Delta(choice, "", 0, "length"))
+                    continue
+                sampling = Sampling((seed + choice * _SEED_STEP) & _SEED_MASK, order.temperature, order.top_p)
+                self._sequences.append(
+                    EngineSequence(
+                        prompt=Prompt(next(_keys), prompt, sampling),
+                        limit=limit,
+                        choice=choice,
+                        assembler=TextAssembler(model.decode, stop=order.stop),
+                        deliver=deliver,
+                        observer=observer,
+                        arrived=arrived,
+                        input_tokens=len(prompt) if repeat == 0 else 0,
+                    )
+                )
+        self._enqueue()
+
+    def _enqueue(self) -> None:
+        try:
+            if self._sequences:
+                self._engine.submit(self._sequences)
+        except QueueFullError as error:
+            raise queue_full(error.retry_after) from error
+        except EngineStoppedError as error:
+            raise not_ready(str(error)) from error
+
+    async def deltas(self) -> AsyncIterator[Delta]:
+        """What is generated, until every choice is complete. Raises ``ApiError`` when the model failed."""
+        unfinished = self._choices
+        while unfinished:
+            event = await self._mailbox.get()
+            if isinstance(event, Failed):
+                raise engine_failed(event.message)
+            self._produced[event.choice] = event.produced
+            unfinished -= event.finish_reason is not None
+            yield event
+
+    def cancel(self) -> None:
+        """Free the slots of whatever is not complete."""
+        if self._sequences:
+            self._engine.cancel(self._sequences)

@@ -1,0 +1,282 @@
+"""From a request's JSON to an ``Order``. What cannot be honoured is refused by name, nothing is silently ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hostler_runtime.server.errors import (
+    ApiError,
+    invalid_type,
+    invalid_value,
+    missing_parameter,
+    unknown_parameter,
+    unsupported_parameter,
+)
+
+MAX_STOP_STRINGS: Final = 4
+MAX_PROMPTS: Final = 128
+
+ANYTHING: Final = object()
+"""Accepted whatever the value, because by its own definition it does not change the answer."""
+
+# Parameters of the OpenAI API that have no effect here, with the values that ask for no effect.
+NEUTRAL: Final[Mapping[str, Any]] = {
+    "frequency_penalty": (0,),
+    "presence_penalty": (0,),
+    "logit_bias": ({},),
+    "metadata": ANYTHING,
+    "prompt_cache_key": ANYTHING,
+    "safety_identifier": ANYTHING,
+    "service_tier": ("auto", "default"),
+    "store": (False,),
+    "user": ANYTHING,
+}
+CHAT_NEUTRAL: Final[Mapping[str, Any]] = {
+    **NEUTRAL,
+    "audio": (),
+    "function_call": ("none", "auto"),
+    "functions": ([],),
+    "logprobs": (False,),
+    "modalities": (["text"],),
+    "moderation": (),
+    "parallel_tool_calls": ANYTHING,
+    "prediction": (),
+    "prompt_cache_options": ANYTHING,
+    "prompt_cache_retention": ANYTHING,
+    "reasoning_effort": ("none",),
+    "response_format": ({"type": "text"},),
+    "tool_choice": ("none", "auto"),
+    "tools": ([],),
+    "top_logprobs": (0,),
+    "verbosity": ("medium",),
+    "web_search_options": (),
+}
+COMPLETION_NEUTRAL: Final[Mapping[str, Any]] = {**NEUTRAL, "best_of": (1,), "logprobs": (), "suffix": ("",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What both kinds of completion have in common."""
+
+    model: str
+    temperature: float
+    top_p: float
+    seed: int | None
+    stop: tuple[str, ...]
+    choices: int
+    """Answers to each prompt."""
+    max_tokens: int | None
+    """As asked for; None leaves it to the server."""
+    stream: bool
+    include_usage: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChatOrder:
+    """A conversation to continue."""
+
+    order: Order
+    messages: tuple[dict[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionOrder:
+    """Texts, or tokens, to continue."""
+
+    order: Order
+    prompts: tuple[str | tuple[int, ...], ...]
+    echo: bool
+
+
+class Fields:
+    """Reads a JSON object field by field and remembers what nobody asked for."""
+
+    def __init__(self, body: Any) -> None:
+        if not isinstance(body, dict):
+            raise ApiError("The request body must be a JSON object.", code="invalid_json")
+        # Null means 'not given', as everywhere in this API.
+        self._left = {name: value for name, value in body.items() if value is not None}
+
+    def take(self, name: str) -> Any:
+        """The value, or None."""
+        return self._left.pop(name, None)
+
+    def number(self, name: str, *, default: float, low: float, high: float) -> float:
+        """A number within bounds."""
+        value = self._left.pop(name, default)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise invalid_type(name, want="a number")
+        if not low <= value <= high:
+            raise invalid_value(name, f"expected a number from {low:g} to {high:g}.")
+        return float(value)
+
+    def integer(self, name: str, *, low: int, high: int) -> int | None:
+        """An integer within bounds, or None."""
+        value = self._left.pop(name, None)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise invalid_type(name, want="an integer")
+        if not low <= value <= high:
+            raise invalid_value(name, f"expected an integer from {low} to {high}.")
+        return value
+
+    def flag(self, name: str) -> bool:
+        """True or false, false where it is not given."""
+        value = self._left.pop(name, False)
+        if not isinstance(value, bool):
+            raise invalid_type(name, want="a boolean")
+        return value
+
+    def refuse_rest(self, neutral: Mapping[str, Any]) -> None:
+        """What is left must be known to change nothing."""
+        for name, value in self._left.items():
+            if name not in neutral:
+                raise unknown_parameter(name)
+            accepted = neutral[name]
+            if accepted is not ANYTHING and value not in accepted:
+                values = " or ".join(repr(one) for one in accepted)
+                raise unsupported_parameter(name, harmless=f" or set it to {values}" if values else "")
+
+
+def parse_chat(body: Any, *, max_choices: int, max_new_tokens: int) -> ChatOrder:
+    """The order in a body for ``/v1/chat/completions``. Raises ``ApiError``."""
+    fields = Fields(body)
+    messages = _messages(fields.take("messages"))
+    limit = _chat_limit(fields, max_new_tokens=max_new_tokens)
+    order = _order(fields, max_choices=max_choices, max_tokens=limit)
+    fields.refuse_rest(CHAT_NEUTRAL)
+    return ChatOrder(order, messages)
+
+
+def parse_completion(body: Any, *, max_choices: int, max_new_tokens: int) -> CompletionOrder:
+    """The order in a body for ``/v1/completions``. Raises ``ApiError``."""
+    fields = Fields(body)
+    prompts = _prompts(fields.take("prompt"))
+    limit = fields.integer("max_tokens", low=0, high=max_new_tokens)
+    echo = fields.flag("echo")
+    order = _order(fields, max_choices=max_choices, max_tokens=limit)
+    fields.refuse_rest(COMPLETION_NEUTRAL)
+    return CompletionOrder(order, prompts, echo)
+
+
+def _order(fields: Fields, *, max_choices: int, max_tokens: int | None) -> Order:
+    model = fields.take("model")
+    if model is None:
+        raise missing_parameter("model")
+    if not isinstance(model, str):
+        raise invalid_type("model", want="a string")
+    stream = fields.flag("stream")
+    return Order(
+        model=model,
+        temperature=fields.number("temperature", default=1.0, low=0.0, high=2.0),
+        top_p=fields.number("top_p", default=1.0, low=0.0, high=1.0),
+        seed=fields.integer("seed", low=-(2**63), high=2**63 - 1),
+        stop=_stop(fields.take("stop")),
+        choices=fields.integer("n", low=1, high=max_choices) or 1,
+        max_tokens=max_tokens,
+        stream=stream,
+        include_usage=_include_usage(fields.take("stream_options"), stream=stream),
+    )
+
+
+def _chat_limit(fields: Fields, *, max_new_tokens: int) -> int | None:
+    older = fields.integer("max_tokens", low=1, high=max_new_tokens)
+    newer = fields.integer("max_completion_tokens", low=1, high=max_new_tokens)
+    if older is not None and newer is not None and older != newer:
+        raise invalid_value("max_tokens", "'max_completion_tokens' says another number; give one of them.")
+    return older if newer is None else newer
+
+
+def _include_usage(options: Any, *, stream: bool) -> bool:
+    if options is None:
+        return False
+    if not isinstance(options, dict):
+        raise invalid_type("stream_options", want="an object")
+    if not stream:
+        raise invalid_value("stream_options", "it is only allowed when 'stream' is true.")
+    fields = Fields({f"stream_options.{name}": value for name, value in options.items()})
+    include = fields.flag("stream_options.include_usage")
+    fields.refuse_rest({"stream_options.include_obfuscation": (False,)})
+    return include
+
+
+def _stop(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    stops = [value] if isinstance(value, str) else value
+    if not isinstance(stops, list) or not all(isinstance(stop, str) for stop in stops):
+        raise invalid_type("stop", want="a string or an array of strings")
+    if len(stops) > MAX_STOP_STRINGS:
+        raise invalid_value("stop", f"at most {MAX_STOP_STRINGS} strings are allowed.")
+    if not all(stops):
+        raise invalid_value("stop", "an empty string would end every answer at once.")
+    return tuple(stops)
+
+
+def _prompts(value: Any) -> tuple[str | tuple[int, ...], ...]:
+    if value is None:
+        raise missing_parameter("prompt")
+    several = value if isinstance(value, list) and not _is_tokens(value) else [value]
+    if not 1 <= len(several) <= MAX_PROMPTS:
+        raise invalid_value("prompt", f"expected 1 to {MAX_PROMPTS} prompts.")
+    prompts: list[str | tuple[int, ...]] = []
+    for one in several:
+        if isinstance(one, str):
+            prompts.append(one)
+        elif isinstance(one, list) and _is_tokens(one):
+            prompts.append(tuple(one))
+        else:
+            raise invalid_type("prompt", want="a string, an array of strings, or arrays of token ids")
+    return tuple(prompts)
+
+
+def _is_tokens(value: list[Any]) -> bool:
+    return bool(value) and all(isinstance(one, int) and not isinstance(one, bool) for one in value)
+
+
+def _messages(value: Any) -> tuple[dict[str, str], ...]:
+    if value is None:
+        raise missing_parameter("messages")
+    if not isinstance(value, list):
+        raise invalid_type("messages", want="an array of objects")
+    if not value:
+        raise invalid_value("messages", "at least one message is needed.")
+    return tuple(_message(one, f"messages[{index}]") for index, one in enumerate(value))
+
+
+def _message(value: Any, where: str) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise invalid_type(where, want="an object")
+    fields = Fields({f"{where}.{name}": part for name, part in value.items()})
+    role = fields.take(f"{where}.role")
+    if role is None:
+        raise missing_parameter(f"{where}.role")
+    if role not in ("system", "developer", "user", "assistant"):
+        raise invalid_value(f"{where}.role", "expected 'system', 'developer', 'user' or 'assistant'.")
+    content = _content(fields.take(f"{where}.content"), f"{where}.content")
+    # An assistant's message may come back as the client's library wrote it: with empty lists and nulls.
+    fields.refuse_rest({f"{where}.{name}": ([],) for name in ("annotations", "tool_calls")})
+    # Templates know 'system'; 'developer' is the same thing under a newer name.
+    return {"role": "system" if role == "developer" else role, "content": content}
+
+
+def _content(value: Any, where: str) -> str:
+    if value is None:
+        raise missing_parameter(where)
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list):
+        raise invalid_type(where, want="a string or an array of text parts")
+    texts = []
+    for index, part in enumerate(value):
+        if not isinstance(part, dict) or not isinstance(part.get("type"), str):
+            raise invalid_type(f"{where}[{index}]", want="an object with a 'type'")
+        if part["type"] != "text":
+            raise invalid_value(f"{where}[{index}].type", f"this model takes text only, not '{part['type']}'.")
+        if not isinstance(part.get("text"), str):
+            raise invalid_type(f"{where}[{index}].text", want="a string")
+        texts.append(part["text"])
+    return "".join(texts)
