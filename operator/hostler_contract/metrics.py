@@ -58,7 +58,7 @@ ACCELERATOR_LABELS = ("vendor", "type", "device", "node", "namespace", "pod", "c
 
 # The simulator says by this series, beside the vendor's own, which devices of the node are not real (value 1).
 SIMULATOR_INFO = "hostler_simulator_info"
-SIMULATOR_INFO_LABELS = ("type", "resource")
+SIMULATOR_INFO_LABELS = ("type", "devices")
 
 # The exporter about itself. `target` is the URL that was asked, or `kubelet`.
 EXPORTER_SCRAPE_ERRORS = "hostler_exporter_scrape_errors_total"
