@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from hostler.local import cluster, tools
+from hostler.local import cluster, images, tools
 from hostler.local.errors import LocalClusterError
 from hostler.local.naming import DEFAULT_NAME
 from hostler.local.spec import load_spec
@@ -91,6 +91,30 @@ def status(name: str) -> None:
 def kubeconfig(name: str) -> None:
     """Print the path of the cluster's kubeconfig."""
     click.echo(cluster.handle(name).kubeconfig)
+
+
+@local.command()
+@click.argument("names", nargs=-1)
+@click.option("--builder", type=click.Choice(["buildah", "docker"]), default="buildah", show_default=True)
+def build(names: tuple[str, ...], *, builder: images.Builder) -> None:
+    """Build images whose inputs have changed: those named, or all of them. Prints their references."""
+    made = images.build(names or None, builder=builder, stages=Stages())
+    for reference in made.values():
+        click.echo(reference)
+
+
+@local.command()
+@_name_option
+@click.argument("what", nargs=-1)
+def load(name: str, *, what: tuple[str, ...]) -> None:
+    """Bring images into every node: names of ours (none: all of them), or paths of OCI or docker archives."""
+    archives = [Path(item) for item in what if "/" in item or item.endswith(".tar")]
+    ours = [item for item in what if Path(item) not in archives]
+    for archive in archives:
+        click.echo(f"{archive} into {', '.join(cluster.load_archive(name, archive))}")
+    if ours or not what:
+        for reference in images.ensure_loaded(name, ours or None, stages=Stages()).values():
+            click.echo(reference)
 
 
 @local.command()

@@ -15,6 +15,7 @@ from typing import Literal
 from hostler.local import kind
 from hostler.local.errors import ConfigError, LocalClusterError
 from hostler.local.kubeapi import KubeApi
+from hostler.local.layout import Layout
 from hostler.local.naming import DEFAULT_NAME, Names, names_of
 from hostler.local.native import cleanup
 from hostler.local.native.provider import NativeCluster, ready_nodes
@@ -131,14 +132,22 @@ def status(name: str = DEFAULT_NAME) -> ClusterStatus:
     return ClusterStatus(name, provider, "broken" if remains else "absent", remains=remains)
 
 
-def load_archive(name: str, archive: Path, *, reference: str | None = None) -> list[str]:
-    """Bring an image archive into every node that lacks it; returns the nodes that got it."""
+def load_archive(name: str, archive: Path) -> list[str]:
+    """Bring an OCI or docker archive into every node; returns their names."""
     names = names_of(name)
     if not archive.exists():
         raise ConfigError(f"no archive {archive}", way_out="give the path of an OCI or docker archive")
     if kind.is_ours(names):
-        return kind.KindCluster(names).load(archive)
-    return NativeCluster(names).load(archive, reference=reference)
+        return kind.KindCluster(names).load_archive(archive)
+    return NativeCluster(names).load_archive(archive)
+
+
+def load_image(name: str, reference: str, *, layout: Layout) -> list[str]:
+    """Bring a built image into the nodes that lack it; returns the nodes that got it."""
+    names = names_of(name)
+    if kind.is_ours(names):
+        return kind.KindCluster(names).load_image(reference)
+    return NativeCluster(names).load_image(reference, layout=layout)
 
 
 @contextmanager

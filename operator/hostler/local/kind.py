@@ -121,8 +121,13 @@ class KindCluster:
                     config_option = ["--kubeconfig", str(self._names.kubeconfig)]
                     self._run(["kubectl", *config_option, verb, "--overwrite", "node", node.name, *values])
 
-    def load(self, archive: Path) -> list[str]:
+    def load_archive(self, archive: Path) -> list[str]:
         self._run(load_archive_command(self._names, archive))
+        return [self._names.cluster]
+
+    def load_image(self, reference: str) -> list[str]:
+        """kind compares with what its nodes have, so a second call costs little."""
+        self._run(load_image_command(self._names, reference))
         return [self._names.cluster]
 
     def down(self) -> None:

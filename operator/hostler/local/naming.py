@@ -95,9 +95,12 @@ class Names:
         return self.link[10 + index]
 
     def pod_range(self, index: int) -> tuple[IPv4Address, IPv4Address]:
-        """First and last pod address of a node; all nodes share the subnet and its gateway."""
+        """First and last pod address of a node; all nodes share the subnet and its gateway.
+
+        Addresses that end in 0 or 255 are valid within it, but look like networks to too many programs.
+        """
         start = int(self.pods.network_address) + 256 * (index + 1)
-        return IPv4Address(start), IPv4Address(start + 255)
+        return IPv4Address(start + 1), IPv4Address(start + 254)
 
     @property
     def pod_gateway(self) -> IPv4Address:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import platform
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from hostler.local.errors import ImageError
+from hostler.local.layout import Layout
 from hostler.local.native import pause
 from hostler.local.native.node import PAUSE_IMAGE, Node
 
@@ -40,14 +43,33 @@ def load(ctr: Path, node: Node, *, archive: Path) -> None:
         raise ImageError(f"node {node.name} refuses {archive.name}: {reason}", way_out="give an OCI or docker archive")
 
 
-def load_everywhere(ctr: Path, nodes: Sequence[Node], *, archive: Path, reference: str | None) -> list[str]:
-    """Import an archive into each node that lacks its image; returns the names of those that got it."""
-    wanting = [node for node in nodes if reference is None or reference not in listed(ctr, node)]
+def load_layout(ctr: Path, nodes: Sequence[Node], *, layout: Layout, reference: str) -> list[str]:
+    """Bring an exported image into each node that lacks it; returns the names of those that got it."""
+    wanting = [node for node in nodes if reference not in listed(ctr, node)]
     with ThreadPoolExecutor(max_workers=2) as pool:
-        list(pool.map(lambda node: load(ctr, node, archive=archive), wanting))
+        list(pool.map(lambda node: _stream(ctr, node, layout=layout, reference=reference), wanting))
     return [node.name for node in wanting]
 
 
+def _stream(ctr: Path, node: Node, *, layout: Layout, reference: str) -> None:
+    """Import from a pipe, without the layers that other images have brought already."""
+    present = set(_ctr(ctr, node, "content", "list", "--quiet").stdout.split())
+    argv = _command(ctr, node, "images", "import", "--snapshotter", node.snapshotter, "-")
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors)
+        assert process.stdin is not None
+        # When ctr gives up early, its own words say more than our broken pipe.
+        with suppress(BrokenPipeError), process.stdin as stdin:
+            layout.write_archive(reference, stdin, without=present)
+        if process.wait() != 0:
+            errors.seek(0)
+            reason = " ".join(errors.read().decode(errors="replace").split())
+            raise ImageError(f"node {node.name} refuses {reference}: {reason}")
+
+
+def _command(ctr: Path, node: Node, *arguments: str) -> list[str]:
+    return [str(ctr), "--address", str(node.socket), "--namespace", "k8s.io", *arguments]
+
+
 def _ctr(ctr: Path, node: Node, *arguments: str) -> subprocess.CompletedProcess[str]:
-    argv = [str(ctr), "--address", str(node.socket), "--namespace", "k8s.io", *arguments]
-    return subprocess.run(argv, capture_output=True, text=True, check=False)
+    return subprocess.run(_command(ctr, node, *arguments), capture_output=True, text=True, check=False)

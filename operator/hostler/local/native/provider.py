@@ -12,6 +12,7 @@ from pathlib import Path
 import hostler
 from hostler.local.errors import LocalClusterError
 from hostler.local.kubeapi import ApiError, KubeApi, wait_for
+from hostler.local.layout import Layout as ImageLayout
 from hostler.local.naming import Names
 from hostler.local.native import addons, cgroups, cleanup, controlplane, images, network, node, pki, preflight
 from hostler.local.native.controlplane import Layout
@@ -105,16 +106,28 @@ class NativeCluster:
         only, _, text = file.read_text().partition("\n")
         return None if only == "control-plane-only" else ClusterSpec.model_validate_json(text)
 
-    def load(self, archive: Path, *, reference: str | None) -> list[str]:
+    def load_archive(self, archive: Path) -> list[str]:
+        """Import an archive into every node."""
+        binaries = ensure_binaries(lambda _: None)
+        nodes = self._running_nodes(binaries)
+        for entry in nodes:
+            images.load(binaries.program("ctr"), entry, archive=archive)
+        return [entry.name for entry in nodes]
+
+    def load_image(self, reference: str, *, layout: ImageLayout) -> list[str]:
+        """Import an exported image into the nodes that lack it."""
+        binaries = ensure_binaries(lambda _: None)
+        nodes = self._running_nodes(binaries)
+        return images.load_layout(binaries.program("ctr"), nodes, layout=layout, reference=reference)
+
+    def _running_nodes(self, binaries: Binaries) -> list[Node]:
         spec = self.recorded_spec()
         if spec is None:
             raise LocalClusterError(
-                f"cluster {self.names.cluster!r} has no nodes to load images into", way_out="run `hostler local up`"
+                f"cluster {self.names.cluster!r} has no nodes to load images into",
+                way_out=f"run `hostler local up --name {self.names.cluster}`",
             )
-        binaries = ensure_binaries(lambda _: None)
-        return images.load_everywhere(
-            binaries.program("ctr"), nodes_of(self.names, spec, binaries), archive=archive, reference=reference
-        )
+        return nodes_of(self.names, spec, binaries)
 
 
 def nodes_of(names: Names, spec: ClusterSpec, binaries: Binaries) -> list[Node]:

@@ -1,0 +1,81 @@
+"""The exported images: one OCI layout in the cache in which images share their layers.
+
+A node gets an image as a tar of the parts that it lacks, made on the fly.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from hostler.local.errors import ImageError
+
+Json = dict[str, Any]
+_REFERENCE = "org.opencontainers.image.ref.name"
+_CONTAINERD_NAME = "io.containerd.image.name"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """An OCI image layout on disk."""
+
+    directory: Path
+
+    def _index(self) -> Json:
+        file = self.directory / "index.json"
+        if not file.exists():
+            return {"manifests": []}
+        found: Json = json.loads(file.read_text())
+        return found
+
+    def _entry(self, reference: str) -> Json | None:
+        for entry in self._index()["manifests"]:
+            if entry.get("annotations", {}).get(_REFERENCE) == reference:
+                found: Json = entry
+                return found
+        return None
+
+    def has(self, reference: str) -> bool:
+        """Whether an image is here with all of its blobs: a full disk or a killed export may leave parts."""
+        entry = self._entry(reference)
+        if entry is None or not self._blob(entry["digest"]).exists():
+            return False
+        return all(self._blob(digest).exists() for digest in self.digests(reference))
+
+    def _blob(self, digest: str) -> Path:
+        return self.directory / "blobs" / Path(*digest.split(":", 1))
+
+    def digests(self, reference: str) -> list[str]:
+        """Manifest, configuration and layers of an image."""
+        entry = self._entry(reference)
+        if entry is None:
+            raise ImageError(f"image {reference} was not exported", way_out="run `hostler local build`")
+        manifest = json.loads(self._blob(entry["digest"]).read_text())
+        parts = [manifest["config"], *manifest["layers"]]
+        return [entry["digest"], *(part["digest"] for part in parts)]
+
+    def write_archive(self, reference: str, target: IO[bytes], *, without: Collection[str] = ()) -> None:
+        """Write the image as a tar stream, leaving out blobs the receiver has already."""
+        entry = self._entry(reference)
+        digests = self.digests(reference)
+        assert entry is not None
+        named = {**entry, "annotations": {_CONTAINERD_NAME: reference}}
+        index = json.dumps({"schemaVersion": 2, "manifests": [named]}).encode()
+        with tarfile.open(fileobj=target, mode="w|") as tar:
+            _add(tar, "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
+            _add(tar, "index.json", index)
+            for digest in dict.fromkeys(digests):
+                # The manifest itself always travels: the import starts from it.
+                if digest not in without or digest == entry["digest"]:
+                    tar.add(self._blob(digest), arcname=f"blobs/{digest.replace(':', '/')}")
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    tar.addfile(info, io.BytesIO(content))
