@@ -1,0 +1,49 @@
+"""One cluster with everything on it, shared by all tests of this level."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from stack import Stack
+
+from hostler.demo import install
+from hostler.demo.forward import forward
+from hostler.demo.text import help_topics
+from hostler.local import ClusterHandle
+from hostler.local.images import ensure_loaded
+
+
+@pytest.fixture(scope="session")
+def stack(cluster: ClusterHandle) -> Iterator[Stack]:
+    """Hostler installed by its chart, pools on simulated devices, Prometheus scraping every two seconds."""
+    images = ensure_loaded(cluster.name)
+    tools = install.Tools(
+        kubectl=cluster.program("kubectl"), helm=cluster.program("helm"), kubeconfig=cluster.kubeconfig
+    )
+    install.install_prometheus(tools, image=images["prometheus"])
+    install.install_hostler(tools, images)
+    tools.kubectl_run("-n", "monitoring", "rollout", "status", "deployment/prometheus", "--timeout=120s")
+    target = forward(tools.kubectl, tools.kubeconfig, namespace="monitoring", target="service/prometheus", port=9090)
+    with target as url:
+        yield Stack(cluster=cluster.name, tools=tools, images=images, prometheus_url=url)
+
+
+@pytest.fixture(scope="session")
+def namespace(stack: Stack) -> Callable[[str], str]:
+    """Makes a namespace that enforces Pod Security restricted, with the demo's text in it."""
+
+    def make(name: str) -> str:
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        stack.apply(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}},
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {"name": "text", "namespace": name},
+                "data": {"text": help_topics(limit=200_000)},
+            },
+        )
+        return name
+
+    return make
