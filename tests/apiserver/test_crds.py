@@ -1,0 +1,335 @@
+"""The CRDs on a real API server: what it accepts, fills in, refuses and shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from apiserver.invalid import INVALID, Invalid
+from builders import (
+    edited,
+    make_cluster_model,
+    make_inference_service,
+    make_model,
+    make_pool,
+    make_training_job,
+    make_transformer,
+    without,
+)
+from kubeclient import TABLE, KubeClient, collection, item
+
+from hostler.api.conditions import Condition
+from hostler.api.inferenceservice import InferenceServiceStatus
+from hostler.api.kinds import KINDS, Kind
+from hostler.api.model import ModelStatus
+from hostler.api.pool import AcceleratorPoolStatus
+from hostler.api.schema import StatusModel
+from hostler.api.trainingjob import Placement, TrainingJobStatus, TrainingProgress
+
+Object = dict[str, Any]
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
+NOW = "2026-01-31T12:00:00Z"
+MINIMAL = (make_pool(), make_cluster_model(), make_model(), make_training_job(), make_inference_service())
+
+pytestmark = pytest.mark.usefixtures("crds")
+
+
+def by_kind(manifest: Object) -> Kind:
+    return next(kind for kind in KINDS if kind.kind == manifest["kind"])
+
+
+@pytest.fixture
+def stored(api: KubeClient, namespace: str) -> Iterator[Any]:
+    """Stores objects, namespaced ones in the test's own namespace, and removes them afterwards."""
+    kept: list[Object] = []
+
+    def store(manifest: Object) -> Object:
+        moved = edited(manifest, "metadata.namespace", namespace) if by_kind(manifest).namespaced else manifest
+        answer = api.create(moved)
+        assert answer.status_code == 201, answer.text
+        kept.append(moved)
+        return moved
+
+    yield store
+    for manifest in kept:
+        api.delete(item(manifest))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
+def test_every_crd_is_structural_and_established(crds: dict[str, Object], kind: Kind) -> None:
+    conditions = {entry["type"]: entry["status"] for entry in crds[kind.crd_name]["status"]["conditions"]}
+    assert conditions["Established"] == "True"
+    assert conditions["NamesAccepted"] == "True"
+    assert "NonStructuralSchema" not in conditions
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
+def test_discovery_knows_every_kind_by_its_names(api: KubeClient, kind: Kind) -> None:
+    resources = {entry["name"]: entry for entry in api.get("/apis/hostler.dev/v1alpha1").json()["resources"]}
+    found = resources[kind.plural]
+    assert found["kind"] == kind.kind
+    assert found["namespaced"] is kind.namespaced
+    assert tuple(found["shortNames"]) == kind.short_names
+    assert found["categories"] == ["hostler"], "`kubectl get hostler` lists it"
+    assert f"{kind.plural}/status" in resources
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_example_is_accepted(api: KubeClient, namespace: str, path: Path) -> None:
+    for manifest in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+        assert manifest["apiVersion"] == "hostler.dev/v1alpha1"
+        moved = edited(manifest, "metadata.namespace", namespace) if by_kind(manifest).namespaced else manifest
+        answer = api.create(moved, dry_run=True)
+        assert answer.status_code == 201, answer.text
+
+
+def test_there_are_examples_of_what_people_write() -> None:
+    kinds = {document["kind"] for path in EXAMPLES for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))}
+    assert {"AcceleratorPool", "TrainingJob", "InferenceService"} <= kinds
+
+
+ACCEPTED = (
+    ("CPU as an integer, as in a Pod", make_training_job(resources={"cpu": 2, "memory": "4Gi"})),
+    ("bytes as a large integer", make_training_job(resources={"memory": 4 * 2**30})),
+    ("a claim with dots in its name", make_training_job(dataset={"source": {"pvc": {"claimName": "data.v1"}}})),
+    ("a family without sizes", make_training_job(family="custom", model={})),
+    ("as many pods as sequences", make_training_job(pods={"min": 1, "max": 8})),
+    ("a job's name of 52 characters", make_training_job("a" * 52)),
+    ("a claim of one's own", make_training_job(storage={"claimName": "work"})),
+    ("an empty label value", make_pool(nodeSelector={"node-role.kubernetes.io/gpu": ""})),
+    ("a toleration that compares", make_pool(tolerations=[{"key": "a", "operator": "Equal", "value": "b"}])),
+    ("a resource that the type leaves open", make_pool(resourceName="amd.com/xilinx_u55c-gen3x16_xdma_base_3")),
+    ("several replicas", make_inference_service(pods={"min": 3, "max": 3})),
+    ("a model of the catalog", make_inference_service(model={"kind": "ClusterModel", "name": "tiny"})),
+)
+
+
+@pytest.mark.parametrize("manifest", [row[1] for row in ACCEPTED], ids=[row[0] for row in ACCEPTED])
+def test_what_people_write_is_accepted(api: KubeClient, manifest: Object) -> None:
+    answer = api.create(manifest, dry_run=True)
+    assert answer.status_code == 201, answer.text
+    by_kind(manifest).spec.model_validate(answer.json()["spec"])
+
+
+@pytest.mark.parametrize("row", INVALID, ids=[row.sentence for row in INVALID])
+def test_what_cannot_be_honoured_is_refused_with_the_field_to_blame(api: KubeClient, row: Invalid) -> None:
+    answer = api.create(row.manifest, dry_run=True)
+    assert answer.status_code == 422, answer.text
+    causes = [f"{cause['field']}: {cause['message']}" for cause in answer.json()["details"]["causes"]]
+    blamed = [cause for cause in causes if cause.startswith(f"{row.want_path}: ")]
+    assert blamed, causes
+    assert any(row.want_message in cause for cause in blamed), blamed
+    assert row.want_path in answer.json()["message"]
+
+
+def test_the_table_of_refusals_names_each_case_once() -> None:
+    sentences = [row.sentence for row in INVALID]
+    assert len(set(sentences)) == len(sentences) >= 40
+
+
+UNKNOWN = (
+    ("a field of spec", edited(make_training_job(), "spec.replicas", 3), "spec.replicas"),
+    ("a nested field", edited(make_pool(), "spec.price", {"amout": "1"}), "spec.price.amout"),
+    ("a pod's security", edited(make_inference_service(), "spec.podTemplate", {}), "spec.podTemplate"),
+    (
+        "a namespace in a reference",
+        edited(make_inference_service(), "spec.model.namespace", "b"),
+        "spec.model.namespace",
+    ),
+)
+
+
+@pytest.mark.parametrize(("manifest", "want_path"), [row[1:] for row in UNKNOWN], ids=[row[0] for row in UNKNOWN])
+def test_an_unknown_field_is_no_silent_nothing(api: KubeClient, manifest: Object, want_path: str) -> None:
+    answer = api.create(manifest, dry_run=True)
+    assert answer.status_code == 400
+    assert f'unknown field "{want_path}"' in answer.json()["message"]
+
+
+WAY_OUT = "make a new one under another name"
+FROZEN = (
+    ("family", make_training_job(), "spec.family", "gan", "spec.family", WAY_OUT),
+    ("a size of the model", make_training_job(), "spec.model.transformer.layers", 3, "spec.model", WAY_OUT),
+    ("the model's name appears", make_training_job(), "spec.model.name", "other", "spec.model", WAY_OUT),
+    ("the data's key", make_training_job(), "spec.dataset.source.configMap.key", "b", "spec.dataset", WAY_OUT),
+    ("steps", make_training_job(), "spec.training.steps", 21, "spec.training", WAY_OUT),
+    ("the learning rate", make_training_job(), "spec.training.learningRate", "1e-3", "spec.training", WAY_OUT),
+    ("checkpoints", make_training_job(), "spec.checkpoint", {"keep": 3}, "spec.checkpoint", WAY_OUT),
+    ("the pool", make_training_job(), "spec.accelerators.pool", "ipu", "spec.accelerators", WAY_OUT),
+    ("the number of pods", make_training_job(), "spec.pods", {"max": 2}, "spec.pods", WAY_OUT),
+    ("memory", make_training_job(), "spec.resources", {"memory": "8Gi"}, "spec.resources", WAY_OUT),
+    ("storage", make_training_job(), "spec.storage", {"claimName": "other"}, "spec.storage", WAY_OUT),
+    ("a pool's type", make_pool(), "spec.acceleratorType", "nvidia-l4", "spec.acceleratorType", "make a new pool"),
+    ("a model's family", make_model(), "spec.family", "bert", "spec.family", "family cannot be changed"),
+    ("an entry's family", make_cluster_model(), "spec.family", "bert", "spec.family", "family cannot be changed"),
+)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "changed", "value", "want_path", "want_message"),
+    [row[1:] for row in FROZEN],
+    ids=[row[0] for row in FROZEN],
+)
+def test_what_cannot_be_changed_says_the_way_out(
+    api: KubeClient, stored: Any, manifest: Object, changed: str, value: Any, want_path: str, want_message: str
+) -> None:
+    before = stored(manifest)
+    answer = _update(api, edited(before, changed, value))
+    assert answer.status_code == 422, answer.text
+    causes = {cause["field"]: cause["message"] for cause in answer.json()["details"]["causes"]}
+    assert want_message in causes.get(want_path, ""), causes
+
+
+def test_a_model_name_cannot_vanish_from_a_job(api: KubeClient, stored: Any) -> None:
+    named = stored(make_training_job(model={"name": "mine", "transformer": make_transformer()}))
+    answer = _update(api, without(named, "spec.model.name"))
+    assert answer.status_code == 422
+    assert "spec.model" in answer.json()["message"]
+
+
+CHANGEABLE = (
+    ("a job is suspended", make_training_job(), "spec.suspend", True),
+    ("a job gets more attempts", make_training_job(), "spec.maxRestarts", 9),
+    ("a default is written out", make_training_job(), "spec.pods", {"min": 1, "max": 1}),
+    ("a service gets replicas", make_inference_service(), "spec.pods", {"min": 2, "max": 2}),
+    ("a service moves", make_inference_service(), "spec.accelerators.pool", "gpu"),
+    ("a pool gets a price", make_pool(), "spec.quota", {"accelerators": 2}),
+    ("a model gets a licence", make_model(), "spec.license", "MIT"),
+)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "changed", "value"), [row[1:] for row in CHANGEABLE], ids=[row[0] for row in CHANGEABLE]
+)
+def test_what_may_change_is_accepted(api: KubeClient, stored: Any, manifest: Object, changed: str, value: Any) -> None:
+    answer = _update(api, edited(stored(manifest), changed, value))
+    assert answer.status_code == 200, answer.text
+
+
+def _update(api: KubeClient, manifest: Object) -> Any:
+    version = api.get(item(manifest)).json()["metadata"]["resourceVersion"]
+    return api.replace(edited(manifest, "metadata.resourceVersion", version), dry_run=True)
+
+
+WANT_JOB_DEFAULTS = {
+    "objective": "pretrain",
+    "model": {"license": "unknown", "transformer": make_transformer()},
+    "dataset": {
+        "source": {"configMap": {"name": "text", "key": "text"}},
+        "format": "text",
+        "validationPercent": 10,
+    },
+    "training": {
+        "steps": 20,
+        "batchSize": 8,
+        "learningRate": "3e-4",
+        "warmupSteps": 0,
+        "weightDecay": "0.1",
+        "gradientClip": "1.0",
+        "seed": 0,
+        "precision": "auto",
+    },
+    "checkpoint": {"everySteps": 100, "keep": 2},
+    "accelerators": {"pool": "gpu", "perPod": 1},
+    "pods": {"min": 1, "max": 1},
+    "resources": {"cpu": "1", "memory": "2Gi"},
+    "storage": {"size": "2Gi"},
+    "maxRestarts": 3,
+    "suspend": False,
+    "family": "chat",
+}
+
+
+def test_the_server_fills_in_the_documented_defaults(api: KubeClient) -> None:
+    assert api.create(make_training_job(), dry_run=True).json()["spec"] == WANT_JOB_DEFAULTS
+
+
+def test_a_half_written_object_gets_the_rest_of_its_defaults(api: KubeClient) -> None:
+    spec = api.create(make_training_job(pods={"max": 4}, checkpoint={"keep": 5}), dry_run=True).json()["spec"]
+    assert spec["pods"] == {"min": 1, "max": 4}
+    assert spec["checkpoint"] == {"everySteps": 100, "keep": 5}
+
+
+@pytest.mark.parametrize("manifest", MINIMAL, ids=[manifest["kind"] for manifest in MINIMAL])
+def test_defaults_of_the_server_and_of_the_operator_are_the_same(api: KubeClient, manifest: Object) -> None:
+    """The operator also reads objects that an older CRD stored, so its own defaults must not differ."""
+    answer = api.create(manifest, dry_run=True)
+    assert answer.status_code == 201, answer.text
+    model = by_kind(manifest).spec
+    assert model.model_validate(answer.json()["spec"]) == model.model_validate(manifest["spec"])
+
+
+CONDITION = Condition(
+    type="Ready", status="True", reason="Fine", message="all is well", observed_generation=1, last_transition_time=NOW
+)
+STATUSES: tuple[tuple[Object, StatusModel], ...] = (
+    (make_pool(), AcceleratorPoolStatus(conditions=(CONDITION,), capacity=4, in_use=1, largest_free_block=3)),
+    (make_cluster_model(), ModelStatus(conditions=(CONDITION,))),
+    (make_model(), ModelStatus(conditions=(CONDITION,))),
+    (
+        make_training_job(),
+        TrainingJobStatus(
+            conditions=(CONDITION,),
+            attempt=0,
+            placement=Placement(pool="gpu", accelerator_type="nvidia-a100-80", pods=2, per_pod=1),
+            progress=TrainingProgress(percent=50, step=10, total_steps=20, loss="3.14", eta="2m10s"),
+            start_time=NOW,
+        ),
+    ),
+    (make_inference_service(), InferenceServiceStatus(conditions=(CONDITION,), replicas=1, ready_replicas=1)),
+)
+
+
+@pytest.mark.parametrize(("manifest", "status"), STATUSES, ids=[row[0]["kind"] for row in STATUSES])
+def test_the_server_keeps_a_status_as_it_was_written(
+    api: KubeClient, stored: Any, manifest: Object, status: StatusModel
+) -> None:
+    """Neither pruned nor filled in: else the operator would find a difference each time and write for ever."""
+    written = status.model_dump(mode="json", by_alias=True, exclude_none=True)
+    answer = api.patch_status(stored(manifest), written)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["status"] == written
+
+
+def test_a_status_without_defaults_is_kept_too(api: KubeClient, stored: Any) -> None:
+    written = {"conditions": [CONDITION.model_dump(mode="json", by_alias=True)]}
+    assert api.patch_status(stored(make_training_job()), written).json()["status"] == written
+
+
+def test_a_spec_cannot_be_changed_through_status(api: KubeClient, stored: Any) -> None:
+    job = stored(make_training_job())
+    patch = {"spec": {"suspend": True}}
+    headers = {"Content-Type": "application/merge-patch+json"}
+    assert api.http.patch(f"{item(job)}/status", json=patch, headers=headers).json()["spec"]["suspend"] is False
+
+
+@pytest.mark.parametrize(("manifest", "status"), STATUSES, ids=[row[0]["kind"] for row in STATUSES])
+def test_the_printer_columns_show_the_state_at_a_glance(
+    api: KubeClient, stored: Any, manifest: Object, status: StatusModel
+) -> None:
+    kept = stored(manifest)
+    api.patch_status(kept, status.model_dump(mode="json", by_alias=True, exclude_none=True))
+    table = api.get(collection(kept), Accept=TABLE).json()
+    names = [column["name"] for column in table["columnDefinitions"]]
+    assert names == ["Name", *(column.name for column in by_kind(manifest).columns)]
+    cells = next(
+        dict(zip(names, row["cells"], strict=True))
+        for row in table["rows"]
+        if row["object"]["metadata"]["name"] == kept["metadata"]["name"]
+    )
+    wanted = {"Message": "all is well"} | WANT_CELLS[manifest["kind"]]
+    assert {name: cells[name] for name in wanted} == wanted
+
+
+WANT_CELLS: dict[str, Object] = {
+    "AcceleratorPool": {"Type": "nvidia-a100-80", "Ready": "True", "Capacity": 4, "In Use": 1, "Largest Free": 3},
+    "ClusterModel": {"Family": "chat", "Task": "text-generation", "Ready": "True", "License": "unknown"},
+    "Model": {"Family": "chat", "Task": "text-generation", "Ready": "True", "License": "unknown"},
+    "TrainingJob": {"State": "Fine", "Percent": 50, "Loss": "3.14", "ETA": "2m10s", "Pool": "gpu", "Pods": 2},
+    "InferenceService": {"Ready": "True", "State": "Fine", "Model": "tiny", "Pool": "ipu", "Replicas": 1},
+}
