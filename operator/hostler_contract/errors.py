@@ -35,6 +35,9 @@ class ErrorReason(StrEnum):
     SAMPLE_REQUEST_FAILED = "SampleRequestFailed"
     """The server loaded, but the model's own sample request did not succeed."""
 
+    INTERRUPTED = "Interrupted"
+    """The pod was asked to stop (SIGTERM: a drain, a preemption); what was done is in a checkpoint."""
+
     INTERNAL = "InternalError"
     """Anything else; the message holds the exception's type and text."""
 
@@ -44,4 +47,4 @@ class ErrorReason(StrEnum):
         return self in _RETRYABLE
 
 
-_RETRYABLE = frozenset({ErrorReason.INTERNAL, ErrorReason.OUT_OF_MEMORY})
+_RETRYABLE = frozenset({ErrorReason.INTERNAL, ErrorReason.INTERRUPTED, ErrorReason.OUT_OF_MEMORY})

@@ -12,6 +12,11 @@ from hostler_contract.message import Message, Part
 TERMINATION_MESSAGE_LIMIT = 4096
 """Bytes that the kubelet keeps of a termination message."""
 
+EXIT_FAILED = 1
+"""Exit status of a trainer's container whose result is a failure."""
+EXIT_INTERRUPTED = 75
+"""Exit status after SIGTERM, on every pod of the attempt: all of them saved and left together."""
+
 
 class ArtifactFacts(Part):
     """What was written to ``<workspace>/model``."""

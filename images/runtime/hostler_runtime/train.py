@@ -1,0 +1,83 @@
+"""One training process: ``python -m hostler_runtime.train``, started by ``hostler_runtime.launch`` through torchrun.
+
+Its exit status is 0 whenever it could say how the attempt ended, also when it failed for a reason that another try
+would meet again; only an end without explanation is non-zero, because torchrun restarts those processes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from hostler_contract import ErrorReason, Result
+from hostler_runtime.errors import RuntimeFailure, classify
+from hostler_runtime.job import outcome_path, read_job
+from hostler_runtime.logs import configure
+from hostler_runtime.training.distributed import joined
+from hostler_runtime.training.progress import ProgressBoard, ProgressServer
+from hostler_runtime.training.run import VOLUME_ROOT, Surroundings, run
+
+PORT = 8080
+logger = logging.getLogger(__name__)
+
+
+def main(environ: Mapping[str, str] = os.environ) -> int:
+    """Train and record the outcome."""
+    rank = int(environ.get("RANK", 0))
+    configure(level=logging.INFO if rank == 0 else logging.WARNING)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    steps = 0
+    try:
+        job = read_job(environ)
+        world_size = int(environ.get("WORLD_SIZE", 1))
+        board = ProgressBoard(job, world_size=world_size)
+        with _served(board, environ, rank=rank), joined(environ) as processes:
+            try:
+                volume = Path(environ.get("HOSTLER_VOLUME_ROOT") or VOLUME_ROOT)
+                result = run(job, Surroundings(processes, board, stop.is_set, volume))
+            finally:
+                steps = board.snapshot.step
+    except Exception as error:
+        failure = classify(error)
+        if not isinstance(error, RuntimeFailure):
+            logger.exception("unexpected error")
+        result = Result(succeeded=False, steps=steps, reason=failure.reason, message=failure.message)
+    record(result, environ, rank=rank)
+    return 0 if result.succeeded or _final(result.reason) else 1
+
+
+def _final(reason: ErrorReason | None) -> bool:
+    """True where a restart of the process inside this pod would be pointless."""
+    return reason is ErrorReason.INTERRUPTED or (reason is not None and not reason.retryable)
+
+
+def record(result: Result, environ: Mapping[str, str], *, rank: int) -> None:
+    """Leave the outcome for the launcher."""
+    path = outcome_path(environ, rank=rank)
+    if path is not None:
+        path.write_text(result.to_json(), encoding="utf-8")
+    level = logging.INFO if result.succeeded else logging.ERROR
+    logger.log(level, "finished" if result.succeeded else f"{result.reason}: {result.message}")
+
+
+@contextmanager
+def _served(board: ProgressBoard, environ: Mapping[str, str], *, rank: int) -> Iterator[None]:
+    if rank != 0:
+        yield
+        return
+    server = ProgressServer(board, port=int(environ.get("HOSTLER_PORT", PORT)))
+    try:
+        yield
+    finally:
+        server.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

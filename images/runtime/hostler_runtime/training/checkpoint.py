@@ -1,0 +1,184 @@
+"""Checkpoints that exist completely or not at all.
+
+All processes write their shards into a temporary directory with ``torch.distributed.checkpoint``; rank 0 renames it
+and writes the manifest last. A directory without a manifest is not a checkpoint for any reader, so a crash at any
+moment leaves the previous one in force. Random state, data position and learning rate are functions of the step
+(``order``) and need no place here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import warnings
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed.checkpoint as dcp
+from pydantic import ValidationError
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+
+from hostler_contract import CheckpointManifest, ErrorReason, JobConfig
+from hostler_contract.checkpoint import MANIFEST_NAME, CheckpointFile
+from hostler_runtime.errors import RuntimeFailure, classify
+from hostler_runtime.logs import event
+from hostler_runtime.training.distributed import Processes
+from hostler_runtime.training.files import clear_directory, flush, fresh_directory, sha256_of, write_file
+
+_TEMPORARY = ".incomplete"
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """What a checkpoint saves and restores."""
+
+    model: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+
+
+class Checkpoints:
+    """The checkpoints of one job, below ``<workspace>/checkpoints``."""
+
+    def __init__(self, root: Path, *, job: JobConfig, identity: str, processes: Processes) -> None:
+        self._root = root
+        self._family = job.family
+        self._keep = job.checkpoint.keep
+        self._identity = identity
+        self._processes = processes
+        self.newest: int | None = None
+
+    def save(self, state: TrainingState, *, step: int) -> None:
+        """Write the checkpoint of ``step``; returns on every process once it is complete."""
+        if self.newest == step:
+            return
+        temporary = self._root / _TEMPORARY
+        self._processes.from_first(lambda: fresh_directory(temporary) and None)
+        model, optimizer = get_state_dict(state.model, state.optimizer)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                dcp.save({"model": model, "optimizer": optimizer}, checkpoint_id=temporary)
+        except CheckpointException as error:
+            raise _cause(error) from error
+        self._processes.from_first(lambda: self._complete(temporary, step=step))
+        self.newest = step
+
+    def restore(self, state: TrainingState) -> int | None:
+        """Load the newest usable checkpoint; returns its step, or None where there is none at all."""
+        self._processes.from_first(lambda: clear_directory(self._root / _TEMPORARY))
+        found = self._processes.from_first(self._find)
+        if found is None:
+            return None
+        directory, step = found
+        model, optimizer = get_state_dict(state.model, state.optimizer)
+        loaded: dict[str, Any] = {"model": model, "optimizer": optimizer}
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                dcp.load(loaded, checkpoint_id=directory)
+        except CheckpointException as error:
+            cause = _cause(error)
+            raise RuntimeFailure(
+                ErrorReason.CHECKPOINT_UNREADABLE, f"{directory} cannot be loaded: {cause.message}"
+            ) from error
+        set_state_dict(
+            state.model, state.optimizer, model_state_dict=loaded["model"], optim_state_dict=loaded["optimizer"]
+        )
+        self.newest = step
+        return step
+
+    def _complete(self, temporary: Path, *, step: int) -> None:
+        """Rank 0, after every shard is flushed: rename, then the manifest, then make room."""
+        files = [
+            CheckpointFile(path=path.name, size_bytes=path.stat().st_size, sha256=sha256_of(path))
+            for path in sorted(temporary.iterdir())
+        ]
+        manifest = CheckpointManifest(
+            step=step,
+            family=self._family,
+            world_size=self._processes.world_size,
+            config_sha256=self._identity,
+            created_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            files=files,
+        )
+        directory = self._root / f"step-{step:08d}"
+        clear_directory(directory)  # left without a manifest, or damaged, by an earlier process
+        temporary.rename(directory)
+        flush(self._root)
+        write_file(directory / MANIFEST_NAME, manifest.to_json())
+        self._prune(keeping=step)
+        event(logger, "checkpoint saved", step=step, bytes=sum(file.size_bytes for file in files))
+
+    def _prune(self, *, keeping: int) -> None:
+        """Remove all but the newest ones. Those beyond ``keeping`` were skipped at the start and cannot be used."""
+        usable = [path for path in self._directories() if path.name <= f"step-{keeping:08d}"]
+        for path in self._directories():
+            if path not in usable[-self._keep :]:
+                # The manifest goes first: a crash in the middle must not leave half a checkpoint with one.
+                (path / MANIFEST_NAME).unlink(missing_ok=True)
+                clear_directory(path)
+
+    def _find(self) -> tuple[Path, int] | None:
+        """Rank 0: the newest checkpoint that is whole. Raises when there are some and none can be used."""
+        complaints = []
+        for directory in reversed(self._directories()):
+            if not (directory / MANIFEST_NAME).exists():
+                event(logger, "incomplete checkpoint passed over", path=str(directory))
+                continue
+            complaint, step = self._inspect(directory)
+            if complaint is None:
+                return directory, step
+            complaints.append(f"{directory.name} {complaint}")
+            event(logger, "damaged checkpoint passed over", level=logging.WARNING, path=str(directory), why=complaint)
+        if complaints:
+            raise RuntimeFailure(
+                ErrorReason.CHECKPOINT_UNREADABLE,
+                f"no checkpoint in {self._root} can be used ({'; '.join(complaints)}): "
+                "restore one, or remove the directory to start from the beginning",
+            )
+        return None
+
+    def _inspect(self, directory: Path) -> tuple[str | None, int]:
+        """What is wrong with a checkpoint, and its step."""
+        try:
+            manifest = CheckpointManifest.from_json((directory / MANIFEST_NAME).read_bytes())
+        except (OSError, ValidationError):
+            return "has an unreadable manifest", 0
+        if manifest.config_sha256 != self._identity:
+            return "belongs to another configuration or dataset", manifest.step
+        for file in manifest.files:
+            path = directory / file.path
+            if not path.is_file():
+                return f"lacks {file.path}", manifest.step
+            if path.stat().st_size != file.size_bytes or sha256_of(path) != file.sha256:
+                return f"has a damaged {file.path}", manifest.step
+        return None, manifest.step
+
+    def _directories(self) -> list[Path]:
+        return sorted(path for path in self._root.glob("step-*") if path.is_dir())
+
+
+def identity(job: JobConfig, *, dataset_sha256: str) -> str:
+    """Hash of what must not change between attempts. The number of processes may."""
+    fixed = {
+        "family": job.family,
+        "objective": job.objective,
+        "model": job.model.model_dump(mode="json"),
+        "hyperparameters": job.hyperparameters.model_dump(mode="json"),
+        "validation_percent": job.dataset.validation_percent,
+        "dataset": dataset_sha256,
+    }
+    return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()
+
+
+def _cause(error: CheckpointException) -> RuntimeFailure:
+    """The most telling of the failures that the processes reported."""
+    failures = [classify(wrapped[0]) for wrapped in error.failures.values()]
+    typed = [failure for failure in failures if failure.reason is not ErrorReason.INTERNAL]
+    return (typed or failures or [RuntimeFailure(ErrorReason.INTERNAL, str(error))])[0]

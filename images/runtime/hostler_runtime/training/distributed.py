@@ -1,0 +1,105 @@
+"""The processes of one attempt: which one this is, and how they agree."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+
+from hostler_runtime.errors import RuntimeFailure, classify
+
+GROUP_TIMEOUT = timedelta(minutes=10)
+"""How long a process waits in a collective for one that hangs; a process that dies is noticed at once."""
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among all of them."""
+
+    rank: int
+    world_size: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """True for rank 0, which reads data, writes manifests and speaks to the control plane."""
+        return self.rank == 0
+
+    def sum(self, *values: float) -> list[float]:
+        """Element-wise sum over all processes, in double precision."""
+        if self.world_size == 1:
+            return list(values)
+        # Apple's and some other accelerators lack float64; the supported ones (CPU, CUDA) have it.
+        tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
+        dist.all_reduce(tensor)
+        return [float(value) for value in tensor.tolist()]
+
+    def from_first(self, function: Callable[[], Value]) -> Value:
+        """Run ``function`` on rank 0 and give its result, or its failure, to everybody."""
+        outcome: list[Value | RuntimeFailure | None] = [None]
+        if self.first:
+            try:
+                outcome[0] = function()
+            except Exception as error:
+                if self.world_size == 1:
+                    raise
+                failure = classify(error)
+                failure.__cause__ = None if failure is error else error
+                outcome[0] = RuntimeFailure(failure.reason, failure.message)
+                self._broadcast(outcome)
+                raise failure from failure.__cause__
+        self._broadcast(outcome)
+        if isinstance(outcome[0], RuntimeFailure):
+            raise outcome[0]
+        return outcome[0]  # type: ignore[return-value]
+
+    def barrier(self) -> None:
+        """Wait until everybody is here."""
+        self.sum(0.0)
+
+    def _broadcast(self, box: list) -> None:  # type: ignore[type-arg]
+        if self.world_size > 1:
+            dist.broadcast_object_list(box, src=0, device=self.device)
+
+
+@contextmanager
+def joined(environ: Mapping[str, str] = os.environ) -> Iterator[Processes]:
+    """Join the process group that the launcher describes in the environment; alone without one."""
+    rank, world_size = int(environ.get("RANK", 0)), int(environ.get("WORLD_SIZE", 1))
+    # The CPU build of torch claims to have nccl and crashes in it, so availability of nccl is not asked for.
+    if torch.cuda.is_available():
+        device, backend = torch.device("cuda", int(environ.get("LOCAL_RANK", 0))), "nccl"
+        torch.cuda.set_device(device)
+    else:
+        device, backend = torch.device("cpu"), "gloo"
+    dist.init_process_group(
+        backend, store=_store(environ, rank), rank=rank, world_size=world_size, timeout=GROUP_TIMEOUT
+    )
+    try:
+        yield Processes(rank=rank, world_size=world_size, device=device)
+    finally:
+        dist.destroy_process_group()
+
+
+def _store(environ: Mapping[str, str], rank: int) -> dist.Store:
+    if "MASTER_ADDR" not in environ:
+        return dist.HashStore()
+    agent_serves = environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    store = dist.TCPStore(
+        environ["MASTER_ADDR"],
+        int(environ["MASTER_PORT"]),
+        is_master=rank == 0 and not agent_serves,
+        timeout=GROUP_TIMEOUT,
+        multi_tenant=True,
+    )
+    # The agent's store outlives a restart of its workers; without a prefix the new ones would read the addresses
+    # of the dead ones.
+    return dist.PrefixStore(f"workers-{environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)

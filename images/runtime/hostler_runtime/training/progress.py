@@ -1,0 +1,215 @@
+"""What rank 0 tells the world while it works: ``/progress``, ``/metrics``, ``/healthz``.
+
+The board is written by the training thread and read by the server's threads; it holds one immutable snapshot, which
+is replaced as a whole, so no lock is needed.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from hostler_contract import ErrorReason, JobConfig, Progress
+from hostler_contract import metrics as names
+from hostler_contract.progress import Stage
+from hostler_runtime.errors import RuntimeFailure
+
+WINDOW_STEPS = 20
+"""Steps over which speed is averaged."""
+_STEP_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+
+
+@dataclass(frozen=True)
+class StepFigures:
+    """What one optimizer step showed."""
+
+    loss: float
+    tokens: float
+    """Over all processes."""
+    learning_rate: float
+    gradient_norm: float
+
+
+class ProgressBoard:
+    """The newest snapshot and the metrics that go with it."""
+
+    def __init__(self, job: JobConfig, *, world_size: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._flops_per_token = job.flops_per_token
+        peak = job.peak_flops_per_process
+        self._peak = None if peak is None else peak * world_size
+        self._marks: deque[tuple[float, float]] = deque(maxlen=WINDOW_STEPS + 1)
+        self._progress = Progress(stage=Stage.STARTING, total_steps=job.hyperparameters.steps)
+        self.metrics = TrainingMetrics(job)
+
+    @property
+    def snapshot(self) -> Progress:
+        """What ``/progress`` answers now."""
+        return self._progress
+
+    def enter(self, stage: Stage) -> None:
+        """Another stage begins."""
+        self._update(stage=stage)
+        if stage is Stage.TRAINING and not self._marks:
+            self._marks.append((self._clock(), 0.0))
+
+    def resumed(self, step: int) -> None:
+        """Training goes on after ``step`` steps of an earlier process."""
+        self._update(step=step, resumed_from_step=step, checkpoint_step=step)
+        self.metrics.step.set(step)
+        self.metrics.checkpoint_step.set(step)
+
+    def stepped(self, step: int, figures: StepFigures) -> None:
+        """One optimizer step is complete; ``step`` counts from 1."""
+        now = self._clock()
+        elapsed = now - self._marks[-1][0]
+        self._marks.append((now, figures.tokens))
+        speed, seconds_per_step = self._speed()
+        utilization = self._utilization(speed)
+        left = self._progress.total_steps - step
+        self._update(
+            step=step,
+            loss=figures.loss,
+            tokens_per_second=speed,
+            model_flops_utilization=utilization,
+            eta_seconds=None if seconds_per_step is None else left * seconds_per_step,
+        )
+        self.metrics.stepped(step, figures, seconds=elapsed, utilization=utilization)
+
+    def saved(self, step: int) -> None:
+        """A checkpoint is complete. Its duration does not count as training time."""
+        self._update(checkpoint_step=step)
+        self.metrics.checkpoint_step.set(step)
+        last = self._marks[-1][1] if self._marks else 0.0
+        self._marks.clear()
+        self._marks.append((self._clock(), last))
+
+    def _speed(self) -> tuple[float | None, float | None]:
+        elapsed = self._marks[-1][0] - self._marks[0][0]
+        steps = len(self._marks) - 1
+        if elapsed <= 0 or steps < 1:
+            return None, None
+        return sum(tokens for _, tokens in list(self._marks)[1:]) / elapsed, elapsed / steps
+
+    def _utilization(self, speed: float | None) -> float | None:
+        if self._peak is None or speed is None:
+            return None
+        return self._flops_per_token * speed / self._peak
+
+    def _update(self, **changes: Any) -> None:
+        self._progress = self._progress.model_copy(update=changes)
+
+
+class TrainingMetrics:
+    """Prometheus metrics of one trainer; a figure that is not known yet is not exported."""
+
+    def __init__(self, job: JobConfig) -> None:
+        self.registry = CollectorRegistry()
+        values = (job.namespace, job.name, str(job.attempt), job.family, job.accelerator)
+        self._labels = dict(zip(names.TRAINING_LABELS, values, strict=True))
+        self.step = self._gauge(names.TRAINING_STEP, "Optimizer steps done.")
+        self.checkpoint_step = self._late(names.TRAINING_CHECKPOINT_STEP, "Step of the newest complete checkpoint.")
+        self._loss = self._late(names.TRAINING_LOSS, "Training loss of the last step, nats per token.")
+        self._learning_rate = self._late(names.TRAINING_LEARNING_RATE, "Learning rate of the last step.")
+        self._gradient_norm = self._late(names.TRAINING_GRADIENT_NORM, "Norm of the gradient before clipping.")
+        self._utilization = self._late(names.TRAINING_MFU, "Share of the accelerators' peak FLOP/s, 0 to 1.")
+        self._tokens = Counter(
+            names.TRAINING_TOKENS_TOTAL, "Tokens trained on, by this process's run, over all processes.",
+            names.TRAINING_LABELS, registry=self.registry,
+        ).labels(**self._labels)  # fmt: skip
+        self._seconds = Histogram(
+            names.TRAINING_STEP_DURATION, "Duration of an optimizer step.",
+            names.TRAINING_LABELS, registry=self.registry, buckets=_STEP_BUCKETS,
+        ).labels(**self._labels)  # fmt: skip
+
+    def stepped(self, step: int, figures: StepFigures, *, seconds: float, utilization: float | None) -> None:
+        """Publish one step."""
+        self.step.set(step)
+        self._loss.set(figures.loss)
+        self._learning_rate.set(figures.learning_rate)
+        self._gradient_norm.set(figures.gradient_norm)
+        self._tokens.inc(figures.tokens)
+        self._seconds.observe(seconds)
+        if utilization is not None:
+            self._utilization.set(utilization)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(name, text, names.TRAINING_LABELS, registry=self.registry).labels(**self._labels)
+
+    def _late(self, name: str, text: str) -> LateGauge:
+        gauge = Gauge(name, text, names.TRAINING_LABELS, registry=self.registry)
+        return LateGauge(gauge, self._labels)
+
+
+class LateGauge:
+    """A gauge whose series appears with its first value instead of as a zero."""
+
+    def __init__(self, gauge: Gauge, labels: dict[str, str]) -> None:
+        self._gauge = gauge
+        self._labels = labels
+
+    def set(self, value: float) -> None:
+        """Publish a value."""
+        self._gauge.labels(**self._labels).set(value)
+
+
+class ProgressServer:
+    """Serves a board in a background thread until it is closed."""
+
+    def __init__(self, board: ProgressBoard, *, port: int, host: str = "0.0.0.0") -> None:
+        try:
+            self._server = _Server((host, port), _handler(board))
+        except OSError as error:
+            raise RuntimeFailure(
+                ErrorReason.INVALID_CONFIGURATION, f"port {port} for progress and metrics is not free: {error.strerror}"
+            ) from error
+        self._thread = threading.Thread(target=self._server.serve_forever, name="progress", daemon=True)
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        """The port in use (asked for as 0 in tests)."""
+        return int(self._server.server_address[1])
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+
+def _handler(board: ProgressBoard) -> type[BaseHTTPRequestHandler]:
+    routes: dict[str, Callable[[], tuple[str, bytes]]] = {
+        "/progress": lambda: ("application/json", board.snapshot.to_json().encode()),
+        "/metrics": lambda: (CONTENT_TYPE_LATEST, generate_latest(board.metrics.registry)),
+        "/healthz": lambda: ("text/plain; charset=utf-8", b"ok\n"),
+    }
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        timeout = 30
+
+        def do_GET(self) -> None:
+            route = routes.get(self.path.partition("?")[0])
+            kind, body = route() if route else ("text/plain; charset=utf-8", b"not found\n")
+            self.send_response(200 if route else 404)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Every scrape would be a line; nobody reads those."""
+
+    return Handler
