@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +33,10 @@ class GeneratedFile:
     content: str
 
 
-def generated() -> list[GeneratedFile]:
+@functools.cache
+def generated() -> tuple[GeneratedFile, ...]:
     """Every generated file with the content that it must have."""
-    return [*_crds(), _roles(), *_pages()]
+    return (*_crds(), _roles(), *_pages())
 
 
 def stale(root: Path) -> list[Path]:
