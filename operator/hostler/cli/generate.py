@@ -14,7 +14,7 @@ from hostler.accelerators.reference import render_reference as render_accelerato
 from hostler.api.crd import Manifest, crds
 from hostler.api.reference import render_reference as render_api
 from hostler.cli.metrics_reference import render_reference as render_metrics
-from hostler.manifests.rbac import operator_roles, user_roles
+from hostler.manifests.rbac import operator_roles, simulator_roles, user_roles
 from hostler.manifests.yamltext import to_yaml
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -82,13 +82,18 @@ def _chart_crd(crd: Manifest) -> str:
         '    {{- include "hostler.labels" . | nindent 4 }}\n'
     )
     text = _no_template(to_yaml(crd)).replace(name, name + keep, 1)
-    return "{{- if .Values.crds.enabled }}\n" + text + "{{- end }}\n"
+    return _only_if("crds.enabled", text)
+
+
+def _only_if(value: str, text: str) -> str:
+    return f"{{{{- if .Values.{value} }}}}\n{text}{{{{- end }}}}\n"
 
 
 def _roles() -> GeneratedFile:
     namespace = "RELEASE-NAMESPACE"
-    roles = [*operator_roles(namespace=namespace), *user_roles()]
-    text = "---\n".join(_with_labels(role) for role in roles)
+    always = [_with_labels(role) for role in [*operator_roles(namespace=namespace), *user_roles()]]
+    simulated = [_with_labels(role) for role in simulator_roles(namespace=namespace)]
+    text = "---\n".join(always) + _only_if("simulator.enabled", "".join(f"---\n{role}" for role in simulated))
     return GeneratedFile(
         CHART / "rbac-generated.yaml",
         _yaml_header("operator/hostler/manifests/rbac.py") + text.replace(namespace, "{{ .Release.Namespace }}"),

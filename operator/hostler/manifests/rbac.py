@@ -79,6 +79,14 @@ NAMESPACE_GRANTS: tuple[Grant, ...] = (
 """What the operator may do in its own namespace only."""
 
 
+SIMULATOR = "hostler-device-simulator"
+SIMULATOR_GRANTS: tuple[Grant, ...] = (
+    Grant(group="", resource="nodes", verbs=("get", "patch", "watch"), why="which devices to simulate, node labels"),
+    Grant(group="", resource="pods", verbs=("get",), why="CPU limit of the pod that holds a device"),
+)
+"""What the device simulator may do. It runs on nodes without real devices only."""
+
+
 def operator_roles(*, namespace: str) -> list[Manifest]:
     """Roles of the operator and their bindings to its ServiceAccount."""
     subject = {"kind": "ServiceAccount", "name": OPERATOR, "namespace": namespace}
@@ -87,6 +95,15 @@ def operator_roles(*, namespace: str) -> list[Manifest]:
         _binding("ClusterRole", OPERATOR, subject=subject),
         _role("Role", OPERATOR, NAMESPACE_GRANTS, namespace=namespace),
         _binding("Role", OPERATOR, subject=subject, namespace=namespace),
+    ]
+
+
+def simulator_roles(*, namespace: str) -> list[Manifest]:
+    """The role of the device simulator and its binding."""
+    subject = {"kind": "ServiceAccount", "name": SIMULATOR, "namespace": namespace}
+    return [
+        _role("ClusterRole", SIMULATOR, SIMULATOR_GRANTS),
+        _binding("ClusterRole", SIMULATOR, subject=subject),
     ]
 
 

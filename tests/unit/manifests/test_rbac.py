@@ -7,9 +7,18 @@ from itertools import pairwise
 import pytest
 
 from hostler.api.kinds import KINDS
-from hostler.manifests.rbac import CLUSTER_GRANTS, NAMESPACE_GRANTS, Grant, operator_roles, user_roles
+from hostler.cluster.resources import TABLE
+from hostler.manifests.rbac import (
+    CLUSTER_GRANTS,
+    NAMESPACE_GRANTS,
+    SIMULATOR_GRANTS,
+    Grant,
+    operator_roles,
+    simulator_roles,
+    user_roles,
+)
 
-ALL = (*CLUSTER_GRANTS, *NAMESPACE_GRANTS)
+ALL = (*CLUSTER_GRANTS, *NAMESPACE_GRANTS, *SIMULATOR_GRANTS)
 HARMLESS_VERBS = {"create", "delete", "get", "list", "patch", "update", "watch"}
 FORBIDDEN = {"secrets", "serviceaccounts", "serviceaccounts/token", "pods/exec", "pods/attach", "nodes/proxy"}
 
@@ -35,9 +44,11 @@ def test_our_kinds_can_be_watched_and_only_their_status_written() -> None:
         assert verbs[f"{kind.plural}/status"] == {"patch", "update"}
 
 
-def test_nothing_reads_every_configmap() -> None:
-    (grant,) = [grant for grant in CLUSTER_GRANTS if grant.resource == "configmaps"]
-    assert not {"list", "watch"} & set(grant.verbs)
+def test_what_the_operator_watches_it_may_watch_and_nothing_else() -> None:
+    granted = {(grant.group, grant.resource): set(grant.verbs) for grant in CLUSTER_GRANTS}
+    for resource in TABLE.values():
+        watching = {"list", "watch"} & granted.get((resource.group, resource.plural), set())
+        assert watching == ({"list", "watch"} if resource.watched else set()), resource.kind
 
 
 def test_only_the_operators_own_lease_can_be_changed() -> None:
@@ -45,11 +56,13 @@ def test_only_the_operators_own_lease_can_be_changed() -> None:
     assert [grant.names for grant in changing] == [("hostler-operator",)]
 
 
-def test_roles_are_bound_to_the_operators_account_alone() -> None:
+def test_roles_are_bound_to_one_account_each() -> None:
     roles = operator_roles(namespace="here")
     assert [role["kind"] for role in roles] == ["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]
     for binding in roles[1::2]:
         assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "hostler-operator", "namespace": "here"}]
+    (binding,) = simulator_roles(namespace="here")[1:]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "hostler-device-simulator", "namespace": "here"}]
 
 
 def test_who_may_view_a_namespace_may_not_change_our_objects_in_it() -> None:
