@@ -141,11 +141,11 @@ class Collector:
     def _count(
         self, resources: Iterable[str], answers: Mapping[str, Samples], failed: Mapping[str, ScrapeError]
     ) -> None:
-        """A failure counts where it leaves a resource without an answer; a simulator that is not there is none."""
+        """A failure counts unless the simulator answered in the exporter's place; a simulator's absence is none."""
         missed = {
             url
             for resource in resources
-            if not any(url in answers for url in self._urls(resource))
+            if not self._simulated_types(resource, answers)
             for url in self.targets.urls(resource)
         }
         for url in answers:

@@ -24,5 +24,9 @@ def parse(text: str) -> Samples:
     found: dict[str, list[Sample]] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            found.setdefault(sample.name, []).append(Sample(sample.labels, sample.value))
+            kept = Sample(sample.labels, sample.value)
+            found.setdefault(sample.name, []).append(kept)
+            # The parser appends _total to counters that go without (DCGM's do), so both spellings find them.
+            if family.type == "counter" and sample.name.endswith("_total"):
+                found.setdefault(sample.name.removesuffix("_total"), []).append(kept)
     return found

@@ -9,7 +9,7 @@ import aiohttp
 
 from hostler.exporter.parse import Samples, parse
 
-MAX_BYTES = 32 * 1024 * 1024
+MAX_BYTES = 8 * 1024 * 1024
 
 
 class ScrapeFailure(StrEnum):
@@ -64,7 +64,7 @@ class Scraper:
         async with self._session.get(url) as response:
             if response.status != 200:
                 raise ScrapeError(url, ScrapeFailure.STATUS, f"HTTP {response.status}")
-            body = b""
+            body = bytearray()
             async for chunk in response.content.iter_chunked(1 << 16):
                 body += chunk
                 if len(body) > MAX_BYTES:
