@@ -24,7 +24,7 @@ async def run(settings: Settings) -> None:
     runner = web.AppRunner(application(simulator), access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, port=settings.port).start()
+        await web.TCPSite(runner, host=settings.address, port=settings.port).start()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_follow(api, simulator))
             tasks.create_task(every(LOOK, simulator.look))

@@ -35,6 +35,9 @@ class Settings:
     """``HOSTLER_SIMULATOR_INTERVAL``: seconds between two samples; metrics are constant in between."""
     port: int = 9400
     """``HOSTLER_SIMULATOR_PORT``: metrics and probes; 0 takes any free port."""
+    address: str | None = None
+    """``HOSTLER_SIMULATOR_ADDRESS``: address to listen on. Set it to the node's own with ``hostNetwork``, because
+    several nodes may share one machine; unset means every address."""
     log_level: str = "info"
     """``LOG_LEVEL``."""
 
@@ -56,6 +59,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         numa_nodes=int(_number(environ, "NUMA_NODES", default=base.numa_nodes, low=0, high=64)),
         interval=_number(environ, "INTERVAL", default=base.interval, low=0.1, high=60),
         port=int(_number(environ, "PORT", default=base.port, low=0, high=65535)),
+        address=environ.get(f"{PREFIX}ADDRESS") or None,
         log_level=environ.get("LOG_LEVEL", base.log_level),
     )
 

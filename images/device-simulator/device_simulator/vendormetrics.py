@@ -70,15 +70,17 @@ def device_series(reading: Reading) -> list[Series]:
     if mapping is None:
         return []
     common = device_labels(reading, mapping)
+    sources: dict[str, Source] = {field: source for field in FIELDS if (source := getattr(mapping, field))}
+    values: dict[str, float | None] = {field: getattr(reading, field) for field in sources}
+    # Free memory is the total less what is used: with one unknown, a series that serves both cannot be told.
+    untold = {sources[field].metric for field, value in values.items() if value is None}
     raw: dict[str, float] = {}
     found: list[Series] = []
-    for field in FIELDS:
-        source: Source | None = getattr(mapping, field)
-        value: float | None = getattr(reading, field)
-        if source is None or value is None:
+    for field, source in sources.items():
+        value = values[field]
+        if value is None or untold & {source.metric, *source.plus}:
             continue
-        extra = {name: text for name, text in source.match.items() if text}
-        labels = tuple({**common, **extra}.items())
+        labels = tuple({**common, **{name: text for name, text in source.match.items() if text}}.items())
         for metric, number in _split(source, _raw(source, value), known=raw):
             raw[metric] = number
             found.append(Series(metric, labels, number, counter=field == "energy"))

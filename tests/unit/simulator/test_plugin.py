@@ -27,8 +27,8 @@ def devices(count: int = 4, *, unhealthy: tuple[int, ...] = ()) -> tuple[Device,
 
 
 @pytest.fixture
-async def kubelet(tmp_path: Path) -> AsyncIterator[FakeKubelet]:
-    fake = FakeKubelet(tmp_path)
+async def kubelet(sockets: Path) -> AsyncIterator[FakeKubelet]:
+    fake = FakeKubelet(sockets)
     await fake.start()
     yield fake
     await fake.stop()
@@ -230,12 +230,12 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_without_a_kubelet_the_plugin_waits(tmp_path: Path) -> None:
+async def test_without_a_kubelet_the_plugin_waits(sockets: Path) -> None:
     """The DaemonSet's pod may outlive the kubelet; the next look finds it."""
-    plugin = PluginServer(RESOURCE, DeviceList(devices()), folder=tmp_path)
+    plugin = PluginServer(RESOURCE, DeviceList(devices()), folder=sockets)
     with pytest.raises(RegistrationError, match=r"no kubelet listens on .*kubelet\.sock"):
         await plugin.keep()
-    fake = FakeKubelet(tmp_path)
+    fake = FakeKubelet(sockets)
     await fake.start()
     await plugin.keep()
     assert plugin.registered
