@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import httpx
 import yaml
 
 from hostler.api.kinds import KINDS
+from hostler.local.kubeapi import tls_context
 
 Object = dict[str, Any]
 T = TypeVar("T")
@@ -28,9 +28,7 @@ class KubeClient:
     def __init__(self, kubeconfig: Path) -> None:
         config = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-        tls = ssl.create_default_context(cafile=cluster["certificate-authority"])
-        tls.load_cert_chain(user["client-certificate"], user["client-key"])
-        self.http = httpx.Client(base_url=cluster["server"], verify=tls, timeout=30)
+        self.http = httpx.Client(base_url=cluster["server"], verify=tls_context(cluster, user), timeout=30)
 
     def close(self) -> None:
         self.http.close()

@@ -87,11 +87,21 @@ def up(
     names, spec, stages = names_of(name), spec or default_spec(), stages or Stages()
     chosen = choose_provider(provider)
     with locked(names):
+        _refuse_change_of_provider(names, chosen)
         if chosen == "kind":
-            kind.KindCluster(names).up(spec, stages=stages)
+            kind.KindCluster(names).up(spec, stages=stages, control_plane_only=control_plane_only)
         else:
             NativeCluster(names).up(spec, stages=stages, control_plane_only=control_plane_only)
     return handle(name)
+
+
+def _refuse_change_of_provider(names: Names, chosen: Provider) -> None:
+    other = "kind" if kind.is_ours(names) else "native" if names.run.exists() else chosen
+    if other != chosen:
+        raise ConfigError(
+            f"cluster {names.cluster!r} exists with provider {other}",
+            way_out=f"run `hostler local down --name {names.cluster}` first, or choose another --name",
+        )
 
 
 def down(name: str = DEFAULT_NAME, *, purge: bool = False) -> int:

@@ -39,7 +39,7 @@ class KubeApi:
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
         self.url: str = cluster["server"]
         self._host = urlsplit(self.url).netloc
-        self._tls = _tls(cluster, user)
+        self._tls = tls_context(cluster, user)
 
     def _open(self, method: str, path: str, *, body: bytes | None, content: str, timeout: float) -> Any:
         connection = http.client.HTTPSConnection(self._host, context=self._tls, timeout=timeout)
@@ -87,7 +87,7 @@ class KubeApi:
             return False
 
 
-def _tls(cluster: Json, user: Json) -> ssl.SSLContext:
+def tls_context(cluster: Json, user: Json) -> ssl.SSLContext:
     """A context from a kubeconfig that holds its certificates or refers to them."""
     if "certificate-authority" in cluster:
         context = ssl.create_default_context(cafile=cluster["certificate-authority"])

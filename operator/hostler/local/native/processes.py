@@ -12,8 +12,9 @@ from hostler.local.errors import StartError
 from hostler.local.naming import MARKER_VARIABLE, Names
 from hostler.local.native import cgroups
 
-# The shell enters the cgroup before it becomes the program, so that no child can ever be outside it.
-_ENTER = 'echo $$ > "$1" && shift && exec "$@"'
+# The shell enters the cgroup before it forks the daemon: whoever waits for the shell finds the daemon inside, and no
+# child can ever be outside.
+_ENTER = 'echo $$ > "$1" && shift && exec setsid --fork "$@"'
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def command(names: Names, component: Component, *, procs: Path) -> list[str]:
     enter = ["nsenter", f"--net={names.netns_path}"]
     if component.mount_namespace_of is not None:
         enter.append(f"--mount=/proc/{component.mount_namespace_of}/ns/mnt")
-    return ["setsid", "--fork", "sh", "-c", _ENTER, "sh", str(procs), *enter, "--", *component.argv]
+    return ["sh", "-c", _ENTER, "sh", str(procs), *enter, "--", *component.argv]
 
 
 def environment(names: Names) -> dict[str, str]:

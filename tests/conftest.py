@@ -1,0 +1,3 @@
+"""Fixtures that several levels of tests share."""
+
+pytest_plugins = ("clusters",)
