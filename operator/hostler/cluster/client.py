@@ -1,0 +1,222 @@
+"""The API client: dicts in, dicts out, typed errors, a time limit on every request.
+
+Calls go through ``kubernetes.aio``'s REST client (its session, TLS and proxy) but past its models and serializers,
+which cost several times the request itself.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio.client import ApiClient
+
+from hostler.cluster.connection import USER_AGENT, Connection
+from hostler.cluster.errors import ApiError, Gone, Unavailable, from_response
+from hostler.cluster.resources import Resource, resource_of
+
+Object = dict[str, Any]
+Observe = Callable[[str, str, float], None]
+"""Called after each request with verb, code and seconds."""
+
+FIELD_MANAGER = "hostler"
+REQUEST_TIMEOUT = 30.0
+CONNECT_TIMEOUT = 5.0
+PAGE = 500
+
+_JSON = "application/json"
+_APPLY = "application/apply-patch+yaml"
+_JSON_PATCH = "application/json-patch+json"
+_MERGE_PATCH = "application/merge-patch+json"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All objects of a kind at one moment."""
+
+    items: list[Object]
+    resource_version: int
+
+
+class Client:
+    """One keep-alive session; every method raises :class:`hostler.cluster.errors.ApiError`."""
+
+    def __init__(self, connection: Connection, *, observe: Observe | None = None) -> None:
+        self._api = ApiClient(connection.configuration)
+        self._host = connection.server.rstrip("/")
+        self._observe: Observe = observe or (lambda _verb, _code, _seconds: None)
+        self.last_answer = -float("inf")
+        """Monotonic time of the last answer of the API server, whatever it said."""
+
+    async def close(self) -> None:
+        """Close the session."""
+        await self._api.close()
+
+    async def raw(self, path: str) -> Object:
+        """GET any path, such as ``/apis/hostler.dev/v1alpha1``."""
+        return await self._call("GET", path, verb="get")
+
+    async def get(self, resource: Resource, *, namespace: str = "", name: str) -> Object:
+        """One object."""
+        return await self._call("GET", resource.path(namespace=namespace, name=name), verb="get")
+
+    async def list(self, resource: Resource, *, namespace: str = "", selector: str = "") -> Listing:
+        """Everything, page by page, of one moment: begun anew once when the pages' moment is forgotten."""
+        try:
+            return await self._list(resource, namespace=namespace, selector=selector)
+        except Gone:
+            return await self._list(resource, namespace=namespace, selector=selector)
+
+    async def _list(self, resource: Resource, *, namespace: str, selector: str) -> Listing:
+        items: list[Object] = []
+        query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        while True:
+            page = await self._call("GET", resource.path(namespace=namespace), verb="list", query=query)
+            # Items of a list carry neither kind nor apiVersion.
+            head = {"apiVersion": resource.api_version, "kind": resource.kind}
+            items += [head | item for item in page.get("items") or ()]
+            token = page["metadata"].get("continue")
+            if not token:
+                return Listing(items, int(page["metadata"]["resourceVersion"]))
+            query = {**query, "continue": token}
+
+    async def create(self, body: Object) -> Object:
+        """POST; :class:`Conflict` where the name exists."""
+        resource, namespace, _ = _address(body)
+        path = resource.path(namespace=namespace)
+        return await self._call("POST", path, verb="create", query={"fieldManager": FIELD_MANAGER}, body=body)
+
+    async def replace(self, body: Object, *, timeout: float = REQUEST_TIMEOUT) -> Object:
+        """PUT the whole object; :class:`Conflict` where its resourceVersion is not the newest."""
+        resource, namespace, name = _address(body)
+        path = resource.path(namespace=namespace, name=name)
+        query = {"fieldManager": FIELD_MANAGER}
+        return await self._call("PUT", path, verb="update", query=query, body=body, timeout=timeout)
+
+    async def apply(self, body: Object, *, timeout: float = REQUEST_TIMEOUT) -> Object:
+        """Server-side apply with our field manager, taking over fields that others have set."""
+        resource, namespace, name = _address(body)
+        return await self._call(
+            "PATCH",
+            resource.path(namespace=namespace, name=name),
+            verb="apply",
+            # Strict, because a field that the server does not know would vanish without a word.
+            query={"fieldManager": FIELD_MANAGER, "force": "true", "fieldValidation": "Strict"},
+            body=body,
+            content_type=_APPLY,
+            timeout=timeout,
+        )
+
+    async def replace_status(
+        self, resource: Resource, *, namespace: str, name: str, uid: str, status: Object, timeout: float
+    ) -> Object:
+        """Replace the whole status of exactly this incarnation of the object, whatever its resourceVersion."""
+        operations = [
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "add", "path": "/status", "value": status},
+        ]
+        return await self._call(
+            "PATCH",
+            resource.path(namespace=namespace, name=name, subresource="status"),
+            verb="patch_status",
+            query={"fieldManager": FIELD_MANAGER},
+            body=operations,
+            content_type=_JSON_PATCH,
+            timeout=timeout,
+        )
+
+    async def merge(self, resource: Resource, *, namespace: str, name: str, patch: Object) -> Object:
+        """JSON merge patch."""
+        path = resource.path(namespace=namespace, name=name)
+        query = {"fieldManager": FIELD_MANAGER}
+        return await self._call("PATCH", path, verb="patch", query=query, body=patch, content_type=_MERGE_PATCH)
+
+    async def delete(
+        self,
+        resource: Resource,
+        *,
+        namespace: str,
+        name: str,
+        uid: str,
+        resource_version: str | None = None,
+        timeout: float = REQUEST_TIMEOUT,
+    ) -> None:
+        """Delete this incarnation (and version, where given); its dependents go in the background."""
+        preconditions = {"uid": uid} | ({"resourceVersion": resource_version} if resource_version else {})
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": preconditions,
+            "propagationPolicy": "Background",
+        }
+        path = resource.path(namespace=namespace, name=name)
+        await self._call("DELETE", path, verb="delete", body=options, timeout=timeout)
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        verb: str,
+        query: dict[str, str] | None = None,
+        body: Any = None,
+        content_type: str = _JSON,
+        timeout: float = REQUEST_TIMEOUT,
+    ) -> Object:
+        url = f"{self._host}{path}" + (f"?{urlencode(query)}" if query else "")
+        headers = {"Accept": _JSON, "Content-Type": content_type, "User-Agent": USER_AGENT}
+        limit = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, CONNECT_TIMEOUT))
+        what = f"{method} {path}"
+        started = time.monotonic()
+        code = "error"
+        try:
+            status, answer, retry_after = await self._send(method, url, headers=headers, body=body, limit=limit)
+            code = str(status)
+        except TimeoutError as error:
+            code = "timeout"
+            raise Unavailable(f"{what} had no answer within {timeout:g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unavailable(f"{what} failed: {error or type(error).__name__}") from error
+        finally:
+            self._observe(verb, code, time.monotonic() - started)
+        self.last_answer = time.monotonic()
+        return _checked(status, answer, what=what, retry_after=retry_after)
+
+    async def _send(
+        self, method: str, url: str, *, headers: dict[str, str], body: Any, limit: aiohttp.ClientTimeout
+    ) -> tuple[int, bytes, str | None]:
+        for last in (False, True):
+            try:
+                response = await self._api.call_api(method, url, dict(headers), body, _request_timeout=limit)
+                data = await response.read()
+            except aiohttp.ServerDisconnectedError:
+                # The server closes idle keep-alive connections whenever it likes; what we send may be repeated.
+                if last or method == "POST":
+                    raise
+                continue
+            return response.status, data, response.headers.get("Retry-After")
+        raise AssertionError("the loop returns or raises")
+
+
+def _address(body: Object) -> tuple[Resource, str, str]:
+    metadata = body["metadata"]
+    return resource_of(body["kind"]), metadata.get("namespace", ""), metadata["name"]
+
+
+def _checked(status: int, answer: bytes, *, what: str, retry_after: str | None) -> Object:
+    try:
+        body = json.loads(answer) if answer else {}
+    except ValueError:
+        # A proxy's page, not the API server's words.
+        body = {"message": f"{what} was answered with {status} and no JSON"}
+        status = status if status >= 400 else 502
+    if status >= 400:
+        raise from_response(status, body if isinstance(body, dict) else None, what=what, retry_after=retry_after)
+    if not isinstance(body, dict):
+        raise ApiError(f"{what} was answered with something that is not an object", code=status)
+    return body

@@ -1,0 +1,88 @@
+"""How to reach the API server: configuration by ``kubernetes.aio``, and credentials that stay fresh.
+
+Every request asks the configuration for its token anew, so that a projected token may rotate under a running
+operator; ``kubernetes.aio`` reads the file again once a minute.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import config as kube_config
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.client.rest import RESTClientObject
+from kubernetes.aio.config.config_exception import ConfigException
+
+USER_AGENT = "hostler"
+
+
+class ConnectionSetupError(Exception):
+    """There is no usable way to the API server."""
+
+
+class Connection:
+    """One cluster and who we are there."""
+
+    def __init__(self, configuration: Any, *, loader: Any = None) -> None:
+        self.configuration = configuration
+        self._loader = loader
+        configuration.client_session_kwargs = {"middlewares": (self.authorise,)}
+
+    @property
+    def server(self) -> str:
+        """URL of the API server."""
+        return str(self.configuration.host)
+
+    async def keep_fresh(self) -> None:
+        """Run credential plugins again before their tokens end; returns at once where there is none."""
+        if self._loader is not None:
+            await kube_config.kube_config.refresh_token(self._loader, self.configuration)
+
+    async def authorise(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """A client middleware of aiohttp: who we are, and the name that the certificate must carry."""
+        token = await self.configuration.get_api_key_with_prefix("BearerToken")
+        if token:
+            request.headers["Authorization"] = token.strip()
+        if self.configuration.tls_server_name:
+            request.server_hostname = self.configuration.tls_server_name
+        return await handler(request)
+
+    def session(
+        self,
+        *,
+        response_class: type[aiohttp.ClientResponse] = aiohttp.ClientResponse,
+        middlewares: tuple[aiohttp.ClientMiddlewareType, ...] = (),
+    ) -> aiohttp.ClientSession:
+        """A session for long-lived streams, apart from the calls' one, whose pool they would fill."""
+        tls = RESTClientObject(self.configuration).ssl_context
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=tls),
+            headers={"User-Agent": USER_AGENT},
+            middlewares=(self.authorise, *middlewares),
+            proxy=self.configuration.proxy,
+            response_class=response_class,
+            trust_env=True,
+        )
+
+
+async def connect(kubeconfig: Path | None = None) -> Connection:
+    """From the given kubeconfig, else $KUBECONFIG, else the pod's service account, else ~/.kube/config."""
+    path = kubeconfig or (Path(os.environ["KUBECONFIG"]) if os.environ.get("KUBECONFIG") else None)
+    configuration = Configuration()
+    try:
+        if path is None and os.environ.get("KUBERNETES_SERVICE_HOST"):
+            kube_config.load_incluster_config(configuration)
+            return Connection(configuration)
+        loader = await kube_config.load_kube_config(
+            str(path) if path else None, client_configuration=configuration, persist_config=False
+        )
+    except (ConfigException, OSError) as error:
+        raise ConnectionSetupError(
+            f"no way to the API server ({error}): set --kubeconfig or $KUBECONFIG, or run in a pod"
+        ) from error
+    return Connection(configuration, loader=loader)

@@ -1,0 +1,194 @@
+"""The work queue: every key at most once, never in two hands at the same time, failures later and later.
+
+The rules are those of client-go's workqueue. A key is *waiting* (in line), *in hand* (being worked on), or both no and
+no. Adding a waiting key changes nothing but its priority; adding a key in hand marks it, and ``done`` puts it in line
+again, so that no news is lost while a worker looks at the old state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Generic, Protocol, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+
+class Priority(IntEnum):
+    """Who is served first."""
+
+    CHANGE = 0
+    """Something happened."""
+    RESYNC = 1
+    """Nothing is known to have happened; look anyway."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backoff:
+    """Doubling delays per key, with jitter so that keys that failed together do not come back together."""
+
+    first: float = 0.005
+    limit: float = 300.0
+    jitter: float = 0.2
+
+    def delay(self, failures: int, *, random_share: float) -> float:
+        """Seconds before attempt ``failures + 1``; ``random_share`` in 0..1 picks the point within the jitter."""
+        doubled = self.first * 2.0 ** min(failures, 64)
+        return min(self.limit, doubled) * (1 - self.jitter + 2 * self.jitter * random_share)
+
+
+class QueueMetrics(Protocol):
+    """What the queue reports."""
+
+    def added(self) -> None:
+        """A key came into line."""
+
+    def depth(self, waiting: int) -> None:
+        """How many keys are in line now."""
+
+    def waited(self, seconds: float) -> None:
+        """A key left the line."""
+
+    def worked(self, seconds: float) -> None:
+        """A key left a worker's hands."""
+
+    def retried(self) -> None:
+        """A key will come back because of a failure."""
+
+
+class WorkQueue(Generic[K]):
+    """Used from one event loop. ``clock`` is the loop's own time unless a test says otherwise."""
+
+    def __init__(
+        self,
+        *,
+        metrics: QueueMetrics,
+        backoff: Backoff | None = None,
+        clock: Callable[[], float] | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._metrics = metrics
+        self._backoff = backoff or Backoff()
+        self._clock = clock or asyncio.get_running_loop().time
+        self._rng = rng or random.Random()
+        self._lines: tuple[OrderedDict[K, float], ...] = tuple(OrderedDict() for _ in Priority)
+        """Keys in line by priority, with the time they came."""
+        self._in_hand: dict[K, float] = {}
+        self._again: dict[K, Priority] = {}
+        """Keys that changed while in hand."""
+        self._later: list[tuple[float, int, K]] = []
+        self._due: dict[K, float] = {}
+        """When each delayed key is due; entries of the heap that disagree are void."""
+        self._sequence = 0
+        self._failures: dict[K, int] = {}
+        self._news = asyncio.Event()
+
+    def __len__(self) -> int:
+        return sum(len(line) for line in self._lines)
+
+    @property
+    def in_hand(self) -> dict[K, float]:
+        """Keys being worked on, and since when."""
+        return dict(self._in_hand)
+
+    def failures(self, key: K) -> int:
+        """How often this key has failed in a row."""
+        return self._failures.get(key, 0)
+
+    def add(self, key: K, *, priority: Priority = Priority.CHANGE) -> None:
+        """Put a key in line, unless it waits there with this priority or a better one."""
+        if key in self._in_hand:
+            self._again[key] = min(priority, self._again.get(key, priority))
+            return
+        since = self._clock()
+        for line in Priority:
+            if key in self._lines[line]:
+                if line <= priority:
+                    return
+                since = self._lines[line].pop(key)
+                break
+        else:
+            self._metrics.added()
+        self._lines[priority][key] = since
+        self._tell()
+
+    def add_after(self, key: K, delay: float) -> None:
+        """Put a key in line after this many seconds; the earliest such wish counts."""
+        if delay <= 0:
+            self.add(key)
+            return
+        due = self._clock() + delay
+        if self._due.get(key, float("inf")) <= due:
+            return
+        self._due[key] = due
+        self._sequence += 1
+        heapq.heappush(self._later, (due, self._sequence, key))
+        self._news.set()
+
+    def retry(self, key: K, *, at_least: float = 0.0) -> float:
+        """Come back to a key that failed, later each time; returns the delay."""
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        delay = max(at_least, self._backoff.delay(failures, random_share=self._rng.random()))
+        self._metrics.retried()
+        self.add_after(key, delay)
+        return delay
+
+    def forget(self, key: K) -> None:
+        """A key succeeded: its next failure counts as the first."""
+        self._failures.pop(key, None)
+
+    async def get(self) -> K:
+        """The next key, into the caller's hands. Whoever gets one calls :meth:`done`."""
+        while True:
+            wait = self._advance()
+            for line in self._lines:
+                if line:
+                    return self._take(line)
+            self._news.clear()
+            await self._sleep(wait)
+
+    def done(self, key: K) -> None:
+        """Hand a key back; it comes into line again if it changed meanwhile."""
+        self._metrics.worked(self._clock() - self._in_hand.pop(key))
+        if key in self._again:
+            self.add(key, priority=self._again.pop(key))
+
+    def _take(self, line: OrderedDict[K, float]) -> K:
+        key, since = line.popitem(last=False)
+        now = self._clock()
+        self._in_hand[key] = now
+        self._metrics.waited(now - since)
+        self._metrics.depth(len(self))
+        return key
+
+    def _advance(self) -> float | None:
+        """Move what is due into line; returns the seconds until the next one is."""
+        now = self._clock()
+        while self._later:
+            due, _, key = self._later[0]
+            if self._due.get(key) != due:
+                heapq.heappop(self._later)
+                continue
+            if due > now:
+                return due - now
+            heapq.heappop(self._later)
+            del self._due[key]
+            self.add(key)
+        return None
+
+    async def _sleep(self, seconds: float | None) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+    def _tell(self) -> None:
+        self._metrics.depth(len(self))
+        self._news.set()

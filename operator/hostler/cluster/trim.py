@@ -1,0 +1,84 @@
+"""What the store keeps of an object: memory is spent on what placement, status and no-op checks read.
+
+The result is a new object that shares its leaves with the given one; nothing is changed in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+Object = dict[str, Any]
+
+_POD_METADATA = (
+    "name",
+    "namespace",
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "labels",
+    "ownerReferences",
+)
+_POD_SPEC = ("nodeName", "nodeSelector", "overhead", "resources", "schedulingGates", "priority")
+_POD_STATUS = (
+    "phase",
+    "reason",
+    "message",
+    "conditions",
+    "podIP",
+    "startTime",
+    "containerStatuses",
+    "initContainerStatuses",
+)
+_CONTAINER = ("name", "resources", "restartPolicy")
+_POD_ANNOTATIONS = ("batch.kubernetes.io/", "hostler.dev/")
+_NODE_STATUS = ("addresses", "allocatable", "capacity", "conditions")
+
+
+def trimmed(kind: str, obj: Object) -> Object:
+    """The part of an object that is kept."""
+    return _BY_KIND.get(kind, _without_managed_fields)(obj)
+
+
+def _picked(source: Mapping[str, Any] | None, names: Iterable[str]) -> Object:
+    return {name: source[name] for name in names if name in source} if source else {}
+
+
+def _without_managed_fields(obj: Object) -> Object:
+    metadata = {name: value for name, value in obj["metadata"].items() if name != "managedFields"}
+    return {**obj, "metadata": metadata}
+
+
+def _pod(pod: Object) -> Object:
+    metadata = _picked(pod["metadata"], _POD_METADATA)
+    annotations = pod["metadata"].get("annotations") or {}
+    if kept := {name: value for name, value in annotations.items() if name.startswith(_POD_ANNOTATIONS)}:
+        metadata["annotations"] = kept
+    spec = pod.get("spec") or {}
+    containers = {
+        field: [_picked(container, _CONTAINER) for container in spec[field]]
+        for field in ("containers", "initContainers")
+        if spec.get(field)
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": _picked(spec, _POD_SPEC) | containers,
+        "status": _picked(pod.get("status"), _POD_STATUS),
+    }
+
+
+def _node(node: Object) -> Object:
+    status = _picked(node.get("status"), _NODE_STATUS)
+    if "conditions" in status:
+        # A heartbeat is no news: without it, an unchanged node stays equal.
+        status["conditions"] = [
+            {name: value for name, value in condition.items() if name != "lastHeartbeatTime"}
+            for condition in status["conditions"]
+        ]
+    return {**_without_managed_fields(node), "status": status}
+
+
+_BY_KIND: dict[str, Callable[[Object], Object]] = {"Pod": _pod, "Node": _node}

@@ -1,0 +1,219 @@
+"""The one write path. A write that would change nothing is not made; nobody else's object is touched.
+
+Each method first asks the fence: who has lost the Lease raises :class:`NotLeading` instead of writing, and no request
+may last longer than the Lease. What the server answers goes into the store at once, so that the next reconcile sees
+what this one did, although the watch has not told yet.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from hostler.cluster.client import REQUEST_TIMEOUT, Client
+from hostler.cluster.errors import Conflict, Invalid, NotFound, Taken
+from hostler.cluster.events import EventRecorder
+from hostler.cluster.matching import APPLIED_HASH, applied_hash, satisfied, stamped
+from hostler.cluster.resources import Resource, resource_of
+from hostler.cluster.store import Store
+
+Object = dict[str, Any]
+
+MANAGED_BY = ("app.kubernetes.io/managed-by", "hostler")
+IDENTITY_LABELS = ("hostler.dev/training-job", "hostler.dev/inference-service")
+"""Which object of ours a child was made for."""
+TRUST_SECONDS = 300.0
+"""How long an unwatched child that was looked at is taken to be unchanged."""
+
+
+class Fence(Protocol):
+    """Who may write, and for how long."""
+
+    def seconds_left(self) -> float:
+        """Raises :class:`hostler.cluster.errors.NotLeading`."""
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """An unwatched child as we saw it."""
+
+    hash: str
+    at: float
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A status as we sent it and as the server kept it; they differ where a field is unknown to an older CRD."""
+
+    sent: Object
+    kept: Object
+
+
+class ApiWriter:
+    """The ``Writer`` of ``hostler.controllers.ports``."""
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        store: Store,
+        fence: Fence,
+        events: EventRecorder,
+        monotonic: Callable[[], float] = time.monotonic,
+        skipped: Callable[[str], None] = lambda _verb: None,
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._fence = fence
+        self._events = events
+        self._monotonic = monotonic
+        self._skipped = skipped
+        self._checked: dict[tuple[str, str, str], _Checked] = {}
+        self._sent: dict[str, _Sent] = {}
+        store.subscribe(lambda change: self._forget(change.old) if change.new is None and change.old else None)
+
+    async def apply(self, wanted: Object) -> None:
+        """Make the cluster have this object.
+
+        Raises :class:`Taken` where the name belongs to somebody else or to an earlier incarnation of the owner, and
+        other :class:`hostler.cluster.errors.ApiError` with the server's own sentence.
+        """
+        resource = resource_of(wanted["kind"])
+        body = stamped(wanted)
+        if self._recently_checked(body):
+            self._skipped("apply")
+            return
+        found = await self._find(resource, body)
+        if found is not None:
+            _refuse_strangers(found, body)
+            if satisfied(found, body):
+                self._remember(resource, found)
+                self._skipped("apply")
+                return
+        self._remember(resource, await self._client.apply(body, timeout=self._seconds()))
+
+    async def patch_status(self, kind: str, *, namespace: str = "", name: str, uid: str, status: Object) -> None:
+        """Replace the status of this incarnation, unless it is equal. A vanished object is no error."""
+        cached = self._store.get(kind, namespace=namespace, name=name)
+        if cached is None or cached["metadata"].get("uid") != uid:
+            return
+        kept = cached.get("status") or {}
+        before = self._sent.get(uid)
+        if kept == status or (before is not None and before.sent == status and before.kept == kept):
+            self._skipped("patch_status")
+            return
+        resource = resource_of(kind)
+        try:
+            answer = await self._client.replace_status(
+                resource, namespace=namespace, name=name, uid=uid, status=status, timeout=self._seconds()
+            )
+        except NotFound:
+            return
+        except Invalid:
+            # A failed test of the uid is answered like an invalid status: look which one it was.
+            if await self._vanished(resource, namespace=namespace, name=name, uid=uid):
+                return
+            raise
+        self._sent[uid] = _Sent(status, answer.get("status") or {})
+        self._store.put(kind, answer)
+
+    async def delete(self, child: Object) -> None:
+        """Delete exactly what was decided upon: :class:`Conflict` where it has changed since."""
+        resource = resource_of(child["kind"])
+        metadata = child["metadata"]
+        try:
+            await self._client.delete(
+                resource,
+                namespace=metadata.get("namespace", ""),
+                name=metadata["name"],
+                uid=metadata["uid"],
+                resource_version=metadata["resourceVersion"],
+                timeout=self._seconds(),
+            )
+        except NotFound:
+            # Somebody was faster, and its end is still on its way to us.
+            self._bury(resource, child)
+        else:
+            self._checked.pop(_key(child), None)
+
+    async def event(self, about: Object, *, reason: str, message: str, warning: bool = False) -> None:
+        """Record a state change, in the background."""
+        self._fence.seconds_left()
+        self._events.record(about, reason=reason, message=message, warning=warning)
+
+    def _seconds(self) -> float:
+        return min(REQUEST_TIMEOUT, self._fence.seconds_left())
+
+    async def _find(self, resource: Resource, body: Object) -> Object | None:
+        """The object of this name, cached or (before the first write to it) live."""
+        metadata = body["metadata"]
+        namespace, name = metadata.get("namespace", ""), metadata["name"]
+        if resource.watched:
+            cached = self._store.get(resource.kind, namespace=namespace, name=name)
+            if cached is not None:
+                return cached
+        # Apply would take over an object that others made under this name, and its owner reference would end it
+        # together with ours. The caches of our children show only what carries our label.
+        try:
+            return await self._client.get(resource, namespace=namespace, name=name)
+        except NotFound:
+            return None
+
+    def _remember(self, resource: Resource, found: Object) -> None:
+        if resource.watched:
+            self._store.put(resource.kind, found)
+        elif found_hash := applied_hash(found):
+            self._checked[_key(found)] = _Checked(found_hash, self._monotonic())
+
+    def _recently_checked(self, body: Object) -> bool:
+        checked = self._checked.get(_key(body))
+        return (
+            checked is not None
+            and checked.hash == body["metadata"]["annotations"][APPLIED_HASH]
+            and self._monotonic() < checked.at + TRUST_SECONDS
+        )
+
+    async def _vanished(self, resource: Resource, *, namespace: str, name: str, uid: str) -> bool:
+        try:
+            live = await self._client.get(resource, namespace=namespace, name=name)
+        except NotFound:
+            return True
+        return bool(live["metadata"]["uid"] != uid)
+
+    def _bury(self, resource: Resource, child: Object) -> None:
+        self._checked.pop(_key(child), None)
+        if resource.watched:
+            self._store.remove(resource.kind, child)
+
+    def _forget(self, gone: Object) -> None:
+        self._sent.pop(gone["metadata"].get("uid", ""), None)
+
+
+def _key(obj: Object) -> tuple[str, str, str]:
+    return obj["kind"], obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+
+
+def _refuse_strangers(found: Object, body: Object) -> None:
+    """Raise :class:`Taken` unless the existing object is the one that we made, for the same purpose and owner."""
+    there, here = _controller(found), _controller(body)
+    if there is not None and here is not None and there["uid"] == here["uid"]:
+        return
+    what = f"{found['kind']} {found['metadata'].get('namespace', '')}/{found['metadata']['name']}"
+    labels, ours = (obj["metadata"].get("labels") or {} for obj in (found, body))
+    if labels.get(MANAGED_BY[0]) != MANAGED_BY[1]:
+        raise Taken(f"{what} exists and was not made by Hostler: delete it, or choose another name", code=409)
+    if any(labels.get(label) != ours.get(label) for label in IDENTITY_LABELS):
+        raise Taken(f"{what} exists and belongs to another object of Hostler: choose another name", code=409)
+    if there is not None and here is not None and _who(there) == _who(here):
+        raise Conflict(f"{what} is left over from an earlier {_who(here)} and is about to be removed", code=409)
+
+
+def _controller(obj: Object) -> Object | None:
+    owners = obj["metadata"].get("ownerReferences") or ()
+    return next((owner for owner in owners if owner.get("controller")), None)
+
+
+def _who(owner: Object) -> str:
+    return f"{owner['kind']} {owner['name']}"
