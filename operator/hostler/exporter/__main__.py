@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import click
 from aiohttp import web
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from hostler.exporter.collector import Collector
 from hostler.exporter.scrape import Scraper
@@ -56,6 +56,7 @@ def main(
     host, separator, port = listen.rpartition(":")
     if not separator or not port.isdigit():
         raise click.BadParameter(f"{listen!r} is not ADDRESS:PORT", param_hint="--listen")
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     scraper = Scraper(timeout=timeout)
     collector = Collector(

@@ -162,7 +162,7 @@ class Collector:
             try:
                 allocatable, holders = await asyncio.gather(self.kubelet.allocatable(), self.kubelet.holders())
             except PodResourcesError as error:
-                self._report(KUBELET, ScrapeError(KUBELET, ScrapeFailure.KUBELET, str(error)))
+                self._report(KUBELET, ScrapeError(KUBELET, ScrapeFailure.POD_RESOURCES, str(error)))
                 fresh = self._view is not None and self.monotonic() - self._view.at <= KEEP_KUBELET_SECONDS
                 return self._view if fresh else None
         self._report(KUBELET, None)
@@ -173,7 +173,7 @@ class Collector:
     def _report(self, target: str, error: ScrapeError | None) -> None:
         self.metrics.result(target, error.reason if error else None)
         if error is not None and target not in self._down:
-            log.warning("%s; its metrics are absent until it answers", error)
+            log.warning("%s (what it would say is absent until it answers)", error)
             self._down.add(target)
         elif error is None and target in self._down:
             log.info("%s answers again", target)

@@ -20,7 +20,7 @@ class ScrapeFailure(StrEnum):
     STATUS = "status"
     TOO_LARGE = "too-large"
     PARSE = "parse"
-    KUBELET = "kubelet"
+    POD_RESOURCES = "pod-resources"
 
 
 class ScrapeError(RuntimeError):

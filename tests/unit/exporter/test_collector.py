@@ -144,7 +144,7 @@ async def test_without_a_kubelet_the_targets_still_speak() -> None:
     got = await rig.devices()
     assert got["GPU-aaaa"].holder == ANN, "by dcgm-exporter's own labels"
     assert Quantity.HEALTH not in got["GPU-aaaa"].values
-    assert (rig.errors("kubelet", ScrapeFailure.KUBELET), rig.up("kubelet")) == (1, 0)
+    assert (rig.errors("kubelet", ScrapeFailure.POD_RESOURCES), rig.up("kubelet")) == (1, 0)
 
 
 async def test_a_kubelet_restart_takes_no_pod_labels_away() -> None:

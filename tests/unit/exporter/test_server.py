@@ -184,7 +184,7 @@ async def test_a_missing_kubelet_socket_costs_the_join_only(
 ) -> None:
     target = f"{GPU}={vendor.make_url('/gaudi')}"
     got, _ = await scrape(scraper, socket=str(tmp_path / "none.sock"), target=target)
-    assert got[names.EXPORTER_SCRAPE_ERRORS, "kubelet"][0]["reason"] == "kubelet"
+    assert got[names.EXPORTER_SCRAPE_ERRORS, "kubelet"][0]["reason"] == "pod-resources"
     got, _ = await scrape(scraper, socket=str(tmp_path / "none.sock"), target=f"{GPU}={vendor.make_url('/dcgm')}")
     assert got[names.ACCELERATOR_UTILIZATION, "GPU-aaaa"][1] == 0.87
 
