@@ -42,7 +42,7 @@ def crds(api: KubeClient) -> dict[str, dict]:
 
 
 def _served(api: KubeClient, name: str) -> bool:
-    conditions = api.get(f"{_CRDS}/{name}").json().get("status", {}).get("conditions", [])
+    conditions = api.get(f"{_CRDS}/{name}").json().get("status", {}).get("conditions") or []
     if not any(condition["type"] == "Established" and condition["status"] == "True" for condition in conditions):
         return False
     return api.get(f"/apis/hostler.dev/v1alpha1/{name.partition('.')[0]}").is_success
