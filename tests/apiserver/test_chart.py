@@ -144,6 +144,7 @@ def test_no_role_reads_secrets_or_uses_wildcards(helm: Path) -> None:
         pytest.param("operater.replicas=1", "operater", id="a misspelled section"),
         pytest.param("monitoring.interval=often", "interval", id="an interval that is no duration"),
         pytest.param("pools.gpu.acceleratorType=nvidia-l4", "nodeSelector", id="a pool without nodes"),
+        pytest.param("exporter.targets[0]=http://nowhere", "targets", id="a target without a type"),
         pytest.param("image.registry=example.org/", "registry", id="a registry with a slash at its end"),
     ],
 )
