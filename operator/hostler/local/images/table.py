@@ -69,13 +69,13 @@ def _programs_directory() -> Path:
 TORCH_WHEEL = Ingredient(key=lambda: _wheel_request().key, directory=_wheel_directory)
 PROGRAMS = Ingredient(key=tools.KUBERNETES.key, directory=_programs_directory)
 
-_CONTROL_PLANE = ("operator/**/*", "requirements/control.lock", "pyproject.toml")
-
 IMAGES: dict[str, ImageSpec] = {
     spec.name: spec
     for spec in (
         ImageSpec("base", "images/base/Containerfile", (), parent=None, loaded=False),
-        ImageSpec("operator", "images/operator/Containerfile", ("images/operator/**/*", *_CONTROL_PLANE)),
+        # Libraries apart from code: a change of the code makes one small layer, and three images share the large one.
+        ImageSpec("control", "images/operator/Containerfile.libraries", ("requirements/control.lock",), loaded=False),
+        ImageSpec("operator", "images/operator/Containerfile", ("operator/**/*",), parent="control"),
         ImageSpec(
             "device-simulator",
             "images/device-simulator/Containerfile",
@@ -84,7 +84,6 @@ IMAGES: dict[str, ImageSpec] = {
         ),
         # The exporter is a module of the operator's package: same layers, another command.
         ImageSpec("accelerator-exporter", "images/accelerator-exporter/Containerfile", (), parent="operator"),
-        # Libraries apart from code: a change of the code makes one small layer, and both images share the large one.
         ImageSpec(
             "runtime",
             "images/runtime/Containerfile",
