@@ -41,6 +41,14 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class SamplingDefaults:
+    """What the model's own files recommend for requests that do not say."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """One sequence to continue; ``key`` names it within a stream."""
 
@@ -76,6 +84,10 @@ class LanguageModel(Protocol):
     @property
     def end_tokens(self) -> frozenset[int]:
         """Tokens that end an answer."""
+
+    @property
+    def defaults(self) -> SamplingDefaults:
+        """How to sample where the request does not say."""
 
     def encode(self, text: str) -> list[int]:
         """Tokens of a plain text."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import random
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from hostler_runtime.families.serving_protocol import LanguageModel, Prompt, Sampling
+from hostler_runtime.families.serving_protocol import LanguageModel, Prompt, Sampling, SamplingDefaults
 from hostler_runtime.server.engine import Engine, EngineStoppedError, QueueFullError
 from hostler_runtime.server.errors import engine_failed, not_ready, queue_full
 from hostler_runtime.server.parameters import Order
@@ -56,30 +57,28 @@ class Generation:
 
         def deliver(event: Delta | Failed) -> None:
             # The loop is closed only when the process is about to end; nobody waits for the event then.
-            if not loop.is_closed():
+            with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._mailbox.put_nowait, event)
 
-        seed = random.getrandbits(63) if order.seed is None else order.seed
+        samplings = _samplings(order, model.defaults)
         self._choices = len(self._prompts) * order.choices
-        for index, (prompt, limit) in enumerate(zip(self._prompts, limits, strict=True)):
-            for repeat in range(order.choices):
-                choice = index * order.choices + repeat
-                if limit == 0:
-                    self._mailbox.put_nowait(Delta(choice, "", 0, "length"))
-                    continue
-                sampling = Sampling((seed + choice * _SEED_STEP) & _SEED_MASK, order.temperature, order.top_p)
-                self._sequences.append(
-                    EngineSequence(
-                        prompt=Prompt(next(_keys), prompt, sampling),
-                        limit=limit,
-                        choice=choice,
-                        assembler=TextAssembler(model.decode, stop=order.stop),
-                        deliver=deliver,
-                        observer=observer,
-                        arrived=arrived,
-                        input_tokens=len(prompt) if repeat == 0 else 0,
-                    )
+        for choice in range(self._choices):
+            index, repeat = divmod(choice, order.choices)
+            if limits[index] == 0:
+                self._mailbox.put_nowait(Delta(choice, "", 0, "length"))
+                continue
+            self._sequences.append(
+                EngineSequence(
+                    prompt=Prompt(next(_keys), self._prompts[index], next(samplings)),
+                    limit=limits[index],
+                    choice=choice,
+                    assembler=TextAssembler(model.decode, stop=order.stop),
+                    deliver=deliver,
+                    observer=observer,
+                    arrived=arrived,
+                    input_tokens=len(self._prompts[index]) if repeat == 0 else 0,
                 )
+            )
         self._enqueue()
 
     def _enqueue(self) -> None:
@@ -106,3 +105,12 @@ class Generation:
         """Free the slots of whatever is not complete."""
         if self._sequences:
             self._engine.cancel(self._sequences)
+
+
+def _samplings(order: Order, defaults: SamplingDefaults) -> Iterator[Sampling]:
+    """One for each choice: the same settings, seeds that differ but follow from the request's."""
+    seed = random.getrandbits(63) if order.seed is None else order.seed
+    temperature = defaults.temperature if order.temperature is None else order.temperature
+    top_p = defaults.top_p if order.top_p is None else order.top_p
+    for choice in itertools.count():
+        yield Sampling((seed + choice * _SEED_STEP) & _SEED_MASK, temperature, top_p)

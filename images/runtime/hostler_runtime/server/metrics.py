@@ -15,7 +15,7 @@ class ServingMetrics:
 
     def __init__(self, config: ServingConfig, *, revision: str) -> None:
         # A second series beside every one, with a time that nobody asks for.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)

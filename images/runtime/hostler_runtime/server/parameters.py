@@ -61,8 +61,9 @@ class Order:
     """What both kinds of completion have in common."""
 
     model: str
-    temperature: float
-    top_p: float
+    temperature: float | None
+    """None leaves it, like ``top_p``, to the model's own defaults."""
+    top_p: float | None
     seed: int | None
     stop: tuple[str, ...]
     choices: int
@@ -103,9 +104,11 @@ class Fields:
         """The value, or None."""
         return self._left.pop(name, None)
 
-    def number(self, name: str, *, default: float, low: float, high: float) -> float:
-        """A number within bounds."""
-        value = self._left.pop(name, default)
+    def number(self, name: str, *, low: float, high: float) -> float | None:
+        """A number within bounds, or None."""
+        value = self._left.pop(name, None)
+        if value is None:
+            return None
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise invalid_type(name, want="a number")
         if not low <= value <= high:
@@ -171,8 +174,8 @@ def _order(fields: Fields, *, max_choices: int, max_tokens: int | None) -> Order
     stream = fields.flag("stream")
     return Order(
         model=model,
-        temperature=fields.number("temperature", default=1.0, low=0.0, high=2.0),
-        top_p=fields.number("top_p", default=1.0, low=0.0, high=1.0),
+        temperature=fields.number("temperature", low=0.0, high=2.0),
+        top_p=fields.number("top_p", low=0.0, high=1.0),
         seed=fields.integer("seed", low=-(2**63), high=2**63 - 1),
         stop=_stop(fields.take("stop")),
         choices=fields.integer("n", low=1, high=max_choices) or 1,

@@ -7,11 +7,13 @@ way in which the artifacts can differ from what they claim to be.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import logging as quiet
@@ -23,6 +25,8 @@ WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
 HARMLESS_LEFTOVERS = (".attn.bias", ".attn.masked_bias", "rotary_emb.inv_freq", "position_ids")
 """Buffers that old checkpoints carry and current code computes."""
+LARGEST_SURPLUS = 2
+"""How many times the stored parameters a configuration may describe: weights that are shared are stored once."""
 
 T = TypeVar("T")
 
@@ -35,6 +39,7 @@ def load_artifacts(path: Path) -> tuple[Any, Any]:
     _check_architecture(path)
     offline = {"local_files_only": True, "trust_remote_code": False}
     config = _guarded(path / "config.json", lambda: AutoConfig.from_pretrained(path, **offline))
+    _check_size(path, config)
     tokenizer = _guarded(path / "tokenizer.json", lambda: AutoTokenizer.from_pretrained(path, **offline))
     loaded: Any = _guarded(
         path / WEIGHTS,
@@ -69,11 +74,9 @@ def _check_files(path: Path) -> None:
 
 
 def _check_shards(path: Path) -> None:
-    index = _json(path / WEIGHTS_INDEX)
-    weight_map = index.get("weight_map")
-    if not isinstance(weight_map, dict):
+    if not isinstance(_json(path / WEIGHTS_INDEX).get("weight_map"), dict):
         raise _unreadable(f"{path / WEIGHTS_INDEX} has no weight_map")
-    missing = sorted({str(name) for name in weight_map.values() if not (path / str(name)).is_file()})
+    missing = [name for name in _weight_files(path) if not (path / name).is_file()]
     if missing:
         raise _unreadable(f"{path} lacks {_some(missing)}, which {WEIGHTS_INDEX} names")
 
@@ -87,6 +90,34 @@ def _check_architecture(path: Path) -> None:
     if config.get("is_encoder_decoder") or (declared and not decoders.intersection(declared)):
         what = ", ".join(map(str, declared)) or config.get("model_type")
         raise _unreadable(f"{path / 'config.json'}: {what} is not a decoder-only language model")
+
+
+def _check_size(path: Path, config: Any) -> None:
+    """Before any memory is taken: a wrong config.json can describe a model of many times the weights' size."""
+
+    def described() -> int:
+        with torch.device("meta"):
+            model: Any = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+        return sum(parameter.numel() for parameter in model.parameters())
+
+    def stored() -> int:
+        total = 0
+        for name in _weight_files(path):
+            with safe_open(path / name, framework="pt") as file:
+                total += sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118
+        return total
+
+    wanted, found = _guarded(path / "config.json", described), _guarded(path / WEIGHTS, stored)
+    if wanted > LARGEST_SURPLUS * found:
+        raise _unreadable(
+            f"{path / 'config.json'} describes a model of {wanted:,} parameters, the weights beside it hold {found:,}"
+        )
+
+
+def _weight_files(path: Path) -> list[str]:
+    if (path / WEIGHTS_INDEX).is_file():
+        return sorted({str(name) for name in _json(path / WEIGHTS_INDEX)["weight_map"].values()})
+    return [WEIGHTS]
 
 
 def _check_weights(path: Path, facts: dict[str, Any]) -> None:

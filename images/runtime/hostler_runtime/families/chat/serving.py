@@ -13,7 +13,13 @@ from jinja2 import TemplateError
 from hostler_contract import ErrorReason
 from hostler_runtime.families.chat.artifacts import load_artifacts
 from hostler_runtime.families.chat.decoding import BatchedDecoder
-from hostler_runtime.families.serving_protocol import Prompt, PromptRejectedError, Sampling, UnservableError
+from hostler_runtime.families.serving_protocol import (
+    Prompt,
+    PromptRejectedError,
+    Sampling,
+    SamplingDefaults,
+    UnservableError,
+)
 
 PADDING_TOLERANCE = 0.02
 """Largest share of the logits' range by which a padded prompt may differ from the same prompt alone."""
@@ -25,7 +31,10 @@ def load(path: Path) -> ChatModel:
     if threads.isdigit() and int(threads) > 0:
         torch.set_num_threads(int(threads))
     model, tokenizer = load_artifacts(path)
-    check_padding(model)
+    try:
+        check_padding(model)
+    except FloatingPointError as error:
+        raise UnservableError(ErrorReason.ARTIFACT_UNREADABLE, f"{path}: {error}") from error
     return ChatModel(model, tokenizer)
 
 
@@ -38,6 +47,7 @@ class ChatModel:
         self.vocabulary_size: int = model.get_input_embeddings().weight.shape[0]
         self.context_length = _context_length(model, tokenizer)
         self.end_tokens = _end_tokens(model, tokenizer)
+        self.defaults = _defaults(model)
 
     def encode(self, text: str) -> list[int]:
         """With the special tokens that the tokenizer puts around a text."""
@@ -122,3 +132,12 @@ def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
     ends = model.generation_config.eos_token_id if model.generation_config is not None else None
     listed = ends if isinstance(ends, list) else [ends]
     return frozenset(token for token in (*listed, tokenizer.eos_token_id) if token is not None)
+
+
+def _defaults(model: Any) -> SamplingDefaults:
+    generation = model.generation_config
+    temperature, top_p = getattr(generation, "temperature", None), getattr(generation, "top_p", None)
+    return SamplingDefaults(
+        temperature=1.0 if temperature is None else float(temperature),
+        top_p=1.0 if top_p is None else float(top_p),
+    )

@@ -1,0 +1,192 @@
+"""From start to end of a real process: what makes it ready, what stops it, and that stopping loses nothing."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+from runtime.serving import tiny_model
+from runtime.serving.replica import Replica, serving_config
+from runtime.serving.waiting import eventually
+
+from hostler_contract import ErrorReason
+from hostler_runtime.server.drain import Drain
+
+SAMPLE = {"path": "/v1/chat/completions", "body": {"messages": [{"role": "user", "content": "Hi"}]}}
+
+
+def no_weights(directory: Path) -> None:
+    """Weights that do not load."""
+    (directory / "model.safetensors").write_bytes(b"nothing")
+
+
+@pytest.mark.parametrize(
+    ("damage", "changes", "want_reason", "want_text"),
+    [
+        pytest.param(
+            no_weights, {}, ErrorReason.ARTIFACT_UNREADABLE, "cannot read", id="weights that cannot be read"
+        ),
+        pytest.param(
+            None, {"sampleRequest": SAMPLE | {"path": "/v1/embeddings"}}, ErrorReason.SAMPLE_REQUEST_FAILED,
+            "status 404", id="a sample request that the server refuses",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_serve_ends_with_a_typed_reason(
+    tiny_directory: Path,
+    tmp_path: Path,
+    damage: Callable[[Path], None] | None,
+    changes: dict[str, Any],
+    want_reason: ErrorReason,
+    want_text: str,
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(tiny_directory, model)
+    if damage is not None:
+        damage(model)
+    with Replica(tmp_path / "replica", serving_config(model, **changes)) as replica:
+        url = f"{replica.url}/readyz"
+        seen = httpx.get(url).status_code
+        assert replica.wait() == 1
+    assert seen == 503
+    result = replica.result()
+    assert result.reason is want_reason
+    assert result.message is not None
+    assert want_text in result.message
+
+
+@pytest.mark.parametrize(
+    ("config", "environment", "want"),
+    [
+        pytest.param("{", {}, "document", id="half a configuration"),
+        pytest.param('{"service": "s"}', {}, "sampleRequest", id="a configuration without its fields"),
+        pytest.param(None, {"HOSTLER_SERVING_CONFIG": "/nowhere.json"}, "/nowhere.json", id="no configuration"),
+        pytest.param(None, {"HOSTLER_PORT": "eighty"}, "HOSTLER_PORT", id="a port that is a word"),
+        pytest.param(None, {"HOSTLER_LOG_LEVEL": "loud"}, "HOSTLER_LOG_LEVEL", id="an unknown log level"),
+    ],
+)
+def test_a_wrong_configuration_ends_with_a_typed_reason(
+    tmp_path: Path, config: str | None, environment: dict[str, str], want: str
+) -> None:
+    whole = serving_config(tmp_path) if config is None else config
+    with Replica(tmp_path, whole, **environment) as replica:
+        assert replica.wait() == 1
+    assert replica.result().reason is ErrorReason.INVALID_CONFIGURATION
+    assert want in (replica.result().message or "")
+
+
+def test_a_port_in_use_is_told_at_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with Replica(tmp_path, serving_config(tmp_path), HOSTLER_PORT=port) as replica:
+            assert replica.wait() == 1
+    assert port in (replica.result().message or "")
+
+
+def test_sigterm_while_loading_ends_at_once_without_a_failure(tiny_directory: Path, tmp_path: Path) -> None:
+    with Replica(tmp_path, serving_config(tiny_directory)) as replica:
+        assert replica.port
+        replica.terminate()
+        assert replica.wait(timeout=15) == 0
+    assert not replica.termination_log.exists()
+
+
+def test_sigterm_under_load_loses_no_request(tiny_directory: Path, tmp_path: Path) -> None:
+    """20 requests, some streamed, some only sent after SIGTERM: each is answered whole; then the process ends."""
+    config = serving_config(tiny_directory, maxBatchSize=8)
+    with Replica(tmp_path, config, HOSTLER_LINGER_SECONDS="1.5") as replica:
+        client = replica.wait_ready().client()
+        terminated = threading.Event()
+
+        def ask(number: int) -> tuple[int, str | None]:
+            if number >= 14:
+                assert terminated.wait(30)
+            ask_for: dict[str, Any] = {
+                "model": "tiny", "prompt": f"request {number}", "max_tokens": 120, "temperature": 0
+            }  # fmt: skip
+            if number % 2:
+                answer = client.completions.create(**ask_for)
+                assert answer.usage is not None
+                return answer.usage.completion_tokens, answer.choices[0].finish_reason
+            chunks = list(client.completions.create(**ask_for, stream=True, stream_options={"include_usage": True}))
+            assert chunks[-1].usage is not None
+            return chunks[-1].usage.completion_tokens, chunks[-2].choices[0].finish_reason
+
+        with ThreadPoolExecutor(20) as pool:
+            answers = [pool.submit(ask, number) for number in range(20)]
+            eventually(lambda: replica.value("hostler_requests_in_flight") >= 5, what="five requests in flight")
+            replica.terminate()
+            eventually(lambda: httpx.get(f"{replica.url}/readyz").status_code == 503, what="readiness to go")
+            terminated.set()
+            late = httpx.post(f"{replica.url}/v1/completions", json={"model": "tiny", "prompt": "late"})
+            assert [answer.result() for answer in answers] == [(120, "length")] * 20
+        assert (late.status_code, late.headers["connection"]) == (200, "close")
+        assert replica.wait(timeout=25) == 0
+    assert not replica.termination_log.exists()
+
+
+def test_what_outlives_the_drain_time_gets_an_error_and_the_process_ends(tmp_path: Path) -> None:
+    model = tiny_model.save(tmp_path / "model", layers=12)
+    with Replica(tmp_path, serving_config(model, drainSeconds=1), HOSTLER_LINGER_SECONDS="0.1") as replica:
+        ask: dict[str, Any] = {"model": "tiny", "prompt": "x", "max_tokens": 2000, "temperature": 0}
+        stream = iter(replica.wait_ready().client().completions.create(**ask, n=8, stream=True))
+        next(stream)
+        replica.terminate()
+        with pytest.raises(openai.APIError, match="had to end before"):
+            list(stream)
+        assert replica.wait(timeout=15) == 0
+
+
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "unstreamed"])
+def test_a_client_that_goes_away_frees_its_slots(replica: Replica, streamed: bool) -> None:  # noqa: FBT001
+    before = replica.value("hostler_tokens_total", type="output")
+    body = {"model": "tiny", "prompt": "x", "max_tokens": 2000, "temperature": 0, "n": 8, "stream": streamed}
+    with httpx.Client(base_url=replica.url) as http:
+        if streamed:
+            with http.stream("POST", "/v1/completions", json=body) as answer:
+                next(answer.iter_lines())
+        else:
+            with pytest.raises(httpx.ReadTimeout):
+                http.post("/v1/completions", json=body, timeout=0.3)
+    eventually(lambda: replica.value("hostler_requests_in_flight") == 0, what="the request to be over")
+    assert replica.value("hostler_request_duration_seconds_count", code="499") >= 1
+    # All eight slots are free again: a new request does not wait for 16000 tokens.
+    replica.client().completions.create(model="tiny", prompt="x", max_tokens=4)
+    assert replica.value("hostler_tokens_total", type="output") - before < 8000
+
+
+class TestDrain:
+    """When a terminating replica may stop accepting."""
+
+    @pytest.mark.parametrize(
+        ("passed", "quiet", "want"),
+        [
+            pytest.param(0.0, 100.0, 3.0, id="at first it accepts, however quiet it is"),
+            pytest.param(2.0, 100.0, 1.0, id="to the end of the linger time"),
+            pytest.param(3.0, 1.0, 0.0, id="then it closes, if it was quiet"),
+            pytest.param(4.0, 0.25, 0.75, id="while requests still come it goes on"),
+            pytest.param(14.5, 0.0, 0.5, id="but not beyond half of the drain time"),
+            pytest.param(20.0, 0.0, -5.0, id="even under steady load"),
+        ],
+    )
+    def test_seconds_to_accept(self, passed: float, quiet: float, want: float) -> None:
+        now = 0.0
+        drain = Drain(total=30, linger=3, clock=lambda: now)
+        now = passed
+        assert drain.seconds_to_accept(quiet=quiet) == pytest.approx(want)
+        assert drain.remaining() == pytest.approx(30 - passed)
+
+    def test_lingering_never_takes_more_than_the_drain_time(self) -> None:
+        now = 0.0
+        drain = Drain(total=2, linger=10, clock=lambda: now)
+        assert drain.seconds_to_accept(quiet=100) == 2
+        now = 2.0
+        assert drain.seconds_to_accept(quiet=0) <= 0
