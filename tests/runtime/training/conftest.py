@@ -1,0 +1,106 @@
+"""Fixtures for runs of small training jobs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from runtime.training.harness import ROOT, JobFactory, Launch, Outcome, Pod, Train, free_port, make_job
+
+from hostler_contract import JobConfig
+from hostler_runtime.training.distributed import Processes, joined
+from hostler_runtime.training.progress import ProgressBoard
+from hostler_runtime.training.run import Surroundings, run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Two cores are shared with everything else; sums in a fixed order make runs comparable bit by bit."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def processes() -> Iterator[Processes]:
+    """This process alone."""
+    with joined({}) as alone:
+        yield alone
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> JobFactory:
+    """``job(field=value, part__field=value)`` in a workspace of this test."""
+
+    def make(**changes: Any) -> JobConfig:
+        return make_job(tmp_path / "workspace", **changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def train(processes: Processes) -> Train:
+    """Run a job here; ``stop_after`` asks it to stop as SIGTERM would."""
+
+    def go(job: JobConfig, *, stop_after: int | None = None, board: ProgressBoard | None = None) -> Outcome:
+        board = board or ProgressBoard(job, world_size=1)
+
+        def stop() -> bool:
+            return stop_after is not None and board.snapshot.step >= stop_after
+
+        return Outcome(run(job, Surroundings(processes, board, stop, Path(job.workspace))), board)
+
+    return go
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Launch]:
+    """Start the pods of an attempt; whatever is still running at the end of the test is killed."""
+    started: list[Pod] = []
+
+    def go(job: JobConfig | str, *, pods: int = 1, processes: int = 1, restarts: int = 0) -> list[Pod]:
+        run_id = len(started)
+        config = tmp_path / f"job-{run_id}.json"
+        config.write_text(job if isinstance(job, str) else job.to_json())
+        master_port = free_port()
+        attempt = []
+        for rank in range(pods):
+            port = free_port()
+            message, log = tmp_path / f"message-{run_id}-{rank}", tmp_path / f"log-{run_id}-{rank}"
+            environ = {
+                **os.environ,
+                "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT / 'images/runtime'}",
+                "HOSTLER_JOB_CONFIG": str(config),
+                "HOSTLER_PORT": str(port),
+                "HOSTLER_TERMINATION_LOG": str(message),
+                "HOSTLER_VOLUME_ROOT": str(tmp_path),
+                "OMP_NUM_THREADS": "1",
+                "PET_NNODES": str(pods),
+                "PET_NPROC_PER_NODE": str(processes),
+                "PET_NODE_RANK": str(rank),
+                "PET_MASTER_ADDR": "127.0.0.1",
+                "PET_MASTER_PORT": str(master_port),
+                "PET_MAX_RESTARTS": str(restarts),
+            }
+            command = [sys.executable, "-m", "hostler_runtime.launch"]
+            with log.open("wb") as stream:
+                process = subprocess.Popen(command, env=environ, stdout=stream, stderr=stream, cwd=tmp_path)
+            attempt.append(Pod(process, port, message, log))
+        started.extend(attempt)
+        return attempt
+
+    yield go
+    for pod in started:
+        if pod.process.poll() is None:
+            children = pod.workers()
+            pod.process.kill()
+            pod.process.wait()
+            for child in children:
+                try:
+                    os.kill(child, 9)
+                except ProcessLookupError:
+                    continue

@@ -1,0 +1,170 @@
+"""What comes out of training: a model that has learnt from the order of the words, and files that others can load."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from runtime.training.harness import REFERENCE_TEXT, Outcome, Train, make_job
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from hostler_contract import JobConfig
+from hostler_runtime.families.chat import training as chat
+from hostler_runtime.training.artifact import content_hash
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, train: Train) -> tuple[JobConfig, Outcome]:
+    """A small Llama on 400 kB of Python's reference: ten seconds on one core."""
+    root = tmp_path_factory.mktemp("trained")
+    (root / "data").mkdir()
+    (root / "data" / "reference.txt").write_text(REFERENCE_TEXT)
+    job = make_job(
+        root / "workspace", data=root / "data", model__architecture="llama", model__dropout=0.0,
+        model__heads=4, model__contextLength=128, model__vocabularySize=1024,
+        model__hiddenSize=64, hyperparameters__steps=200, hyperparameters__batchSize=8,
+        hyperparameters__warmupSteps=20, checkpoint__everySteps=100,
+    )  # fmt: skip
+    return job, train(job)
+
+
+@pytest.fixture(scope="module")
+def loaded(trained: tuple[JobConfig, Outcome]) -> tuple[Any, Any]:
+    """The artifacts through the library's own classes, from the disk alone."""
+    path = Path(trained[0].workspace) / "model"
+    return (
+        AutoModelForCausalLM.from_pretrained(path, local_files_only=True),
+        AutoTokenizer.from_pretrained(path, local_files_only=True),
+    )
+
+
+def held_out(job: JobConfig) -> np.ndarray:
+    """Tokens that training never saw."""
+    (prepared,) = (Path(job.workspace) / "cache").glob("prepared-*")
+    return np.load(prepared / "validation.npy").astype(np.int64)
+
+
+@torch.no_grad()
+def perplexity(model: Any, tokens: np.ndarray, *, context: int) -> float:
+    """Computed apart from the code under test."""
+    rows = (len(tokens) - 1) // context
+    losses = []
+    for row in range(rows):
+        block = torch.from_numpy(tokens[row * context : (row + 1) * context + 1])[None]
+        logits = model(input_ids=block[:, :-1]).logits[0].log_softmax(-1)
+        losses.append(-logits.gather(1, block[0, 1:, None]).mean())
+    return math.exp(float(torch.stack(losses).mean()))
+
+
+def test_held_out_text_is_less_surprising_than_by_word_frequencies(trained: tuple[JobConfig, Outcome]) -> None:
+    metrics = trained[1].result.metrics
+
+    assert metrics["validation_perplexity"] < 0.5 * metrics["unigram_perplexity"]
+    assert metrics["validation_perplexity"] == pytest.approx(math.exp(metrics["validation_loss"]))
+    assert 1.0 < metrics["validation_bits_per_byte"] < 4.0
+
+
+def test_the_same_tokens_in_random_order_are_more_surprising_than_by_frequency(
+    trained: tuple[JobConfig, Outcome], loaded: tuple[Any, Any]
+) -> None:
+    """The control of the test above: what was learnt is order, so destroying the order must destroy the gain."""
+    shuffled = np.random.default_rng(0).permutation(held_out(trained[0]))
+
+    assert perplexity(loaded[0], shuffled, context=128) > trained[1].result.metrics["unigram_perplexity"]
+
+
+def test_the_loaded_artifact_scores_what_was_reported(
+    trained: tuple[JobConfig, Outcome], loaded: tuple[Any, Any]
+) -> None:
+    measured = perplexity(loaded[0], held_out(trained[0]), context=128)
+
+    assert measured == pytest.approx(trained[1].result.metrics["validation_perplexity"], rel=1e-3)
+
+
+def test_the_tokenizer_gives_every_text_back(loaded: tuple[Any, Any]) -> None:
+    tokenizer = loaded[1]
+    for text in ("def f(x):\n    return x", "naïve café, 日本語 🚂", "a<|endoftext|>b"):
+        assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)) == text
+    assert tokenizer.eos_token == "<|endoftext|>"
+    assert tokenizer.padding_side == "left"
+    assert tokenizer.model_max_length == 128
+
+
+def test_a_conversation_becomes_text_to_continue(loaded: tuple[Any, Any]) -> None:
+    model, tokenizer = loaded
+    messages = [{"role": "system", "content": "The import statement"}, {"role": "user", "content": "A module is"}]
+
+    rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    tokens = tokenizer(rendered, return_tensors="pt", add_special_tokens=False)
+    answer = model.generate(**tokens, max_new_tokens=16, do_sample=False)
+
+    assert rendered == "<|endoftext|>The import statement\n\nA module is"
+    assert answer.shape[1] > tokens["input_ids"].shape[1]
+
+
+def test_the_result_describes_the_files(trained: tuple[JobConfig, Outcome], loaded: tuple[Any, Any]) -> None:
+    job, outcome = trained
+    artifact = outcome.result.artifact
+    root = Path(job.workspace) / "model"
+    files = sorted(path for path in root.rglob("*") if path.is_file())
+
+    assert artifact is not None
+    assert artifact.path == "model"
+    assert artifact.size_bytes == sum(path.stat().st_size for path in files)
+    assert artifact.sha256 == content_hash(root, files)
+    assert artifact.parameters == sum(each.numel() for each in loaded[0].parameters())
+    assert artifact.vocabulary_size == loaded[0].config.vocab_size == len(loaded[1])
+    assert artifact.kv_bytes_per_token == 2 * 2 * 64 * 4
+    assert {path.name for path in files} == {
+        "README.md", "chat_template.jinja", "config.json", "generation_config.json", "model.safetensors",
+        "tokenizer.json", "tokenizer_config.json",
+    }  # fmt: skip
+    assert not list(Path(job.workspace).glob(".model*"))
+    assert len(outcome.result.to_termination_message().encode()) < 4096
+
+
+def test_the_dataset_is_part_of_the_lineage(trained: tuple[JobConfig, Outcome]) -> None:
+    dataset = trained[1].result.dataset
+
+    assert dataset is not None
+    assert dataset.size_bytes == len(REFERENCE_TEXT.encode())
+    assert dataset.sha256 == hashlib.sha256(hashlib.sha256(REFERENCE_TEXT.encode()).digest()).hexdigest()
+    assert dataset.tokens > 100_000
+
+
+def test_the_model_card_has_a_header_that_catalogs_read(trained: tuple[JobConfig, Outcome]) -> None:
+    text = (Path(trained[0].workspace) / "model" / "README.md").read_text()
+    _, header, body = text.split("---\n", maxsplit=2)
+
+    assert yaml.safe_load(header) == {
+        "library_name": "transformers", "pipeline_tag": "text-generation", "tags": ["hostler", "chat"]
+    }  # fmt: skip
+    assert "| validation perplexity |" in body
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_the_precision_asked_for_is_the_one_computed_in(
+    precision: str, dtype: torch.dtype, tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = set()
+    genuine_loss = chat.loss
+
+    def loss(model: Any, batch: torch.Tensor) -> Any:
+        handle = model.lm_head.register_forward_hook(lambda _module, _inputs, output: seen.add(output.dtype))
+        try:
+            return genuine_loss(model, batch)
+        finally:
+            handle.remove()
+
+    monkeypatch.setattr(chat, "loss", loss)
+
+    result = train(make_job(tmp_path / "workspace", hyperparameters__precision=precision)).result
+
+    assert seen == {dtype}
+    assert math.isfinite(result.metrics["validation_loss"])
