@@ -21,7 +21,7 @@ from hostler.local.native import cleanup
 from hostler.local.native.provider import NativeCluster, ready_nodes
 from hostler.local.spec import ClusterSpec, default_spec
 from hostler.local.stages import Stages
-from hostler.local.tools import ensure_binaries, which
+from hostler.local.tools import docker_engine, ensure_binaries, which
 
 Provider = Literal["native", "kind"]
 PROVIDERS = ("auto", "native", "kind")
@@ -64,15 +64,15 @@ class ClusterStatus:
     remains: tuple[str, ...] = ()
 
 
-def choose_provider(wanted: str, find: Callable[[str], str | None] = which) -> Provider:
-    """kind where Docker is, native elsewhere; `wanted` forces one."""
+def choose_provider(wanted: str, engine: Callable[[], bool] = docker_engine) -> Provider:
+    """kind where a Docker engine answers, native elsewhere; `wanted` forces one."""
     if wanted == "native":
         return "native"
     if wanted == "kind":
         return "kind"
     if wanted != "auto":
         raise ConfigError(f"unknown provider {wanted!r}", way_out=f"choose one of {', '.join(PROVIDERS)}")
-    return "kind" if find("docker") else "native"
+    return "kind" if engine() else "native"
 
 
 def up(

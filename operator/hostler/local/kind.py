@@ -122,17 +122,25 @@ def _environment() -> dict[str, str]:
 class KindCluster:
     """Runs kind for one cluster."""
 
-    def __init__(self, names: Names, *, run: Run = _execute, find: Find = tools.which) -> None:
+    def __init__(
+        self,
+        names: Names,
+        *,
+        run: Run = _execute,
+        find: Find = tools.which,
+        engine: Callable[[], bool] = tools.docker_engine,
+    ) -> None:
         self._names = names
         self._run = run
         self._find = find
+        self._engine = engine
 
     def up(self, spec: ClusterSpec, *, stages: Stages, control_plane_only: bool = False) -> None:
         """Create the cluster, or keep the one that is there."""
         if control_plane_only:
             raise ConfigError("kind has no control plane without nodes", way_out="use --provider native as root")
-        if self._find("docker") is None:
-            raise PreflightError("docker is not installed", way_out="install it, or use --provider native as root")
+        if not self._engine():
+            raise PreflightError("no Docker engine answers", way_out="start it, or use --provider native as root")
         with stages.stage("programs") as note:
             if self._find("kind") is None:
                 tools.ensure_kind(note)

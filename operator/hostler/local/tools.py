@@ -118,6 +118,17 @@ def which(program: str) -> str | None:
     return shutil.which(program, path=_SEARCH)
 
 
+def docker_engine() -> bool:
+    """Whether a Docker engine answers; the client alone, which many machines have, runs no container."""
+    if which("docker") is None:
+        return False
+    argv = ["docker", "version", "--format", "{{.Server.Version}}"]
+    try:
+        return subprocess.run(argv, capture_output=True, check=False, timeout=20).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
 def missing_packages(find: Callable[[str], str | None] = which) -> list[str]:
     """Debian packages whose programs are not there."""
     return sorted({package for program, package in PACKAGES.items() if find(program) is None})

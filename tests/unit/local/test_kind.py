@@ -28,6 +28,10 @@ TAINTED = ClusterSpec(
 )
 
 
+def _yes() -> bool:
+    return True
+
+
 def _quiet() -> Stages:
     return Stages(console=Console(quiet=True))
 
@@ -92,7 +96,9 @@ class Recorder:
 def test_up_creates_labels_and_shares_storage_in_this_order(tmp_path: Path) -> None:
     run = Recorder()
     names = names_of("demo", root=tmp_path)
-    kind.KindCluster(names, run=run, find=lambda program: f"/bin/{program}").up(default_spec(), stages=_quiet())
+    kind.KindCluster(names, run=run, find=lambda program: f"/bin/{program}", engine=_yes).up(
+        default_spec(), stages=_quiet()
+    )
     verbs = [" ".join(argv[:3]) if argv[0] == "kind" else argv[3] for argv in run.commands]
     assert verbs == ["kind create cluster", *["label", "annotate"] * 2, "--namespace", "--namespace"]
     assert kind.is_ours(names)
@@ -103,7 +109,7 @@ def test_a_failed_create_leaves_nothing(tmp_path: Path) -> None:
     run = Recorder(fails_at=("kind", "create"))
     names = names_of("demo", root=tmp_path)
     with pytest.raises(StartError, match="it failed"):
-        kind.KindCluster(names, run=run, find=lambda program: program).up(default_spec(), stages=_quiet())
+        kind.KindCluster(names, run=run, find=lambda program: program, engine=_yes).up(default_spec(), stages=_quiet())
     assert run.commands[-1] == kind.delete_command(names)
     assert not names.state.exists()
 
@@ -111,14 +117,16 @@ def test_a_failed_create_leaves_nothing(tmp_path: Path) -> None:
 @table(
     ("find", "control_plane_only", "error", "message"),
     {
-        "no docker": (lambda program: None, False, PreflightError, "docker is not installed: .*--provider native"),
+        "no docker": (lambda program: None, False, PreflightError, "no Docker engine answers: .*--provider native"),
         "no nodes wanted": (lambda program: program, True, ConfigError, "no control plane without nodes"),
     },
 )
 def test_what_kind_cannot_do_is_said(
     *, find: kind.Find, control_plane_only: bool, error: type[LocalClusterError], message: str, tmp_path: Path
 ) -> None:
-    cluster = kind.KindCluster(names_of("demo", root=tmp_path), run=Recorder(), find=find)
+    cluster = kind.KindCluster(
+        names_of("demo", root=tmp_path), run=Recorder(), find=find, engine=lambda: find("docker") is not None
+    )
     with pytest.raises(error, match=message):
         cluster.up(default_spec(), stages=_quiet(), control_plane_only=control_plane_only)
     assert list(tmp_path.iterdir()) == []

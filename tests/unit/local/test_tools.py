@@ -62,21 +62,21 @@ def _only(*programs: str) -> Callable[[str], str | None]:
 
 
 @table(
-    ("wanted", "find", "want"),
+    ("wanted", "engine", "want"),
     {
-        "auto with docker": ("auto", _only("docker"), "kind"),
-        "auto without docker": ("auto", _only(), "native"),
-        "native is forced": ("native", _only("docker"), "native"),
-        "kind is forced": ("kind", _only(), "kind"),
+        "auto with a Docker engine": ("auto", True, "kind"),
+        "auto without one": ("auto", False, "native"),
+        "native is forced": ("native", True, "native"),
+        "kind is forced": ("kind", False, "kind"),
     },
 )
-def test_choice_of_provider(wanted: str, find: Callable[[str], str | None], want: str) -> None:
-    assert cluster.choose_provider(wanted, find) == want
+def test_choice_of_provider(wanted: str, *, engine: bool, want: str) -> None:
+    assert cluster.choose_provider(wanted, lambda: engine) == want
 
 
 def test_an_unknown_provider_is_answered_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="unknown provider 'minikube': choose one of auto, native, kind"):
-        cluster.choose_provider("minikube", _only())
+        cluster.choose_provider("minikube", lambda: True)
 
 
 def test_waiting_ends_at_once_when_it_has_become_pointless() -> None:
