@@ -75,11 +75,6 @@ def test_the_chart_passes_lint(helm: Path) -> None:
             },
             id="monitors for the Prometheus Operator",
         ),
-        pytest.param(
-            ("pools.gpu.acceleratorType=nvidia-l4", "pools.gpu.nodeSelector.pool=gpu"),
-            {"AcceleratorPool": {"gpu"}},
-            id="pools from the values",
-        ),
     ],
 )
 def test_what_is_rendered(helm: Path, values: tuple[str, ...], want: dict[str, set[str]]) -> None:
@@ -143,7 +138,6 @@ def test_no_role_reads_secrets_or_uses_wildcards(helm: Path) -> None:
         pytest.param("operator.logLevel=loud", "logLevel", id="a log level that does not exist"),
         pytest.param("operater.replicas=1", "operater", id="a misspelled section"),
         pytest.param("monitoring.interval=often", "interval", id="an interval that is no duration"),
-        pytest.param("pools.gpu.acceleratorType=nvidia-l4", "nodeSelector", id="a pool without nodes"),
         pytest.param("exporter.targets[0]=http://nowhere", "targets", id="a target without a type"),
         pytest.param("image.registry=example.org/", "registry", id="a registry with a slash at its end"),
     ],

@@ -26,7 +26,7 @@ def test_installing_the_same_again_restarts_no_pod(stack: Stack) -> None:
     assert _uids(stack) == before
 
 
-@pytest.mark.parametrize("pool", sorted(install.DEMO_POOLS))
+@pytest.mark.parametrize("pool", install.POOLS)
 def test_a_pool_counts_what_the_device_plugin_advertises(stack: Stack, pool: str) -> None:
     found = stack.wait_condition("acceleratorpools", pool, "Ready", "True")
     assert condition(found, "Ready")["reason"] == "DevicesAvailable"

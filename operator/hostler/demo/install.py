@@ -23,19 +23,8 @@ IMAGE_VALUES = {
 }
 """Our images by name, and the key of the chart's values that each belongs to."""
 
-DEMO_POOLS: dict[str, dict[str, Any]] = {
-    "gpu": {
-        "acceleratorType": "nvidia-a100-80",
-        "nodeSelector": {"hostler.dev/pool": "gpu"},
-        "expectedAccelerators": 4,
-        "price": {"amount": "2.79", "currency": "USD", "source": "an example price list", "date": "2026-05-28"},
-    },
-    "ipu": {
-        "acceleratorType": "graphcore-c600",
-        "nodeSelector": {"hostler.dev/pool": "ipu"},
-        "expectedAccelerators": 4,
-    },
-}
+POOLS = ("gpu", "ipu")
+"""Pools of the demo; examples/pools has a file for each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +44,7 @@ class Tools:
         return _run([str(self.helm), "--kubeconfig", str(self.kubeconfig), *arguments])
 
 
-def values(images: Mapping[str, str], *, pools: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def values(images: Mapping[str, str]) -> dict[str, Any]:
     """Chart values for images that are already on the nodes (name -> reference) and simulated devices."""
     named: dict[str, dict[str, str]] = {}
     for name, key in IMAGE_VALUES.items():
@@ -66,19 +55,19 @@ def values(images: Mapping[str, str], *, pools: Mapping[str, Mapping[str, Any]])
         "images": named,
         "simulator": {"enabled": True},
         "operator": {"progressInterval": 1},
-        "pools": {name: dict(pool) for name, pool in pools.items()},
     }
 
 
-def install_hostler(
-    tools: Tools, images: Mapping[str, str], *, pools: Mapping[str, Mapping[str, Any]] = DEMO_POOLS
-) -> None:
-    """`helm upgrade --install` from the source tree, and wait until every pod of it is ready."""
-    chart = checkout.root() / "helm" / "hostler"
+def install_hostler(tools: Tools, images: Mapping[str, str]) -> None:
+    """`helm upgrade --install` from the source tree, wait until every pod of it is ready, then make the pools."""
+    root = checkout.root()
     tools.helm_run(
-        *("upgrade", "--install", RELEASE, str(chart), "--namespace", NAMESPACE, "--create-namespace"),
-        *("--set-json", _set_json(values(images, pools=pools)), "--wait", "--timeout", "3m"),
+        *("upgrade", "--install", RELEASE, str(root / "helm" / "hostler")),
+        *("--namespace", NAMESPACE, "--create-namespace"),
+        *("--set-json", _set_json(values(images)), "--wait", "--timeout", "3m"),
     )
+    for pool in POOLS:
+        tools.kubectl_run("apply", "--server-side", "-f", str(root / "examples" / "pools" / f"{pool}.yaml"))
 
 
 def install_prometheus(tools: Tools, *, image: str) -> None:

@@ -44,7 +44,7 @@ class Story:
     def pools(self) -> None:
         """Every pool of the demo has its devices."""
         with self.stages.stage("pools report their devices") as note:
-            for name in install.DEMO_POOLS:
+            for name in install.POOLS:
                 note(f"waiting for pool {name}")
                 pool = self._wait_ready(f"{_API}/acceleratorpools/{name}", timeout=120)
                 status = pool["status"]
