@@ -25,6 +25,8 @@ class ModelReason(StrEnum):
     """Set when the place of the artifacts exists."""
     ARTIFACTS_MISSING = "ArtifactsMissing"
     """Set when the claim that holds the artifacts does not exist."""
+    INVALID_SPEC = "InvalidSpec"
+    """Set when the stored spec does not fit this release, which CRDs of the same release would not let in."""
     SOURCE_NOT_SUPPORTED = "SourceNotSupported"
     """Set when this release cannot serve from that kind of source."""
 

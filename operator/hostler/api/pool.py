@@ -27,6 +27,8 @@ class PoolReason(StrEnum):
     """Set when no registry file describes spec.acceleratorType."""
     RESOURCE_NAME_REQUIRED = "ResourceNameRequired"
     """Set when the type's resource name depends on the installation (FPGA shells) and spec.resourceName is absent."""
+    INVALID_SPEC = "InvalidSpec"
+    """Set when the stored spec does not fit this release, which CRDs of the same release would not let in."""
     NO_MATCHING_NODES = "NoMatchingNodes"
     """Set when no node carries the labels of spec.nodeSelector."""
     DEVICES_MISSING = "DevicesMissing"

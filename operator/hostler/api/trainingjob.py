@@ -34,7 +34,7 @@ class TrainingCondition:
     ADMITTED = "Admitted"
     """True while the job has its accelerators; False says why it waits."""
     READY = "Ready"
-    """True from the moment all pods run until the job ends; its reason is the job's state in one word."""
+    """True from the moment all pods run, and after success; its reason is the job's state in one word."""
     SUCCEEDED = "Succeeded"
     """True when the Model has been registered. Final."""
     STALLED = "Stalled"
@@ -44,7 +44,8 @@ class TrainingCondition:
 
 
 class TrainingReason(StrEnum):
-    """Reasons, each used by the conditions named."""
+    """Reasons, each used by the conditions named. Where Accepted or Admitted is False, Ready repeats its reason, so
+    that one word tells the state. Stalled also takes the reasons of failed containers, such as TrainingDiverged."""
 
     VALID = "Valid"
     """Accepted: set when nothing speaks against the spec."""
@@ -67,7 +68,9 @@ class TrainingReason(StrEnum):
     STORAGE_NOT_FOUND = "StorageNotFound"
     """Accepted: set when spec.storage.claimName names no claim."""
     NAME_TAKEN = "NameTaken"
-    """Accepted: set when a Model of that name exists which this job did not make."""
+    """Accepted: set when a Model, claim or other child of that name exists which this job did not make."""
+    INVALID_SPEC = "InvalidSpec"
+    """Accepted: set when the stored spec does not fit this release, which CRDs of the same release would not let in."""
     POOL_NOT_READY = "PoolNotReady"
     """Admitted: set when the pool has no usable devices."""
     WAITING_FOR_CAPACITY = "WaitingForCapacity"
@@ -76,8 +79,10 @@ class TrainingReason(StrEnum):
     """Admitted: set when the pool's quota leaves no room."""
     PLACED = "Placed"
     """Admitted: set when the pods fit and the attempt was created."""
+    CHILD_REFUSED = "ChildRefused"
+    """Ready: set when the API server refused a child, such as by a quota; the message is the server's own."""
     PENDING = "Pending"
-    """Ready: set before the first decision."""
+    """Ready, Admitted: set before the first decision, and while pods of an earlier attempt still end."""
     STARTING = "Starting"
     """Ready: set while pods of an attempt are scheduled, pulled or started."""
     TRAINING = "Training"
@@ -87,9 +92,9 @@ class TrainingReason(StrEnum):
     REGISTERING = "Registering"
     """Ready: set between the last step and the Model."""
     SUCCEEDED = "Succeeded"
-    """Ready, Succeeded: set when the Model has been registered."""
+    """Ready, Succeeded, Admitted, Stalled: set when the Model has been registered."""
     FAILED = "Failed"
-    """Ready: set when the job has failed for good; Stalled has the cause."""
+    """Ready, Succeeded, Admitted: set when the job has failed for good; Stalled has the cause."""
     RESTARTS_EXHAUSTED = "RestartsExhausted"
     """Stalled: set when maxRestarts attempts were used up."""
     SUSPENDED = "Suspended"

@@ -1,0 +1,133 @@
+"""The children of a service, from its spec and its model."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hostler.accelerators import Verb, compatibility
+from hostler.api.model import ModelSpec
+from hostler.controllers.inferenceservice.observed import Observed, config_name
+from hostler.controllers.ports import Object
+from hostler.controllers.settings import Settings
+from hostler.families import family
+from hostler.manifests.configmap import serving_config_map
+from hostler.manifests.deployment import MODELS, ServerPlan, server_deployment
+from hostler.manifests.hashing import content_hash
+from hostler.manifests.naming import owner_reference
+from hostler.manifests.service import inference_service
+from hostler.planning.pools import PoolView
+from hostler.planning.rollout import Strategy
+from hostler_contract import SampleRequest, ServingConfig
+
+
+class SampleRequestError(ValueError):
+    """The model's own sample request is no request."""
+
+
+def revision(seen: Observed, model: ModelSpec, view: PoolView) -> str:
+    """Hash of what users and administrators decided, and of nothing that an upgrade of the operator changes.
+
+    The number of replicas is not part of it: more of the same is no new revision.
+    """
+    pool = view.pool.spec
+    variant = _variant(model, view)
+    return content_hash(
+        {
+            "spec": seen.spec.model_dump(mode="json", exclude={"pods"}),
+            "model": model.model_dump(mode="json", include={"family", "task", "artifacts", "sample_request"}),
+            "pool": pool.model_dump(
+                mode="json",
+                include={"accelerator_type", "resource_name", "node_selector", "tolerations", "allowed_privileges"},
+            ),
+            "variant": variant,
+        }
+    )
+
+
+def endpoint(seen: Observed, pool: str) -> Object:
+    """The Service: first, because a name that is taken must be known before anything runs."""
+    return inference_service(seen.name, namespace=seen.namespace, pool=pool, owner=_owner(seen))
+
+
+def config(seen: Observed, model: ModelSpec, view: PoolView) -> Object:
+    """The ConfigMap of this revision."""
+    return serving_config_map(serving_config(seen, model, view), pool=view.pool.name, owner=_owner(seen))
+
+
+def replicas(
+    seen: Observed,
+    model: ModelSpec,
+    view: PoolView,
+    *,
+    config_map: str,
+    strategy: Strategy,
+    settings: Settings,
+) -> Object:
+    """The Deployment."""
+    source = model.artifacts.source.pvc
+    if source is None:
+        raise ValueError("only artifacts on a claim can be mounted")
+    plan = ServerPlan(
+        name=seen.name,
+        namespace=seen.namespace,
+        revision=revision(seen, model, view),
+        config_map=config_map,
+        claim=source.claim_name,
+        path=source.path,
+        image=settings.image(Verb.SERVE, variant=_variant(model, view)),
+        superseded=_superseded(seen, config_map),
+    )
+    return server_deployment(seen.spec, plan, pool=view.pool, strategy=strategy, owner=_owner(seen))
+
+
+def serving_config(seen: Observed, model: ModelSpec, view: PoolView) -> ServingConfig:
+    """What every replica is asked to do. Raises :class:`SampleRequestError`."""
+    serving = seen.spec.serving
+    return ServingConfig(
+        service=seen.name,
+        namespace=seen.namespace,
+        model=seen.spec.model.name,
+        family="chat",
+        task=model.task,
+        accelerator=view.pool.spec.accelerator_type,
+        artifact_path=MODELS,
+        max_batch_size=serving.max_batch_size,
+        max_queue=serving.max_queue,
+        max_new_tokens=serving.max_new_tokens,
+        sample_request=sample_request(seen.spec.model.name, model),
+        drain_seconds=serving.drain_seconds,
+    )
+
+
+def sample_request(name: str, model: ModelSpec) -> SampleRequest:
+    """The model's own, or its family's."""
+    own = model.sample_request
+    if own is None:
+        return family(model.family.value).sample_request()
+    try:
+        body: Any = json.loads(own.body)
+    except ValueError as error:
+        raise SampleRequestError(f"model {name}: spec.sampleRequest.body is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise SampleRequestError(f"model {name}: spec.sampleRequest.body must be a JSON object")
+    return SampleRequest(path=own.path, body=body)
+
+
+def _superseded(seen: Observed, config_map: str) -> tuple[str, ...]:
+    names = {found["metadata"]["name"] for found in seen.superseded}
+    if before := config_name(seen.deployment):
+        names.add(before)
+    return tuple(sorted(names - {config_map}))
+
+
+def _variant(model: ModelSpec, view: PoolView) -> str:
+    assert view.pool.kind is not None  # placement refuses pools with a problem
+    answer = compatibility(
+        family=model.family.value, accelerator=view.pool.kind, verb=Verb.SERVE, simulated=view.simulated
+    )
+    return answer.variant
+
+
+def _owner(seen: Observed) -> Object:
+    return owner_reference("InferenceService", seen.service["metadata"])

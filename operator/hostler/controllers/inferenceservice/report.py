@@ -1,0 +1,59 @@
+"""From what is to be said to a whole status, and to a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hostler.api.common import Failure
+from hostler.controllers.inferenceservice.observed import Observed
+from hostler.controllers.inferenceservice.wording import WARNINGS, Wording
+from hostler.controllers.plan import Plan
+from hostler.controllers.ports import Object
+from hostler.controllers.said import change, conditions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What is said now. Revision, type and failure stay as they were where they are not known."""
+
+    said: Wording
+    url: str | None = None
+    revision: str | None = None
+    accelerator_type: str | None = None
+    last_failure: Failure | None = None
+
+
+def plan_of(
+    seen: Observed,
+    report: Report,
+    *,
+    now: str,
+    apply: tuple[Object, ...] = (),
+    delete: tuple[Object, ...] = (),
+    requeue: float | None = None,
+) -> Plan:
+    """The status with this report in it, and the writes that go before it."""
+    before, rollout = seen.status, seen.rollout
+    said = conditions(before.conditions, report.said, generation=seen.generation, now=now)
+    update: dict[str, Any] = {
+        "observed_generation": seen.generation,
+        "conditions": said,
+        "url": report.url,
+        "replicas": rollout.replicas if rollout else 0,
+        "ready_replicas": rollout.ready if rollout else 0,
+        "updated_replicas": rollout.updated if rollout else 0,
+    }
+    sticky = {
+        "revision": report.revision,
+        "accelerator_type": report.accelerator_type,
+        "last_failure": report.last_failure,
+    }
+    update |= {name: value for name, value in sticky.items() if value is not None}
+    return Plan(
+        apply=apply,
+        delete=delete,
+        status=before.model_copy(update=update).model_dump(mode="json", by_alias=True, exclude_none=True),
+        happening=change(before.conditions, said, warnings=WARNINGS),
+        requeue_after=requeue,
+    )

@@ -1,0 +1,5 @@
+"""TrainingJob: attempts, one after another, until a Model is registered."""
+
+from hostler.controllers.trainingjob.controller import TrainingJobController
+
+__all__ = ["TrainingJobController"]

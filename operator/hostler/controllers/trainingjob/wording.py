@@ -1,0 +1,120 @@
+"""The six conditions of a job in each of its states. ``Ready`` is the state in one word; see the reasons' sentences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hostler.api.trainingjob import TrainingCondition as C
+from hostler.api.trainingjob import TrainingReason as R
+from hostler.controllers.said import Said, no, unknown, yes
+
+Wording = dict[str, Said]
+
+WARNINGS = frozenset(
+    {
+        R.POOL_NOT_FOUND.value,
+        R.POOL_TOO_SMALL.value,
+        R.FAMILY_NOT_AVAILABLE.value,
+        R.INCOMPATIBLE_ACCELERATOR.value,
+        R.UNSUPPORTED_COUNT.value,
+        R.PRIVILEGE_NOT_ALLOWED.value,
+        R.SOURCE_NOT_SUPPORTED.value,
+        R.DATASET_NOT_FOUND.value,
+        R.STORAGE_NOT_FOUND.value,
+        R.NAME_TAKEN.value,
+        R.RESTARTING.value,
+        R.FAILED.value,
+        R.CHILD_REFUSED.value,
+    }
+)
+"""Reasons of Ready whose Event is a warning."""
+
+
+_VALID = yes(R.VALID, "The spec can be honoured.")
+_UNDECIDED = unknown(R.PENDING, "Not decided yet.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What Accepted and Admitted say while Ready goes its way."""
+
+    accepted: Said = _VALID
+    admitted: Said = _UNDECIDED
+
+
+def _said(standing: Standing, ready: Said, **final: Said) -> Wording:
+    under_way = no(R.NOT_FINISHED, "The job is under way.")
+    return {
+        C.ACCEPTED: standing.accepted,
+        C.ADMITTED: standing.admitted,
+        C.READY: ready,
+        C.SUCCEEDED: final.get("succeeded", under_way),
+        C.STALLED: final.get("stalled", under_way),
+        C.SUSPENDED: final.get("suspended", no(R.NOT_SUSPENDED, "spec.suspend is false.")),
+    }
+
+
+def rejected(reason: str, message: str) -> Wording:
+    """Nothing is made until a person changes something."""
+    admitted = unknown(R.PENDING, "Not considered: the job is not accepted.")
+    return _said(Standing(accepted=no(reason, message), admitted=admitted), no(reason, message))
+
+
+def waiting(reason: str, message: str) -> Wording:
+    """Accepted, but there is no room now."""
+    return _said(Standing(admitted=no(reason, message)), no(reason, message))
+
+
+def pending(message: str) -> Wording:
+    """Something else must end first."""
+    return _said(Standing(admitted=unknown(R.PENDING, message)), no(R.PENDING, message))
+
+
+def placed(text: str) -> Standing:
+    """The attempt has its accelerators."""
+    return Standing(admitted=yes(R.PLACED, text))
+
+
+def starting(standing: Standing, message: str) -> Wording:
+    """Pods are on their way."""
+    return _said(standing, no(R.STARTING, message))
+
+
+def training(standing: Standing, message: str) -> Wording:
+    """All pods run."""
+    return _said(standing, yes(R.TRAINING, message))
+
+
+def restarting(standing: Standing, message: str) -> Wording:
+    """Between two attempts."""
+    return _said(standing, no(R.RESTARTING, message))
+
+
+def registering(standing: Standing, message: str) -> Wording:
+    """Trained; the Model is being written."""
+    return _said(standing, yes(R.REGISTERING, message))
+
+
+def refused(standing: Standing, message: str) -> Wording:
+    """The API server will not take a child."""
+    return _said(standing, no(R.CHILD_REFUSED, message))
+
+
+def suspended(message: str) -> Wording:
+    """No pods, by the user's wish."""
+    return _said(
+        Standing(admitted=no(R.SUSPENDED, message)), no(R.SUSPENDED, message), suspended=yes(R.SUSPENDED, message)
+    )
+
+
+def succeeded(model: str) -> Wording:
+    """The end that everybody wants. Ready stays True, so that tools which wait for it are done."""
+    text = f"Model {model} is registered."
+    over = Standing(admitted=no(R.SUCCEEDED, "The job has ended and holds no accelerators."))
+    return _said(over, yes(R.SUCCEEDED, text), succeeded=yes(R.SUCCEEDED, text), stalled=no(R.SUCCEEDED, text))
+
+
+def failed(reason: str, message: str) -> Wording:
+    """The end for good."""
+    over = Standing(admitted=no(R.FAILED, "The job has ended and holds no accelerators."))
+    return _said(over, no(R.FAILED, message), succeeded=no(R.FAILED, message), stalled=yes(reason, message))

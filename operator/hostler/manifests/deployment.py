@@ -1,0 +1,95 @@
+"""The replicas of an InferenceService."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hostler.api.inferenceservice import InferenceServiceSpec
+from hostler.api.schema import GROUP
+from hostler.manifests.naming import Manifest, metadata, server_labels, server_selector
+from hostler.manifests.podtemplate import Image, Mount, PodPlan, pod_template, value
+from hostler.planning.pools import Pool
+from hostler.planning.rollout import Strategy
+
+MODELS = "/models"
+REVISION = f"{GROUP}/revision"
+"""Annotation on the Deployment and on its pods: hash of what the replicas were asked to run."""
+SUPERSEDED = f"{GROUP}/superseded-configs"
+"""Annotation: ConfigMaps of earlier revisions, to be deleted when their last replica has gone."""
+_GRACE_BEYOND_DRAIN = 15
+"""The kubelet's patience beyond the drain: endpoints propagate before it, and abandoned requests end after it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerPlan:
+    """What the replicas of one revision run."""
+
+    name: str
+    namespace: str
+    revision: str
+    config_map: str
+    claim: str
+    path: str
+    """Directory of the artifacts below the claim's root."""
+    image: Image
+    superseded: tuple[str, ...] = ()
+
+
+def server_deployment(
+    spec: InferenceServiceSpec, plan: ServerPlan, *, pool: Pool, strategy: Strategy, owner: Manifest
+) -> Manifest:
+    """A rolling update keeps as much capacity as the pool allows; the strategy is not part of the template."""
+    labels = server_labels(plan.name, pool=pool.name)
+    annotations = {REVISION: plan.revision}
+    if plan.superseded:
+        annotations[SUPERSEDED] = ",".join(plan.superseded)
+    rolling = {"maxSurge": strategy.max_surge, "maxUnavailable": strategy.max_unavailable}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(plan.name, namespace=plan.namespace, labels=labels, owner=owner, annotations=annotations),
+        "spec": {
+            "replicas": spec.pods.max,
+            "revisionHistoryLimit": 2,
+            "selector": {"matchLabels": server_selector(plan.name)},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": rolling},
+            "template": pod_template(_pod(spec, plan, pool=pool, labels=labels)),
+        },
+    }
+
+
+def _pod(spec: InferenceServiceSpec, plan: ServerPlan, *, pool: Pool, labels: dict[str, str]) -> PodPlan:
+    volume = {"persistentVolumeClaim": {"claimName": plan.claim}}
+    return PodPlan(
+        container="server",
+        image=plan.image,
+        module="hostler_runtime.serve",
+        labels=labels,
+        pool=pool,
+        per_pod=spec.accelerators.per_pod,
+        resources=spec.resources,
+        config_map=plan.config_map,
+        env=[value("HOSTLER_REVISION", plan.revision)],
+        mounts=[Mount(name="models", path=MODELS, source=volume, sub_path=plan.path.strip("/"))],
+        restart_policy="Always",
+        grace_seconds=spec.serving.drain_seconds + _GRACE_BEYOND_DRAIN,
+        probes=_PROBES,
+        annotations={REVISION: plan.revision},
+    )
+
+
+def _probe(path: str, *, period: int, failures: int, timeout: int = 5) -> Manifest:
+    return {
+        "httpGet": {"path": path, "port": "http"},
+        "periodSeconds": period,
+        "failureThreshold": failures,
+        "timeoutSeconds": timeout,
+    }
+
+
+_PROBES: Manifest = {
+    # Importing the framework from a cold disk takes its time; loading the model happens behind /healthz.
+    "startupProbe": _probe("/healthz", period=2, failures=150),
+    "livenessProbe": _probe("/healthz", period=10, failures=6),
+    "readinessProbe": _probe("/readyz", period=2, failures=2),
+}

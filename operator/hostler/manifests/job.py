@@ -1,0 +1,105 @@
+"""One attempt of a TrainingJob: an Indexed Job."""
+
+from __future__ import annotations
+
+from hostler.api.common import Source
+from hostler.api.trainingjob import TrainingJobSpec
+from hostler.manifests.naming import (
+    RENDEZVOUS_PORT,
+    Manifest,
+    attempt_labels,
+    attempt_name,
+    metadata,
+)
+from hostler.manifests.podtemplate import Image, Mount, PodPlan, pod_template, value
+from hostler.planning.pods import INDEX
+from hostler.planning.pools import Pool
+from hostler_contract import JobConfig
+
+WORKSPACE = "/workspace"
+DATA = "/data"
+_GRACE_SECONDS = 60
+"""Time for rank 0 to save a checkpoint after SIGTERM."""
+
+
+def attempt_job(
+    spec: TrainingJobSpec, config: JobConfig, *, image: Image, pool: Pool, claim: str, owner: Manifest
+) -> Manifest:
+    """The Job. It is created once and never applied again: its template cannot be changed."""
+    name = attempt_name(config.name, config.attempt)
+    labels = attempt_labels(config.name, attempt=config.attempt, pool=pool.name)
+    pods = config.topology.pods
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": metadata(name, namespace=config.namespace, labels=labels, owner=owner),
+        "spec": {
+            "completionMode": "Indexed",
+            "completions": pods,
+            "parallelism": pods,
+            # A gang starts and fails as one; the next attempt is a Job of its own.
+            "backoffLimit": 0,
+            # The Job counts as failed only when its pods have ended, so two attempts never run at once.
+            "podReplacementPolicy": "Failed",
+            "template": pod_template(_plan(spec, config, image=image, pool=pool, claim=claim, labels=labels)),
+        },
+    }
+
+
+def _plan(
+    spec: TrainingJobSpec, config: JobConfig, *, image: Image, pool: Pool, claim: str, labels: dict[str, str]
+) -> PodPlan:
+    name = attempt_name(config.name, config.attempt)
+    volume = {"persistentVolumeClaim": {"claimName": claim}}
+    return PodPlan(
+        container="trainer",
+        image=image,
+        module="hostler_runtime.launch",
+        labels=labels,
+        pool=pool,
+        per_pod=spec.accelerators.per_pod,
+        resources=spec.resources,
+        config_map=name,
+        env=_environment(config, name),
+        mounts=[Mount(name="workspace", path=WORKSPACE, source=volume, read_only=False), *_data(spec.dataset.source)],
+        restart_policy="Never",
+        grace_seconds=_GRACE_SECONDS,
+        processes=config.topology.processes_per_pod,
+        subdomain=name,
+    )
+
+
+def _environment(config: JobConfig, name: str) -> list[Manifest]:
+    rank = {"fieldRef": {"fieldPath": f"metadata.annotations['{INDEX}']"}}
+    return [
+        value("PET_NNODES", config.topology.pods),
+        value("PET_NPROC_PER_NODE", config.topology.processes_per_pod),
+        {"name": "PET_NODE_RANK", "valueFrom": rank},
+        # Pod 0 of an Indexed Job has the host name <job>-0; the headless Service makes it a name.
+        value("PET_MASTER_ADDR", f"{name}-0.{name}"),
+        value("PET_MASTER_PORT", RENDEZVOUS_PORT),
+        # With a shared store, the restart of one rank hangs.
+        value("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", 1),
+    ]
+
+
+def _data(source: Source) -> list[Mount]:
+    """The whole volume, not a subPath: the kubelet would create a missing directory, and hide a wrong path."""
+    if source.pvc is not None:
+        claim = {"persistentVolumeClaim": {"claimName": source.pvc.claim_name}}
+        return [Mount(name="data", path=DATA, source=claim)]
+    if source.config_map is not None:
+        key = source.config_map.key
+        items = {"configMap": {"name": source.config_map.name, "items": [{"key": key, "path": key}]}}
+        return [Mount(name="data", path=DATA, source=items)]
+    return []
+
+
+def data_location(source: Source) -> tuple[str, str, str | None]:
+    """Kind, location and expected hash of the data, as the trainer sees them."""
+    if source.http is not None:
+        return "http", source.http.url, source.http.sha256
+    if source.config_map is not None:
+        return "path", f"{DATA}/{source.config_map.key}", None
+    path = source.pvc.path.strip("/") if source.pvc is not None else ""
+    return "path", f"{DATA}/{path}" if path else DATA, None

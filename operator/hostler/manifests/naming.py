@@ -1,0 +1,83 @@
+"""Names, labels and owners of children: what connects them with the object that they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hostler.api.schema import API_VERSION, GROUP
+
+Manifest = dict[str, Any]
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+COMPONENT = "app.kubernetes.io/component"
+MANAGER = "hostler"
+TRAINER = "trainer"
+SERVER = "server"
+TRAINING_JOB = f"{GROUP}/training-job"
+ATTEMPT = f"{GROUP}/attempt"
+INFERENCE_SERVICE = f"{GROUP}/inference-service"
+POOL = f"{GROUP}/pool"
+
+HTTP_PORT = 8080
+"""Of trainers and servers alike: health, metrics, and progress or requests."""
+RENDEZVOUS_PORT = 29500
+"""Where the processes of an attempt find each other."""
+
+
+def attempt_name(job: str, attempt: int) -> str:
+    """Name of an attempt's Job, Service and ConfigMap."""
+    return f"{job}-{attempt}"
+
+
+def job_labels(job: str) -> dict[str, str]:
+    """Labels of what lives as long as the job."""
+    return {MANAGED_BY: MANAGER, COMPONENT: TRAINER, TRAINING_JOB: job}
+
+
+def attempt_labels(job: str, *, attempt: int, pool: str) -> dict[str, str]:
+    """Labels of one attempt's children and pods."""
+    return {**job_labels(job), ATTEMPT: str(attempt), POOL: pool}
+
+
+def attempt_selector(job: str, attempt: int) -> dict[str, str]:
+    """What finds the pods of one attempt."""
+    return {TRAINING_JOB: job, ATTEMPT: str(attempt)}
+
+
+def server_labels(service: str, *, pool: str) -> dict[str, str]:
+    """Labels of a service's children and pods."""
+    return {MANAGED_BY: MANAGER, COMPONENT: SERVER, INFERENCE_SERVICE: service, POOL: pool}
+
+
+def server_selector(service: str) -> dict[str, str]:
+    """What finds the pods of a service; it can never be changed on a Deployment, so it holds only the name."""
+    return {INFERENCE_SERVICE: service}
+
+
+def owner_reference(kind: str, metadata: Mapping[str, Any]) -> Manifest:
+    """A controlling owner of ours. Without blockOwnerDeletion, which would need a verb on finalizers."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": kind,
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+        "controller": True,
+    }
+
+
+def metadata(
+    name: str,
+    *,
+    namespace: str,
+    labels: Mapping[str, str],
+    owner: Manifest | None,
+    annotations: Mapping[str, str] | None = None,
+) -> Manifest:
+    """The metadata of a child. Labels and annotations of the owner are never copied."""
+    found: Manifest = {"name": name, "namespace": namespace, "labels": dict(labels)}
+    if annotations:
+        found["annotations"] = dict(annotations)
+    if owner is not None:
+        found["ownerReferences"] = [owner]
+    return found

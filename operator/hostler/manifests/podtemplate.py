@@ -1,0 +1,186 @@
+"""The pod that every workload of ours shares: Pod Security restricted, the pool's nodes, the type's needs.
+
+Nothing here depends on the operator's version, so that an upgrade of the operator changes no pod template.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hostler.api.common import PodResources
+from hostler.manifests.configmap import CONFIG_DIRECTORY
+from hostler.manifests.naming import HTTP_PORT, Manifest
+from hostler.planning import quantities
+from hostler.planning.pools import Pool
+
+USER = 65532
+_CAPABILITIES = frozenset({"SYS_NICE", "IPC_LOCK"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """What runs."""
+
+    reference: str
+    pull_policy: str = "IfNotPresent"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mount:
+    """A volume and where it appears."""
+
+    name: str
+    path: str
+    source: Manifest
+    read_only: bool = True
+    sub_path: str = ""
+    """Directory of the volume that appears instead of its root."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodPlan:
+    """Everything in which trainers and servers differ."""
+
+    container: str
+    image: Image
+    module: str
+    """Python module of the runtime that the container runs."""
+    labels: Mapping[str, str]
+    pool: Pool
+    per_pod: int
+    resources: PodResources
+    config_map: str
+    env: Sequence[Manifest]
+    mounts: Sequence[Mount]
+    restart_policy: str
+    grace_seconds: int
+    processes: int = 1
+    probes: Manifest = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    subdomain: str | None = None
+
+
+def pod_template(plan: PodPlan) -> Manifest:
+    """A pod template: metadata and spec."""
+    spec: Manifest = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "restartPolicy": plan.restart_policy,
+        "terminationGracePeriodSeconds": plan.grace_seconds,
+        "nodeSelector": dict(sorted(plan.pool.spec.node_selector.items())),
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(plan)],
+        "volumes": [{"name": mount.name, **mount.source} for mount in _mounts(plan)],
+    }
+    if plan.pool.tolerations:
+        spec["tolerations"] = plan.pool.tolerations
+    if plan.subdomain is not None:
+        spec["subdomain"] = plan.subdomain
+    spec.update(_beyond_restricted(plan.pool))
+    annotations = {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": str(HTTP_PORT),
+        "prometheus.io/path": "/metrics",
+        **plan.annotations,
+    }
+    return {"metadata": {"labels": dict(plan.labels), "annotations": annotations}, "spec": spec}
+
+
+def value(name: str, text: str | int) -> Manifest:
+    """An environment variable with a fixed value."""
+    return {"name": name, "value": str(text)}
+
+
+def _container(plan: PodPlan) -> Manifest:
+    return {
+        "name": plan.container,
+        "image": plan.image.reference,
+        "imagePullPolicy": plan.image.pull_policy,
+        "command": ["python", "-m", plan.module],
+        "env": _environment(plan),
+        "ports": [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}],
+        "resources": _resources(plan),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": _capabilities(plan.pool),
+        },
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [_volume_mount(mount) for mount in _mounts(plan)],
+        **plan.probes,
+    }
+
+
+def _volume_mount(mount: Mount) -> Manifest:
+    found: Manifest = {"name": mount.name, "mountPath": mount.path}
+    if mount.read_only:
+        found["readOnly"] = True
+    if mount.sub_path:
+        found["subPath"] = mount.sub_path
+    return found
+
+
+def _environment(plan: PodPlan) -> list[Manifest]:
+    threads = max(1, quantities.cores(plan.resources.cpu) // plan.processes)
+    common = [
+        value("OMP_NUM_THREADS", threads),
+        # Nothing may be looked up on a model hub behind the user's back.
+        value("HF_HUB_OFFLINE", 1),
+        # The root file system is read-only, and libraries keep caches below the home directory.
+        value("HOME", "/tmp"),
+    ]
+    kind = plan.pool.kind
+    of_type = [value(name, text) for name, text in sorted(kind.pod.env.items())] if kind else []
+    return [*common, *of_type, *plan.env]
+
+
+def _resources(plan: PodPlan) -> Manifest:
+    limits: Manifest = {"memory": plan.resources.memory}
+    requests: Manifest = {"cpu": plan.resources.cpu, "memory": plan.resources.memory}
+    if plan.pool.resource is not None:
+        limits[plan.pool.resource] = str(plan.per_pod)
+    if plan.pool.kind is not None and plan.pool.kind.pod.hugepages_2mi is not None:
+        limits["hugepages-2Mi"] = plan.pool.kind.pod.hugepages_2mi
+    return {"requests": requests, "limits": limits}
+
+
+def _capabilities(pool: Pool) -> Manifest:
+    added = sorted(_CAPABILITIES.intersection(pool.kind.pod.privileges if pool.kind else ()))
+    return {"drop": ["ALL"], **({"add": added} if added else {})}
+
+
+def _mounts(plan: PodPlan) -> list[Mount]:
+    config = Mount(name="config", path=CONFIG_DIRECTORY, source={"configMap": {"name": plan.config_map}})
+    scratch = Mount(name="tmp", path="/tmp", source={"emptyDir": {}}, read_only=False)
+    mounts = [config, *plan.mounts, scratch]
+    if plan.processes > 1 or (plan.pool.kind is not None and plan.pool.kind.pod.shared_memory):
+        # The runtime's default is 64 MiB. Its use counts against the container's memory limit.
+        memory = {"emptyDir": {"medium": "Memory"}}
+        mounts.append(Mount(name="shm", path="/dev/shm", source=memory, read_only=False))
+    if plan.pool.kind is not None and plan.pool.kind.pod.hugepages_2mi is not None:
+        pages = {"emptyDir": {"medium": "HugePages-2Mi"}}
+        mounts.append(Mount(name="hugepages", path="/dev/hugepages", source=pages, read_only=False))
+    return mounts
+
+
+def _beyond_restricted(pool: Pool) -> Manifest:
+    """What the type needs and the pool allows in so many words; acceptance has compared the two."""
+    if pool.kind is None:
+        return {}
+    found: Manifest = {}
+    if pool.kind.pod.runtime_class_name is not None:
+        found["runtimeClassName"] = pool.kind.pod.runtime_class_name
+    if "hostIPC" in pool.kind.pod.privileges:
+        found["hostIPC"] = True
+    if "hostNetwork" in pool.kind.pod.privileges:
+        found |= {"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"}
+    return found

@@ -1,0 +1,203 @@
+"""Pool accounting: what the nodes of a pool have, hold and offer.
+
+The unit of a pool is one device of its type. A cpu pool has no devices; its unit is one core of what nodes offer to
+pods. There, a pod takes its CPU request (rounded up to whole cores where quotas count), and fits by CPU and memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hostler.accelerators import AcceleratorType, ResourceNameError, UnknownAcceleratorError, accelerator
+from hostler.api.pool import AcceleratorPoolSpec, PoolReason
+from hostler.planning import nodes as node_reading
+from hostler.planning import pods as pod_reading
+from hostler.planning.amounts import NOTHING, Amount, pod_requests
+from hostler.planning.demand import Demand
+from hostler.planning.nodes import NodeView
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """A pool's spec with what the registry says of its type."""
+
+    name: str
+    spec: AcceleratorPoolSpec
+    kind: AcceleratorType | None
+    """None where no registry file describes the type."""
+    resource: str | None
+    """Extended resource; None for cpu, and where ``problem`` says so."""
+    problem: tuple[PoolReason, str] | None = None
+    """Why the pool cannot be used at all, whatever its nodes have."""
+
+    @property
+    def unit(self) -> str:
+        """What one of the pool is called in sentences."""
+        return self.resource or "cores"
+
+    @property
+    def tolerations(self) -> list[dict[str, str]]:
+        """The pool's own and those of its type, as they go into a pod."""
+        own = [t.model_dump(by_alias=True, exclude_none=True) for t in self.spec.tolerations]
+        usual = [pair.rpartition(":") for pair in (self.kind.pod.tolerations if self.kind else ())]
+        return own + [{"key": key, "operator": "Exists", "effect": effect} for key, _, effect in usual]
+
+    def units(self, need: Amount) -> int:
+        """Units that one pod with these requests takes."""
+        return need.devices if self.resource else -(-need.milli_cpu // 1000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolView:
+    """A pool at one moment, as one workload sees it: that workload's own pods count as free."""
+
+    pool: Pool
+    nodes: tuple[NodeView, ...] = ()
+    held: int = 0
+    """Units that Hostler's other workloads have or will have, for the quota."""
+
+    @property
+    def capacity(self) -> int:
+        """Units that exist, healthy or not."""
+        return sum(self._units(node.promised) for node in self.nodes)
+
+    @property
+    def allocatable(self) -> int:
+        """Healthy units on nodes that take pods."""
+        return sum(self._units(node.offered) for node in self.nodes if not node.obstacle)
+
+    @property
+    def in_use(self) -> int:
+        """Units that pods hold."""
+        return sum(self._taken(node) for node in self.nodes)
+
+    @property
+    def free(self) -> int:
+        """Units that new pods could have."""
+        return sum(self._units(node.free) for node in self.nodes)
+
+    @property
+    def largest_free_block(self) -> int:
+        """Most free units on one node."""
+        return max((self._units(node.free) for node in self.nodes), default=0)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the devices are simulated."""
+        return any(node.simulated for node in self.nodes)
+
+    def _units(self, amount: Amount) -> int:
+        return max(0, amount.devices if self.pool.resource else amount.milli_cpu // 1000)
+
+    def _taken(self, node: NodeView) -> int:
+        return node.used.devices if self.pool.resource else -(-node.used.milli_cpu // 1000)
+
+
+def read_pool(name: str, spec: AcceleratorPoolSpec) -> Pool:
+    """Join a spec with the registry."""
+    try:
+        kind = accelerator(spec.accelerator_type)
+    except UnknownAcceleratorError as error:
+        problem = (PoolReason.UNKNOWN_ACCELERATOR_TYPE, f"spec.acceleratorType: {error}")
+        return Pool(name=name, spec=spec, kind=None, resource=None, problem=problem)
+    try:
+        return Pool(name=name, spec=spec, kind=kind, resource=kind.resource_for(spec.resource_name))
+    except ResourceNameError as error:
+        problem = (PoolReason.RESOURCE_NAME_REQUIRED, f"spec.resourceName: {error}")
+        return Pool(name=name, spec=spec, kind=kind, resource=None, problem=problem)
+
+
+def see(pool: Pool, *, nodes: Iterable[Object], pods: Iterable[Object]) -> PoolView:
+    """The pool from its nodes and from all pods of the cluster."""
+    members = [node for node in nodes if node_reading.matches(node, pool.spec.node_selector)]
+    used = {node["metadata"]["name"]: NOTHING for node in members}
+    for pod in pods:
+        where = pod_reading.node_name(pod)
+        if where in used and pod_reading.holds_resources(pod):
+            used[where] = used[where] + pod_requests(pod["spec"], resource=pool.resource)
+    views = [
+        node_reading.view(
+            node, resource=pool.resource, tolerations=pool.tolerations, used=used[node["metadata"]["name"]]
+        )
+        for node in members
+    ]
+    return PoolView(pool=pool, nodes=tuple(sorted(views, key=lambda view: view.name)))
+
+
+def promise(view: PoolView, demands: Iterable[Demand], *, bound: Iterable[Object] = ()) -> PoolView:
+    """The same pool with Hostler's promises taken off, and with what Hostler holds counted.
+
+    ``bound`` are pods of Hostler's workloads on this pool that have a node already.
+    """
+    nodes = list(view.nodes)
+    held = sum(view.pool.units(pod_requests(pod["spec"], resource=view.pool.resource)) for pod in bound)
+    for demand in demands:
+        held += demand.pods * view.pool.units(demand.need)
+        _take(nodes, demand)
+    return replace(view, nodes=tuple(nodes), held=held)
+
+
+def _take(nodes: list[NodeView], demand: Demand) -> None:
+    left = demand.pods
+    for position, node in enumerate(nodes):
+        here = min(left, node.free.holds(demand.need))
+        nodes[position] = replace(node, used=node.used + demand.need.times(here))
+        left -= here
+
+
+def describe(view: PoolView) -> tuple[PoolReason, str]:
+    """The reason of a pool's Ready condition, which is True only for DevicesAvailable, and its sentence."""
+    pool, expected = view.pool, view.pool.spec.expected_accelerators
+    if pool.problem is not None:
+        return pool.problem
+    if not view.nodes:
+        selector = ", ".join(f"{key}={value}" for key, value in sorted(pool.spec.node_selector.items()))
+        return PoolReason.NO_MATCHING_NODES, f"No node carries {selector}: label nodes so, or change spec.nodeSelector."
+    return (
+        _missing(view, expected)
+        or _obstructed(view.nodes)
+        or _unhealthy(view)
+        or (PoolReason.DEVICES_AVAILABLE, f"{view.capacity} {pool.unit} on {_nodes(len(view.nodes))}.")
+    )
+
+
+def _missing(view: PoolView, expected: int | None) -> tuple[PoolReason, str] | None:
+    bare = [node.name for node in view.nodes if not view.pool.resource or not node.promised.devices]
+    if view.pool.resource and bare:
+        text = f"{_nodes(len(bare))} advertise no {view.pool.resource}: {some(bare)}. Does the device plugin run there?"
+        return PoolReason.DEVICES_MISSING, text.replace("1 node advertise ", "1 node advertises ")
+    if expected is not None and view.capacity < expected:
+        return PoolReason.DEVICES_MISSING, (
+            f"{view.capacity} of {expected} expected {view.pool.unit} are there, on {_nodes(len(view.nodes))}: "
+            "add nodes, or lower spec.expectedAccelerators."
+        )
+    return None
+
+
+def _obstructed(nodes: Sequence[NodeView]) -> tuple[PoolReason, str] | None:
+    said = [f"node {node.name} {node.obstacle}" for node in nodes if node.obstacle]
+    return (PoolReason.NODES_NOT_READY, f"Takes no pods: {some(said)}.") if said else None
+
+
+def _unhealthy(view: PoolView) -> tuple[PoolReason, str] | None:
+    sick = [
+        (n.name, n.promised.devices - n.offered.devices) for n in view.nodes if n.promised.devices > n.offered.devices
+    ]
+    if not sick:
+        return None
+    where = some([f"{count} on node {name}" for name, count in sick])
+    return PoolReason.DEVICES_UNHEALTHY, f"{view.pool.resource} not healthy: {where}."
+
+
+def some(entries: Sequence[str], *, limit: int = 3) -> str:
+    """The first entries, and how many more there are."""
+    shown = ", ".join(entries[:limit])
+    return shown if len(entries) <= limit else f"{shown} and {len(entries) - limit} more"
+
+
+def _nodes(count: int) -> str:
+    return f"{count} node" if count == 1 else f"{count} nodes"

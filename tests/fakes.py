@@ -1,0 +1,441 @@
+"""A cluster in memory for controllers: Reader, Writer, Clock and ProgressReader, and the hands of Job controller,
+scheduler, kubelet and Deployment controller, moved step by step.
+
+It keeps what controllers rely on: uids, resourceVersions, generations, owner references that are collected, a Job's
+immutable template, and a writer that skips what would change nothing. The real API server is asked in tests/apiserver.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hostler.cluster.errors import ApiError, Conflict, Invalid, Taken
+from hostler.cluster.matching import satisfied, stamped
+from hostler.controllers.ports import Controller, Key, Outcome
+from hostler_contract import Progress, Result
+
+Object = dict[str, Any]
+_CLUSTER_SCOPED = frozenset({"AcceleratorPool", "ClusterModel", "Node"})
+UNWATCHED = frozenset({"ConfigMap"})
+
+
+class Crash(BaseException):
+    """The process ends here, as with SIGKILL."""
+
+
+class FakeClock:
+    """Time that tests move."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> str:
+        minutes, seconds = divmod(int(self.seconds), 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"2026-01-01T{hours:02d}:{minutes:02d}:{seconds:02d}Z"
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def advance(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+class FakeProgress:
+    """Answers by pod address."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Progress] = {}
+        self.asked = 0
+
+    async def read(self, *, pod_ip: str) -> Progress | None:
+        self.asked += 1
+        return self.answers.get(pod_ip)
+
+
+class FakeCluster:
+    """Objects by kind, namespace and name."""
+
+    def __init__(self, clock: FakeClock | None = None) -> None:
+        self.clock = clock or FakeClock()
+        self.objects: dict[tuple[str, str, str], Object] = {}
+        self.hidden: set[tuple[str, str, str]] = set()
+        """Objects that exist and that no cache shows yet."""
+        self._versions = itertools.count(1)
+        self._uids = itertools.count(1)
+
+    # -- what people and other controllers do ----------------------------------------------------------------------
+
+    def put(self, manifest: Object) -> Object:
+        """Create or replace, as a person does."""
+        obj = copy.deepcopy(manifest)
+        key = _key(obj)
+        before = self.objects.get(key)
+        metadata = obj["metadata"]
+        if before is None:
+            metadata["uid"] = f"uid-{next(self._uids)}"
+            metadata["creationTimestamp"] = self.clock.now()
+            metadata["generation"] = 1
+        else:
+            metadata["uid"] = before["metadata"]["uid"]
+            metadata["creationTimestamp"] = before["metadata"]["creationTimestamp"]
+            changed = before.get("spec") != obj.get("spec")
+            metadata["generation"] = before["metadata"]["generation"] + changed
+            obj.setdefault("status", before.get("status", {}))
+        metadata["resourceVersion"] = str(next(self._versions))
+        self.objects[key] = obj
+        return obj
+
+    def edit(self, kind: str, name: str, *, namespace: str = "default", **spec: Any) -> Object:
+        """Change fields of a spec."""
+        obj = copy.deepcopy(self.object(kind, name, namespace=namespace))
+        obj["spec"] |= spec
+        return self.put(obj)
+
+    def object(self, kind: str, name: str, *, namespace: str = "default") -> Object:
+        """One object, which must exist."""
+        return self.objects[kind, "" if kind in _CLUSTER_SCOPED else namespace, name]
+
+    def find(self, kind: str, name: str, *, namespace: str = "default") -> Object | None:
+        """One object, or None."""
+        return self.objects.get((kind, "" if kind in _CLUSTER_SCOPED else namespace, name))
+
+    def all(self, kind: str) -> list[Object]:
+        """Every object of a kind, by name."""
+        return [obj for key, obj in sorted(self.objects.items()) if key[0] == kind]
+
+    def set_status(self, obj: Object, **status: Any) -> None:
+        """Merge into a status, as another controller does."""
+        found = copy.deepcopy(self.objects[_key(obj)])
+        found["status"] = {**found.get("status", {}), **status}
+        found["metadata"]["resourceVersion"] = str(next(self._versions))
+        self.objects[_key(obj)] = found
+
+    def remove(self, obj: Object) -> None:
+        """Delete, and let the garbage collector follow."""
+        gone = self.objects.pop(_key(obj), None)
+        if gone is None:
+            return
+        uid = gone["metadata"]["uid"]
+        for dependent in list(self.objects.values()):
+            owners = dependent["metadata"].get("ownerReferences") or ()
+            if any(owner["uid"] == uid for owner in owners):
+                self.remove(dependent)
+
+    # -- a node, a pod ---------------------------------------------------------------------------------------------
+
+    def node(
+        self,
+        name: str,
+        *,
+        labels: Mapping[str, str],
+        devices: Mapping[str, int] | None = None,
+        healthy: Mapping[str, int] | None = None,
+        cpu: str = "8",
+        memory: str = "32Gi",
+        ready: bool = True,
+        **spec: Any,
+    ) -> Object:
+        """A node with devices."""
+        host = {"cpu": cpu, "memory": memory}
+        counts = {resource: str(count) for resource, count in (devices or {}).items()}
+        sound = {resource: str(count) for resource, count in (healthy or devices or {}).items()}
+        return self.put(
+            {
+                "apiVersion": "v1",
+                "kind": "Node",
+                "metadata": {"name": name, "labels": dict(labels)},
+                "spec": spec,
+                "status": {
+                    "capacity": host | counts,
+                    "allocatable": host | sound,
+                    "conditions": [{"type": "Ready", "status": "True" if ready else "Unknown"}],
+                },
+            }
+        )
+
+    def stranger(self, name: str, *, node: str, requests: Mapping[str, str]) -> Object:
+        """A running pod that is not Hostler's."""
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "namespace": "other"},
+            "spec": {"nodeName": node, "containers": [{"name": "c", "resources": {"requests": dict(requests)}}]},
+            "status": {"phase": "Running"},
+        }
+        return self.put(pod)
+
+    def claim(self, name: str, *, namespace: str = "default") -> Object:
+        """A user's volume claim."""
+        metadata = {"name": name, "namespace": namespace}
+        return self.put({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": {}})
+
+    def text(self, name: str = "text", *, namespace: str = "default", **data: str) -> Object:
+        """A ConfigMap with data."""
+        metadata = {"name": name, "namespace": namespace}
+        return self.put(
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data or {"text": "words"}}
+        )
+
+    # -- the Job controller, the scheduler, the kubelet ------------------------------------------------------------
+
+    def pods_of(self, owner: Object) -> list[Object]:
+        """Pods whose controller this is."""
+        uid = owner["metadata"]["uid"]
+        return [p for p in self.all("Pod") if any(o["uid"] == uid for o in p["metadata"].get("ownerReferences", ()))]
+
+    def make_pods(self, name: str, *, namespace: str = "default", node: str | None = None) -> list[Object]:
+        """What the Job controller does, and the scheduler where a node is given."""
+        job = self.object("Job", name, namespace=namespace)
+        template = job["spec"]["template"]
+        for index in range(job["spec"]["parallelism"]):
+            annotations = {
+                **template["metadata"]["annotations"],
+                "batch.kubernetes.io/job-completion-index": str(index),
+            }
+            self._pod(f"{name}-{index}-xyz", job, template, annotations, node=node, number=index)
+        return self.pods_of(job)
+
+    def run(self, pod: Object, *, ready: bool = True) -> None:
+        """The kubelet starts the container."""
+        number = pod["metadata"]["uid"].removeprefix("uid-")
+        self.set_status(
+            pod,
+            phase="Running",
+            podIP=f"10.0.0.{number}",
+            conditions=[{"type": "Ready", "status": "True" if ready else "False"}],
+            containerStatuses=[{"name": "c", "state": {"running": {}}, "ready": ready}],
+        )
+
+    def end(self, pod: Object, *, result: Result | None = None, code: int | None = None, reason: str = "") -> None:
+        """The container ends; its last words are the termination message."""
+        if code is None:
+            code = 0 if result is None or result.succeeded else 1
+        ended = {
+            "exitCode": code,
+            "reason": reason or ("Completed" if code == 0 else "Error"),
+            "message": result.to_termination_message() if result else "",
+            "finishedAt": self.clock.now(),
+        }
+        self.set_status(
+            pod,
+            phase="Succeeded" if code == 0 else "Failed",
+            conditions=[{"type": "Ready", "status": "False"}],
+            containerStatuses=[{"name": "c", "state": {"terminated": ended}}],
+        )
+
+    def finish(self, name: str, condition: str, *, namespace: str = "default") -> None:
+        """The Job controller says Complete or Failed, and deletes what still runs."""
+        job = self.object("Job", name, namespace=namespace)
+        for pod in self.pods_of(job):
+            if pod["status"]["phase"] not in ("Succeeded", "Failed"):
+                self.remove(pod)
+        self.set_status(job, conditions=[{"type": condition, "status": "True"}])
+
+    # -- the Deployment controller ---------------------------------------------------------------------------------
+
+    def roll(
+        self, name: str, *, namespace: str = "default", ready: bool = True, node: str | None = None
+    ) -> list[Object]:
+        """Replace all pods of a Deployment by ones of its template, in one step."""
+        deployment = self.object("Deployment", name, namespace=namespace)
+        for pod in self.pods_of(deployment):
+            self.remove(pod)
+        template = deployment["spec"]["template"]
+        count = deployment["spec"]["replicas"]
+        for number in range(count):
+            pod = self._pod(
+                f"{name}-{deployment['metadata']['generation']}-{number}",
+                deployment,
+                template,
+                dict(template["metadata"]["annotations"]),
+                node=node,
+                number=number,
+            )
+            self.run(pod, ready=ready)
+        self.set_status(
+            self.object("Deployment", name, namespace=namespace),
+            observedGeneration=deployment["metadata"]["generation"],
+            replicas=count,
+            updatedReplicas=count,
+            readyReplicas=count if ready else 0,
+            availableReplicas=count if ready else 0,
+        )
+        return self.pods_of(deployment)
+
+    def _pod(
+        self, name: str, owner: Object, template: Object, annotations: Object, *, node: str | None, number: int
+    ) -> Object:
+        metadata = owner["metadata"]
+        reference = {"kind": owner["kind"], "name": metadata["name"], "uid": metadata["uid"], "controller": True}
+        spec = copy.deepcopy(template["spec"]) | ({"nodeName": node} if node else {})
+        pod_metadata = {
+            "name": name,
+            "namespace": metadata["namespace"],
+            "labels": dict(template["metadata"]["labels"]),
+            "annotations": annotations,
+            "ownerReferences": [reference],
+        }
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": pod_metadata,
+            "spec": spec,
+            "status": {"phase": "Pending"},
+        }
+        return self.put(pod)
+
+
+class FakeReader:
+    """The caches: everything but what is hidden; a ConfigMap is never in a cache."""
+
+    def __init__(self, cluster: FakeCluster) -> None:
+        self._cluster = cluster
+
+    def get(self, kind: str, *, namespace: str = "", name: str) -> Object | None:
+        self._refuse_unwatched(kind)
+        key = (kind, namespace, name)
+        return None if key in self._cluster.hidden else self._cluster.objects.get(key)
+
+    def list(self, kind: str, *, namespace: str | None = None, labels: Mapping[str, str] | None = None) -> list[Object]:
+        self._refuse_unwatched(kind)
+        return list(self._listed(kind, namespace, labels or {}))
+
+    async def live(self, kind: str, *, namespace: str = "", name: str) -> Object | None:
+        return copy.deepcopy(self._cluster.objects.get((kind, namespace, name)))
+
+    def _listed(self, kind: str, namespace: str | None, labels: Mapping[str, str]) -> Iterator[Object]:
+        for key, obj in sorted(self._cluster.objects.items()):
+            carried = obj["metadata"].get("labels") or {}
+            fits = key[0] == kind and namespace in (None, key[1]) and key not in self._cluster.hidden
+            if fits and all(carried.get(name) == value for name, value in labels.items()):
+                yield obj
+
+    def _refuse_unwatched(self, kind: str) -> None:
+        assert kind not in UNWATCHED, f"{kind} is not in the caches: read it live"
+
+
+class FakeWriter:
+    """The one write path. ``crash_after`` ends the process after that many writes."""
+
+    def __init__(self, cluster: FakeCluster) -> None:
+        self._cluster = cluster
+        self.writes: list[str] = []
+        self.events: list[tuple[str, str, bool]] = []
+        self.crash_after: int | None = None
+        self.refuse: dict[str, ApiError] = {}
+        """Errors by kind of child."""
+
+    async def apply(self, wanted: Object) -> None:
+        body = stamped(copy.deepcopy(wanted))
+        if wanted["kind"] in self.refuse:
+            raise self.refuse[wanted["kind"]]
+        found = self._cluster.objects.get(_key(body))
+        if found is not None:
+            _refuse_strangers(found, body)
+            if satisfied(found, body):
+                return
+            if body["kind"] == "Job":
+                raise Invalid("spec.template: field is immutable", code=422)
+            _refuse_changed_immutable(found, body)
+            kept = {"labels", "annotations", "ownerReferences"}
+            merged = copy.deepcopy(found)
+            merged["metadata"] |= {name: value for name, value in body["metadata"].items() if name in kept}
+            merged |= {name: value for name, value in body.items() if name not in ("metadata", "status")}
+            body = merged
+        self._cluster.put(body)
+        self._wrote("apply", body)
+
+    async def patch_status(self, kind: str, *, namespace: str = "", name: str, uid: str, status: Object) -> None:
+        obj = self._cluster.objects.get((kind, namespace, name))
+        if obj is None or obj["metadata"]["uid"] != uid or (obj.get("status") or {}) == status:
+            return
+        replaced = copy.deepcopy(obj)
+        replaced["status"] = copy.deepcopy(status)
+        self._cluster.put(replaced)
+        self._wrote("status", obj)
+
+    async def delete(self, child: Object) -> None:
+        found = self._cluster.objects.get(_key(child))
+        if found is None:
+            return
+        for field in ("uid", "resourceVersion"):
+            if found["metadata"][field] != child["metadata"][field]:
+                raise Conflict(f"{field} has changed", code=409)
+        self._cluster.remove(child)
+        self._wrote("delete", child)
+
+    async def event(self, about: Object, *, reason: str, message: str, warning: bool = False) -> None:
+        self.events.append((reason, message, warning))
+
+    def _wrote(self, verb: str, obj: Object) -> None:
+        self.writes.append(f"{verb} {obj['kind']} {obj['metadata']['name']}")
+        if self.crash_after is not None and len(self.writes) >= self.crash_after:
+            raise Crash
+
+
+class Bench:
+    """Controllers on a cluster in memory; ``settle`` reconciles everything until nothing changes."""
+
+    def __init__(self, *, build: Any, settings: Any, cluster: FakeCluster | None = None) -> None:
+        self.cluster = cluster or FakeCluster()
+        self.writer = FakeWriter(self.cluster)
+        self.progress = FakeProgress()
+        self._build = build
+        self._settings = settings
+        self.controllers: dict[str, Controller] = {}
+        self.restart()
+
+    def restart(self) -> None:
+        """A new process: nothing is remembered."""
+        found = self._build(FakeReader(self.cluster), self.writer, self.cluster.clock, self.progress, self._settings)
+        self.controllers = {controller.kind: controller for controller in found}
+
+    async def reconcile(self, kind: str, name: str, *, namespace: str = "default") -> Outcome:
+        """One look at one object."""
+        return await self.controllers[kind].reconcile(Key(kind, "" if kind in _CLUSTER_SCOPED else namespace, name))
+
+    async def settle(self, *, rounds: int = 10) -> None:
+        """Look at everything until a whole round writes nothing."""
+        for _ in range(rounds):
+            before = len(self.writer.writes)
+            for key in self.keys():
+                await self.controllers[key.kind].reconcile(key)
+            if len(self.writer.writes) == before:
+                return
+        raise AssertionError(f"no rest after {rounds} rounds: {self.writer.writes[-10:]}")
+
+    def keys(self) -> list[Key]:
+        """Every object of ours."""
+        return [Key(*key) for kind in self.controllers for key in sorted(self.cluster.objects) if key[0] == kind]
+
+    def status(self, kind: str, name: str) -> Object:
+        """The status of an object."""
+        found: Object = self.cluster.object(kind, name).get("status") or {}
+        return found
+
+    def condition(self, kind: str, name: str, condition: str) -> tuple[str, str, str]:
+        """Status, reason and message of a condition."""
+        for found in self.status(kind, name).get("conditions", ()):
+            if found["type"] == condition:
+                return found["status"], found["reason"], found["message"]
+        raise AssertionError(f"{kind} {name} has no condition {condition}: {self.status(kind, name)}")
+
+
+def _key(obj: Object) -> tuple[str, str, str]:
+    kind, metadata = obj["kind"], obj["metadata"]
+    return kind, "" if kind in _CLUSTER_SCOPED else metadata.get("namespace", "default"), metadata["name"]
+
+
+def _refuse_strangers(found: Object, body: Object) -> None:
+    ours = (found["metadata"].get("labels") or {}).get("app.kubernetes.io/managed-by") == "hostler"
+    if not ours:
+        raise Taken(f"{found['kind']} {found['metadata']['name']} exists and was not made by Hostler", code=409)
+
+
+def _refuse_changed_immutable(found: Object, body: Object) -> None:
+    if found.get("immutable") and found.get("data") != body.get("data"):
+        raise Invalid("data: field is immutable", code=422)
