@@ -58,7 +58,7 @@ class ClusterStatus:
 
     name: str
     provider: Provider
-    state: Literal["absent", "running", "broken"]
+    state: Literal["absent", "changing", "running", "broken"]
     api_url: str = ""
     nodes: tuple[tuple[str, bool], ...] = ()
     remains: tuple[str, ...] = ()
@@ -133,6 +133,8 @@ def status(name: str = DEFAULT_NAME) -> ClusterStatus:
     """Look at a cluster without changing anything."""
     names = names_of(name)
     provider: Provider = "kind" if kind.is_ours(names) else "native"
+    if _is_locked(names):
+        return ClusterStatus(name, provider, "changing")
     if names.kubeconfig.exists():
         api = KubeApi(names.kubeconfig)
         if api.ready():
@@ -158,6 +160,18 @@ def load_image(name: str, reference: str, *, layout: Layout) -> list[str]:
     if kind.is_ours(names):
         return kind.KindCluster(names).load_image(reference)
     return NativeCluster(names).load_image(reference, layout=layout)
+
+
+def _is_locked(names: Names) -> bool:
+    """Whether an `up` or `down` is at work."""
+    if not names.lock.exists():
+        return False
+    with names.lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 @contextmanager

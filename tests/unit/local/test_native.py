@@ -193,6 +193,16 @@ def test_a_kernel_module_is_loaded_and_named_when_that_fails() -> None:
         preflight.check_kernel((hopeless,), load=lambda module: None)
 
 
+def test_limits_are_raised_where_they_are_too_low_and_said(tmp_path: Path) -> None:
+    (tmp_path / "max_user_instances").write_text("128\n")
+    (tmp_path / "max_user_watches").write_text("1048576\n")
+    said: list[str] = []
+    preflight.raise_limits(said.append, root=tmp_path)
+    assert said == ["raising fs.inotify.max_user_instances to 1024"]
+    assert (tmp_path / "max_user_instances").read_text() == "1024"
+    assert (tmp_path / "max_user_watches").read_text() == "1048576\n", "what is high enough stays"
+
+
 def test_pods_of_every_default_node_have_dns() -> None:
     for entry in default_spec().nodes:
         assert kubelet_config(entry)["clusterDNS"] == [str(NAMES.dns_service_ip)]

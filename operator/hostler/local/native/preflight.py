@@ -33,6 +33,9 @@ REQUIREMENTS = (
 )
 
 
+INOTIFY_LIMITS = {"max_user_instances": 1024, "max_user_watches": 262144}
+
+
 def check_platform(*, uid: int, platform: str) -> None:
     """The native provider runs as root on Linux and nowhere else."""
     if platform != "linux":
@@ -64,6 +67,19 @@ def check_kernel(
                 f"kernel module {requirement.module} is missing (needed for {requirement.purpose})",
                 way_out=f"run `modprobe {requirement.module}`, or boot a kernel that has it",
             )
+
+
+def raise_limits(note: Callable[[str], None], *, root: Path = Path("/proc/sys/fs/inotify")) -> None:
+    """Raise the kernel's limits on file watches where they are too low for several kubelets.
+
+    The default of 128 instances for all of root's processes is used up by two clusters. Nothing but these two values
+    of the machine is changed, and `down` leaves them: another cluster may need them by then.
+    """
+    for name, least in INOTIFY_LIMITS.items():
+        file = root / name
+        if file.exists() and int(file.read_text()) < least:
+            note(f"raising fs.inotify.{name} to {least}")
+            file.write_text(str(least))
 
 
 def _succeeds(*argv: str) -> bool:
