@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("hostler.cli.demo", "demo"),
     "local": ("hostler.cli.local", "local"),
     "manifests": ("hostler.cli.manifests", "manifests"),
+    "operator": ("hostler.operator.command", "operator"),
 }
 
 

@@ -6,6 +6,7 @@ operator; ``kubernetes.aio`` reads the file again once a minute.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,11 @@ class Connection:
         return str(self.configuration.host)
 
     async def keep_fresh(self) -> None:
-        """Run credential plugins again before their tokens end; returns at once where there is none."""
+        """Run credential plugins again before their tokens end, for ever."""
         if self._loader is not None:
             await kube_config.kube_config.refresh_token(self._loader, self.configuration)
+        # There is no plugin; the service account's token is read again with every request.
+        await asyncio.Event().wait()
 
     async def authorise(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType

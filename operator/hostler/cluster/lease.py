@@ -114,9 +114,14 @@ class LeaseElector:
         lease, self._lease = self._lease, None
         if lease is None:
             return
-        body = self._body(lease, holder="", duration=1)
         try:
-            await self._api.replace(body, timeout=2.0)
+            try:
+                await self._api.replace(self._body(lease, holder="", duration=1), timeout=2.0)
+            except Conflict:
+                # A renewal that was cut off may have arrived all the same.
+                lease = await self._api.get(resource_of("Lease"), namespace=self._namespace, name=self._name)
+                if lease["spec"].get("holderIdentity") == self.identity:
+                    await self._api.replace(self._body(lease, holder="", duration=1), timeout=2.0)
         except (ApiError, TimeoutError) as error:
             _log.warning("the Lease could not be released: %s", error)
         else:

@@ -1,0 +1,119 @@
+"""kopf as the source of events: its watches fill the store, and nothing else of it is used.
+
+No change handlers, timers or daemons: kopf writes nothing to any object. Its bookkeeping (diff-bases, progress) is
+replaced by storages that keep nothing, because kopf computes it for every event, even where only ``on.event`` is used.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+import kopf
+
+from hostler.cluster.connection import Connection
+from hostler.cluster.resources import Resource
+from hostler.cluster.store import Store
+from hostler.cluster.watches import WatchMonitor
+
+SERVER_TIMEOUT = 300
+INACTIVITY_TIMEOUT = 70.0
+
+
+class NoDiffBase(kopf.DiffBaseStorage):  # type: ignore[misc]
+    """Remembers nothing of what an object looked like."""
+
+    def build(self, **_: Any) -> Any:
+        """An essence without content."""
+        return {}
+
+    def fetch(self, **_: Any) -> Any:
+        """Nothing is stored."""
+        return
+
+    def store(self, **_: Any) -> None:
+        """Store nothing."""
+
+
+class NoProgress(kopf.ProgressStorage):  # type: ignore[misc]
+    """Remembers nothing of what handlers did."""
+
+    def fetch(self, **_: Any) -> Any:
+        """Nothing is stored."""
+        return
+
+    def store(self, **_: Any) -> None:
+        """Store nothing."""
+
+    def purge(self, **_: Any) -> None:
+        """There is nothing to remove."""
+
+    def touch(self, **_: Any) -> None:
+        """Never write a dummy annotation."""
+
+    def clear(self, *, essence: Any) -> Any:
+        """There is nothing of ours in it."""
+        return essence
+
+
+def kopf_settings(resources: Iterable[Resource]) -> Any:
+    """The settings under which kopf only watches."""
+    settings = kopf.OperatorSettings()
+    # An unrelated operator's peering object would pause us; the Lease decides who works.
+    settings.peering.standalone = True
+    # Our CRDs are fixed, so there is no need to watch CRDs and namespaces, nor for the rights to do so.
+    settings.scanning.disabled = True
+    settings.posting.enabled = False
+    settings.persistence.diffbase_storage = NoDiffBase()
+    settings.persistence.progress_storage = NoProgress()
+    settings.watching.server_timeout = SERVER_TIMEOUT
+    settings.watching.inactivity_timeout = INACTIVITY_TIMEOUT
+    settings.watching.connect_timeout = 5.0
+    settings.watching.chunk_size = 500
+    settings.networking.connect_timeout = 5.0
+    settings.networking.request_timeout = 30.0
+    settings.queueing.idle_timeout = 1.0
+    settings.execution.max_workers = 1
+    settings.process.ultimate_exiting_timeout = 25.0
+    for resource in resources:
+        if resource.selector:
+            settings.watching.label_selectors[resource.group, resource.version, resource.plural] = resource.selector
+    return settings
+
+
+def kopf_registry(resources: Iterable[Resource], *, store: Store, connection: Connection, monitor: WatchMonitor) -> Any:
+    """The handlers: a login, and one event handler per kind."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=registry)  # type: ignore[untyped-decorator]
+    async def login(**_: Any) -> Any:
+        return kopf.AiohttpSession(server=connection.server, aiohttp_session=monitor.session(connection))
+
+    for resource in resources:
+        _feed(registry, resource, store)
+    return registry
+
+
+def _feed(registry: Any, resource: Resource, store: Store) -> None:
+    # Items of a list come without them.
+    head = {"apiVersion": resource.api_version, "kind": resource.kind}
+
+    @kopf.on.event(
+        registry=registry,
+        group=resource.group,
+        version=resource.version,
+        plural=resource.plural,
+        id=f"feed-{resource.plural}",
+    )  # type: ignore[untyped-decorator]
+    async def feed(event: Any, **_: Any) -> None:
+        obj = {**head, **event["object"]}
+        if event["type"] == "DELETED":
+            store.remove(resource.kind, obj)
+        else:
+            store.put(resource.kind, obj)
+
+
+def quiet_kopf() -> None:
+    """kopf logs every event and handler; its warnings are enough."""
+    logging.getLogger("kopf").setLevel(logging.WARNING)

@@ -1,0 +1,115 @@
+"""Periodic full lists, because a watch that was broken for too long does not tell what vanished meanwhile.
+
+A sweep runs once when every watch is open (only then is the store complete), every few minutes with jitter, and at
+once for a kind whose watch had to begin anew. After each round everything is looked at again with low priority.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterable
+
+from hostler.cluster.client import Client
+from hostler.cluster.errors import ApiError, Forbidden
+from hostler.cluster.resources import Resource
+from hostler.cluster.store import Repairs, Store
+
+_log = logging.getLogger(__name__)
+
+RETRY_LIMIT = 30.0
+
+
+class Sweeper:
+    """:meth:`run` for ever; ``synced`` is set after the first complete round."""
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        store: Store,
+        resources: Iterable[Resource],
+        interval: float,
+        namespaces: Iterable[str] = (),
+        on_round: Callable[[], None] = lambda: None,
+        repaired: Callable[[str, Repairs], None] = lambda _kind, _repairs: None,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._resources = {resource.kind: resource for resource in resources}
+        self._interval = interval
+        self._namespaces = tuple(namespaces)
+        self._on_round = on_round
+        self._repaired = repaired
+        self._rng = rng or random.Random()
+        self._requested: set[str] = set()
+        self._wake = asyncio.Event()
+        self.synced = asyncio.Event()
+
+    def request(self, kind: str) -> None:
+        """Sweep this kind soon."""
+        self._requested.add(kind)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """A round, then a pause with jitter, in which single kinds may be asked for."""
+        loop = asyncio.get_running_loop()
+        while True:
+            for kind in self._resources:
+                await self._insist(kind)
+            self.synced.set()
+            self._on_round()
+            until = loop.time() + self._interval * (0.9 + 0.2 * self._rng.random())
+            await self._serve_requests(until)
+
+    async def sweep(self, kind: str) -> Repairs:
+        """List one kind and let the store take it in."""
+        resource = self._resources[kind]
+        scopes = self._namespaces if resource.namespaced and self._namespaces else ("",)
+        updated = deleted = 0
+        for namespace in scopes:
+            listing = await self._client.list(resource, namespace=namespace, selector=resource.selector)
+            repairs = self._store.take_list(
+                kind, listing.items, version=listing.resource_version, namespace=namespace or None
+            )
+            updated += repairs.updated
+            deleted += repairs.deleted
+        found = Repairs(updated=updated, deleted=deleted)
+        if self.synced.is_set():
+            self._report(kind, found)
+        return found
+
+    async def _serve_requests(self, until: float) -> None:
+        loop = asyncio.get_running_loop()
+        while loop.time() < until:
+            self._wake.clear()
+            while self._requested:
+                await self._insist(self._requested.pop())
+            try:
+                async with asyncio.timeout_at(until):
+                    await self._wake.wait()
+            except TimeoutError:
+                return
+
+    async def _insist(self, kind: str) -> None:
+        """Sweep until it works: a store that is not complete must not be acted upon."""
+        pause = 0.5
+        while True:
+            try:
+                await self.sweep(kind)
+                return
+            except Forbidden as error:
+                _log.error("listing is forbidden; the chart's ClusterRole allows it: %s", error, extra={"kind": kind})
+            except ApiError as error:
+                _log.warning("listing failed: %s", error, extra={"kind": kind})
+            await asyncio.sleep(pause)
+            pause = min(RETRY_LIMIT, pause * 2)
+
+    def _report(self, kind: str, found: Repairs) -> None:
+        self._repaired(kind, found)
+        if found.deleted:
+            _log.warning(
+                "the watch had missed deletions; the sweep found them", extra={"kind": kind, "deleted": found.deleted}
+            )

@@ -1,0 +1,148 @@
+"""How alive the watches are: measured on the wire, because kopf keeps its bookmarks to itself.
+
+kopf accepts an HTTP session from its login handler. Ours has a response class that notes when bytes of a watch
+arrive, bookmarks included (the API server sends one a minute), and a middleware that notes lists and new streams. So
+the age of a watch is the silence on its stream, and a list that kopf makes after its first one says that a watch was
+broken for longer than the server remembers: what was deleted in that time has to be looked for (see ``sweeper``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from hostler.cluster.connection import Connection
+from hostler.cluster.resources import Resource
+
+Scope = tuple[str, str]
+"""Kind and namespace; the namespace is empty for a watch on the whole cluster."""
+Observe = Callable[[str, str, float], None]
+
+
+@dataclass
+class _Stream:
+    heard: float
+    streams: int = 0
+    lists: int = 0
+    relisted: bool = False
+
+
+class WatchMonitor:
+    """What is known of each watch that there should be."""
+
+    def __init__(self, resources: Iterable[Resource], *, namespaces: Iterable[str] = (), observe: Observe) -> None:
+        self._observe = observe
+        self._scopes = {
+            resource.path(namespace=namespace): (resource.kind, namespace)
+            for resource in resources
+            for namespace in (tuple(namespaces) if resource.namespaced and namespaces else ("",))
+        }
+        now = time.monotonic()
+        self._streams = {scope: _Stream(heard=now) for scope in self._scopes.values()}
+        self.all_open = asyncio.Event()
+        """Set once every watch has been opened."""
+        self.on_relist: Callable[[str], None] = lambda _kind: None
+        """Called with a kind whose watch goes on after a gap."""
+
+    def ages(self) -> dict[Scope, float]:
+        """Seconds of silence on each watch."""
+        now = time.monotonic()
+        return {scope: now - stream.heard for scope, stream in self._streams.items()}
+
+    def age_by_kind(self) -> dict[str, float]:
+        """The longest silence among the watches of each kind."""
+        found: dict[str, float] = {}
+        for (kind, _), age in self.ages().items():
+            found[kind] = max(age, found.get(kind, 0.0))
+        return found
+
+    def reset(self) -> None:
+        """Count silence from now on: the watches are about to be opened."""
+        for stream in self._streams.values():
+            stream.heard = time.monotonic()
+
+    def restarts(self) -> dict[str, int]:
+        """How often the watches of each kind had to begin with a new list."""
+        found: dict[str, int] = {}
+        for (kind, _), stream in self._streams.items():
+            found[kind] = found.get(kind, 0) + max(0, stream.lists - 1)
+        return found
+
+    def session(self, connection: Connection) -> aiohttp.ClientSession:
+        """A session for kopf that reports to this monitor."""
+        monitor = self
+
+        class Response(aiohttp.ClientResponse):
+            async def start(self, connection: Any) -> aiohttp.ClientResponse:
+                await super().start(connection)
+                if (scope := monitor.scope(self.url)) and self.url.query.get("watch") == "true":
+                    self.content = _Heard(self.content, lambda: monitor.heard(scope))  # type: ignore[assignment]
+                return self
+
+        return connection.session(response_class=Response, middlewares=(self._notice,))
+
+    def scope(self, url: Any) -> Scope | None:
+        """Which watch or list a URL belongs to."""
+        return self._scopes.get(url.path)
+
+    def heard(self, scope: Scope) -> None:
+        """Something came in on this watch."""
+        self._streams[scope].heard = time.monotonic()
+
+    def listed(self, scope: Scope) -> None:
+        """A page of a list was answered."""
+        stream = self._streams[scope]
+        stream.lists += 1
+        stream.relisted = stream.lists > 1
+
+    def opened(self, scope: Scope) -> None:
+        """A watch was answered."""
+        stream = self._streams[scope]
+        stream.streams += 1
+        self.heard(scope)
+        if stream.relisted:
+            stream.relisted = False
+            self.on_relist(scope[0])
+        if all(each.streams for each in self._streams.values()):
+            self.all_open.set()
+
+    async def _notice(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        watch = request.url.query.get("watch") == "true"
+        verb = "watch" if watch else "list"
+        started = time.monotonic()
+        code = "error"
+        try:
+            response = await handler(request)
+            code = str(response.status)
+        finally:
+            self._observe(verb, code, time.monotonic() - started)
+        if response.status == 200 and (scope := self.scope(request.url)):
+            if watch:
+                self.opened(scope)
+            elif not request.url.query.get("continue"):
+                self.listed(scope)
+        return response
+
+
+class _Heard:
+    """A response body that says when something came."""
+
+    def __init__(self, inner: aiohttp.StreamReader, tell: Callable[[], None]) -> None:
+        self._inner = inner
+        self._tell = tell
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
+        """As of ``aiohttp.StreamReader``; the way in which kopf reads."""
+        async for data in self._inner.iter_chunked(size):
+            self._tell()
+            yield data

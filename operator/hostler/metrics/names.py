@@ -1,0 +1,34 @@
+"""Names and buckets of the operator's own metrics; those that cross into containers stand in ``hostler_contract``."""
+
+from __future__ import annotations
+
+LEADER = "hostler_operator_leader"
+
+QUEUE_DEPTH = "hostler_operator_queue_depth"
+QUEUE_ADDS = "hostler_operator_queue_adds_total"
+QUEUE_LATENCY = "hostler_operator_queue_latency_seconds"
+QUEUE_RETRIES = "hostler_operator_queue_retries_total"
+QUEUE_WORK = "hostler_operator_queue_work_seconds"
+
+RECONCILES = "hostler_operator_reconcile_total"
+RECONCILE_DURATION = "hostler_operator_reconcile_duration_seconds"
+
+API_REQUESTS = "hostler_operator_api_requests_total"
+API_DURATION = "hostler_operator_api_request_duration_seconds"
+WRITES_SKIPPED = "hostler_operator_writes_skipped_total"
+EVENTS_DROPPED = "hostler_operator_events_dropped_total"
+
+WATCH_AGE = "hostler_operator_watch_age_seconds"
+WATCH_RESTARTS = "hostler_operator_watch_restarts_total"
+STORE_OBJECTS = "hostler_operator_store_objects"
+SWEEP_DELETIONS = "hostler_operator_sweep_deletions_total"
+LOOP_LAG = "hostler_operator_loop_lag_seconds"
+
+TRAINING_JOBS = "hostler_trainingjobs"
+INFERENCE_SERVICES = "hostler_inferenceservices"
+POOL_CAPACITY = "hostler_pool_capacity"
+POOL_IN_USE = "hostler_pool_in_use"
+POOL_UNHEALTHY = "hostler_pool_unhealthy"
+
+SHORT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""Of a queue, a reconcile or a request: from a no-op in memory to the longest that is allowed."""

@@ -1,0 +1,124 @@
+"""The operator's instruments. Labels are kinds, verbs and results, never names of objects: their number is bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
+
+from hostler.metrics import names
+
+
+class QueueMeter:
+    """``hostler.cluster.queue.QueueMetrics`` as Prometheus series."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._depth = Gauge(names.QUEUE_DEPTH, "Keys that wait for a worker.", registry=registry)
+        self._adds = Counter(names.QUEUE_ADDS, "Keys that came into line.", registry=registry)
+        self._retries = Counter(names.QUEUE_RETRIES, "Keys that come back because of a failure.", registry=registry)
+        self._latency = Histogram(
+            names.QUEUE_LATENCY, "Seconds in line.", buckets=names.SHORT_BUCKETS, registry=registry
+        )
+        self._work = Histogram(
+            names.QUEUE_WORK, "Seconds in a worker's hands.", buckets=names.SHORT_BUCKETS, registry=registry
+        )
+
+    def added(self) -> None:
+        """A key came into line."""
+        self._adds.inc()
+
+    def depth(self, waiting: int) -> None:
+        """How many keys are in line now."""
+        self._depth.set(waiting)
+
+    def waited(self, seconds: float) -> None:
+        """A key left the line."""
+        self._latency.observe(seconds)
+
+    def worked(self, seconds: float) -> None:
+        """A key left a worker's hands."""
+        self._work.observe(seconds)
+
+    def retried(self) -> None:
+        """A key will come back because of a failure."""
+        self._retries.inc()
+
+
+class OperatorMetrics:
+    """All instruments on one registry of their own."""
+
+    def __init__(self) -> None:
+        # A second series for each counter, which nobody asks for.
+        disable_created_metrics()
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        registry = self.registry
+        self.queue = QueueMeter(registry)
+        self._leader = Gauge(names.LEADER, "1 while this replica holds the Lease.", registry=registry)
+        self._leader.set(0)
+        self._reconciles = Counter(
+            names.RECONCILES, "Finished reconciles by result.", ["kind", "result"], registry=registry
+        )
+        self._reconcile_duration = Histogram(
+            names.RECONCILE_DURATION,
+            "Seconds of a reconcile.",
+            ["kind"],
+            buckets=names.SHORT_BUCKETS,
+            registry=registry,
+        )
+        self._requests = Counter(names.API_REQUESTS, "Requests to the API server.", ["verb", "code"], registry=registry)
+        self._request_duration = Histogram(
+            names.API_DURATION,
+            "Seconds until the API server's answer.",
+            ["verb"],
+            buckets=names.SHORT_BUCKETS,
+            registry=registry,
+        )
+        self._skipped = Counter(
+            names.WRITES_SKIPPED, "Writes that would have changed nothing.", ["verb"], registry=registry
+        )
+        self._events_dropped = Counter(names.EVENTS_DROPPED, "Events that were not written.", registry=registry)
+        self._sweep_deletions = Counter(
+            names.SWEEP_DELETIONS, "Deletions that no watch had told.", ["kind"], registry=registry
+        )
+        self._lag = Gauge(names.LOOP_LAG, "Longest recent delay of the event loop in seconds.", registry=registry)
+
+    def preset(self, kinds: Mapping[str, tuple[str, ...]]) -> None:
+        """Have series at zero from the start, for kinds and their results, so that rates have a beginning."""
+        for kind, results in kinds.items():
+            for result in results:
+                self._reconciles.labels(kind, result)
+
+    def request(self, verb: str, code: str, seconds: float) -> None:
+        """One request to the API server."""
+        self._requests.labels(verb, code).inc()
+        self._request_duration.labels(verb).observe(seconds)
+
+    def reconciled(self, kind: str, result: str, seconds: float) -> None:
+        """One reconcile."""
+        self._reconciles.labels(kind, result).inc()
+        self._reconcile_duration.labels(kind).observe(seconds)
+
+    def write_skipped(self, verb: str) -> None:
+        """A write that was not needed."""
+        self._skipped.labels(verb).inc()
+
+    def event_dropped(self) -> None:
+        """An Event that was not written."""
+        self._events_dropped.inc()
+
+    def swept(self, kind: str, deletions: int) -> None:
+        """What a sweep found to be gone."""
+        self._sweep_deletions.labels(kind).inc(deletions)
+
+    def lead(self) -> None:
+        """This replica leads now."""
+        self._leader.set(1)
+
+    def follow(self) -> None:
+        """This replica does not lead any more."""
+        self._leader.set(0)
+
+    def lagged(self, seconds: float) -> None:
+        """The longest recent delay of the event loop."""
+        self._lag.set(seconds)

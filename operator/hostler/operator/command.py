@@ -1,0 +1,106 @@
+"""`hostler operator run`, which is also `python -m hostler.operator`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+import hostler
+from hostler.api.schema import OPERATOR
+from hostler.cluster.connection import ConnectionSetupError, connect
+from hostler.operator import logs
+from hostler.operator.health import PortError
+from hostler.operator.settings import OperatorSettings, SettingsError, default_identity, read_variants
+
+
+@click.group()
+def operator() -> None:
+    """The operator itself."""
+
+
+@operator.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(hostler.__version__, prog_name="hostler-operator")
+@click.option(
+    "--kubeconfig",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Instead of the pod's service account.",
+)
+@click.option(
+    "--namespace",
+    envvar="HOSTLER_NAMESPACE",
+    default="hostler-system",
+    show_default=True,
+    help="Where the Lease lives.",
+)
+@click.option(
+    "--watch-namespaces",
+    envvar="HOSTLER_WATCH_NAMESPACES",
+    default="",
+    help="Comma-separated namespaces to serve.  [default: all]",
+)
+@click.option(
+    "--identity",
+    envvar="HOSTLER_IDENTITY",
+    default="",
+    help="Name of this replica in the Lease.  [default: host and a random part]",
+)
+@click.option("--lease", default=OPERATOR, show_default=True, help="Name of the Lease.")
+@click.option("--train-image", envvar="HOSTLER_TRAIN_IMAGE", default="", help="Runtime image of trainers.")
+@click.option("--serve-image", envvar="HOSTLER_SERVE_IMAGE", default="", help="Runtime image of servers.")
+@click.option(
+    "--variant-image",
+    "variant_images",
+    multiple=True,
+    metavar="VERB-VARIANT=IMAGE",
+    help="Runtime image of another variant, such as train-rocm=...; repeatable.",
+)
+@click.option("--image-pull-policy", envvar="HOSTLER_IMAGE_PULL_POLICY", default="IfNotPresent", show_default=True)
+@click.option("--workers", type=int, default=16, show_default=True, help="Reconciles at the same time.")
+@click.option("--resync", type=float, default=300.0, show_default=True, help="Seconds between full lists.")
+@click.option(
+    "--progress-interval",
+    type=float,
+    default=5.0,
+    show_default=True,
+    help="Seconds between two readings of a job's progress.",
+)
+@click.option("--metrics-port", type=int, default=8080, show_default=True)
+@click.option("--probes-port", type=int, default=8081, show_default=True)
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+)
+@click.option("--log-format", type=click.Choice(["plain", "json"]), default="plain", show_default=True)
+def run(
+    *,
+    log_level: str,
+    log_format: str,
+    watch_namespaces: str,
+    variant_images: tuple[str, ...],
+    identity: str,
+    **options: Any,
+) -> None:
+    """Watch, decide, act, until SIGTERM."""
+    logs.configure(level=log_level, style=log_format)
+    try:
+        settings = OperatorSettings(
+            watch_namespaces=tuple(filter(None, (name.strip() for name in watch_namespaces.split(",")))),
+            variant_images=read_variants(variant_images),
+            identity=identity or default_identity(),
+            **options,
+        )
+        code = asyncio.run(_run(settings))
+    except (SettingsError, ConnectionSetupError, PortError) as error:
+        raise click.ClickException(str(error)) from error
+    raise SystemExit(code)
+
+
+async def _run(settings: OperatorSettings) -> int:
+    # Imported here, so that `--help` is instant.
+    from hostler.controllers.registry import build_controllers
+    from hostler.operator.shell import Operator
+
+    connection = await connect(settings.kubeconfig)
+    return await Operator(settings, connection=connection, build=build_controllers).run()

@@ -1,0 +1,80 @@
+"""Everything that can be set from outside, once, at the start."""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hostler.api.schema import OPERATOR
+from hostler.controllers.settings import Settings
+
+
+class SettingsError(ValueError):
+    """A setting is missing or makes no sense."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorSettings:
+    """Flags and environment of the operator."""
+
+    train_image: str
+    """Runtime image of trainers."""
+    serve_image: str
+    """Runtime image of servers."""
+    variant_images: Mapping[str, str]
+    """Runtime images of other variants, by ``<verb>-<variant>`` such as ``train-rocm``."""
+    image_pull_policy: str = "IfNotPresent"
+    namespace: str = "hostler-system"
+    """Where the Lease lives."""
+    watch_namespaces: tuple[str, ...] = ()
+    """Namespaces to serve; empty serves all."""
+    identity: str
+    """Name of this replica in the Lease; no two replicas may share one."""
+    lease: str = OPERATOR
+    workers: int = 16
+    resync: float = 300.0
+    """Seconds between full lists, after which everything is looked at again."""
+    progress_interval: float = 5.0
+    """Seconds between two readings of a running job's progress."""
+    metrics_port: int = 8080
+    probes_port: int = 8081
+    kubeconfig: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not self.train_image or not self.serve_image:
+            raise SettingsError(
+                "the runtime images are not set: give --train-image and --serve-image, "
+                "or HOSTLER_TRAIN_IMAGE and HOSTLER_SERVE_IMAGE"
+            )
+        for name, value in (("workers", self.workers), ("resync", self.resync), ("interval", self.progress_interval)):
+            if value <= 0:
+                raise SettingsError(f"--{name} must be above 0, not {value}")
+
+    def for_controllers(self) -> Settings:
+        """The part that decisions depend on."""
+        return Settings(
+            train_image=self.train_image,
+            serve_image=self.serve_image,
+            variant_images=self.variant_images,
+            image_pull_policy=self.image_pull_policy,
+            progress_interval_seconds=self.progress_interval,
+        )
+
+
+def default_identity() -> str:
+    """Host and a random part: a restarted process must not be taken for the one before it."""
+    return f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+
+
+def read_variants(pairs: tuple[str, ...]) -> dict[str, str]:
+    """``train-rocm=registry/image:tag`` entries as a mapping. Raises :class:`SettingsError`."""
+    found = {}
+    for pair in pairs:
+        name, sign, image = pair.partition("=")
+        if not sign or not name or not image:
+            raise SettingsError(f"{pair!r} is not of the form <verb>-<variant>=<image>, such as train-rocm=img:1")
+        found[name] = image
+    return found

@@ -1,0 +1,271 @@
+"""One operator process from start to end.
+
+    probes answer -> CRDs are there -> kopf's watches are open -> first sweep, now the store is complete -> Lease
+    -> workers ... -> SIGTERM -> workers stop -> Lease released -> servers closed -> kopf stopped
+
+kopf takes the event loop for its own: at its end it waits for, and then cancels, every task that began after it. So
+everything of ours is stopped before kopf is told to stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import Coroutine, Sequence
+from typing import Any, Protocol
+
+import kopf
+from aiohttp import web
+
+from hostler.api.kinds import KINDS
+from hostler.api.schema import API_VERSION
+from hostler.cluster.client import Client
+from hostler.cluster.connection import Connection
+from hostler.cluster.errors import ApiError, NotFound
+from hostler.cluster.events import EventRecorder
+from hostler.cluster.feed import kopf_registry, kopf_settings, quiet_kopf
+from hostler.cluster.lease import LeaseElector
+from hostler.cluster.queue import WorkQueue
+from hostler.cluster.reader import CachedReader
+from hostler.cluster.resources import WATCHED
+from hostler.cluster.store import Store
+from hostler.cluster.sweeper import Sweeper
+from hostler.cluster.watches import WatchMonitor
+from hostler.cluster.writer import ApiWriter
+from hostler.controllers.ports import Clock, Controller, Key, ProgressReader, Reader, Writer
+from hostler.controllers.settings import Settings
+from hostler.metrics.domain import DomainCollector, WatchCollector
+from hostler.metrics.operator import OperatorMetrics
+from hostler.operator.clock import SystemClock
+from hostler.operator.dispatch import RESULTS, Dispatcher, Workers
+from hostler.operator.health import LoopWatch, liveness, metrics_app, probes_app, readiness, serve
+from hostler.operator.progress import HttpProgressReader
+from hostler.operator.settings import OperatorSettings
+
+_log = logging.getLogger(__name__)
+
+CRD_PATIENCE = 120.0
+"""Seconds to wait for our CRDs, which a release installs together with the operator."""
+KOPF_PATIENCE = 10.0
+
+
+class BuildControllers(Protocol):
+    """How the controllers come into being; tests bring their own."""
+
+    def __call__(
+        self, reader: Reader, writer: Writer, *, clock: Clock, progress: ProgressReader, settings: Settings
+    ) -> Sequence[Controller]:
+        """One controller per kind."""
+
+
+class MissingCrdsError(Exception):
+    """The API server does not know our kinds."""
+
+
+class LeaseLostError(Exception):
+    """Another replica may lead now."""
+
+
+class Operator:
+    """The parts of the process, wired. Made inside the running loop; runs once."""
+
+    def __init__(self, settings: OperatorSettings, *, connection: Connection, build: BuildControllers) -> None:
+        self.settings = settings
+        self.connection = connection
+        clock = SystemClock()
+        self.metrics = OperatorMetrics()
+        self.client = Client(connection, observe=self.metrics.request)
+        self.store = Store()
+        self.monitor = WatchMonitor(WATCHED, namespaces=settings.watch_namespaces, observe=self.metrics.request)
+        self.lease = LeaseElector(
+            self.client, namespace=settings.namespace, name=settings.lease, identity=settings.identity
+        )
+        self.events = EventRecorder(
+            self.client, instance=settings.identity, now=clock.now, dropped=self.metrics.event_dropped
+        )
+        self.progress = HttpProgressReader()
+        self.writer = ApiWriter(
+            self.client, store=self.store, fence=self.lease, events=self.events, skipped=self.metrics.write_skipped
+        )
+        reader = CachedReader(self.store, self.client)
+        controllers = build(
+            reader, self.writer, clock=clock, progress=self.progress, settings=settings.for_controllers()
+        )
+        self.queue: WorkQueue[Key] = WorkQueue(metrics=self.metrics.queue)
+        self.dispatcher = Dispatcher(controllers, queue=self.queue, store=self.store)
+        self.workers = Workers(controllers, queue=self.queue, metrics=self.metrics)
+        self.sweeper = Sweeper(
+            self.client,
+            store=self.store,
+            resources=WATCHED,
+            interval=settings.resync,
+            namespaces=settings.watch_namespaces,
+            on_round=self.dispatcher.enqueue_all,
+            repaired=lambda kind, found: self.metrics.swept(kind, found.deleted),
+        )
+        self.monitor.on_relist = self.sweeper.request
+        self.loop_watch = LoopWatch(self.metrics.lagged)
+        self._register_collectors([controller.kind for controller in controllers])
+        self._stopping = False
+        self._exit_code: int | None = None
+        self._over = asyncio.Event()
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._servers: list[web.AppRunner] = []
+        self._kopf: asyncio.Task[None] | None = None
+        self._stop_kopf = asyncio.Event()
+
+    async def run(self) -> int:
+        """Until a signal (0), or until something has ended that must not end (1)."""
+        self._catch_signals()
+        try:
+            await self._serve()
+            self._spawn(self.loop_watch.run(), "loop watch")
+            self._spawn(self.events.run(), "event recorder")
+            self._spawn(self.connection.keep_fresh(), "credentials")
+            self._spawn(self._live(), "life")
+            await self._over.wait()
+        finally:
+            self._stopping = True
+            await self._shut_down()
+        return self._exit_code or 0
+
+    def finish(self, code: int) -> None:
+        """Come to an end; the first one to say so decides about the exit code."""
+        if self._exit_code is None:
+            self._exit_code = code
+        self._over.set()
+
+    async def _live(self) -> None:
+        await self._wait_for_crds()
+        await self._start_watching()
+        self._spawn(self.sweeper.run(), "sweeper")
+        await self.sweeper.synced.wait()
+        _log.info("the caches are complete", extra={kind: self.store.count(kind) for kind in self.store.kinds})
+        await self.lease.acquire()
+        self.metrics.lead()
+        self.workers.start(self.settings.workers)
+        self.dispatcher.start()
+        await self.lease.hold()
+        raise LeaseLostError(f"{self.settings.identity} could not renew the Lease in time, or another replica has it")
+
+    async def _wait_for_crds(self) -> None:
+        deadline = time.monotonic() + CRD_PATIENCE
+        said = ""
+        while problem := await self._missing_crds():
+            if time.monotonic() > deadline:
+                raise MissingCrdsError(f"{problem}: install the chart with crds.enabled, or apply the files of crds/")
+            if problem != said:
+                _log.warning("waiting: %s", problem)
+                said = problem
+            await asyncio.sleep(1.0)
+
+    async def _missing_crds(self) -> str | None:
+        try:
+            found = await self.client.raw(f"/apis/{API_VERSION}")
+        except NotFound:
+            return f"the API server does not know {API_VERSION}"
+        except ApiError as error:
+            return str(error)
+        known = {resource["name"] for resource in found.get("resources") or ()}
+        missing = sorted(kind.crd_name for kind in KINDS if kind.plural not in known)
+        return f"the API server lacks {', '.join(missing)}" if missing else None
+
+    async def _start_watching(self) -> None:
+        quiet_kopf()
+        ready = asyncio.Event()
+        namespaces = self.settings.watch_namespaces
+        self.monitor.reset()
+        registry = kopf_registry(WATCHED, store=self.store, connection=self.connection, monitor=self.monitor)
+        self._kopf = asyncio.create_task(
+            kopf.operator(
+                registry=registry,
+                settings=kopf_settings(WATCHED),
+                clusterwide=not namespaces,
+                namespaces=namespaces,
+                stop_flag=self._stop_kopf,
+                ready_flag=ready,
+            ),
+            name="kopf",
+        )
+        self._kopf.add_done_callback(self._ended)
+        await ready.wait()
+        # kopf has put its own signal handlers in place of ours.
+        self._catch_signals()
+        await self.monitor.all_open.wait()
+
+    async def _serve(self) -> None:
+        live = liveness(
+            loop=self.loop_watch,
+            watch_ages=self.monitor.ages,
+            answer_age=lambda: time.monotonic() - self.client.last_answer,
+            workers=self.workers.trouble,
+        )
+        ready = readiness(synced=self.sweeper.synced.is_set, stopping=lambda: self._stopping)
+        self._servers.append(await serve(probes_app(live=live, ready=ready), self.settings.probes_port))
+        self._servers.append(await serve(metrics_app(self.metrics.registry), self.settings.metrics_port))
+
+    async def _shut_down(self) -> None:
+        self.dispatcher.stop()
+        await self.workers.stop()
+        self.metrics.follow()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self.events.flush()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.lease.release()
+        for server in self._servers:
+            await server.cleanup()
+        await self.progress.close()
+        self._stop_kopf.set()
+        if self._kopf is not None:
+            await asyncio.wait({self._kopf}, timeout=KOPF_PATIENCE)
+        await self.client.close()
+        _log.info("stopped", extra={"exit_code": self._exit_code or 0})
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        """Nothing that was spawned may end before the process does."""
+        error = None if task.cancelled() else task.exception()
+        if self._stopping:
+            return
+        if error is not None:
+            _log.critical("%s: %s", task.get_name(), error, exc_info=None if _explained(error) else error)
+        elif task is self._kopf:
+            _log.info("kopf was told to stop")
+        else:
+            _log.critical("%s has ended", task.get_name())
+        self.finish(0 if task is self._kopf and error is None else 1)
+
+    def _catch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled, number)
+
+    def _signalled(self, number: signal.Signals) -> None:
+        _log.info("stopping", extra={"signal": number.name})
+        self.finish(0)
+
+    def _register_collectors(self, kinds: Sequence[str]) -> None:
+        self.metrics.preset(dict.fromkeys(kinds, RESULTS))
+        states = {kind.kind: tuple(reason.value for reason in kind.reasons) for kind in KINDS}
+        registry = self.metrics.registry
+        registry.register(DomainCollector(self.store, leading=lambda: self.lease.leading, states=states))
+        registry.register(
+            WatchCollector(
+                self.store, kinds=self.store.kinds, ages=self.monitor.age_by_kind, restarts=self.monitor.restarts
+            )
+        )
+
+
+def _explained(error: BaseException) -> bool:
+    """Whether the message says all; a traceback would bury it."""
+    return isinstance(error, MissingCrdsError | LeaseLostError | ApiError)
