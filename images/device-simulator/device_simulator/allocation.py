@@ -39,7 +39,8 @@ VISIBLE = (
 
 
 def environment(devices: Sequence[Device]) -> dict[str, str]:
-    """The variables of a container that got these devices, which are of one resource."""
+    """The variables of a container that got these devices, which are of one resource, in the order of their numbers."""
+    devices = sorted(devices, key=lambda device: device.ordinal)
     found = {
         DEVICES_ENV: ",".join(device.id for device in devices),
         TYPE_ENV: ",".join(dict.fromkeys(device.kind.id for device in devices)),

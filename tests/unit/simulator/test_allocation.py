@@ -35,6 +35,7 @@ def test_environment_is_the_vendors_own_plus_ours(kind: str, variable: str | Non
     if variable is not None:
         want[variable] = {"id": f"{second.id},{fourth.id}", "ordinal": "1,3"}[by or ""]
     assert environment([second, fourth]) == want
+    assert environment([fourth, second]) == want, "the kubelet names devices in any order"
 
 
 @pytest.mark.parametrize(
