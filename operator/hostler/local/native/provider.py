@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from hostler.local.spec import ClusterSpec
 from hostler.local.stages import Stages
 from hostler.local.tools import Binaries, ensure_binaries, ensure_packages
 
-_READY_SECONDS = 120
+_READY_SECONDS = 180
 _SPEC_FILE = "spec.json"
 
 
@@ -266,7 +265,7 @@ class _Start:
         wait_for(
             condition,  # type: ignore[arg-type]
             what=f"{what} was not ready",
-            timeout=_READY_SECONDS * float(os.environ.get("HOSTLER_PATIENCE", "1")),
+            timeout=_READY_SECONDS,
             alive=self._alive,
             way_out=f"see the logs in {self.names.logs}",
         )
