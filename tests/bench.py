@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 from builders import make_pool
 from fakes import Bench
 
 from hostler.controllers.all import build_controllers
+from hostler.controllers.settings import Settings
 
 GPU, IPU = "nvidia.com/gpu", "c600.graphcore.ai/ipu"
-SETTINGS = SimpleNamespace(
-    train_image="registry/train:1",
-    serve_image="registry/serve:1",
-    variant_images={},
-    image_pull_policy="IfNotPresent",
-    progress_interval=5.0,
-)
+SETTINGS = Settings(train_image="registry/train:1", serve_image="registry/serve:1")
 
 
 def make_bench() -> Bench:

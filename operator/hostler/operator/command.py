@@ -99,7 +99,7 @@ def run(
 
 async def _run(settings: OperatorSettings) -> int:
     # Imported here, so that `--help` is instant.
-    from hostler.controllers.registry import build_controllers
+    from hostler.controllers.all import build_controllers
     from hostler.operator.shell import Operator
 
     connection = await connect(settings.kubeconfig)
