@@ -28,22 +28,25 @@ Verdict = Callable[[], list[str]]
 class LoopWatch:
     """Measures how late the event loop comes to what it should do."""
 
-    def __init__(self, report: Callable[[float], None] = lambda _lag: None) -> None:
+    def __init__(
+        self, report: Callable[[float], None] = lambda _lag: None, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._recent: deque[float] = deque([0.0], maxlen=_REMEMBERED_TICKS)
         self._report = report
-        self._ticked = time.monotonic()
+        self._monotonic = monotonic
+        self._ticked = monotonic()
 
     @property
     def lag(self) -> float:
         """The longest delay of the last half minute, the current one included."""
-        return max(*self._recent, time.monotonic() - self._ticked - _TICK, 0.0)
+        return max(*self._recent, self._monotonic() - self._ticked - _TICK, 0.0)
 
     async def run(self) -> None:
         """Tick for ever."""
         while True:
-            self._ticked = time.monotonic()
+            self._ticked = self._monotonic()
             await asyncio.sleep(_TICK)
-            self._recent.append(max(0.0, time.monotonic() - self._ticked - _TICK))
+            self._recent.append(max(0.0, self._monotonic() - self._ticked - _TICK))
             self._report(self.lag)
 
 

@@ -49,9 +49,9 @@ class OperatorSettings:
                 "the runtime images are not set: give --train-image and --serve-image, "
                 "or HOSTLER_TRAIN_IMAGE and HOSTLER_SERVE_IMAGE"
             )
-        for name, value in (("workers", self.workers), ("resync", self.resync), ("interval", self.progress_interval)):
-            if value <= 0:
-                raise SettingsError(f"--{name} must be above 0, not {value}")
+        for name in ("workers", "resync", "progress_interval"):
+            if (value := getattr(self, name)) <= 0:
+                raise SettingsError(f"--{name.replace('_', '-')} must be above 0, not {value}")
 
     def for_controllers(self) -> Settings:
         """The part that decisions depend on."""

@@ -1,0 +1,269 @@
+"""Leader election in virtual time: never two at once, a silent leader is followed, a leaving one at once."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from unit.cluster.objects import Object
+from virtualtime import now, virtual
+
+from hostler.cluster.errors import Conflict, NotFound, NotLeading, Unavailable
+from hostler.cluster.lease import LeaseElector, Timing
+
+
+class Leases:
+    """The API server's part: one Lease with optimistic locking, and ways to disturb it."""
+
+    def __init__(self) -> None:
+        self.lease: Object | None = None
+        self.version = 0
+        self.down: set[str] = set()
+        """Whom the API server does not answer."""
+        self.hanging: set[str] = set()
+        """Whose requests never end."""
+        self.lost_answers: set[str] = set()
+        """Whose writes arrive although the answer does not."""
+
+    def api(self, who: str) -> LeaseView:
+        return LeaseView(self, who)
+
+    def save(self, body: Object) -> Object:
+        self.version += 1
+        self.lease = copy.deepcopy(body)
+        self.lease["metadata"] |= {"resourceVersion": str(self.version), "uid": "u"}
+        return copy.deepcopy(self.lease)
+
+
+class LeaseView:
+    """The API server as one replica sees it."""
+
+    def __init__(self, leases: Leases, who: str) -> None:
+        self._leases = leases
+        self._who = who
+
+    async def _enter(self) -> None:
+        await asyncio.sleep(0.01)
+        if self._who in self._leases.hanging:
+            await asyncio.sleep(3600)
+        if self._who in self._leases.down:
+            raise Unavailable("connection refused")
+
+    async def get(self, resource: Any, *, namespace: str = "", name: str) -> Object:
+        await self._enter()
+        if self._leases.lease is None:
+            raise NotFound("no lease", code=404)
+        return copy.deepcopy(self._leases.lease)
+
+    async def create(self, body: Object) -> Object:
+        await self._enter()
+        if self._leases.lease is not None:
+            raise Conflict("exists", code=409)
+        return self._leases.save(body)
+
+    async def replace(self, body: Object, *, timeout: float) -> Object:
+        await self._enter()
+        lease = self._leases.lease
+        assert lease is not None
+        if body["metadata"]["resourceVersion"] != lease["metadata"]["resourceVersion"]:
+            raise Conflict("newer", code=409)
+        saved = self._leases.save(body)
+        if self._who in self._leases.lost_answers:
+            raise Unavailable("connection reset")
+        return saved
+
+
+def elector(leases: Leases, who: str) -> LeaseElector:
+    return LeaseElector(
+        leases.api(who), namespace="n", name="l", identity=who, monotonic=now, rng=random.Random(who), timing=Timing()
+    )
+
+
+def holder(leases: Leases) -> str:
+    assert leases.lease is not None
+    return str(leases.lease["spec"]["holderIdentity"])
+
+
+@virtual
+async def test_the_first_one_leads_at_once_and_goes_on_leading() -> None:
+    leases = Leases()
+    one = elector(leases, "one")
+    await one.acquire()
+    begun = now()
+    holding = asyncio.create_task(one.hold())
+    await asyncio.sleep(600)
+    assert one.leading
+    assert not holding.done()
+    assert now() - begun == 600
+    assert leases.lease is not None
+    assert leases.lease["spec"]["leaseTransitions"] == 0
+    holding.cancel()
+
+
+@virtual
+async def test_of_many_that_start_together_exactly_one_leads() -> None:
+    leases = Leases()
+    replicas = [elector(leases, f"r{number}") for number in range(5)]
+    tasks = [asyncio.create_task(replica.acquire()) for replica in replicas]
+    await asyncio.sleep(1)
+    assert sum(replica.leading for replica in replicas) == 1
+    for task in tasks:
+        task.cancel()
+
+
+def goes_silent(leases: Leases, first: LeaseElector, task: asyncio.Task[None]) -> None:
+    task.cancel()
+
+
+def loses_its_server(leases: Leases, first: LeaseElector, task: asyncio.Task[None]) -> None:
+    leases.down.add("one")
+
+
+def hangs_in_requests(leases: Leases, first: LeaseElector, task: asyncio.Task[None]) -> None:
+    leases.hanging.add("one")
+
+
+@pytest.mark.parametrize("misfortune", [goes_silent, loses_its_server, hangs_in_requests])
+@virtual
+async def test_a_leader_that_cannot_renew_stops_before_the_next_one_begins(
+    misfortune: Callable[[Leases, LeaseElector, asyncio.Task[None]], None],
+) -> None:
+    leases = Leases()
+    one, two = elector(leases, "one"), elector(leases, "two")
+    await one.acquire()
+    holding = asyncio.create_task(one.hold())
+    following = asyncio.create_task(two.acquire())
+    await asyncio.sleep(30)
+    assert not two.leading
+    misfortune(leases, one, holding)
+    begun = now()
+    stopped = None
+    while not two.leading:
+        if stopped is None and not one.leading:
+            stopped = now()
+        assert not (one.leading and two.leading)
+        await asyncio.sleep(0.05)
+    assert stopped is not None
+    assert stopped - begun <= 10.1
+    assert now() - stopped >= 3, "there is time between the two"
+    assert now() - begun <= 20
+    assert leases.lease is not None
+    assert leases.lease["spec"]["leaseTransitions"] == 1
+    holding.cancel()
+    following.cancel()
+
+
+@virtual
+async def test_losing_ends_hold_so_that_the_process_can_end() -> None:
+    leases = Leases()
+    one = elector(leases, "one")
+    await one.acquire()
+    leases.down.add("one")
+    async with asyncio.timeout(12):
+        await one.hold()
+    with pytest.raises(NotLeading):
+        one.seconds_left()
+
+
+@virtual
+async def test_a_leader_that_leaves_is_followed_at_once() -> None:
+    leases = Leases()
+    one, two = elector(leases, "one"), elector(leases, "two")
+    await one.acquire()
+    following = asyncio.create_task(two.acquire())
+    await asyncio.sleep(10)
+    await one.release()
+    begun = now()
+    await following
+    assert now() - begun < 2.5
+    assert holder(leases) == "two"
+    assert not one.leading
+
+
+@virtual
+async def test_a_short_outage_costs_nothing() -> None:
+    leases = Leases()
+    one = elector(leases, "one")
+    await one.acquire()
+    holding = asyncio.create_task(one.hold())
+    await asyncio.sleep(5)
+    leases.down.add("one")
+    await asyncio.sleep(6)
+    leases.down.clear()
+    await asyncio.sleep(60)
+    assert one.leading
+    holding.cancel()
+
+
+@virtual
+async def test_a_renewal_whose_answer_was_lost_does_not_end_the_lead() -> None:
+    leases = Leases()
+    one = elector(leases, "one")
+    await one.acquire()
+    holding = asyncio.create_task(one.hold())
+    leases.lost_answers.add("one")
+    await asyncio.sleep(5)
+    leases.lost_answers.clear()
+    await asyncio.sleep(60)
+    assert one.leading
+    holding.cancel()
+
+
+@virtual
+async def test_a_leader_that_was_overthrown_notices() -> None:
+    leases = Leases()
+    one = elector(leases, "one")
+    await one.acquire()
+    assert leases.lease is not None
+    leases.lease["spec"]["holderIdentity"] = "other"
+    leases.lease["metadata"]["resourceVersion"] = "77"
+    async with asyncio.timeout(3):
+        await one.hold()
+    assert not one.leading
+
+
+@virtual
+async def test_clocks_that_disagree_do_not_matter() -> None:
+    """What is written into the Lease as a time is for people; here it says that the leader died long ago."""
+    leases = Leases()
+    one, two = elector(leases, "one"), elector(leases, "two")
+    await one.acquire()
+    holding = asyncio.create_task(one.hold())
+    following = asyncio.create_task(two.acquire())
+    for _ in range(100):
+        await asyncio.sleep(1)
+        assert leases.lease is not None
+        leases.lease["spec"]["acquireTime"] = "1999-01-01T00:00:00.000000Z"
+    assert one.leading
+    assert not two.leading
+    holding.cancel()
+    following.cancel()
+
+
+@virtual
+async def test_the_fence_never_lets_a_write_outlast_the_lease() -> None:
+    leases = Leases()
+    one = elector(leases, "one")
+    await one.acquire()
+    assert 14.9 < one.seconds_left() <= 15
+    await asyncio.sleep(9)
+    assert 5.9 < one.seconds_left() < 6.1
+    await asyncio.sleep(1.5)
+    with pytest.raises(NotLeading):
+        one.seconds_left()
+
+
+@virtual
+async def test_release_of_a_lease_that_another_one_has_is_harmless() -> None:
+    leases = Leases()
+    one = elector(leases, "one")
+    await one.acquire()
+    assert leases.lease is not None
+    leases.lease["spec"]["holderIdentity"] = "other"
+    leases.lease["metadata"]["resourceVersion"] = "77"
+    await one.release()
+    assert holder(leases) == "other"

@@ -1,0 +1,78 @@
+"""Flags and logs."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+from click.testing import CliRunner
+
+from hostler.operator.command import run
+from hostler.operator.logs import JsonFormatter, PlainFormatter
+from hostler.operator.settings import OperatorSettings, SettingsError, default_identity, read_variants
+
+
+def settings(**changes: object) -> OperatorSettings:
+    given = {"train_image": "t", "serve_image": "s", "variant_images": {}, "identity": "me"} | changes
+    return OperatorSettings(**given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train_image": ""}, "HOSTLER_TRAIN_IMAGE"),
+        ({"serve_image": ""}, "--serve-image"),
+        ({"workers": 0}, "--workers must be above 0"),
+        ({"resync": -1}, "--resync must be above 0"),
+        ({"progress_interval": 0}, "--progress-interval must be above 0"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        settings(**changes)
+
+
+def test_what_controllers_get_to_know() -> None:
+    found = settings(progress_interval=7.0, image_pull_policy="Never").for_controllers()
+    assert (found.train_image, found.serve_image) == ("t", "s")
+    assert (found.progress_interval_seconds, found.image_pull_policy) == (7.0, "Never")
+
+
+def test_variants() -> None:
+    assert read_variants(("train-rocm=r/x:1", "serve-ipu=y")) == {"train-rocm": "r/x:1", "serve-ipu": "y"}
+    with pytest.raises(SettingsError, match="train-rocm"):
+        read_variants(("train-rocm",))
+
+
+def test_two_replicas_never_have_the_same_default_identity() -> None:
+    assert default_identity() != default_identity()
+
+
+def test_a_missing_setting_is_one_line_and_exit_status_one() -> None:
+    result = CliRunner().invoke(run, [], env={"HOSTLER_TRAIN_IMAGE": "", "HOSTLER_SERVE_IMAGE": "", "KUBECONFIG": ""})
+    assert result.exit_code == 1
+    assert "Error: the runtime images are not set" in result.output
+    assert "Traceback" not in result.output
+
+
+def record(message: str, **extra: object) -> logging.LogRecord:
+    made = logging.LogRecord("hostler.x", logging.WARNING, __file__, 1, message, None, None)
+    made.__dict__.update(extra)
+    return made
+
+
+def test_plain_logs_are_one_line_with_fields() -> None:
+    line = PlainFormatter().format(record("it\nfailed", key="TrainingJob n/j", failures=3))
+    assert line.split(" ", 1)[1] == 'WARNING hostler.x: it\\nfailed key="TrainingJob n/j" failures=3'
+
+
+def test_json_logs_have_the_fields_beside_the_message() -> None:
+    entry = json.loads(JsonFormatter().format(record("failed", key="a")))
+    assert entry.pop("time").endswith("Z")
+    assert entry == {"level": "warning", "logger": "hostler.x", "message": "failed", "key": "a"}
+
+
+def test_a_message_cannot_be_faked_by_a_field() -> None:
+    entry = json.loads(JsonFormatter().format(record("true", level="forged")))
+    assert entry["level"] == "warning"
