@@ -20,7 +20,6 @@ from podmaker import pod, wait_until
 
 from hostler.local import ClusterHandle, ClusterSpec, LocalClusterError, NodeSpec, down, handle, load_image, status, up
 from hostler.local.images import build
-from hostler.local.images.service import exported
 from hostler.local.naming import Names, names_of
 from hostler.local.native import cgroups, cleanup
 from hostler.local.native.processes import Launcher
@@ -80,7 +79,7 @@ def test_a_running_cluster_leaves_traces_and_down_removes_them(name: str) -> Non
 
 def run_a_pod(cluster: ClusterHandle) -> None:
     image = build(["base"])["base"]
-    load_image(cluster.name, image, layout=exported())
+    load_image(cluster.name, image)
     made = pod("sleeper", "default", image=image, command=("python3", "-c", "import time; time.sleep(3600)"))
     cluster.kubectl("apply", "-f", "-", stdin=json.dumps(made))
     cluster.kubectl("wait", "--for=condition=Ready", "pod/sleeper", "--timeout=60s")
@@ -145,7 +144,7 @@ def test_up_replaces_a_broken_cluster_and_finds_its_images(name: str) -> None:
     os.kill(launcher(names).pids("kube-apiserver")[0], signal.SIGKILL)
     cluster = up(name, spec=SMALL, provider="native")
     assert cluster.nodes == ("only",)
-    assert load_image(name, build(["base"])["base"], layout=exported()) == []
+    assert load_image(name, build(["base"])["base"]) == []
     run_a_pod(cluster)
 
 

@@ -12,7 +12,6 @@ from podmaker import pod, wait_until
 
 from hostler.local import ClusterHandle, LocalClusterError, default_spec, load_image
 from hostler.local.images import build
-from hostler.local.images.service import exported
 from hostler.local.naming import names_of
 
 NODES = [node.name for node in default_spec().nodes]
@@ -23,7 +22,7 @@ SERVE = ("python3", "-m", "http.server", "8000", "--directory", "/data")
 @pytest.fixture(scope="module")
 def image(cluster: ClusterHandle) -> str:
     reference = build(["base"])["base"]
-    load_image(cluster.name, reference, layout=exported())
+    load_image(cluster.name, reference)
     return reference
 
 
@@ -145,9 +144,9 @@ def test_metrics_of_containers_name_pod_and_container(world: ClusterHandle) -> N
 
 
 def test_an_image_is_imported_once(cluster: ClusterHandle, image: str) -> None:
-    assert load_image(cluster.name, image, layout=exported()) == [], "every node has it already"
+    assert load_image(cluster.name, image) == [], "every node has it already"
 
 
 def test_loading_into_a_cluster_that_is_not_there_says_so() -> None:
     with pytest.raises(LocalClusterError, match=r"'nowhere' has no nodes .*: run `hostler local up --name nowhere`"):
-        load_image("nowhere", "localhost/hostler/base:1", layout=exported())
+        load_image("nowhere", "localhost/hostler/base:1")

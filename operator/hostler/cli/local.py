@@ -107,11 +107,11 @@ def build(names: tuple[str, ...], *, builder: images.Builder) -> None:
 @_name_option
 @click.argument("what", nargs=-1)
 def load(name: str, *, what: tuple[str, ...]) -> None:
-    """Bring images into every node: names of ours (none: all of them), or paths of OCI or docker archives."""
-    archives = [Path(item) for item in what if "/" in item or item.endswith(".tar")]
-    ours = [item for item in what if Path(item) not in archives]
-    for archive in archives:
-        click.echo(f"{archive} into {', '.join(cluster.load_archive(name, archive))}")
+    """Bring images into every node: names of ours (none: all of them), archives, or references that buildah has."""
+    ours = [item for item in what if item in images.IMAGES]
+    for item in what:
+        if item not in ours:
+            click.echo(f"{item} into {', '.join(images.load_foreign(name, item))}")
     if ours or not what:
         for reference in images.ensure_loaded(name, ours or None, stages=Stages()).values():
             click.echo(reference)

@@ -15,7 +15,6 @@ from typing import Literal
 from hostler.local import kind
 from hostler.local.errors import ConfigError, LocalClusterError
 from hostler.local.kubeapi import KubeApi
-from hostler.local.layout import Layout
 from hostler.local.naming import DEFAULT_NAME, Names, names_of
 from hostler.local.native import cleanup
 from hostler.local.native.provider import NativeCluster, ready_nodes
@@ -154,12 +153,12 @@ def load_archive(name: str, archive: Path) -> list[str]:
     return NativeCluster(names).load_archive(archive)
 
 
-def load_image(name: str, reference: str, *, layout: Layout) -> list[str]:
+def load_image(name: str, reference: str) -> list[str]:
     """Bring a built image into the nodes that lack it; returns the nodes that got it."""
     names = names_of(name)
     if kind.is_ours(names):
         return kind.KindCluster(names).load_image(reference)
-    return NativeCluster(names).load_image(reference, layout=layout)
+    return NativeCluster(names).load_image(reference)
 
 
 def _is_locked(names: Names) -> bool:

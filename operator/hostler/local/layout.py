@@ -8,16 +8,22 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from hostler.local.errors import ImageError
+from hostler.local.naming import cache_root
 
 Json = dict[str, Any]
 _REFERENCE = "org.opencontainers.image.ref.name"
 _CONTAINERD_NAME = "io.containerd.image.name"
+
+
+def exported() -> Layout:
+    """The layout in the cache."""
+    return Layout(cache_root() / "images")
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,37 @@ class Layout:
                 # The manifest itself always travels: the import starts from it.
                 if digest not in without or digest == entry["digest"]:
                     tar.add(self._blob(digest), arcname=f"blobs/{digest.replace(':', '/')}")
+
+    def references(self) -> list[str]:
+        """All images, in the order in which they were added."""
+        found = (entry.get("annotations", {}).get(_REFERENCE) for entry in self._index()["manifests"])
+        return [reference for reference in found if reference]
+
+    def prune(self, *, keep: int) -> list[str]:
+        """Drop all but the newest images of each name, with the blobs that no other image has; returns them."""
+        dropped = superseded(self.references(), keep=keep)
+        if not dropped:
+            return []
+        index = self._index()
+        index["manifests"] = [
+            entry for entry in index["manifests"] if entry.get("annotations", {}).get(_REFERENCE) not in dropped
+        ]
+        partial = self.directory / "index.json.partial"
+        partial.write_text(json.dumps(index))
+        partial.rename(self.directory / "index.json")
+        needed = {digest for reference in self.references() for digest in self.digests(reference)}
+        for blob in (self.directory / "blobs" / "sha256").iterdir():
+            if f"sha256:{blob.name}" not in needed:
+                blob.unlink()
+        return dropped
+
+
+def superseded(references: Sequence[str], *, keep: int) -> list[str]:
+    """All but the last `keep` references of each repository."""
+    versions: dict[str, list[str]] = {}
+    for reference in references:
+        versions.setdefault(reference.rpartition(":")[0], []).append(reference)
+    return [reference for found in versions.values() for reference in found[:-keep]]
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -15,7 +15,7 @@ from hostler.local.images import builders, rootfs
 from hostler.local.images import table as catalog
 from hostler.local.images.builders import Build
 from hostler.local.images.table import IMAGES, ImageSpec, Ingredient, reference_of
-from hostler.local.layout import Layout
+from hostler.local.layout import Layout, superseded
 from hostler.local.native import pause
 
 
@@ -195,3 +195,37 @@ def test_an_image_is_there_only_with_all_of_its_parts(tmp_path: Path) -> None:
     layer = layout.digests("localhost/x:1")[-1]
     (tmp_path / "blobs" / layer.replace(":", "/")).unlink()
     assert not layout.has("localhost/x:1"), "a killed export left a part out"
+
+
+def test_only_the_newest_versions_of_an_image_are_kept() -> None:
+    references = ["r/a:1", "r/b:1", "r/a:2", "r/a:3", "r/b:2"]
+    assert superseded(references, keep=2) == ["r/a:1"]
+    assert superseded(references, keep=1) == ["r/a:1", "r/a:2", "r/b:1"]
+
+
+def test_pruning_drops_blobs_that_no_other_image_has(tmp_path: Path) -> None:
+    layout = _layout(tmp_path)
+    index = json.loads((tmp_path / "index.json").read_text())
+    newer = {**index["manifests"][0], "annotations": {"org.opencontainers.image.ref.name": "localhost/x:2"}}
+    (tmp_path / "index.json").write_text(json.dumps({**index, "manifests": [*index["manifests"], newer]}))
+    (tmp_path / "blobs" / "sha256" / ("0" * 64)).write_text("of an image that is gone")
+    assert layout.prune(keep=1) == ["localhost/x:1"]
+    assert layout.references() == ["localhost/x:2"]
+    assert layout.has("localhost/x:2"), "what both have stays"
+    assert len(list((tmp_path / "blobs" / "sha256").iterdir())) == 3
+
+
+def test_a_build_sees_its_inputs_and_nothing_else(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    (tree / "code" / "run.sh").write_text("#!/bin/sh")
+    (tree / "code" / "run.sh").chmod(0o755)
+    (tree / "undeclared").write_text("x")
+    target = tmp_path_factory.mktemp("context")
+    catalog.copy_inputs(catalog.spec_of("high"), source=tree, target=target)
+    assert {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()} == {
+        "high/Containerfile",
+        "code/a.py",
+        "code/run.sh",
+    }
+    (target / "low").mkdir()
+    (target / "low" / "Containerfile").write_bytes((tree / "low" / "Containerfile").read_bytes())
+    assert references(target)["high"] == references(tree)["high"], "the copy has the name of the original"

@@ -55,6 +55,11 @@ def buildah_export(reference: str, *, store: Sequence[str], layout: Path) -> lis
     return [*store, "push", "--quiet", "--compression-format", "zstd", reference, f"oci:{layout}:{reference}"]
 
 
+def buildah_archive(reference: str, archive: Path) -> list[str]:
+    """An image of the user's own buildah store as an archive."""
+    return ["buildah", "push", "--quiet", reference, f"docker-archive:{archive}:{reference}"]
+
+
 def pip_configuration(settings: Mapping[str, str], *, has_bundle: bool) -> str:
     """A pip.conf for builds out of the machine's `pip config list`: indexes and proxies, with the CA bundle beside."""
     carried = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout", "default-timeout", "retries")

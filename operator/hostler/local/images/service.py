@@ -10,9 +10,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from hostler.local.cluster import handle, load_image
+from hostler.local.cluster import handle, load_archive, load_image
 from hostler.local.errors import ImageError
 from hostler.local.images import builders, rootfs
 from hostler.local.images.builders import Build
@@ -21,17 +22,19 @@ from hostler.local.images.table import (
     IMAGES,
     Builder,
     ImageSpec,
+    copy_inputs,
     lineage,
     reference_of,
     source_root,
 )
-from hostler.local.layout import Layout
+from hostler.local.layout import exported
 from hostler.local.naming import DEFAULT_NAME, cache_root
 from hostler.local.native.preflight import snapshotter
 from hostler.local.stages import Stages
 from hostler.local.tools import ensure_packages
 
 Note = Callable[[str], None]
+KEPT_VERSIONS = 4
 
 
 def _foundation(builder: Builder) -> str:
@@ -43,50 +46,76 @@ def reference(name: str, *, builder: Builder = "buildah") -> str:
     return reference_of(name, root=source_root(), builder=builder, foundation=_foundation(builder))
 
 
-def exported() -> Layout:
-    return Layout(cache_root() / "images")
-
-
 def build(
     names: Sequence[str] | None = None, *, builder: Builder = "buildah", stages: Stages | None = None
 ) -> dict[str, str]:
     """Build the images that are stale; returns the reference of each by name."""
     stages = stages or Stages()
     wanted = list(names) if names is not None else [name for name, spec in IMAGES.items() if spec.loaded]
-    made = {}
-    with _exclusive():
-        for name in wanted:
-            for spec in lineage(name):
-                made[spec.name] = _build_one(spec, builder=builder, stages=stages)
+    chain = {spec.name: spec for name in wanted for spec in lineage(name)}
+    if builder == "buildah":
+        ensure_packages(lambda _: None)
+    with _exclusive(), tempfile.TemporaryDirectory() as scratch:
+        # Everything is built from a copy of the inputs, so that an edit during a build cannot end up under a name
+        # that was computed before it.
+        snapshot = Path(scratch)
+        for spec in chain.values():
+            copy_inputs(spec, source=source_root(), target=snapshot)
+        work = _Work(builder, snapshot, stages)
+        made = {name: work.ensure(spec) for name, spec in chain.items()}
+        if builder == "buildah":
+            _prune()
     return {name: made[name] for name in wanted}
 
 
-def _build_one(spec: ImageSpec, *, builder: Builder, stages: Stages) -> str:
-    wanted = reference(spec.name, builder=builder)
-    if _exists(wanted, builder=builder):
+@dataclass(frozen=True)
+class _Work:
+    """One run of a builder over a snapshot of the sources."""
+
+    builder: Builder
+    sources: Path
+    stages: Stages
+
+    def _reference(self, name: str) -> str:
+        return reference_of(name, root=self.sources, builder=self.builder, foundation=_foundation(self.builder))
+
+    def ensure(self, spec: ImageSpec) -> str:
+        """Build an image unless it exists; its parent does by now."""
+        wanted = self._reference(spec.name)
+        if not _exists(wanted, builder=self.builder):
+            with self.stages.stage(f"image {spec.name}") as note, tempfile.TemporaryDirectory() as context:
+                copy_inputs(spec, source=self.sources, target=Path(context))
+                self._build(spec, wanted, context=Path(context), note=note)
         return wanted
-    with stages.stage(f"image {spec.name}") as note:
-        parent = reference(spec.parent, builder=builder) if spec.parent else _ensure_foundation(builder, note)
+
+    def _build(self, spec: ImageSpec, wanted: str, *, context: Path, note: Note) -> None:
+        parent = self._reference(spec.parent) if spec.parent else _ensure_foundation(self.builder, note)
         if spec.ingredients:
             note("ingredients")
         one = Build(
             reference=wanted,
-            containerfile=source_root() / spec.containerfile,
-            context=source_root(),
+            containerfile=context / spec.containerfile,
+            context=context,
             arguments={"BASE_IMAGE": parent, **spec.arguments},
             contexts={key: ingredient.directory() for key, ingredient in spec.ingredients.items()},
         )
         note("building")
-        if builder == "docker":
+        if self.builder == "docker":
             _run(builders.docker_build(one))
-            return wanted
+            return
         with _pip_directory() as pip_config:
             # The lowest image makes the mount point.
             mounted = pip_config if spec.parent else None
             _run(builders.buildah_build(one, store=_store(), pip_config=mounted, environ=os.environ))
         note("exporting")
         _run(builders.buildah_export(wanted, store=_store(), layout=exported().directory))
-    return wanted
+
+
+def _prune() -> None:
+    """Keep the newest few of each image: every change of the code makes another."""
+    for dropped in exported().prune(keep=KEPT_VERSIONS):
+        # One that a newer image stands on stays in the store; it shares all layers anyway.
+        subprocess.run([*_store(), "rmi", dropped], capture_output=True, check=False)
 
 
 def _exists(wanted: str, *, builder: Builder) -> bool:
@@ -106,7 +135,6 @@ def _ensure_foundation(builder: Builder, note: Note) -> str:
     wanted = _foundation(builder)
     if builder == "docker" or _in_store(wanted):
         return wanted
-    ensure_packages(note)
     with tempfile.TemporaryDirectory(dir=cache_root()) as scratch:
         rootfs.make(Path(scratch) / "rootfs.tar", note=note)
         containerfile = Path(scratch) / "Containerfile"
@@ -145,10 +173,27 @@ def ensure_loaded(
     made = build(names, builder=builder, stages=stages)
     with stages.stage("images into nodes") as note:
         for wanted in made.values():
-            receivers = load_image(cluster, wanted, layout=exported())
+            receivers = load_image(cluster, wanted)
             if receivers:
                 note(f"{wanted} into {', '.join(receivers)}")
     return made
+
+
+def load_foreign(cluster: str, what: str) -> list[str]:
+    """Bring an archive, or an image that buildah or docker has on this machine, into every node."""
+    if Path(what).exists():
+        return load_archive(cluster, Path(what))
+    if handle(cluster).provider == "kind":
+        return load_image(cluster, what)
+    with tempfile.TemporaryDirectory(dir=cache_root()) as scratch:
+        archive = Path(scratch) / "image.tar"
+        done = subprocess.run(builders.buildah_archive(what, archive), capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise ImageError(
+                f"{what!r} is no image of ours, no archive, and no image that buildah has",
+                way_out=f"give a path, a reference, or one of {', '.join(IMAGES)}",
+            )
+        return load_archive(cluster, archive)
 
 
 @contextmanager

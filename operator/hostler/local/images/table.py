@@ -6,6 +6,7 @@ The name is the whole cache key. An image whose reference exists is current; not
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,6 +135,14 @@ def input_files(root: Path, patterns: Iterable[str]) -> list[Path]:
     """The files that patterns name, sorted, without what tools leave behind."""
     found = {path for pattern in patterns for path in root.glob(pattern) if path.is_file()}
     return sorted(path for path in found if path.suffix != ".pyc" and not set(path.parts) & set(_IGNORED))
+
+
+def copy_inputs(spec: ImageSpec, *, source: Path, target: Path) -> None:
+    """Copy what an image is made of, and nothing else: a build that needs more than it declares fails."""
+    for path in input_files(source, (spec.containerfile, *spec.inputs)):
+        copy = target / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, copy)
 
 
 def reference_of(name: str, *, root: Path, builder: Builder, foundation: str) -> str:

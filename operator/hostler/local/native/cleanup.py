@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hostler.local.naming import MARKER_VARIABLE, Names
 from hostler.local.native import cgroups, network
+from hostler.local.tools import which
 
 HOST_MOUNT_POINTS = tuple(map(Path, ("/var/lib/kubelet", "/var/lib/cni", "/etc/cdi")))
 """Directories that nodes bind their own over; made on the machine where they were not there."""
@@ -42,6 +43,8 @@ def leftovers(names: Names) -> list[str]:
 
 def _tables() -> set[str]:
     """Names of the host's nftables tables."""
+    if which("nft") is None:
+        return set()
     done = subprocess.run(["nft", "-j", "list", "tables"], capture_output=True, text=True, check=False)
     entries = json.loads(done.stdout or "{}").get("nftables", [])
     return {entry["table"]["name"] for entry in entries if "table" in entry}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +14,8 @@ from hostler.local.errors import ImageError
 from hostler.local.layout import Layout
 from hostler.local.native import pause
 from hostler.local.native.node import PAUSE_IMAGE, Node
+
+_REPOSITORY = "localhost/hostler/"
 
 
 def listed(ctr: Path, node: Node) -> set[str]:
@@ -34,6 +36,14 @@ def ensure_pause(ctr: Path, node: Node) -> None:
     archive = node.home / "pause.tar"
     pause.write_archive(archive, machine=platform.machine())
     load(ctr, node, archive=archive)
+
+
+def prune(ctr: Path, node: Node, *, kept: Collection[str]) -> None:
+    """Remove images of ours that were superseded; called while no pod runs on the node."""
+    ours = {reference for reference in listed(ctr, node) if reference.startswith(_REPOSITORY)}
+    stale = sorted(ours - set(kept) - {PAUSE_IMAGE})
+    if stale:
+        _ctr(ctr, node, "images", "remove", *stale)
 
 
 def load(ctr: Path, node: Node, *, archive: Path) -> None:

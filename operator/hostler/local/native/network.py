@@ -143,7 +143,13 @@ def _batch(options: Sequence[str], commands: Sequence[str]) -> None:
 
 
 def _run(argv: Sequence[str], *, text: str | None = None, check: bool = True) -> str:
-    done = subprocess.run(argv, input=text or "", capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(argv, input=text or "", capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        # `down` on a machine that never had the program: what it would remove cannot be there.
+        if not check:
+            return ""
+        raise StartError(f"{argv[0]} is not installed", way_out="run `hostler local up`, which installs it") from None
     if check and done.returncode != 0:
         reason = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
         raise StartError(f"`{' '.join(argv)}` failed: {reason}", way_out="run `hostler local down` and try again")

@@ -11,7 +11,7 @@ from pathlib import Path
 import hostler
 from hostler.local.errors import LocalClusterError
 from hostler.local.kubeapi import ApiError, KubeApi, wait_for
-from hostler.local.layout import Layout as ImageLayout
+from hostler.local.layout import exported
 from hostler.local.naming import Names
 from hostler.local.native import addons, cgroups, cleanup, controlplane, images, network, node, pki, preflight
 from hostler.local.native.controlplane import Layout
@@ -114,11 +114,11 @@ class NativeCluster:
             images.load(binaries.program("ctr"), entry, archive=archive)
         return [entry.name for entry in nodes]
 
-    def load_image(self, reference: str, *, layout: ImageLayout) -> list[str]:
+    def load_image(self, reference: str) -> list[str]:
         """Import an exported image into the nodes that lack it."""
         binaries = ensure_binaries(lambda _: None)
         nodes = self._running_nodes(binaries)
-        return images.load_layout(binaries.program("ctr"), nodes, layout=layout, reference=reference)
+        return images.load_layout(binaries.program("ctr"), nodes, layout=exported(), reference=reference)
 
     def _running_nodes(self, binaries: Binaries) -> list[Node]:
         spec = self.recorded_spec()
@@ -210,6 +210,7 @@ class _Start:
         for entry in self._nodes:
             self._wait(lambda entry=entry: images.answers(self._ctr, entry), what=f"containerd of {entry.name}")
             images.ensure_pause(self._ctr, entry)
+            images.prune(self._ctr, entry, kept=exported().references())
         self._wait(self._api.ready, what="the API server")
         self._launch(controlplane.controller_manager(self.layout))
         self._launch(controlplane.scheduler(self.layout))
