@@ -389,8 +389,9 @@ class Bench:
         self.controllers: dict[str, Controller] = {}
         self.restart()
 
-    def restart(self) -> None:
+    def restart(self, *, settings: Any = None) -> None:
         """A new process: nothing is remembered."""
+        self._settings = settings or self._settings
         found = self._build(FakeReader(self.cluster), self.writer, self.cluster.clock, self.progress, self._settings)
         self.controllers = {controller.kind: controller for controller in found}
 

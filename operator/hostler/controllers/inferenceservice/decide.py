@@ -115,7 +115,7 @@ def _meanwhile(seen: Observed) -> str:
     rollout = seen.rollout
     if rollout is None or not rollout.ready:
         return ""
-    return f" {_replicas(rollout.ready)} of the last revision go on serving."
+    return f" {_replicas(rollout.ready)} of the last revision {_verb(rollout.ready, 'go', 'goes')} on serving."
 
 
 def _children(seen: Observed, ground: Ground, *, settings: Settings) -> tuple[Object, ...]:
@@ -153,11 +153,11 @@ def _ready(seen: Observed, ground: Ground, written: tuple[Object, ...]) -> tuple
             no(R.UPDATING, f"{text} {_replicas(serving)} serve meanwhile.") if serving else no(R.STARTING, text)
         ), None
     if rollout.complete:
-        return yes(R.SERVING, f"{_replicas(rollout.ready)} of revision {ground.revision} serve."), failure
+        return yes(R.SERVING, f"{_ready_of(rollout.ready, ground, of=wanted)}."), failure
     good = sum(1 for pod in current if read.is_ready(pod))
-    state = f"{good} of {_replicas(wanted)} of revision {ground.revision} are ready"
+    state = _ready_of(good, ground, of=wanted)
     others = max(0, rollout.ready - good)
-    meanwhile = f" {_replicas(others)} of an older revision serve meanwhile." if others else ""
+    meanwhile = _others(others)
     if cause is not None:
         return no(R.REPLICA_FAILED, f"{state}: {cause.message.rstrip('.')}.{meanwhile}"), failure
     obstacle = next((said for pod in current if (said := read.start_obstacle(pod))), None)
@@ -165,6 +165,15 @@ def _ready(seen: Observed, ground: Ground, written: tuple[Object, ...]) -> tuple
         return no(R.REPLICA_FAILED, f"{state}: {obstacle[0].rstrip('.')}.{meanwhile}"), None
     detail = f"{state}: {obstacle[0].rstrip('.')}." if obstacle else f"{state}."
     return no(R.UPDATING if others else R.STARTING, f"{detail}{meanwhile}"), None
+
+
+def _ready_of(good: int, ground: Ground, *, of: int) -> str:
+    return f"{good} of {_replicas(of)} of revision {ground.revision} {_verb(of, 'are', 'is')} ready"
+
+
+def _others(count: int) -> str:
+    """Replicas of an older revision, which serve while the new ones come."""
+    return f" {_replicas(count)} of an older revision {_verb(count, 'serve', 'serves')} meanwhile." if count else ""
 
 
 def _failure(cause: Cause) -> Failure:
@@ -189,3 +198,7 @@ def _url(seen: Observed) -> str:
 
 def _replicas(count: int) -> str:
     return f"{count} replica" if count == 1 else f"{count} replicas"
+
+
+def _verb(count: int, plural: str, singular: str) -> str:
+    return singular if count == 1 else plural

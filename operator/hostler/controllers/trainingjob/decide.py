@@ -64,13 +64,19 @@ def ended(seen: Observed) -> bool:
 
 
 def restarts(seen: Observed) -> int:
-    """Attempts that failed and were replaced, also where a crash came between the new Job and the status."""
+    """Attempts that failed and were replaced."""
+    return seen.status.restarts + len(_replaced(seen))
+
+
+def _replaced(seen: Observed) -> list[Attempt]:
+    """Attempts that were replaced and that status does not count yet: a crash came between the new Job and status."""
     newest = seen.newest
-    if newest is None:
-        return seen.status.restarts
     counted = seen.status.attempt or 0
-    since = [a for a in seen.attempts if counted <= a.number < newest.number and a.state is not AttemptState.LIVE]
-    return seen.status.restarts + len(since)
+    return [
+        attempt
+        for attempt in seen.attempts
+        if newest and counted <= attempt.number < newest.number and attempt.state is not AttemptState.LIVE
+    ]
 
 
 def _remembered(seen: Observed) -> int:
@@ -117,9 +123,11 @@ def _live(seen: Observed, attempt: Attempt, *, now: str, settings: Settings) -> 
     done = [pod for pod in attempt.pods if read.phase(pod) == "Succeeded"]
     hurt = [pod for pod in attempt.pods if read.phase(pod) == "Failed" or read.is_terminating(pod)]
     standing = wording.placed(_placed_text(attempt, seen))
+    replaced = _replaced(seen)
     base = Report(
         restarts=restarts(seen),
         attempt=attempt.number,
+        last_failure=_failure(_cause(replaced[-1])) if replaced else None,
         placement=_placement(seen, attempt.size),
         start_time=seen.status.start_time or now,
     )

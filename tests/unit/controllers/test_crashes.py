@@ -1,0 +1,98 @@
+"""The process ends after any of its writes, and what comes after is what would have come without."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from bench import make_bench
+from builders import make_inference_service, make_training_job
+from fakes import Bench, Crash
+from world import failure, success
+
+from hostler.controllers.inferenceservice.observed import config_name
+from hostler_contract import ErrorReason
+
+Object = dict[str, Any]
+
+
+async def _settle(bench: Bench) -> None:
+    """Settle, in a new process where the old one ended."""
+    try:
+        await bench.settle()
+    except Crash:
+        bench.writer.crash_after = None
+        bench.restart()
+        await bench.settle()
+
+
+async def scenario(bench: Bench) -> None:
+    """A job of two pods that fails once, is suspended once, succeeds, and is served in two revisions."""
+    cluster = bench.cluster
+    cluster.put(make_training_job("tiny", pods={"min": 2, "max": 2}))
+    await _settle(bench)
+    first, second = cluster.make_pods("tiny-0", node="gpu-1")
+    for pod in (first, second):
+        cluster.run(pod)
+    await _settle(bench)
+    cluster.end(first, result=failure(ErrorReason.INTERNAL))
+    cluster.finish("tiny-0", "Failed")
+    await _settle(bench)
+    for pod in cluster.make_pods("tiny-1", node="gpu-1"):
+        cluster.run(pod)
+    await _settle(bench)
+    cluster.edit("TrainingJob", "tiny", suspend=True)
+    await _settle(bench)
+    cluster.edit("TrainingJob", "tiny", suspend=False)
+    await _settle(bench)
+    for pod in cluster.make_pods("tiny-2", node="gpu-1"):
+        cluster.run(pod)
+    await _settle(bench)
+    for pod in cluster.pods_of(cluster.object("Job", "tiny-2")):
+        cluster.end(pod, result=success())
+    cluster.finish("tiny-2", "Complete")
+    cluster.put(make_inference_service("tiny"))
+    await _settle(bench)
+    cluster.roll("tiny", node="ipu-1")
+    await _settle(bench)
+    cluster.edit("InferenceService", "tiny", serving={"maxNewTokens": 64})
+    await _settle(bench)
+    cluster.roll("tiny", node="ipu-1")
+    await _settle(bench)
+
+
+def final(bench: Bench) -> dict[str, Object]:
+    """Everything there is, without what counts or names single lives of objects."""
+    uids = {obj["metadata"]["uid"]: f"uid of {key}" for key, obj in bench.cluster.objects.items()}
+    return {str(key): _masked(obj, uids) for key, obj in sorted(bench.cluster.objects.items())}
+
+
+def _masked(value: Any, uids: dict[str, str]) -> Any:
+    volatile = ("resourceVersion", "hostler.dev/applied-hash", "podIP")
+    if isinstance(value, dict):
+        return {name: _masked(part, uids) for name, part in value.items() if name not in volatile}
+    if isinstance(value, list):
+        return [_masked(part, uids) for part in value]
+    return uids.get(value, value) if isinstance(value, str) else copy.copy(value)
+
+
+async def test_the_scenario_without_a_crash_ends_well() -> None:
+    bench = make_bench()
+    await scenario(bench)
+    status = bench.status("TrainingJob", "tiny")
+    assert (status["attempt"], status["restarts"], status["model"]) == (2, 1, "tiny")
+    assert bench.condition("InferenceService", "tiny", "Ready")[:2] == ("True", "Serving")
+    deployment = bench.cluster.object("Deployment", "tiny")
+    configs = {c["metadata"]["name"] for c in bench.cluster.all("ConfigMap")}
+    assert configs == {"text", "tiny-2", config_name(deployment)}, "the first revision's file is gone"
+
+
+async def test_a_crash_after_any_write_changes_nothing_in_the_end() -> None:
+    clean = make_bench()
+    await scenario(clean)
+    want = final(clean)
+    for number, write in enumerate(clean.writer.writes, start=1):
+        bench = make_bench()
+        bench.writer.crash_after = number
+        await scenario(bench)
+        assert final(bench) == want, f"after write {number}: {write}"

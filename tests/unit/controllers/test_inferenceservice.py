@@ -1,0 +1,393 @@
+"""A service from apply to Serving, updated, hurt, and left alone by what does not concern it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from bench import IPU, SETTINGS
+from builders import make_cluster_model, make_inference_service, make_model, make_pool
+from fakes import Bench
+from tables import table
+from world import failure
+
+from hostler.api.schema import GROUP
+from hostler.cluster.errors import Forbidden, Taken
+from hostler_contract import ErrorReason
+
+Object = dict[str, Any]
+Spec = dict[str, Any]
+
+
+@pytest.fixture
+def modelled(bench: Bench) -> Bench:
+    """A bench with the Model ``tiny`` on its claim."""
+    bench.cluster.claim("tiny")
+    bench.cluster.put(make_model("tiny"))
+    return bench
+
+
+async def submitted(bench: Bench, name: str = "tiny", **spec: Any) -> None:
+    bench.cluster.put(make_inference_service(name, **spec))
+    await bench.settle()
+
+
+async def serving(bench: Bench, **spec: Any) -> list[Object]:
+    await submitted(bench, **spec)
+    pods = bench.cluster.roll("tiny", node="ipu-1")
+    await bench.settle()
+    return pods
+
+
+def said(bench: Bench, condition: str = "Ready", name: str = "tiny") -> tuple[str, str, str]:
+    return bench.condition("InferenceService", name, condition)
+
+
+def _revision(deployment: Object) -> str:
+    return str(deployment["metadata"]["annotations"][f"{GROUP}/revision"])
+
+
+async def test_a_service_gets_an_address_a_file_and_replicas(modelled: Bench) -> None:
+    await submitted(modelled, serving={"maxBatchSize": 3}, pods={"min": 2, "max": 2})
+    made = [write.rpartition("-")[0] or write for write in modelled.writer.writes if write.startswith("apply")]
+    assert made == ["apply Service tiny", "apply ConfigMap tiny", "apply Deployment tiny"]
+    deployment = modelled.cluster.object("Deployment", "tiny")
+    assert deployment["spec"]["replicas"] == 2
+    (config,) = [c for c in modelled.cluster.all("ConfigMap") if c["metadata"]["name"].startswith("tiny-")]
+    told = json.loads(config["data"]["serving.json"])
+    assert (told["model"], told["accelerator"], told["maxBatchSize"]) == ("tiny", "graphcore-c600", 3)
+    assert told["sampleRequest"]["path"] == "/v1/chat/completions"
+    assert said(modelled)[:2] == ("False", "Starting")
+    assert modelled.status("InferenceService", "tiny")["url"] == "http://tiny.default.svc"
+
+
+async def test_ready_means_that_every_replica_of_this_revision_is(modelled: Bench) -> None:
+    await submitted(modelled, pods={"min": 2, "max": 2})
+    first, _ = modelled.cluster.roll("tiny", node="ipu-1", ready=False)
+    await modelled.settle()
+    revision = modelled.status("InferenceService", "tiny")["revision"]
+    assert said(modelled) == ("False", "Starting", f"0 of 2 replicas of revision {revision} are ready.")
+    modelled.cluster.run(first)
+    modelled.cluster.set_status(modelled.cluster.object("Deployment", "tiny"), readyReplicas=1, availableReplicas=1)
+    await modelled.settle()
+    assert said(modelled) == ("False", "Starting", f"1 of 2 replicas of revision {revision} are ready.")
+    modelled.cluster.roll("tiny", node="ipu-1")
+    await modelled.settle()
+    assert said(modelled) == ("True", "Serving", f"2 of 2 replicas of revision {revision} are ready.")
+    status = modelled.status("InferenceService", "tiny")
+    assert (status["replicas"], status["readyReplicas"], status["updatedReplicas"]) == (2, 2, 2)
+
+
+async def test_a_status_of_the_deployment_that_speaks_of_an_older_spec_is_not_believed(modelled: Bench) -> None:
+    await serving(modelled)
+    deployment = modelled.cluster.object("Deployment", "tiny")
+    modelled.cluster.set_status(deployment, observedGeneration=0)
+    await modelled.settle()
+    assert said(modelled)[:2] != ("True", "Serving")
+
+
+async def test_a_change_of_the_spec_is_an_update_with_a_new_revision(modelled: Bench) -> None:
+    await serving(modelled)
+    before = modelled.status("InferenceService", "tiny")["revision"]
+    modelled.cluster.edit("InferenceService", "tiny", serving={"maxNewTokens": 64})
+    await modelled.settle()
+    after = modelled.status("InferenceService", "tiny")["revision"]
+    assert after != before
+    status, reason, message = said(modelled)
+    assert (status, reason) == ("False", "Updating")
+    assert message.endswith("1 replica of an older revision serves meanwhile.")
+    old = f"tiny-{before}"
+    modelled.cluster.roll("tiny", node="ipu-1")
+    await modelled.settle()
+    assert said(modelled)[:2] == ("True", "Serving")
+    configs = [c["metadata"]["name"] for c in modelled.cluster.all("ConfigMap")]
+    assert len([name for name in configs if name.startswith("tiny-")]) == 1, f"{old}'s file has no reader any more"
+
+
+async def test_more_replicas_are_no_new_revision(modelled: Bench) -> None:
+    await serving(modelled)
+    before = modelled.cluster.object("Deployment", "tiny")
+    modelled.cluster.edit("InferenceService", "tiny", pods={"min": 2, "max": 2})
+    await modelled.settle()
+    after = modelled.cluster.object("Deployment", "tiny")
+    assert after["spec"]["replicas"] == 2
+    assert after["spec"]["template"] == before["spec"]["template"]
+    assert _revision(after) == _revision(before)
+
+
+async def test_an_upgrade_of_the_operator_with_other_images_restarts_no_running_replica(modelled: Bench) -> None:
+    await serving(modelled)
+    before = modelled.cluster.object("Deployment", "tiny")
+    modelled.restart(settings=replace(SETTINGS, serve_image="registry/serve:2"))
+    await modelled.settle()
+    assert modelled.cluster.object("Deployment", "tiny") == before
+    modelled.cluster.edit("InferenceService", "tiny", serving={"maxNewTokens": 64})
+    await modelled.settle()
+    (container,) = modelled.cluster.object("Deployment", "tiny")["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "registry/serve:2", "with the next change of the service comes the new image"
+
+
+async def test_replicas_that_never_ran_take_the_image_of_an_upgrade(modelled: Bench) -> None:
+    await submitted(modelled)
+    modelled.cluster.roll("tiny", node="ipu-1", ready=False)
+    modelled.restart(settings=replace(SETTINGS, serve_image="registry/serve:2"))
+    await modelled.settle()
+    (container,) = modelled.cluster.object("Deployment", "tiny")["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "registry/serve:2", "or a wrong image could never be corrected"
+
+
+@table(
+    ("replicas", "want", "want_remark"),
+    {
+        "room for one more replica: new before old": (3, {"maxSurge": 1, "maxUnavailable": 0}, None),
+        "a full pool: old before new": (
+            4,
+            {"maxSurge": 0, "maxUnavailable": 1},
+            f"The pool has no {IPU} free for a further replica: an update ends one replica before it starts the next.",
+        ),
+    },
+)
+async def test_an_update_costs_capacity_only_where_the_pool_is_full(
+    modelled: Bench, replicas: int, want: Spec, want_remark: str | None
+) -> None:
+    await serving(modelled, pods={"min": replicas, "max": replicas})
+    strategy = modelled.cluster.object("Deployment", "tiny")["spec"]["strategy"]
+    assert strategy == {"type": "RollingUpdate", "rollingUpdate": want}
+    message = said(modelled, "Admitted")[2]
+    assert message.startswith(f"{replicas} replicas with 1 each on pool ipu.")
+    if want_remark:
+        assert message.endswith(want_remark)
+    else:
+        assert "no " not in message
+
+
+async def test_a_full_pool_noticed_in_the_middle_of_an_update_changes_the_strategy_only(modelled: Bench) -> None:
+    await serving(modelled)
+    modelled.cluster.edit("InferenceService", "tiny", serving={"maxNewTokens": 64})
+    await modelled.settle()
+    before = modelled.cluster.object("Deployment", "tiny")["spec"]
+    assert before["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    modelled.cluster.stranger("greedy", node="ipu-1", requests={IPU: "3"})
+    modelled.cluster.set_status(modelled.cluster.object("Deployment", "tiny"), updatedReplicas=0)
+    await modelled.settle()
+    after = modelled.cluster.object("Deployment", "tiny")["spec"]
+    assert after["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+    assert after["template"] == before["template"]
+    assert "this service of one replica pauses meanwhile" in said(modelled, "Admitted")[2]
+
+
+@table(
+    ("state", "want_words", "want_failure"),
+    {
+        "a server that says why it ended": (
+            {
+                "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                "lastState": {
+                    "terminated": {
+                        "exitCode": 1,
+                        "message": failure(ErrorReason.ARTIFACT_UNREADABLE, "no config.json in /models").to_json(),
+                        "finishedAt": "2026-01-01T00:00:00Z",
+                    }
+                },
+            },
+            "no config.json in /models",
+            {"reason": "ArtifactUnreadable", "message": "no config.json in /models", "exitCode": 1},
+        ),
+        "a server that reached its memory limit": (
+            {"state": {"terminated": {"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-01-01T00:00:00Z"}}},
+            "reached its memory limit: raise spec.resources.memory",
+            {
+                "reason": "OutOfMemory",
+                "message": "pod tiny-1-0 reached its memory limit: raise spec.resources.memory, or use a smaller batch "
+                "or model",
+                "exitCode": 137,
+            },
+        ),
+        "an image that is not there": (
+            {"image": "registry/serve:1", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}},
+            "cannot pull registry/serve:1 (ImagePullBackOff): not found",
+            None,
+        ),
+    },
+)
+async def test_a_replica_that_cannot_run_is_named_with_its_own_words(
+    modelled: Bench, state: Spec, want_words: str, want_failure: Spec | None
+) -> None:
+    await submitted(modelled)
+    (pod,) = modelled.cluster.roll("tiny", node="ipu-1", ready=False)
+    modelled.cluster.set_status(pod, containerStatuses=[{"name": "c", **state}])
+    await modelled.settle()
+    status, reason, message = said(modelled)
+    assert (status, reason) == ("False", "ReplicaFailed")
+    assert want_words in message
+    assert modelled.status("InferenceService", "tiny").get("lastFailure") == want_failure
+
+
+async def test_a_replica_that_waits_for_a_node_is_starting(modelled: Bench) -> None:
+    await submitted(modelled)
+    (pod,) = modelled.cluster.roll("tiny", ready=False)
+    unschedulable = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/2 nodes"}
+    modelled.cluster.set_status(pod, phase="Pending", conditions=[unschedulable], containerStatuses=[])
+    await modelled.settle()
+    status, reason, message = said(modelled)
+    assert (status, reason) == ("False", "Starting")
+    assert "fits on no node now: 0/2 nodes" in message
+
+
+@table(
+    ("spec", "want_condition", "want_reason", "want_words"),
+    {
+        "a model that is not there": (
+            {"model": {"name": "nowhere"}},
+            "Accepted",
+            "ModelNotFound",
+            "spec.model: there is no Model nowhere in namespace default: create it, or name another one.",
+        ),
+        "a catalog entry whose source nothing can serve yet": (
+            {"model": {"kind": "ClusterModel", "name": "catalog"}},
+            "Accepted",
+            "SourceNotSupported",
+            "spec.model: model catalog.hf: this release cannot read from hf; use pvc.",
+        ),
+        "a model whose claim has gone": (
+            {"model": {"name": "homeless"}},
+            "Admitted",
+            "ModelNotReady",
+            "Model homeless is not ready: there is no claim gone in namespace default.",
+        ),
+        "a model whose own sample request is no JSON": (
+            {"model": {"name": "sampled"}},
+            "Admitted",
+            "ModelNotReady",
+            "model sampled: spec.sampleRequest.body is not JSON",
+        ),
+        "a family that nothing bundled serves": (
+            {"model": {"name": "painter"}},
+            "Accepted",
+            "FamilyNotAvailable",
+            "spec.model: model painter: the bundled runtime of this release has no text-to-image family",
+        ),
+        "a pool that is not there": (
+            {"accelerators": {"pool": "nowhere"}},
+            "Accepted",
+            "PoolNotFound",
+            "spec.accelerators.pool: there is no AcceleratorPool nowhere",
+        ),
+        "a count in which the device does not come": (
+            {"accelerators": {"pool": "ipu", "perPod": 3}},
+            "Accepted",
+            "UnsupportedCount",
+            "graphcore-c600 comes in 1, 2, 4",
+        ),
+        "more replicas than the empty pool holds": (
+            {"pods": {"min": 5, "max": 5}},
+            "Accepted",
+            "PoolTooSmall",
+            "and the service needs 5 pods with 1 each",
+        ),
+    },
+)
+async def test_what_keeps_a_service_from_being_placed_is_said(
+    modelled: Bench, spec: Spec, want_condition: str, want_reason: str, want_words: str
+) -> None:
+    modelled.cluster.put(make_cluster_model("catalog"))
+    source = {"source": {"pvc": {"claimName": "gone"}}}
+    modelled.cluster.put(make_model("homeless", artifacts=source))
+    modelled.cluster.put(make_model("painter", family="text-to-image"))
+    sample = {"path": "/v1/completions", "body": "{no json"}
+    on_claim = {"source": {"pvc": {"claimName": "tiny"}}}
+    modelled.cluster.put(make_model("sampled", artifacts=on_claim, sampleRequest=sample))
+    await submitted(modelled, **spec)
+    status, reason, message = said(modelled, want_condition)
+    assert (status, reason) == ("False", want_reason)
+    assert want_words in message
+    assert said(modelled) == ("False", "NotAdmitted", message)
+    assert modelled.cluster.all("Deployment") == [], "nothing is left half-made"
+
+
+async def test_a_service_waits_for_devices_that_others_hold(modelled: Bench) -> None:
+    modelled.cluster.stranger("busy", node="ipu-1", requests={IPU: "4"})
+    await submitted(modelled)
+    status, reason, message = said(modelled, "Admitted")
+    assert (status, reason) == ("False", "WaitingForCapacity")
+    assert message.startswith(f"Pool ipu has 0 of 4 {IPU} free")
+    stranger = modelled.cluster.find("Pod", "busy", namespace="other")
+    assert stranger is not None
+    modelled.cluster.remove(stranger)
+    await modelled.settle()
+    assert said(modelled, "Admitted")[:2] == ("True", "Placed")
+
+
+async def test_a_service_counts_its_own_replicas_as_room(modelled: Bench) -> None:
+    await serving(modelled, pods={"min": 4, "max": 4})
+    modelled.cluster.edit("InferenceService", "tiny", serving={"maxNewTokens": 64})
+    await modelled.settle()
+    assert said(modelled, "Admitted")[:2] == ("True", "Placed")
+
+
+async def test_replicas_go_on_serving_when_the_new_spec_cannot_be_honoured(modelled: Bench) -> None:
+    await serving(modelled)
+    before = modelled.cluster.object("Deployment", "tiny")
+    modelled.cluster.edit("InferenceService", "tiny", model={"name": "nowhere"})
+    await modelled.settle()
+    status, reason, message = said(modelled)
+    assert (status, reason) == ("False", "NotAdmitted")
+    assert message.endswith("1 replica of the last revision goes on serving.")
+    assert modelled.cluster.object("Deployment", "tiny") == before
+
+
+async def test_an_address_that_somebody_deleted_comes_back(modelled: Bench) -> None:
+    await serving(modelled)
+    modelled.cluster.remove(modelled.cluster.object("Service", "tiny"))
+    await modelled.settle()
+    assert modelled.cluster.find("Service", "tiny") is not None
+
+
+async def test_replicas_that_somebody_scaled_come_back(modelled: Bench) -> None:
+    await serving(modelled)
+    modelled.cluster.edit("Deployment", "tiny", replicas=0)
+    await modelled.settle()
+    assert modelled.cluster.object("Deployment", "tiny")["spec"]["replicas"] == 1
+
+
+async def test_an_object_of_somebody_else_under_this_name_is_left_alone(modelled: Bench) -> None:
+    modelled.writer.refuse["Service"] = Taken("Service default/tiny exists and was not made by Hostler", code=409)
+    await submitted(modelled)
+    status, reason, message = said(modelled, "Accepted")
+    assert (status, reason) == ("False", "NameTaken")
+    assert "was not made by Hostler" in message
+    assert modelled.cluster.all("Deployment") == [], "nothing is left half-made"
+
+
+async def test_a_child_that_the_server_refuses_is_said(modelled: Bench) -> None:
+    modelled.writer.refuse["Deployment"] = Forbidden("deployments.apps is forbidden: exceeded quota", code=403)
+    await submitted(modelled)
+    assert said(modelled) == (
+        "False",
+        "ChildRefused",
+        "The API server refused Deployment tiny: deployments.apps is forbidden: exceeded quota",
+    )
+
+
+async def test_fifty_resyncs_write_nothing(modelled: Bench) -> None:
+    await serving(modelled)
+    await submitted(modelled, "starting")
+    await submitted(modelled, "waiting", pods={"min": 4, "max": 4})
+    before = list(modelled.writer.writes)
+    for _ in range(50):
+        modelled.cluster.clock.advance(30)
+        await modelled.settle()
+    assert modelled.writer.writes == before
+
+
+async def test_a_change_of_the_pool_that_pods_see_is_a_new_revision(modelled: Bench) -> None:
+    await serving(modelled)
+    before = modelled.status("InferenceService", "tiny")["revision"]
+    modelled.cluster.put(make_pool("ipu", acceleratorType="graphcore-c600", expectedAccelerators=4))
+    await modelled.settle()
+    assert modelled.status("InferenceService", "tiny")["revision"] == before, "a promise of devices changes no pod"
+    modelled.cluster.edit("AcceleratorPool", "ipu", tolerations=[{"key": "team"}])
+    await modelled.settle()
+    assert modelled.status("InferenceService", "tiny")["revision"] != before

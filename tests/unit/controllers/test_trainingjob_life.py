@@ -1,0 +1,423 @@
+"""A training job from apply to Model, with everything that can happen on the way."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from builders import make_model, make_training_job
+from fakes import Bench
+from tables import table
+from world import completed, failed, failure, jobs, progress, running, states, submitted, success
+
+from hostler.cluster.errors import Forbidden
+from hostler_contract import ErrorReason
+
+Object = dict[str, Any]
+
+
+async def test_a_job_that_fits_gets_its_children_and_says_so(bench: Bench) -> None:
+    await submitted(bench, pods={"min": 1, "max": 3}, accelerators={"pool": "gpu", "perPod": 2})
+    made = [write for write in bench.writer.writes if write.startswith("apply")]
+    assert made == [
+        "apply PersistentVolumeClaim tiny",
+        "apply ConfigMap tiny-0",
+        "apply Service tiny-0",
+        "apply Job tiny-0",
+    ]
+    assert states(bench) == {
+        "Accepted": ("True", "Valid"),
+        "Admitted": ("True", "Placed"),
+        "Ready": ("False", "Starting"),
+        "Succeeded": ("False", "NotFinished"),
+        "Stalled": ("False", "NotFinished"),
+        "Suspended": ("False", "NotSuspended"),
+    }
+    status = bench.status("TrainingJob", "tiny")
+    assert status["placement"] == {"pool": "gpu", "acceleratorType": "nvidia-a100-80", "pods": 2, "perPod": 2}
+    assert (status["attempt"], status["restarts"], status["observedGeneration"]) == (0, 0, 1)
+    config = json.loads(bench.cluster.object("ConfigMap", "tiny-0")["data"]["job.json"])
+    assert config["topology"] == {"pods": 2, "processesPerPod": 2}
+    assert "peakFlopsPerProcess" not in config, "a share of a simulated device's peak would be made up"
+
+
+async def test_from_the_first_write_of_status_a_job_needs_at_most_six_writes_to_run(bench: Bench) -> None:
+    await running(bench)
+    assert sum("tiny" in write for write in bench.writer.writes) <= 6, bench.writer.writes
+
+
+async def test_all_pods_running_means_ready(bench: Bench) -> None:
+    first, second = await running(bench, pods={"min": 2, "max": 2})
+    assert states(bench)["Ready"] == ("True", "Training")
+    bench.cluster.set_status(second, phase="Pending")
+    await bench.settle()
+    assert bench.condition("TrainingJob", "tiny", "Ready") == ("False", "Starting", "1 of 2 pods of attempt 0 run.")
+    assert first["metadata"]["name"] == "tiny-0-0-xyz"
+
+
+async def test_progress_is_pulled_once_per_interval_and_written_when_it_changed(bench: Bench) -> None:
+    await running(bench)
+    address = bench.cluster.object("Pod", "tiny-0-0-xyz")["status"]["podIP"]
+    bench.progress.answers[address] = progress(
+        5, loss=5.43219, tokens_per_second=1234.4, eta_seconds=130, checkpoint_step=4
+    )
+    asked = bench.progress.asked
+    await bench.settle()
+    assert bench.progress.asked == asked, "the interval is not over"
+    bench.cluster.clock.advance(5)
+    outcome = await bench.reconcile("TrainingJob", "tiny")
+    assert outcome.requeue_after == 5.0
+    assert bench.status("TrainingJob", "tiny")["progress"] == {
+        "percent": 25,
+        "step": 5,
+        "totalSteps": 20,
+        "loss": "5.432",
+        "tokensPerSecond": "1234",
+        "eta": "2m10s",
+        "checkpointStep": 4,
+        "stage": "Training",
+    }
+    writes = len(bench.writer.writes)
+    bench.cluster.clock.advance(5)
+    await bench.reconcile("TrainingJob", "tiny")
+    assert len(bench.writer.writes) == writes
+
+
+async def test_a_trainer_that_does_not_answer_keeps_the_last_known_progress(bench: Bench) -> None:
+    await running(bench)
+    address = bench.cluster.object("Pod", "tiny-0-0-xyz")["status"]["podIP"]
+    bench.progress.answers[address] = progress(5)
+    bench.cluster.clock.advance(5)
+    await bench.settle()
+    bench.progress.answers.clear()
+    bench.cluster.clock.advance(5)
+    await bench.settle()
+    assert bench.status("TrainingJob", "tiny")["progress"]["step"] == 5
+
+
+async def test_success_registers_a_model_and_hands_over_the_claim(bench: Bench) -> None:
+    await running(
+        bench, model={"license": "PSF-2.0", "transformer": make_training_job()["spec"]["model"]["transformer"]}
+    )
+    await completed(bench)
+    job = bench.cluster.object("TrainingJob", "tiny")
+    model = bench.cluster.object("Model", "tiny")
+    assert model["spec"]["artifacts"]["source"] == {"pvc": {"claimName": "tiny", "path": "model"}}
+    assert model["spec"]["license"] == "PSF-2.0"
+    assert model["spec"]["metrics"] == [
+        {"name": "training_loss", "value": "3"},
+        {"name": "validation_loss", "value": "3.25"},
+    ]
+    assert model["spec"]["lineage"] == {
+        "trainingJob": "tiny",
+        "trainingJobUid": job["metadata"]["uid"],
+        "attempt": 0,
+        "datasetSha256": "b" * 64,
+    }
+    assert "ownerReferences" not in model["metadata"]
+    (owner,) = bench.cluster.object("PersistentVolumeClaim", "tiny")["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"]) == ("Model", model["metadata"]["uid"])
+    assert states(bench)["Succeeded"] == ("True", "Succeeded")
+    assert states(bench)["Ready"] == ("True", "Succeeded")
+    status = bench.status("TrainingJob", "tiny")
+    assert (status["model"], status["progress"]["percent"], status["progress"]["loss"]) == ("tiny", 100, "3")
+
+
+async def test_the_model_and_its_weights_outlive_the_job(bench: Bench) -> None:
+    await running(bench)
+    await completed(bench)
+    bench.cluster.remove(bench.cluster.object("TrainingJob", "tiny"))
+    await bench.settle()
+    assert jobs(bench) == []
+    assert bench.cluster.find("PersistentVolumeClaim", "tiny") is not None
+    bench.cluster.remove(bench.cluster.object("Model", "tiny"))
+    assert bench.cluster.find("PersistentVolumeClaim", "tiny") is None
+
+
+async def test_a_claim_of_the_users_is_used_in_a_directory_of_the_job_and_stays_the_users(bench: Bench) -> None:
+    bench.cluster.claim("shared")
+    await running(bench, storage={"claimName": "shared"})
+    config = json.loads(bench.cluster.object("ConfigMap", "tiny-0")["data"]["job.json"])
+    assert config["workspace"] == "/workspace/tiny"
+    for pod in bench.cluster.all("Pod"):
+        bench.cluster.end(pod, result=success(path="tiny/model"))
+    bench.cluster.finish("tiny-0", "Complete")
+    await bench.settle()
+    assert bench.cluster.object("Model", "tiny")["spec"]["artifacts"]["source"]["pvc"] == {
+        "claimName": "shared",
+        "path": "tiny/model",
+    }
+    assert "ownerReferences" not in bench.cluster.object("PersistentVolumeClaim", "shared")["metadata"]
+    assert bench.cluster.find("PersistentVolumeClaim", "tiny") is None
+
+
+@table(
+    ("result", "code", "want_reason"),
+    {
+        "a container killed from outside leaves no word": (None, 137, "ContainerFailed"),
+        "memory ran out, as the trainer says": (failure(ErrorReason.OUT_OF_MEMORY), 1, "OutOfMemory"),
+        "the pod was asked to stop": (failure(ErrorReason.INTERRUPTED), 75, "Interrupted"),
+        "an error that nobody foresaw": (failure(ErrorReason.INTERNAL), 1, "InternalError"),
+    },
+)
+async def test_what_may_go_better_is_tried_again(bench: Bench, result: Any, code: int, want_reason: str) -> None:
+    await running(bench)
+    await failed(bench, result=result, code=code)
+    assert jobs(bench) == ["tiny-0", "tiny-1"]
+    status = bench.status("TrainingJob", "tiny")
+    assert (status["attempt"], status["restarts"]) == (1, 1)
+    assert status["lastFailure"]["reason"] == want_reason
+    await running(bench, attempt=1)
+    await completed(bench, attempt=1)
+    assert states(bench)["Succeeded"] == ("True", "Succeeded")
+    assert bench.status("TrainingJob", "tiny")["restarts"] == 1
+
+
+@table(
+    "reason",
+    {f"{reason.value} stops the job for good": reason for reason in ErrorReason if not reason.retryable},
+)
+async def test_what_only_a_person_can_change_is_not_tried_again(bench: Bench, reason: ErrorReason) -> None:
+    await running(bench)
+    await failed(bench, result=failure(reason, "the file is not there"))
+    assert jobs(bench) == ["tiny-0"]
+    assert bench.condition("TrainingJob", "tiny", "Stalled") == ("True", reason.value, "the file is not there")
+    assert states(bench)["Ready"] == ("False", "Failed")
+    assert states(bench)["Succeeded"] == ("False", "Failed")
+    assert bench.status("TrainingJob", "tiny")["restarts"] == 0
+
+
+async def test_restarts_end_at_the_limit_with_the_last_cause(bench: Bench) -> None:
+    await running(bench, maxRestarts=1)
+    await failed(bench, result=failure(ErrorReason.INTERNAL, "first"))
+    await running(bench, attempt=1)
+    await failed(bench, attempt=1, result=failure(ErrorReason.INTERNAL, "second"))
+    status, reason, message = bench.condition("TrainingJob", "tiny", "Stalled")
+    assert (status, reason) == ("True", "RestartsExhausted")
+    assert "spec.maxRestarts is 1" in message
+    assert "second" in message
+    assert jobs(bench) == ["tiny-0", "tiny-1"]
+
+
+async def test_a_deleted_pod_means_another_attempt(bench: Bench) -> None:
+    (pod,) = await running(bench)
+    bench.cluster.remove(pod)
+    bench.cluster.finish("tiny-0", "Failed")
+    await bench.settle()
+    assert jobs(bench) == ["tiny-0", "tiny-1"]
+    assert bench.status("TrainingJob", "tiny")["lastFailure"]["reason"] == "PodDeleted"
+
+
+async def test_the_first_real_cause_wins_over_its_echoes(bench: Bench) -> None:
+    first, second = await running(bench, pods={"min": 2, "max": 2})
+    bench.cluster.end(first, result=failure(ErrorReason.INTERNAL, "contact with another process was lost"))
+    bench.cluster.clock.advance(1)
+    bench.cluster.end(second, result=failure(ErrorReason.DATASET_INVALID, "not UTF-8"))
+    bench.cluster.finish("tiny-0", "Failed")
+    await bench.settle()
+    assert bench.condition("TrainingJob", "tiny", "Stalled") == ("True", "DatasetInvalid", "not UTF-8")
+
+
+async def test_two_attempts_never_run_at_once(bench: Bench) -> None:
+    first, second = await running(bench, pods={"min": 2, "max": 2})
+    bench.cluster.end(first, result=failure(ErrorReason.INTERNAL))
+    job = bench.cluster.object("Job", "tiny-0")
+    bench.cluster.set_status(job, conditions=[{"type": "Failed", "status": "True"}])
+    await bench.settle()
+    assert jobs(bench) == ["tiny-0"], "the second pod may still write to the workspace"
+    status, reason, message = bench.condition("TrainingJob", "tiny", "Ready")
+    assert (status, reason) == ("False", "Restarting")
+    assert message == f"Attempt 0 failed. Waits for the end of pod {second['metadata']['name']}."
+    bench.cluster.remove(second)
+    await bench.settle()
+    assert jobs(bench) == ["tiny-0", "tiny-1"]
+
+
+async def test_a_pod_on_a_lost_node_is_waited_for_and_the_ways_out_are_named(bench: Bench) -> None:
+    (pod,) = await running(bench)
+    pod = bench.cluster.object("Pod", pod["metadata"]["name"])
+    bench.cluster.put({**pod, "metadata": {**pod["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}})
+    bench.cluster.set_status(bench.cluster.object("Node", "gpu-1"), conditions=[{"type": "Ready", "status": "Unknown"}])
+    await bench.settle()
+    status, reason, message = bench.condition("TrainingJob", "tiny", "Ready")
+    assert (status, reason) == ("False", "Restarting")
+    for words in ("gpu-1 is not ready", "is deleted", "node.kubernetes.io/out-of-service:NoExecute"):
+        assert words in message
+    assert jobs(bench) == ["tiny-0"]
+
+
+async def test_only_the_newest_failed_job_stays_for_its_logs(bench: Bench) -> None:
+    await running(bench)
+    for attempt in range(3):
+        await failed(bench, attempt=attempt, result=failure(ErrorReason.INTERNAL))
+        await running(bench, attempt=attempt + 1)
+    assert jobs(bench) == ["tiny-2", "tiny-3"]
+    assert [s["metadata"]["name"] for s in bench.cluster.all("Service")] == ["tiny-3"]
+    assert [c["metadata"]["name"] for c in bench.cluster.all("ConfigMap")] == ["text", "tiny-3"]
+    assert bench.status("TrainingJob", "tiny")["restarts"] == 3
+
+
+async def test_a_suspended_job_never_starts_and_makes_nothing(bench: Bench) -> None:
+    await submitted(bench, suspend=True)
+    assert [w for w in bench.writer.writes if w.startswith("apply")] == []
+    assert states(bench)["Suspended"] == ("True", "Suspended")
+    assert states(bench)["Admitted"] == ("False", "Suspended")
+    bench.cluster.edit("TrainingJob", "tiny", suspend=False)
+    await bench.settle()
+    assert jobs(bench) == ["tiny-0"]
+
+
+async def test_suspending_stops_the_pods_keeps_the_claim_and_resumes_with_the_next_attempt(bench: Bench) -> None:
+    await running(bench)
+    bench.cluster.edit("TrainingJob", "tiny", suspend=True)
+    await bench.settle()
+    assert jobs(bench) == []
+    assert bench.cluster.find("PersistentVolumeClaim", "tiny") is not None
+    assert states(bench)["Ready"] == ("False", "Suspended")
+    assert "placement" not in bench.status("TrainingJob", "tiny")
+    bench.cluster.edit("TrainingJob", "tiny", suspend=False)
+    await bench.settle()
+    assert jobs(bench) == ["tiny-1"]
+    status = bench.status("TrainingJob", "tiny")
+    assert (status["attempt"], status["restarts"]) == (1, 0), "a suspension is no failure"
+
+
+async def test_a_resumed_job_does_not_take_an_older_failure_for_a_new_one(bench: Bench) -> None:
+    await running(bench, maxRestarts=1)
+    await failed(bench, result=failure(ErrorReason.INTERNAL))
+    await running(bench, attempt=1)
+    bench.cluster.edit("TrainingJob", "tiny", suspend=True)
+    await bench.settle()
+    bench.cluster.edit("TrainingJob", "tiny", suspend=False)
+    await bench.settle()
+    status = bench.status("TrainingJob", "tiny")
+    assert (status["attempt"], status["restarts"]) == (2, 1)
+    assert states(bench)["Stalled"] == ("False", "NotFinished")
+
+
+async def test_a_job_that_no_cache_shows_is_looked_for_before_another_is_made(bench: Bench) -> None:
+    await submitted(bench)
+    bench.cluster.hidden.add(("Job", "default", "tiny-0"))
+    bench.restart()
+    await bench.settle()
+    assert jobs(bench) == ["tiny-0"], "its status came back before its Job did"
+
+
+async def test_the_end_is_final(bench: Bench) -> None:
+    await running(bench)
+    await failed(bench, result=failure(ErrorReason.DATASET_INVALID))
+    bench.cluster.edit("TrainingJob", "tiny", maxRestarts=9)
+    await bench.settle()
+    assert states(bench)["Stalled"] == ("True", "DatasetInvalid")
+    assert bench.status("TrainingJob", "tiny")["observedGeneration"] == 2
+    assert jobs(bench) == ["tiny-0"]
+
+
+async def test_a_result_that_is_on_its_way_is_waited_for(bench: Bench) -> None:
+    (pod,) = await running(bench)
+    job = bench.cluster.object("Job", "tiny-0")
+    bench.cluster.set_status(job, conditions=[{"type": "Complete", "status": "True"}])
+    await bench.settle()
+    assert states(bench)["Ready"] == ("True", "Registering")
+    bench.cluster.end(pod, result=success())
+    await bench.settle()
+    assert states(bench)["Succeeded"] == ("True", "Succeeded")
+
+
+async def test_a_result_that_is_lost_means_another_attempt(bench: Bench) -> None:
+    (pod,) = await running(bench)
+    bench.cluster.remove(pod)
+    bench.cluster.finish("tiny-0", "Complete")
+    await bench.settle()
+    assert jobs(bench) == ["tiny-0", "tiny-1"]
+    assert bench.status("TrainingJob", "tiny")["lastFailure"]["reason"] == "ResultMissing"
+
+
+async def test_an_artifact_outside_the_volume_is_no_result(bench: Bench) -> None:
+    (pod,) = await running(bench)
+    bench.cluster.end(pod, result=success(path="../other"))
+    bench.cluster.finish("tiny-0", "Complete")
+    await bench.settle()
+    assert bench.cluster.find("Model", "tiny") is None
+
+
+async def test_a_model_that_somebody_made_meanwhile_is_not_overwritten(bench: Bench) -> None:
+    await running(bench)
+    bench.cluster.put(make_model("tiny"))
+    await completed(bench)
+    status, reason, message = bench.condition("TrainingJob", "tiny", "Ready")
+    assert (status, reason) == ("False", "NameTaken")
+    assert message.startswith("Model tiny exists and was not made by this job")
+    bench.cluster.remove(bench.cluster.object("Model", "tiny"))
+    await bench.settle()
+    assert states(bench)["Succeeded"] == ("True", "Succeeded")
+
+
+async def test_a_child_that_the_server_refuses_is_said_and_nothing_is_promised(bench: Bench) -> None:
+    bench.writer.refuse["Job"] = Forbidden("jobs is forbidden: exceeded quota", code=403)
+    await submitted(bench, accelerators={"pool": "gpu", "perPod": 4})
+    status, reason, message = bench.condition("TrainingJob", "tiny", "Ready")
+    assert (status, reason) == ("False", "ChildRefused")
+    assert message == "The API server refused Job tiny-0: jobs is forbidden: exceeded quota"
+    await submitted(bench, "other", accelerators={"pool": "gpu", "perPod": 4})
+    assert states(bench, "other")["Ready"] == ("False", "ChildRefused")
+
+
+@pytest.mark.parametrize("kind", ["Service", "ConfigMap"])
+async def test_a_child_that_somebody_deleted_comes_back_while_pods_still_need_it(bench: Bench, kind: str) -> None:
+    await submitted(bench)
+    bench.cluster.make_pods("tiny-0", node="gpu-1")
+    bench.cluster.remove(bench.cluster.object(kind, "tiny-0"))
+    bench.cluster.clock.advance(60)
+    await bench.settle()
+    assert bench.cluster.find(kind, "tiny-0") is not None
+
+
+async def test_a_spec_that_this_release_cannot_read_is_said_once(bench: Bench) -> None:
+    manifest = make_training_job()
+    manifest["spec"]["accelerators"]["perPod"] = 0
+    bench.cluster.put(manifest)
+    await bench.settle()
+    status, reason, message = bench.condition("TrainingJob", "tiny", "Accepted")
+    assert (status, reason) == ("False", "InvalidSpec")
+    assert message.startswith("accelerators.perPod:")
+
+
+async def test_a_job_that_is_being_deleted_is_left_to_the_garbage_collector(bench: Bench) -> None:
+    manifest = make_training_job()
+    manifest["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    bench.cluster.put(manifest)
+    await bench.settle()
+    assert not [write for write in bench.writer.writes if "tiny" in write]
+
+
+async def test_fifty_resyncs_write_nothing(bench: Bench) -> None:
+    await running(bench)
+    await submitted(bench, "waits", accelerators={"pool": "gpu", "perPod": 4})
+    await submitted(bench, "wrong", accelerators={"pool": "nowhere"})
+    await submitted(bench, "paused", suspend=True)
+    before = list(bench.writer.writes)
+    for _ in range(50):
+        bench.cluster.clock.advance(30)
+        await bench.settle()
+    assert bench.writer.writes == before
+
+
+async def test_events_tell_of_changes_only(bench: Bench) -> None:
+    await running(bench)
+    await bench.settle()
+    await failed(bench, result=failure(ErrorReason.INTERNAL))
+    await running(bench, attempt=1)
+    await completed(bench, attempt=1)
+    told = [(reason, warning) for reason, _, warning in bench.writer.events if reason != "DevicesAvailable"]
+    assert told == [
+        ("Starting", False),
+        ("Training", False),
+        ("Restarting", True),
+        ("Starting", False),
+        ("Training", False),
+        ("Registering", False),
+        ("ArtifactsAvailable", False),
+        ("Succeeded", False),
+    ]

@@ -1,0 +1,330 @@
+"""Why a job does not start: one sentence each, with the thing and the way out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench import GPU
+from builders import make_model, make_pool, make_training_job, make_transformer
+from fakes import Bench
+from tables import table
+from world import jobs, running, states, submitted
+
+Spec = dict[str, Any]
+
+
+@table(
+    ("spec", "want_reason", "want_message"),
+    {
+        "a pool whose name is nearly right": (
+            {"accelerators": {"pool": "gpus"}},
+            "PoolNotFound",
+            "spec.accelerators.pool: there is no AcceleratorPool gpus; did you mean gpu?.",
+        ),
+        "a pool that is like none": (
+            {"accelerators": {"pool": "tpu-west"}},
+            "PoolNotFound",
+            "spec.accelerators.pool: there is no AcceleratorPool tpu-west; pools: gpu, ipu.",
+        ),
+        "more accelerators on one node than any has": (
+            {"accelerators": {"pool": "gpu", "perPod": 16}, "training": {"steps": 20, "batchSize": 64}},
+            "PoolTooSmall",
+            "spec.accelerators: pool gpu has 4 nvidia.com/gpu on 1 node, at most 4 on one, and the job needs 1 pod "
+            "with 16 each: ask for less, or add nodes to the pool.",
+        ),
+        "more pods than the empty pool holds": (
+            {"pods": {"min": 3, "max": 4}, "accelerators": {"pool": "gpu", "perPod": 2}},
+            "PoolTooSmall",
+            "spec.accelerators: pool gpu has 4 nvidia.com/gpu on 1 node, at most 4 on one, and the job needs 3 pods "
+            "with 2 each: ask for less, or add nodes to the pool.",
+        ),
+        "more memory than a node has": (
+            {"resources": {"cpu": "1", "memory": "64Gi"}},
+            "PoolTooSmall",
+            "spec.accelerators: pool gpu has 4 nvidia.com/gpu on 1 node, at most 4 on one; CPU and memory allow 0 such "
+            "pods, and the job needs 1 pod with 1 each: ask for less, or add nodes to the pool.",
+        ),
+        "a family that nothing bundled trains": (
+            {"family": "gan"},
+            "FamilyNotAvailable",
+            "spec.family: the bundled runtime of this release has no gan family; families it has: chat.",
+        ),
+        "a count in which the device does not come": (
+            {"accelerators": {"pool": "ipu", "perPod": 3}},
+            "UnsupportedCount",
+            "spec.accelerators.perPod: graphcore-c600 comes in 1, 2, 4, 8, 16, 32, 64 per pod, not in 3.",
+        ),
+        "a source of a later release": (
+            {"dataset": {"source": {"hf": {"repository": "a/b"}}}},
+            "SourceNotSupported",
+            "spec.dataset.source.hf: this release cannot read from hf; use pvc or configMap or http.",
+        ),
+        "a claim with data that is not there": (
+            {"dataset": {"source": {"pvc": {"claimName": "nowhere"}}}},
+            "DatasetNotFound",
+            "spec.dataset.source.pvc.claimName: there is no claim nowhere in namespace default: create it, or name "
+            "another one.",
+        ),
+        "a ConfigMap that is not there": (
+            {"dataset": {"source": {"configMap": {"name": "nowhere", "key": "text"}}}},
+            "DatasetNotFound",
+            "spec.dataset.source.configMap.name: there is no ConfigMap nowhere in namespace default: create it.",
+        ),
+        "a key that is not there": (
+            {"dataset": {"source": {"configMap": {"name": "text", "key": "texts"}}}},
+            "DatasetNotFound",
+            "spec.dataset.source.configMap.key: ConfigMap text has no key texts; its keys: text.",
+        ),
+        "a workspace claim that is not there": (
+            {"storage": {"claimName": "nowhere"}},
+            "StorageNotFound",
+            "spec.storage.claimName: there is no claim nowhere in namespace default: create it, or leave claimName out "
+            "and the job makes one.",
+        ),
+        "more processes than a step has sequences": (
+            {"training": {"steps": 20, "batchSize": 2}, "accelerators": {"pool": "gpu", "perPod": 4}},
+            "UnsupportedCount",
+            "spec.training.batchSize: 2 sequences cannot be shared by 4 processes (1 pods with 4 each): every process "
+            "needs at least one.",
+        ),
+    },
+)
+async def test_what_cannot_be_honoured_is_refused_with_path_and_way_out(
+    bench: Bench, spec: Spec, want_reason: str, want_message: str
+) -> None:
+    await submitted(bench, **spec)
+    assert bench.condition("TrainingJob", "tiny", "Accepted") == ("False", want_reason, want_message)
+    assert bench.condition("TrainingJob", "tiny", "Ready") == ("False", want_reason, want_message)
+    assert states(bench)["Admitted"] == ("Unknown", "Pending")
+    assert [write for write in bench.writer.writes if write.startswith("apply")] == [], "nothing is left half-made"
+
+
+async def test_what_was_wrong_is_looked_at_again_when_the_world_changes(bench: Bench) -> None:
+    await submitted(bench, dataset={"source": {"pvc": {"claimName": "data"}}}, accelerators={"pool": "late"})
+    assert states(bench)["Accepted"] == ("False", "PoolNotFound")
+    pool = bench.cluster.put(make_pool("late", nodeSelector={"hostler.dev/pool": "gpu"}))
+    assert any(key.name == "tiny" for key in bench.controllers["TrainingJob"].affected("AcceleratorPool", pool))
+    await bench.settle()
+    assert states(bench)["Accepted"] == ("False", "DatasetNotFound")
+    claim = bench.cluster.claim("data")
+    assert any(key.name == "tiny" for key in bench.controllers["TrainingJob"].affected("PersistentVolumeClaim", claim))
+    await bench.settle()
+    assert states(bench)["Accepted"] == ("True", "Valid")
+    assert jobs(bench) == ["tiny-0"]
+
+
+async def test_a_type_that_never_trains_is_refused_with_its_reason_simulated_or_not(bench: Bench) -> None:
+    resource = "xilinx.com/fpga-shell-1"
+    for name, labels in (("real", {}), ("simulated", {"hostler.dev/simulated": "true"})):
+        bench.cluster.node(f"{name}-1", labels={"hostler.dev/pool": name, **labels}, devices={resource: 1})
+        bench.cluster.put(make_pool(name, acceleratorType="amd-alveo-v70", resourceName=resource))
+        await submitted(bench, f"on-{name}", accelerators={"pool": name})
+        status, reason, message = bench.condition("TrainingJob", f"on-{name}", "Accepted")
+        assert (status, reason) == ("False", "IncompatibleAccelerator")
+        assert "inference card" in message
+
+
+async def test_a_privilege_must_be_allowed_by_the_pool_in_so_many_words(bench: Bench) -> None:
+    selector = {"hostler.dev/pool": "gaudi"}
+    bench.cluster.node("gaudi-1", labels=selector, devices={"habana.ai/gaudi": 8})
+    bench.cluster.put(make_pool("gaudi", acceleratorType="intel-gaudi2", nodeSelector=selector))
+    await submitted(bench, accelerators={"pool": "gaudi"})
+    assert bench.condition("TrainingJob", "tiny", "Accepted") == (
+        "False",
+        "PrivilegeNotAllowed",
+        "spec.accelerators.pool: pods on intel-gaudi2 need hostIPC, SYS_NICE, which pool gaudi does not allow: an "
+        "administrator can add it to the pool's spec.allowedPrivileges.",
+    )
+    bench.cluster.edit("AcceleratorPool", "gaudi", allowedPrivileges=["hostIPC", "SYS_NICE"])
+    await bench.settle()
+    assert states(bench)["Accepted"] == ("True", "Valid")
+    template = bench.cluster.object("Job", "tiny-0")["spec"]["template"]["spec"]
+    assert template["hostIPC"] is True
+    assert template["containers"][0]["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["SYS_NICE"]}
+
+
+async def test_a_name_that_another_model_has_is_refused_before_anything_is_made(bench: Bench) -> None:
+    bench.cluster.put(make_model("tiny"))
+    await submitted(bench)
+    assert bench.condition("TrainingJob", "tiny", "Accepted") == (
+        "False",
+        "NameTaken",
+        "spec.model.name: Model tiny exists and was not made by this job: delete it or choose another.",
+    )
+    await submitted(bench, "other", model={"name": "tiny", "transformer": make_transformer()})
+    assert states(bench, "other")["Accepted"] == ("False", "NameTaken")
+
+
+async def test_the_claim_of_an_earlier_model_is_not_trained_over(bench: Bench) -> None:
+    bench.cluster.claim("tiny")
+    await submitted(bench)
+    status, reason, message = bench.condition("TrainingJob", "tiny", "Accepted")
+    assert (status, reason) == ("False", "NameTaken")
+    assert "claim tiny exists and does not belong to this job" in message
+
+
+async def test_busy_accelerators_are_waited_for_with_the_figures_and_a_hint(bench: Bench) -> None:
+    bench.cluster.stranger("busy", node="gpu-1", requests={GPU: "3", "cpu": "1"})
+    await submitted(bench, pods={"min": 2, "max": 2})
+    want = (
+        "Pool gpu has 1 of 4 nvidia.com/gpu free, at most 1 on one node; the job needs 2 pods with 1 each. It starts "
+        "when pods that hold them end or nodes are added. 1 pod of this size would fit now."
+    )
+    assert bench.condition("TrainingJob", "tiny", "Admitted") == ("False", "WaitingForCapacity", want)
+    assert states(bench)["Accepted"] == ("True", "Valid")
+    assert [write for write in bench.writer.writes if write.startswith("apply")] == []
+    stranger = bench.cluster.find("Pod", "busy", namespace="other")
+    assert stranger is not None
+    ended = {**stranger, "status": {"phase": "Succeeded"}}
+    assert any(key.name == "tiny" for key in bench.controllers["TrainingJob"].affected("Pod", ended))
+    bench.cluster.remove(stranger)
+    await bench.settle()
+    assert jobs(bench) == ["tiny-0"]
+
+
+async def test_accelerators_without_cpu_beside_them_are_not_enough(bench: Bench) -> None:
+    bench.cluster.stranger("busy", node="gpu-1", requests={"cpu": "7", "memory": "1Gi"})
+    await submitted(bench, resources={"cpu": "2", "memory": "2Gi"})
+    assert bench.condition("TrainingJob", "tiny", "Admitted") == (
+        "False",
+        "WaitingForCapacity",
+        "Pool gpu has enough free nvidia.com/gpu, but only 0 of 1 pod of 2 CPU and 2Gi memory fit on the nodes that "
+        "have them. The job starts when CPU or memory there is free; smaller spec.resources would fit sooner.",
+    )
+
+
+async def test_a_pool_without_usable_devices_is_waited_for_with_the_pools_own_words(bench: Bench) -> None:
+    bench.cluster.node("gpu-1", labels={"hostler.dev/pool": "gpu"}, devices={GPU: 4}, ready=False)
+    await submitted(bench)
+    assert bench.condition("TrainingJob", "tiny", "Admitted") == (
+        "False",
+        "PoolNotReady",
+        "Pool gpu has no usable nvidia.com/gpu: Takes no pods: node gpu-1 is not ready. The job starts when it has.",
+    )
+
+
+async def test_devices_that_a_pool_promises_and_lacks_are_waited_for_not_refused(bench: Bench) -> None:
+    bench.cluster.put(make_pool("gpu", expectedAccelerators=8))
+    await submitted(bench, pods={"min": 2, "max": 2}, accelerators={"pool": "gpu", "perPod": 4})
+    assert states(bench)["Admitted"] == ("False", "WaitingForCapacity")
+
+
+@table(
+    ("quota", "want_message"),
+    {
+        "the whole quota is too small": (
+            1,
+            "The quota of pool gpu is 1 nvidia.com/gpu, of which 0 are held; the job needs 2 pods with 1 each, more "
+            "than the whole quota: raise the pool's spec.quota.",
+        ),
+        "others hold the quota": (
+            3,
+            "The quota of pool gpu is 3 nvidia.com/gpu, of which 2 are held; the job needs 2 pods with 1 each. It "
+            "starts when others end or the quota is raised.",
+        ),
+    },
+)
+async def test_the_pools_quota_is_honoured(bench: Bench, quota: int, want_message: str) -> None:
+    bench.cluster.put(make_pool("gpu", quota={"accelerators": quota}))
+    if quota > 1:
+        await running(bench, "first", accelerators={"pool": "gpu", "perPod": 2})
+    await submitted(bench, pods={"min": 2, "max": 2})
+    assert bench.condition("TrainingJob", "tiny", "Admitted") == ("False", "QuotaExceeded", want_message)
+
+
+async def test_a_quota_makes_a_job_smaller_before_it_makes_it_wait(bench: Bench) -> None:
+    bench.cluster.put(make_pool("gpu", quota={"accelerators": 3}))
+    await submitted(bench, pods={"min": 1, "max": 4})
+    assert bench.status("TrainingJob", "tiny")["placement"]["pods"] == 3
+
+
+async def test_a_pool_without_accelerators_trains_on_cores(bench: Bench) -> None:
+    bench.cluster.node("cpu-1", labels={"hostler.dev/pool": "cpu"}, cpu="4", memory="8Gi")
+    bench.cluster.put(make_pool("cpu", acceleratorType="cpu"))
+    await submitted(
+        bench, pods={"min": 1, "max": 9}, accelerators={"pool": "cpu"}, resources={"cpu": "1500m", "memory": "1Gi"}
+    )
+    assert bench.status("TrainingJob", "tiny")["placement"]["pods"] == 2
+    await submitted(bench, "more", accelerators={"pool": "cpu", "perPod": 2})
+    assert states(bench, "more")["Accepted"] == ("False", "UnsupportedCount")
+    bench.cluster.make_pods("tiny-0", node="cpu-1")
+    await bench.settle()
+    await submitted(bench, "waits", accelerators={"pool": "cpu"}, resources={"cpu": "2", "memory": "1Gi"})
+    assert bench.condition("TrainingJob", "waits", "Admitted") == (
+        "False",
+        "WaitingForCapacity",
+        "Pool cpu has 1 of 4 cores free, at most 1 on one node; the job needs 1 pod of 2 CPU and 1Gi memory. It starts "
+        "when pods that hold them end or nodes are added.",
+    )
+
+
+async def test_two_jobs_that_want_the_same_devices_are_not_both_placed(bench: Bench) -> None:
+    bench.cluster.put(make_training_job("first", accelerators={"pool": "gpu", "perPod": 3}))
+    bench.cluster.put(make_training_job("second", accelerators={"pool": "gpu", "perPod": 3}))
+    for name in ("first-0", "second-0"):
+        bench.cluster.hidden.add(("Job", "default", name))
+    for name in ("first", "second"):
+        await bench.reconcile("TrainingJob", name)
+    assert jobs(bench) == ["first-0"], "the caches do not show the first Job yet, but it was promised"
+    assert states(bench, "second")["Admitted"] == ("False", "WaitingForCapacity")
+    bench.cluster.hidden.clear()
+    await bench.settle()
+    assert jobs(bench) == ["first-0"]
+    bench.cluster.make_pods("first-0", node="gpu-1")
+    await bench.settle()
+    assert states(bench, "second")["Admitted"] == ("False", "WaitingForCapacity")
+    bench.cluster.remove(bench.cluster.object("TrainingJob", "first"))
+    for pod in bench.cluster.all("Pod"):
+        bench.cluster.remove(pod)
+    await bench.settle()
+    assert jobs(bench) == ["second-0"]
+
+
+async def test_a_job_that_was_promised_its_size_keeps_it_until_its_job_is_seen(bench: Bench) -> None:
+    hidden = ("Job", "default", "tiny-0")
+    bench.cluster.hidden.add(hidden)
+    bench.cluster.put(make_training_job(pods={"min": 1, "max": 4}))
+    await bench.reconcile("TrainingJob", "tiny")
+    del bench.cluster.object("TrainingJob", "tiny")["status"]
+    bench.cluster.stranger("late", node="gpu-1", requests={GPU: "2"})
+    await bench.reconcile("TrainingJob", "tiny")
+    assert bench.status("TrainingJob", "tiny")["placement"]["pods"] == 4, "a Job cannot change its size"
+
+
+@table(
+    ("state", "want_words"),
+    {
+        "an image that cannot be pulled": (
+            {
+                "containerStatuses": [
+                    {"image": "registry/train:1", "state": {"waiting": {"reason": "ErrImageNeverPull"}}}
+                ]
+            },
+            ["tiny-0-0-xyz cannot pull registry/train:1 (ErrImageNeverPull)"],
+        ),
+        "a pod that fits on no node": (
+            {
+                "conditions": [
+                    {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/2 nodes"}
+                ]
+            },
+            ["tiny-0-0-xyz fits on no node now: 0/2 nodes"],
+        ),
+        "a container that cannot be made": (
+            {
+                "containerStatuses": [
+                    {"state": {"waiting": {"reason": "CreateContainerConfigError", "message": "no x"}}}
+                ]
+            },
+            ["cannot start its container (CreateContainerConfigError): no x"],
+        ),
+    },
+)
+async def test_what_keeps_a_pod_from_starting_is_said(bench: Bench, state: Spec, want_words: list[str]) -> None:
+    await submitted(bench)
+    (pod,) = bench.cluster.make_pods("tiny-0")
+    bench.cluster.set_status(pod, **state)
+    await bench.settle()
+    status, reason, message = bench.condition("TrainingJob", "tiny", "Ready")
+    assert (status, reason) == ("False", "Starting")
+    assert all(words in message for words in want_words), message
