@@ -120,8 +120,8 @@ def run_torchrun(environ: Mapping[str, str], witness: MemoryWitness) -> RuntimeF
     except SignalException:
         return RuntimeFailure(ErrorReason.INTERRUPTED, "asked to stop; the last checkpoint stands")
     except ChildFailedError as error:
-        _, failure = error.get_first_failure()
-        return explain_exit(failure.exitcode, rank=failure.global_rank, witness=witness)
+        rank, failure = error.get_first_failure()
+        return explain_exit(failure.exitcode, rank=rank, witness=witness)
     return None
 
 

@@ -1,7 +1,8 @@
 """One training process: ``python -m hostler_runtime.train``, started by ``hostler_runtime.launch`` through torchrun.
 
-Its exit status is 0 whenever it could say how the attempt ended, also when it failed for a reason that another try
-would meet again; only an end without explanation is non-zero, because torchrun restarts those processes.
+torchrun restarts processes that exit with a status other than 0, where the pod is alone and restarts are allowed. So a
+process that failed for a reason that a restart would only meet again exits with 0: the launcher reads the reason from
+what the process recorded. With several pods nothing is restarted, and 0 would make each pod wait for the others.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from hostler_contract import ErrorReason, Result
+from hostler_contract import Result
 from hostler_runtime.errors import RuntimeFailure, classify
 from hostler_runtime.job import outcome_path, read_job
 from hostler_runtime.logs import configure
@@ -24,7 +25,7 @@ from hostler_runtime.training.progress import ProgressBoard, ProgressServer
 from hostler_runtime.training.run import VOLUME_ROOT, Surroundings, run
 
 PORT = 8080
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("hostler_runtime.train")
 
 
 def main(environ: Mapping[str, str] = os.environ) -> int:
@@ -50,12 +51,14 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
             logger.exception("unexpected error")
         result = Result(succeeded=False, steps=steps, reason=failure.reason, message=failure.message)
     record(result, environ, rank=rank)
-    return 0 if result.succeeded or _final(result.reason) else 1
+    return exit_status(result, pods=int(environ.get("GROUP_WORLD_SIZE", 1)))
 
 
-def _final(reason: ErrorReason | None) -> bool:
-    """True where a restart of the process inside this pod would be pointless."""
-    return reason is ErrorReason.INTERRUPTED or (reason is not None and not reason.retryable)
+def exit_status(result: Result, *, pods: int) -> int:
+    """What torchrun should see."""
+    if result.succeeded:
+        return 0
+    return 0 if pods == 1 and result.reason is not None and not result.reason.retryable else 1
 
 
 def record(result: Result, environ: Mapping[str, str], *, rank: int) -> None:

@@ -17,6 +17,10 @@ from pathlib import Path
 from hostler.local.torchwheel import TorchWheelError, WheelRequest, ensure_wheel
 
 _STAMP = ".hostler-inputs"
+_WARM_UP = (
+    "import torch.distributed.checkpoint.state_dict, torch.distributed.run, fastapi, uvicorn, openai;"
+    "from transformers import AutoModelForCausalLM, GPT2LMHeadModel, LlamaForCausalLM, PreTrainedTokenizerFast"
+)
 
 
 class RuntimeVenvError(Exception):
@@ -36,13 +40,13 @@ def ensure_venv(directory: Path, *, lock: Path, wheel: Path) -> bool:
     uv = _uv()
     _run([sys.executable, "-m", "venv", *(["--without-pip"] if uv else []), str(directory)])
     python = str(directory / "bin" / "python")
-    # Bytecode at installation: importing torch and transformers takes three times as long without it, at every
-    # start where PYTHONDONTWRITEBYTECODE is set. pip compiles unasked.
-    uv_install = [*uv, "pip", "install", "--compile-bytecode", "--python", python]
-    install = uv_install if uv else [python, "-m", "pip", "install"]
+    install = [*uv, "pip", "install", "--python", python] if uv else [python, "-m", "pip", "install"]
     # torch first and without dependencies: what follows finds it in place and fetches no other build of it.
     _run([*install, "--quiet", "--no-deps", str(wheel)])
     _run([*install, "--quiet", "--require-hashes", "--no-deps", "-r", str(lock)])
+    # Bytecode of what is imported at every start, also where PYTHONDONTWRITEBYTECODE is set: an import of torch and
+    # transformers takes three times as long without it. All of it would take a minute to compile.
+    _run(["env", "--unset=PYTHONDONTWRITEBYTECODE", python, "-c", _WARM_UP])
     marker.write_text(stamp)
     return True
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
 
+from hostler_contract import ErrorReason
 from hostler_runtime.errors import RuntimeFailure, classify
 
 GROUP_TIMEOUT = timedelta(minutes=10)
@@ -44,30 +45,29 @@ class Processes:
 
     def from_first(self, function: Callable[[], Value]) -> Value:
         """Run ``function`` on rank 0 and give its result, or its failure, to everybody."""
-        outcome: list[Value | RuntimeFailure | None] = [None]
+        if self.world_size == 1:
+            return function()
+        # Failures travel as text: an exception of a library need not survive pickling.
+        box: list[tuple[str, Any, str]] = [("", None, "")]
+        failure: RuntimeFailure | None = None
         if self.first:
             try:
-                outcome[0] = function()
+                box[0] = ("", function(), "")
             except Exception as error:
-                if self.world_size == 1:
-                    raise
                 failure = classify(error)
                 failure.__cause__ = None if failure is error else error
-                outcome[0] = RuntimeFailure(failure.reason, failure.message)
-                self._broadcast(outcome)
-                raise failure from failure.__cause__
-        self._broadcast(outcome)
-        if isinstance(outcome[0], RuntimeFailure):
-            raise outcome[0]
-        return outcome[0]  # type: ignore[return-value]
+                box[0] = (failure.reason.value, None, failure.message)
+        dist.broadcast_object_list(box, src=0, device=self.device)
+        reason, value, message = box[0]
+        if failure is not None:
+            raise failure
+        if reason:
+            raise RuntimeFailure(ErrorReason(reason), message)
+        return cast(Value, value)
 
     def barrier(self) -> None:
         """Wait until everybody is here."""
         self.sum(0.0)
-
-    def _broadcast(self, box: list) -> None:  # type: ignore[type-arg]
-        if self.world_size > 1:
-            dist.broadcast_object_list(box, src=0, device=self.device)
 
 
 @contextmanager

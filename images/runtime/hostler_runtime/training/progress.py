@@ -23,6 +23,8 @@ from hostler_runtime.errors import RuntimeFailure
 
 WINDOW_STEPS = 20
 """Steps over which speed is averaged."""
+_POLL_SECONDS = 0.1
+"""How soon the server notices that it is closed."""
 _STEP_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
 
@@ -170,7 +172,9 @@ class ProgressServer:
             raise RuntimeFailure(
                 ErrorReason.INVALID_CONFIGURATION, f"port {port} for progress and metrics is not free: {error.strerror}"
             ) from error
-        self._thread = threading.Thread(target=self._server.serve_forever, name="progress", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_SECONDS,), name="progress", daemon=True
+        )
         self._thread.start()
 
     @property

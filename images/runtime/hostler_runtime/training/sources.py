@@ -37,7 +37,7 @@ def locate(
     if source.kind == "path":
         files = files_below(Path(source.location))
         if source.sha256 is not None:
-            verify_files(files, location=source.location, expected=source.sha256)
+            verify_files(files, location=source.location, expected=source.sha256.lower())
     else:
         files = [download(source, cache=cache, limit=limit, pause=pause)]
     if (total := sum(file.stat().st_size for file in files)) > limit:
@@ -79,14 +79,15 @@ def download(source: DatasetSource, *, cache: Path, limit: int, pause: Callable[
     if urlsplit(url).scheme not in {"http", "https"}:
         raise RuntimeFailure(ErrorReason.DATASET_NOT_FOUND, f"{url} is not an http or https URL")
     target = cache / "downloads" / hashlib.sha256(url.encode()).hexdigest()[:32]
-    if target.exists() and source.sha256 in {None, sha256_of(target)}:
+    expected = source.sha256 and source.sha256.lower()
+    if target.exists() and expected in {None, sha256_of(target)}:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".part")
     try:
         _fetch(url, partial=partial, limit=limit, pause=pause)
-        if source.sha256 is not None:
-            _compare(sha256_of(partial), location=url, expected=source.sha256)
+        if expected is not None:
+            _compare(sha256_of(partial), location=url, expected=expected)
         partial.rename(target)
     finally:
         partial.unlink(missing_ok=True)
@@ -134,7 +135,7 @@ def _said(error: Exception) -> str:
 
 
 def _compare(found: str, *, location: str, expected: str) -> None:
-    if found != expected.lower():
+    if found != expected:
         raise RuntimeFailure(
             ErrorReason.DATASET_INVALID,
             f"{location} has SHA-256 {found}, expected {expected}: correct the hash or the data",

@@ -18,7 +18,8 @@ SMALLEST_VOCABULARY = 256 + len(SPECIAL_TOKENS)
 """Every byte is a token, so that every text can be written."""
 
 CONTINUATION_TEMPLATE = (
-    "{{ bos_token }}{% for message in messages %}{{ message['content'] }}{% if not loop.last %}{{ '\\n\\n' }}{% endif %}"
+    "{{ bos_token }}{% for message in messages %}"
+    "{{ message['content'] }}{% if not loop.last %}{{ '\\n\\n' }}{% endif %}"
     "{% endfor %}"
 )
 """A model that was only pre-trained has never seen a role; it goes on with the text of the conversation."""
