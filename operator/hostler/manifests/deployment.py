@@ -89,7 +89,7 @@ def _probe(path: str, *, period: int, failures: int, timeout: int = 5) -> Manife
 
 _PROBES: Manifest = {
     # Importing the framework from a cold disk takes its time; loading the model happens behind /healthz.
-    "startupProbe": _probe("/healthz", period=2, failures=150),
+    "startupProbe": _probe("/healthz", period=1, failures=300),
     "livenessProbe": _probe("/healthz", period=10, failures=6),
     "readinessProbe": _probe("/readyz", period=2, failures=2),
 }

@@ -46,7 +46,7 @@ def cause_of(pods: Iterable[Object], *, attempt: int) -> Cause:
 def replica_failure(pod: Object) -> Cause | None:
     """Why a server does not run, where its container ended with an error and has not been started again."""
     for status in (pod.get("status") or {}).get("containerStatuses") or ():
-        if (status.get("state") or {}).get("running"):
+        if "running" in (status.get("state") or {}):
             return None
     ended = [ending for ending in read.endings(pod) if ending.exit_code != 0]
     if not ended:

@@ -1,0 +1,261 @@
+"""Each child as it is written, against a file that people can read.
+
+After a wanted change: ``HOSTLER_WRITE_GOLDEN=1 pytest tests/unit/manifests`` writes the files anew; review the diff.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from builders import make_inference_service, make_model, make_pool, make_training_job
+from fakes import FakeCluster
+from tables import table
+from world import success
+
+from hostler.api.inferenceservice import InferenceServiceSpec, InferenceServiceStatus
+from hostler.api.model import ModelSpec
+from hostler.api.pool import AcceleratorPoolSpec
+from hostler.api.trainingjob import TrainingJobSpec, TrainingJobStatus
+from hostler.controllers.inferenceservice import children as serving
+from hostler.controllers.inferenceservice.observed import Observed as ServiceObserved
+from hostler.controllers.settings import Settings
+from hostler.controllers.trainingjob import children as training
+from hostler.controllers.trainingjob.observed import Observed as JobObserved
+from hostler.manifests.deployment import ServerPlan, server_deployment
+from hostler.manifests.model import trained_model
+from hostler.manifests.naming import owner_reference
+from hostler.manifests.podtemplate import Image
+from hostler.manifests.yamltext import to_yaml
+from hostler.planning.acceptance import PoolChoice
+from hostler.planning.pools import PoolView, read_pool, see
+from hostler.planning.rollout import Strategy
+
+GOLDEN = Path(__file__).parent / "golden"
+SETTINGS = Settings(train_image="registry/train:1", serve_image="registry/serve:1")
+Object = dict[str, Any]
+
+
+def pool_view(kind: str = "nvidia-a100-80", *, resource: str | None = "nvidia.com/gpu", **spec: Any) -> PoolView:
+    """A pool of one real node with eight devices."""
+    cluster = FakeCluster()
+    name = kind.partition("-")[0]
+    node = cluster.node("node-1", labels={"hostler.dev/pool": name}, devices={resource: 8} if resource else {})
+    pool_spec = AcceleratorPoolSpec.model_validate(make_pool(name, acceleratorType=kind, **spec)["spec"])
+    return see(read_pool(name, pool_spec), nodes=[node], pods=[])
+
+
+def job_seen(view: PoolView, **spec: Any) -> JobObserved:
+    """A job that has nothing yet."""
+    job = make_training_job("tiny", **spec)
+    job["metadata"] |= {"uid": "uid-of-job", "generation": 1}
+    return JobObserved(
+        job=job,
+        spec=TrainingJobSpec.model_validate(job["spec"]),
+        status=TrainingJobStatus(),
+        attempts=(),
+        unended=(),
+        pool=lambda: PoolChoice(view=view),
+        promised=lambda number: None,
+    )
+
+
+def service_seen(view: PoolView, **spec: Any) -> ServiceObserved:
+    """A service that has nothing yet."""
+    service = make_inference_service("tiny", **spec)
+    service["metadata"] |= {"uid": "uid-of-service", "generation": 1}
+    return ServiceObserved(
+        service=service,
+        spec=InferenceServiceSpec.model_validate(service["spec"]),
+        status=InferenceServiceStatus(),
+        model=None,
+        pool=lambda: PoolChoice(view=view),
+    )
+
+
+def attempt(view: PoolView, *, pods: int = 1, **spec: Any) -> dict[str, Object]:
+    """Children of attempt 0 by kind."""
+    seen = job_seen(view, **spec)
+    made = training.attempt_children(seen, number=0, pods=pods, view=view, settings=SETTINGS)
+    return {child["kind"]: child for child in made}
+
+
+def served(view: PoolView, **spec: Any) -> dict[str, Object]:
+    """Children of a service by kind."""
+    seen = service_seen(view, **spec)
+    model = ModelSpec.model_validate(make_model("tiny")["spec"])
+    config = serving.config(seen, model, view)
+    deployment = serving.replicas(
+        seen,
+        model,
+        view,
+        config_map=config["metadata"]["name"],
+        strategy=Strategy(max_surge=1, max_unavailable=0),
+        settings=SETTINGS,
+    )
+    return {child["kind"]: child for child in (serving.endpoint(seen, view.pool.name), config, deployment)}
+
+
+def gpu_attempt() -> dict[str, Object]:
+    return attempt(pool_view(), pods=2, accelerators={"pool": "nvidia", "perPod": 2}, resources={"cpu": "2500m"})
+
+
+def cpu_attempt() -> dict[str, Object]:
+    source = {"pvc": {"claimName": "corpus", "path": "books"}}
+    return attempt(
+        pool_view("cpu", resource=None),
+        dataset={"source": source},
+        storage={"claimName": "shared"},
+        accelerators={"pool": "cpu"},
+    )
+
+
+def gaudi_attempt() -> dict[str, Object]:
+    view = pool_view("intel-gaudi2", resource="habana.ai/gaudi", allowedPrivileges=["hostIPC", "SYS_NICE"])
+    source = {"http": {"url": "https://example.org/text", "sha256": "c" * 64}}
+    return attempt(view, dataset={"source": source}, accelerators={"pool": "intel"})
+
+
+def ipu_service() -> dict[str, Object]:
+    view = pool_view(
+        "graphcore-c600", resource="c600.graphcore.ai/ipu", tolerations=[{"key": "ipu", "effect": "NoSchedule"}]
+    )
+    return served(view, pods={"min": 2, "max": 2}, serving={"drainSeconds": 20})
+
+
+def claim_of_model() -> Object:
+    model = {"name": "tiny", "uid": "uid-of-model"}
+    return training.own_claim(job_seen(pool_view()), owner_reference("Model", model))
+
+
+def model() -> Object:
+    seen = job_seen(pool_view())
+    return trained_model(seen.spec, success(), job=seen.job["metadata"], attempt=1, claim="tiny")
+
+
+@table(
+    ("name", "build"),
+    {
+        "the Job of two pods with two GPUs each": ("job-gpu", lambda: gpu_attempt()["Job"]),
+        "the Job of a cpu pool, on claims of the user's": ("job-cpu", lambda: cpu_attempt()["Job"]),
+        "the Job on a type that needs privileges": ("job-gaudi", lambda: gaudi_attempt()["Job"]),
+        "the file of an attempt": ("configmap-job", lambda: gpu_attempt()["ConfigMap"]),
+        "the names of an attempt's pods": ("service-attempt", lambda: gpu_attempt()["Service"]),
+        "the claim, while the job trains": ("claim-job", lambda: gpu_attempt()["PersistentVolumeClaim"]),
+        "the claim, when the model has it": ("claim-model", claim_of_model),
+        "the model": ("model", model),
+        "the replicas of a service": ("deployment", lambda: ipu_service()["Deployment"]),
+        "the file of a revision": ("configmap-serving", lambda: ipu_service()["ConfigMap"]),
+        "the address of a service": ("service-inference", lambda: ipu_service()["Service"]),
+    },
+)
+def test_a_child_is_what_the_golden_file_says(name: str, build: Callable[[], Object]) -> None:
+    path, made = GOLDEN / f"{name}.yaml", build()
+    if os.environ.get("HOSTLER_WRITE_GOLDEN"):
+        path.write_text(to_yaml(made), encoding="utf-8")
+    assert made == yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def templates() -> dict[str, Object]:
+    return {
+        "trainers on GPUs": gpu_attempt()["Job"]["spec"]["template"],
+        "trainers on cores": cpu_attempt()["Job"]["spec"]["template"],
+        "servers on IPUs": ipu_service()["Deployment"]["spec"]["template"],
+    }
+
+
+@pytest.mark.parametrize("who", templates())
+def test_pods_pass_pod_security_restricted(who: str) -> None:
+    spec = templates()[who]["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert {"hostIPC", "hostPID", "hostNetwork"}.isdisjoint(spec)
+    allowed = {"configMap", "emptyDir", "persistentVolumeClaim"}
+    assert all(set(volume) - {"name"} <= allowed for volume in spec["volumes"])
+    for container in spec["containers"]:
+        security = container["securityContext"]
+        assert security["allowPrivilegeEscalation"] is False
+        assert security["readOnlyRootFilesystem"] is True
+        assert security["capabilities"] == {"drop": ["ALL"]}
+
+
+@table(
+    ("kind", "resource", "per_pod", "want"),
+    {
+        "one process on a type without a wish for it": ("graphcore-c600", "c600.graphcore.ai/ipu", 1, "no"),
+        "several processes of one pod": ("graphcore-c600", "c600.graphcore.ai/ipu", 4, "yes"),
+        "a type that wants it always": ("nvidia-a100-80", "nvidia.com/gpu", 1, "yes"),
+    },
+)
+def test_shared_memory_is_there_for_those_who_need_it(kind: str, resource: str, per_pod: int, want: str) -> None:
+    view = pool_view(kind, resource=resource)
+    job = attempt(view, accelerators={"pool": view.pool.name, "perPod": per_pod})["Job"]
+    paths = {mount["mountPath"] for mount in job["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]}
+    assert ("yes" if "/dev/shm" in paths else "no") == want
+
+
+def test_processes_of_one_pod_share_its_cores() -> None:
+    spec = {"accelerators": {"pool": "nvidia", "perPod": 4}, "resources": {"cpu": "6"}}
+    job = attempt(pool_view(), **spec)["Job"]
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert {"name": "OMP_NUM_THREADS", "value": "1"} in container["env"]
+
+
+def test_only_the_template_decides_whether_pods_roll() -> None:
+    """Strategy, replicas and the list of old files may change under running pods."""
+    view = pool_view()
+    seen = service_seen(view)
+    plan = ServerPlan(
+        name="tiny",
+        namespace="default",
+        revision="abc",
+        config_map="tiny-abc",
+        claim="tiny",
+        path="model",
+        image=Image(reference="registry/serve:1"),
+    )
+    owner = owner_reference("InferenceService", seen.service["metadata"])
+    spread = server_deployment(
+        seen.spec, plan, pool=view.pool, strategy=Strategy(max_surge=1, max_unavailable=0), owner=owner
+    )
+    tight = server_deployment(
+        seen.spec.model_copy(update={"pods": seen.spec.pods.model_copy(update={"min": 3, "max": 3})}),
+        ServerPlan(**{**vars(plan), "superseded": ("tiny-old",)}),
+        pool=view.pool,
+        strategy=Strategy(max_surge=0, max_unavailable=1),
+        owner=owner,
+    )
+    assert spread["spec"]["template"] == tight["spec"]["template"]
+    assert spread != tight
+
+
+def test_no_owner_asks_for_a_verb_on_finalizers() -> None:
+    children = [*gpu_attempt().values(), *ipu_service().values()]
+    owners = [owner for child in children for owner in child["metadata"]["ownerReferences"]]
+    assert owners
+    assert all("blockOwnerDeletion" not in owner for owner in owners)
+
+
+def test_children_see_nothing_of_the_owners_labels_and_annotations() -> None:
+    view = pool_view()
+    seen = job_seen(view)
+    seen.job["metadata"] |= {"labels": {"argocd.argoproj.io/instance": "x"}, "annotations": {"note": "y"}}
+    for child in training.attempt_children(seen, number=0, pods=1, view=view, settings=SETTINGS):
+        assert set(child["metadata"]["labels"]) <= {
+            "app.kubernetes.io/managed-by",
+            "app.kubernetes.io/component",
+            "hostler.dev/training-job",
+            "hostler.dev/attempt",
+            "hostler.dev/pool",
+        }
+        assert "annotations" not in child["metadata"]
+
+
+def test_builders_give_the_same_output_for_the_same_input() -> None:
+    assert gpu_attempt() == gpu_attempt()
+    assert ipu_service() == ipu_service()
