@@ -67,6 +67,8 @@ $(VENV)/.stamp: requirements/dev.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
+include make/runtime.mk
+
 .PHONY: lock
 lock: dev ## Compile requirements/*.in into lock files with hashes
 	cd requirements && for name in control dev; do ../$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 -o $$name.lock $$name.in; done

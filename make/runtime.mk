@@ -1,0 +1,14 @@
+# The runtime's environment: torch and what the containers hold, apart from the control plane's.
+
+.PHONY: dev-runtime
+dev-runtime: dev ## Make .venv-runtime for work on training and serving code
+	@$(BIN)/python -m hostler.local.runtimevenv
+
+.PHONY: lock-runtime
+lock-runtime: dev ## Compile requirements/runtime*.in; torch is resolved from the wheel made here and left out
+	@wheels=$$(mktemp -d) && trap 'rm -rf "$$wheels"' EXIT && \
+	$(BIN)/python -m hostler.local.torchwheel --output "$$wheels" && \
+	for name in runtime runtime-dev; do \
+	  $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --find-links "$$wheels" \
+	    --no-emit-package torch --custom-compile-command "make lock-runtime" -o requirements/$$name.lock requirements/$$name.in || exit 1; \
+	done
