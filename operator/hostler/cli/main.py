@@ -10,10 +10,12 @@ import hostler
 
 # Where each subcommand lives: module and name of its click command.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "accelerators": ("hostler.cli.pools", "list_accelerators"),
     "demo": ("hostler.cli.demo", "demo"),
     "local": ("hostler.cli.local", "local"),
     "manifests": ("hostler.cli.manifests", "manifests"),
     "operator": ("hostler.operator.command", "operator"),
+    "pools": ("hostler.cli.pools", "pools"),
 }
 
 
