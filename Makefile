@@ -52,6 +52,10 @@ test-cluster: dev ## Real kubelets, containers, device plugins
 test-e2e: dev ## Helm install, train, serve, measure on one cluster
 	$(PYTEST) tests/e2e
 
+.PHONY: acceptance
+acceptance: test ## Everything, and then what a new user does, in a fresh clone
+	$(PYTEST) tests/acceptance
+
 ##@ Development
 
 .PHONY: dev
@@ -69,9 +73,13 @@ $(VENV)/.stamp: requirements/dev.lock pyproject.toml
 
 include make/runtime.mk
 
+.PHONY: dev-runtime
+dev-runtime: dev ## Make .venv-runtime, in which training and serving code runs (a CPU build of torch)
+	@$(BIN)/python -m hostler.local.runtimevenv
+
 .PHONY: lock
 lock: dev ## Compile requirements/*.in into lock files with hashes
-	cd requirements && for name in control dev; do ../$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 -o $$name.lock $$name.in; done
+	cd requirements && for name in control dev runtime runtime-dev; do ../$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 -o $$name.lock $$name.in; done
 
 .PHONY: generate
 generate: dev ## Write what is generated: CRDs, RBAC, API reference, registry tables

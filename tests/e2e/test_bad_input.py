@@ -33,7 +33,7 @@ def job(**spec: Any) -> dict[str, Any]:
             {"accelerators": {"pool": "gpus"}}, "PoolNotFound", ["gpus", "gpu"], id="a pool that does not exist"
         ),
         pytest.param(
-            {"accelerators": {"pool": "gpu", "perPod": 16}},
+            {"accelerators": {"pool": "gpu", "perPod": 16}, "training": {"steps": 1, "batchSize": 64}},
             "PoolTooSmall",
             ["16", "gpu", "4"],
             id="more than any pool has",
