@@ -10,7 +10,7 @@ import pytest
 from tables import table
 
 from hostler.local.errors import ConfigError
-from hostler.local.spec import SIMULATED_ANNOTATION, default_spec, load_spec, parse_quantity, parse_spec
+from hostler.local.spec import SIMULATED_ANNOTATION, check_types, default_spec, load_spec, parse_quantity, parse_spec
 
 NODE: dict[str, Any] = {"name": "gpu-0"}
 
@@ -97,3 +97,18 @@ def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("text", "want"), [("2", 2), ("500m", 0.5), ("1Gi", 2**30), ("1.5G", 1.5e9)])
 def test_quantities(text: str, want: float) -> None:
     assert parse_quantity(text) == want
+
+
+def test_a_type_that_the_registry_does_not_have_is_answered_with_near_ones(tmp_path: Path) -> None:
+    file = tmp_path / "nodes.yaml"
+    file.write_text("nodes: [{name: a}, {name: b, accelerators: [{type: nvidia-a100, count: 1}]}]")
+    with pytest.raises(
+        ConfigError, match=r"nodes\[1\]\.accelerators\[0\]\.type: unknown .*: did you mean nvidia-a100-80"
+    ):
+        load_spec(file)
+
+
+def test_the_default_asks_for_types_that_exist() -> None:
+    from hostler.accelerators import accelerators
+
+    check_types(default_spec(), known=accelerators().keys(), source="default")
