@@ -16,7 +16,7 @@ from hostler.local import kind
 from hostler.local.errors import ConfigError, LocalClusterError
 from hostler.local.kubeapi import KubeApi
 from hostler.local.naming import DEFAULT_NAME, Names, names_of
-from hostler.local.native import cleanup
+from hostler.local.native import cleanup, preflight
 from hostler.local.native.provider import NativeCluster, ready_nodes
 from hostler.local.spec import ClusterSpec, default_spec
 from hostler.local.stages import Stages
@@ -85,6 +85,9 @@ def up(
     """Bring a cluster up, or find it running; raises LocalClusterError and leaves nothing half-made."""
     names, spec, stages = names_of(name), spec or default_spec(), stages or Stages()
     chosen = choose_provider(provider)
+    if chosen == "native":
+        # Before the lock, whose file an ordinary user may not be able to write.
+        preflight.check_machine()
     with locked(names):
         _refuse_change_of_provider(names, chosen)
         if chosen == "kind":

@@ -149,7 +149,9 @@ class Names:
 
 
 def state_root() -> Path:
-    return Path(os.environ.get("HOSTLER_STATE_DIR") or "/var/lib/hostler")
+    """Where clusters live; users without root have kind clusters only, in their own directory."""
+    default = Path("/var/lib/hostler") if os.geteuid() == 0 else Path.home() / ".local" / "state" / "hostler"
+    return Path(os.environ.get("HOSTLER_STATE_DIR") or default)
 
 
 def cache_root() -> Path:

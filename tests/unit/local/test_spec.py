@@ -103,12 +103,10 @@ def test_a_type_that_the_registry_does_not_have_is_answered_with_near_ones(tmp_p
     file = tmp_path / "nodes.yaml"
     file.write_text("nodes: [{name: a}, {name: b, accelerators: [{type: nvidia-a100, count: 1}]}]")
     with pytest.raises(
-        ConfigError, match=r"nodes\[1\]\.accelerators\[0\]\.type: unknown .*: did you mean nvidia-a100-80"
+        ConfigError, match=r"nodes\[1\]\.accelerators\[0\]\.type: unknown .* did you mean .*nvidia-a100-80"
     ):
         load_spec(file)
 
 
 def test_the_default_asks_for_types_that_exist() -> None:
-    from hostler.accelerators import accelerators
-
-    check_types(default_spec(), known=accelerators().keys(), source="default")
+    check_types(default_spec(), source="default")
