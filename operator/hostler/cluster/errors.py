@@ -70,12 +70,17 @@ _BY_CODE: dict[int, type[ApiError]] = {
     429: TooManyRequests,
 }
 
+_NO_SUCH_FIELD = "failed to create typed patch object"
+"""The API server answers an apply that does not fit the schema with 500, although no repetition can help."""
+
 
 def from_response(code: int, body: Mapping[str, Any] | None, *, what: str, retry_after: str | None = None) -> ApiError:
     """The error for an HTTP answer; ``what`` names the request where the server sent no sentence."""
-    kind = _BY_CODE.get(code, Unavailable if code >= 500 else ApiError)
     found = body or {}
     message = str(found.get("message") or f"{what} was answered with {code}")
+    kind = _BY_CODE.get(code, Unavailable if code >= 500 else ApiError)
+    if message.startswith(_NO_SUCH_FIELD):
+        kind = Invalid
     return kind(message, code=code, reason=str(found.get("reason") or ""), retry_after=_seconds(retry_after, found))
 
 

@@ -49,7 +49,7 @@ class OperatorMetrics:
 
     def __init__(self) -> None:
         # A second series for each counter, which nobody asks for.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         registry = self.registry

@@ -40,6 +40,11 @@ def test_the_code_decides_about_the_type(code: int, want: type[ApiError]) -> Non
     assert (str(error), error.code, error.reason) == ("the server's sentence", code, "Why")
 
 
+def test_an_apply_that_does_not_fit_the_schema_is_invalid_although_the_server_says_500() -> None:
+    message = "failed to create typed patch object (n/s; /v1, Kind=Service): .spec.x: field not declared in schema"
+    assert type(from_response(500, {"message": message, "code": 500}, what="x")) is Invalid
+
+
 def test_without_a_sentence_the_request_is_named() -> None:
     assert str(from_response(503, None, what="GET /x")) == "GET /x was answered with 503"
 
