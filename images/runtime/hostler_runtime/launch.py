@@ -33,11 +33,14 @@ from hostler_runtime.memory import MemoryWitness
 
 TERMINATION_LOG = "/dev/termination-log"
 NAME_TIMEOUT_SECONDS = 300.0
-WORKER_DEFAULTS = {
-    # Without the last two, libraries print advice for people at a terminal.
+DEFAULTS = {
     "HF_HUB_OFFLINE": "1",
+    # torchrun has a default for the port only where it has one for the address.
+    "PET_MASTER_PORT": "29500",
     "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
     "TOKENIZERS_PARALLELISM": "true",
+    # Without these, libraries print advice for people at a terminal.
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
     "TRANSFORMERS_VERBOSITY": "error",
     "PYTHONWARNINGS": "ignore",
 }
@@ -55,7 +58,7 @@ def main() -> int:
     # A container's first process ignores signals it has no handler for.
     signal.signal(signal.SIGTERM, _interrupt)
     environ = dict(os.environ)
-    for name, value in WORKER_DEFAULTS.items():
+    for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     with tempfile.TemporaryDirectory(prefix="hostler-outcome-") as directory:
         os.environ[OUTCOME_VARIABLE] = directory
