@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from hostler.local import ClusterHandle, ClusterSpec, default_spec, down, up
+from hostler.local.cluster import Provider, choose_provider
 from hostler.local.naming import state_root
 
 _SLOTS = 16
@@ -38,15 +39,23 @@ def reserved_name(kind: str) -> Iterator[str]:
     raise RuntimeError(f"{_SLOTS} test sessions of {kind!r} are running: end some")
 
 
+def provider() -> Provider:
+    """kind where a Docker engine answers, native elsewhere; `HOSTLER_TEST_PROVIDER` forces one."""
+    return choose_provider(os.environ.get("HOSTLER_TEST_PROVIDER", "auto"))
+
+
 @contextmanager
 def running(kind: str, *, spec: ClusterSpec | None = None, control_plane_only: bool = False) -> Iterator[ClusterHandle]:
     """A cluster for the time of a block."""
     keep = bool(os.environ.get("HOSTLER_TEST_KEEP"))
+    chosen = provider()
+    # kind knows no control plane without nodes; tests that need none do not mind them.
+    alone = control_plane_only and chosen == "native"
     with reserved_name(kind) as name:
         if not keep:
             down(name)
         try:
-            yield up(name, spec=spec or default_spec(), provider="native", control_plane_only=control_plane_only)
+            yield up(name, spec=spec or default_spec(), provider=chosen, control_plane_only=alone)
         finally:
             if not keep:
                 down(name)
@@ -54,7 +63,7 @@ def running(kind: str, *, spec: ClusterSpec | None = None, control_plane_only: b
 
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[ClusterHandle]:
-    """An API server with its controllers and no node."""
+    """An API server with its controllers; natively without any node."""
     with running("api", control_plane_only=True) as handle:
         yield handle
 

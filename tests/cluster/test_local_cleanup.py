@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from clusters import reserved_name
+from clusters import provider, reserved_name
 from podmaker import pod, wait_until
 
 from hostler.local import ClusterHandle, ClusterSpec, LocalClusterError, NodeSpec, down, handle, load_image, status, up
@@ -23,6 +23,10 @@ from hostler.local.images import build
 from hostler.local.naming import Names, names_of
 from hostler.local.native import cgroups, cleanup
 from hostler.local.native.processes import Launcher
+
+pytestmark = pytest.mark.skipif(
+    provider() != "native", reason="kind cleans up after itself; this is the native provider"
+)
 
 SMALL = ClusterSpec(nodes=(NodeSpec(name="only"),))
 

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from clusters import provider
 from podmaker import pod, wait_until
 
 from hostler.local import ClusterHandle, LocalClusterError, default_spec, load_image
-from hostler.local.images import build
+from hostler.local.images import ensure_loaded
 from hostler.local.naming import names_of
+
+native_only = pytest.mark.skipif(provider() != "native", reason="the native provider promises this, kind does not")
 
 NODES = [node.name for node in default_spec().nodes]
 NAMESPACE = "local-cluster"
@@ -21,9 +24,7 @@ SERVE = ("python3", "-m", "http.server", "8000", "--directory", "/data")
 
 @pytest.fixture(scope="module")
 def image(cluster: ClusterHandle) -> str:
-    reference = build(["base"])["base"]
-    load_image(cluster.name, reference)
-    return reference
+    return ensure_loaded(cluster.name, ["base"])["base"]
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +76,10 @@ import json, socket
 print(json.dumps([sorted({{a[4][0] for a in socket.getaddrinfo(name, 80)}}) for name in {names!r}]))
 """
     found = json.loads(python(world, node, program))
-    cluster_names = names_of(world.name)
     assert len(found[2]) == len(NODES), "a headless Service resolves to its pods"
     assert found[0] == found[1]
     assert found[3][0] in found[2]
-    assert found[4] == [str(cluster_names.api_service_ip)]
+    assert found[4] == [str(names_of(world.name).api_service_ip)]
 
 
 @pytest.mark.parametrize("node", NODES)
@@ -91,12 +91,14 @@ print({urllib.request.urlopen("http://web/", timeout=10).status for _ in range(1
     assert python(world, node, program) == "{200}"
 
 
+@native_only
 def test_pods_and_services_are_reachable_from_the_machine(world: ClusterHandle) -> None:
     address = world.kubectl("-n", NAMESPACE, "get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
     with urllib.request.urlopen(f"http://{address}/", timeout=10) as answer:
         assert answer.status == 200
 
 
+@native_only
 def test_pods_of_two_nodes_and_users_write_to_one_claim(world: ClusterHandle) -> None:
     write = "import os; open('/data/from-gpu', 'w').write('hello'); print(os.getuid(), os.stat('/data').st_gid)"
     assert python(world, "gpu-0", write) == "1234 2000", "the volume belongs to fsGroup"
@@ -104,6 +106,7 @@ def test_pods_of_two_nodes_and_users_write_to_one_claim(world: ClusterHandle) ->
     assert python(world, "ipu-0", "import os; print(oct(os.stat('/data/from-gpu').st_gid))") == oct(2000)
 
 
+@native_only
 def test_a_deleted_claim_takes_its_data_along(world: ClusterHandle) -> None:
     claim = {
         "apiVersion": "v1",
@@ -134,6 +137,7 @@ def test_nodes_carry_what_their_description_says(cluster: ClusterHandle) -> None
         assert node.annotations().items() <= metadata["annotations"].items()
 
 
+@native_only
 def test_metrics_of_containers_name_pod_and_container(world: ClusterHandle) -> None:
     def named() -> bool:
         text = world.kubectl("get", "--raw", "/api/v1/nodes/gpu-0/proxy/metrics/cadvisor")
@@ -143,6 +147,7 @@ def test_metrics_of_containers_name_pod_and_container(world: ClusterHandle) -> N
     wait_until(named, what="cAdvisor to name the container", timeout=45)
 
 
+@native_only
 def test_an_image_is_imported_once(cluster: ClusterHandle, image: str) -> None:
     assert load_image(cluster.name, image) == [], "every node has it already"
 
