@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,9 @@ PACKAGES: dict[str, str] = {
     "zstd": "zstd",
 }
 """Debian's package for each program; an absolute path is looked for as it stands."""
+
+WHEEL_PACKAGES: dict[str, str] = {"g++": "g++", "readelf": "binutils"}
+"""What turning PyPI's torch into a CPU build needs: a linker, the C++ library to link with, and a look into ELF."""
 
 
 @dataclass(frozen=True)
@@ -129,14 +132,14 @@ def docker_engine() -> bool:
         return False
 
 
-def missing_packages(find: Callable[[str], str | None] = which) -> list[str]:
+def missing_packages(find: Callable[[str], str | None] = which, *, needed: Mapping[str, str] = PACKAGES) -> list[str]:
     """Debian packages whose programs are not there."""
-    return sorted({package for program, package in PACKAGES.items() if find(program) is None})
+    return sorted({package for program, package in needed.items() if find(program) is None})
 
 
-def ensure_packages(note: Note) -> None:
+def ensure_packages(note: Note, *, needed: Mapping[str, str] = PACKAGES) -> None:
     """Install what is missing with apt; says what it installs."""
-    missing = missing_packages()
+    missing = missing_packages(needed=needed)
     if not missing:
         return
     if shutil.which("apt-get") is None:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hostler.local.errors import LocalClusterError
+from hostler.local.tools import WHEEL_PACKAGES, ensure_packages
 from hostler.local.torchwheel.errors import TorchWheelError
 from hostler.local.torchwheel.fetch import fetch_from_index, fetch_pinned, pinned_sha256
 from hostler.local.torchwheel.pins import TORCH_VERSION
@@ -65,6 +67,10 @@ def _make(request: WheelRequest, *, work: Path) -> Path:
         directory.mkdir()
     if request.index_url:
         return fetch_from_index(request.index_url, python=request.python, into=download)
+    try:
+        ensure_packages(print, needed=WHEEL_PACKAGES)
+    except LocalClusterError as error:
+        raise TorchWheelError(str(error)) from error
     return repack(fetch_pinned(python=request.python, into=download), output=output, scratch=scratch)
 
 
