@@ -1,9 +1,10 @@
-"""The metrics reference as Markdown: what each series of ``hostler_contract.metrics`` means."""
+"""The metrics reference as Markdown: what each series of ``hostler_contract`` and of the operator means."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hostler.metrics import names
 from hostler_contract import metrics
 
 
@@ -124,7 +125,51 @@ _EXPORTER = _Section(
     ),
 )
 
-_SECTIONS = (_SERVING, _TRAINING, _ACCELERATORS, _SIMULATOR, _EXPORTER)
+_DOMAIN = _Section(
+    title="Jobs, services and pools",
+    text="Published by the leading operator on port 8080; a standby shows none, so sums over replicas are right.",
+    labels=(),
+    series=(
+        _gauge(names.TRAINING_JOBS, "TrainingJobs by the reason of their Ready condition.", "state"),
+        _gauge(names.INFERENCE_SERVICES, "InferenceServices by the reason of their Ready condition.", "state"),
+        _gauge(names.POOL_CAPACITY, "Accelerators of a pool, healthy or not.", "pool", "type"),
+        _gauge(names.POOL_IN_USE, "Accelerators of a pool that pods hold.", "pool", "type"),
+        _gauge(names.POOL_UNHEALTHY, "Accelerators of a pool that exist but cannot be allocated.", "pool", "type"),
+    ),
+)
+
+_OPERATOR = _Section(
+    title="The operator about itself",
+    text="Published by every replica of the operator on port 8080. No label names an object.",
+    labels=(),
+    series=(
+        _gauge(names.LEADER, "1 while this replica holds the Lease, else 0."),
+        _gauge(names.QUEUE_DEPTH, "Keys that wait for a worker."),
+        _counter(names.QUEUE_ADDS, "Keys that came into line."),
+        _histogram(names.QUEUE_LATENCY, "Seconds in line.", names.SHORT_BUCKETS),
+        _histogram(names.QUEUE_WORK, "Seconds in a worker's hands.", names.SHORT_BUCKETS),
+        _counter(names.QUEUE_RETRIES, "Keys that come back because of a failure."),
+        _counter(
+            names.RECONCILES, "Finished reconciles (`success`, `conflict`, `error`, `timeout`).", "kind", "result"
+        ),
+        _histogram(names.RECONCILE_DURATION, "Seconds of a reconcile.", names.SHORT_BUCKETS, "kind"),
+        _counter(
+            names.API_REQUESTS, "Requests to the API server; `code` is a status, `timeout` or `error`.", "verb", "code"
+        ),
+        _histogram(names.API_DURATION, "Seconds until the API server's answer.", names.SHORT_BUCKETS, "verb"),
+        _counter(names.WRITES_SKIPPED, "Writes that would have changed nothing and were not made.", "verb"),
+        _counter(names.EVENTS_DROPPED, "Events that were not written."),
+        _gauge(
+            names.WATCH_AGE, "Seconds since a watch last said anything; above 120 the replica is restarted.", "kind"
+        ),
+        _counter(names.WATCH_RESTARTS, "Watches that had to begin with a new list.", "kind"),
+        _gauge(names.STORE_OBJECTS, "Objects in the cache.", "kind"),
+        _counter(names.SWEEP_DELETIONS, "Deletions that no watch had told and a full list found.", "kind"),
+        _gauge(names.LOOP_LAG, "Longest delay of the event loop in the last half minute, in seconds."),
+    ),
+)
+
+_SECTIONS = (_SERVING, _TRAINING, _ACCELERATORS, _SIMULATOR, _EXPORTER, _DOMAIN, _OPERATOR)
 
 _INTRO = """\
 # Metrics
@@ -137,7 +182,8 @@ durations are in base units; a series that cannot be known is absent.
 def render_reference() -> str:
     """The whole page. Raises :class:`UndescribedMetricError` when it and the contract disagree."""
     explained = {series.name for section in _SECTIONS for series in section.series}
-    constants = {name: value for name, value in vars(metrics).items() if name.isupper() and isinstance(value, str)}
+    both = vars(metrics) | vars(names)
+    constants = {name: value for name, value in both.items() if name.isupper() and isinstance(value, str)}
     published = {value for value in constants.values() if value.startswith("hostler_")}
     if different := explained ^ published:
         raise UndescribedMetricError(different)
@@ -145,7 +191,7 @@ def render_reference() -> str:
 
 
 def _section(section: _Section) -> str:
-    labels = ", ".join(f"`{label}`" for label in section.labels)
+    labels = ", ".join(f"`{label}`" for label in section.labels) or "none in common"
     lines = [
         f"## {section.title}\n",
         f"{section.text}\n",
