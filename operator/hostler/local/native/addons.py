@@ -1,4 +1,4 @@
-"""Objects that every native cluster starts with: the DNS Service and the default StorageClass."""
+"""Objects that every native cluster starts with: the DNS Service, the default StorageClass, the nodes' role."""
 
 from __future__ import annotations
 
@@ -61,10 +61,26 @@ def storage_class() -> Json:
     }
 
 
+def node_role() -> Json:
+    """Let kubelets read what pods refer to by role as well.
+
+    The node authorizer learns of a new pod a moment after the kubelet does. A kubelet that asks for the pod's claim
+    within that moment is refused and comes back only some 15 s later.
+    """
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "hostler-local:nodes"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:node"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:nodes"}],
+    }
+
+
 def everything(names: Names) -> dict[str, Json]:
     """Each object by the path it is applied to."""
     return {
         "/api/v1/namespaces/kube-system/services/kube-dns": dns_service(names),
         "/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices/kube-dns": dns_endpoints(names),
+        "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/hostler-local:nodes": node_role(),
         f"/apis/storage.k8s.io/v1/storageclasses/{STORAGE_CLASS}": storage_class(),
     }
