@@ -5,6 +5,7 @@ A node gets an image as a tar of the parts that it lacks, made on the fly.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import tarfile
@@ -18,6 +19,7 @@ from hostler.local.naming import cache_root
 
 Json = dict[str, Any]
 _REFERENCE = "org.opencontainers.image.ref.name"
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONTAINERD_NAME = "io.containerd.image.name"
 
 
@@ -58,18 +60,60 @@ class Layout:
 
     def digests(self, reference: str) -> list[str]:
         """Manifest, configuration and layers of an image."""
+        manifest = self.manifest(reference)
+        parts = [manifest["config"], *manifest["layers"]]
+        return [self._required(reference)["digest"], *(part["digest"] for part in parts)]
+
+    def _required(self, reference: str) -> Json:
         entry = self._entry(reference)
         if entry is None:
             raise ImageError(f"image {reference} was not exported", way_out="run `hostler local build`")
-        manifest = json.loads(self._blob(entry["digest"]).read_text())
-        parts = [manifest["config"], *manifest["layers"]]
-        return [entry["digest"], *(part["digest"] for part in parts)]
+        return entry
+
+    def manifest(self, reference: str) -> Json:
+        found: Json = json.loads(self._blob(self._required(reference)["digest"]).read_text())
+        return found
+
+    def configuration(self, reference: str) -> Json:
+        found: Json = json.loads(self._blob(self.manifest(reference)["config"]["digest"]).read_text())
+        return found
+
+    def add_file(self, file: Path, *, media_type: str) -> Json:
+        """Move a file in as a blob; returns its descriptor."""
+        with file.open("rb") as content:
+            digest = f"sha256:{hashlib.file_digest(content, 'sha256').hexdigest()}"
+        size = file.stat().st_size
+        file.rename(self._blob(digest))
+        return {"mediaType": media_type, "digest": digest, "size": size}
+
+    def add_image(self, reference: str, *, config: Json, layers: Sequence[Json]) -> None:
+        """Write configuration and manifest, and name them; replaces an image of the same name."""
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": _MANIFEST,
+            "config": self._add_json(config, media_type="application/vnd.oci.image.config.v1+json"),
+            "layers": list(layers),
+        }
+        entry = self._add_json(manifest, media_type=_MANIFEST)
+        entry["annotations"] = {_REFERENCE: reference}
+        index = self._index()
+        others = [one for one in index["manifests"] if one.get("annotations", {}).get(_REFERENCE) != reference]
+        self._write_index({"schemaVersion": 2, **index, "manifests": [*others, entry]})
+
+    def _add_json(self, content: Json, *, media_type: str) -> Json:
+        partial = self.directory / "json.partial"
+        partial.write_text(json.dumps(content))
+        return self.add_file(partial, media_type=media_type)
+
+    def _write_index(self, index: Json) -> None:
+        partial = self.directory / "index.json.partial"
+        partial.write_text(json.dumps(index))
+        partial.rename(self.directory / "index.json")
 
     def write_archive(self, reference: str, target: IO[bytes], *, without: Collection[str] = ()) -> None:
         """Write the image as a tar stream, leaving out blobs the receiver has already."""
-        entry = self._entry(reference)
+        entry = self._required(reference)
         digests = self.digests(reference)
-        assert entry is not None
         named = {**entry, "annotations": {_CONTAINERD_NAME: reference}}
         index = json.dumps({"schemaVersion": 2, "manifests": [named]}).encode()
         with tarfile.open(fileobj=target, mode="w|") as tar:
@@ -94,9 +138,7 @@ class Layout:
         index["manifests"] = [
             entry for entry in index["manifests"] if entry.get("annotations", {}).get(_REFERENCE) not in dropped
         ]
-        partial = self.directory / "index.json.partial"
-        partial.write_text(json.dumps(index))
-        partial.rename(self.directory / "index.json")
+        self._write_index(index)
         needed = {digest for reference in self.references() for digest in self.digests(reference)}
         for blob in (self.directory / "blobs" / "sha256").iterdir():
             if f"sha256:{blob.name}" not in needed:

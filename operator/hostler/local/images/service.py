@@ -17,6 +17,7 @@ from hostler.local.cluster import handle, load_archive, load_image
 from hostler.local.errors import ImageError
 from hostler.local.images import builders, rootfs
 from hostler.local.images.builders import Build
+from hostler.local.images.export import configuration_of, export_on_parent, mounted
 from hostler.local.images.table import (
     DOCKER_BASE,
     IMAGES,
@@ -61,6 +62,9 @@ def build(
         snapshot = Path(scratch)
         for spec in chain.values():
             copy_inputs(spec, source=source_root(), target=snapshot)
+        if builder == "buildah":
+            # Working containers, with their mounts, of a build that was killed.
+            subprocess.run([*_store(), "rm", "--all"], capture_output=True, check=False)
         work = _Work(builder, snapshot, stages)
         made = {name: work.ensure(spec) for name, spec in chain.items()}
         if builder == "buildah":
@@ -108,7 +112,17 @@ class _Work:
             mounted = pip_config if spec.parent else None
             _run(builders.buildah_build(one, store=_store(), pip_config=mounted, environ=os.environ))
         note("exporting")
-        _run(builders.buildah_export(wanted, store=_store(), layout=exported().directory))
+        _export(wanted, parent=parent if spec.parent else None)
+
+
+def _export(wanted: str, *, parent: str | None) -> None:
+    store, layout = _store(), exported()
+    if parent is None:
+        _run(builders.buildah_export(wanted, store=store, layout=layout.directory))
+        return
+    with mounted(store, [parent, wanted]) as (lower, upper):
+        configuration = configuration_of(store, wanted)
+        export_on_parent(wanted, parent=parent, layout=layout, configuration=configuration, trees=(lower, upper))
 
 
 def _prune() -> None:

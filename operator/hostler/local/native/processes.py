@@ -39,7 +39,7 @@ def environment(names: Names) -> dict[str, str]:
     """A small environment: proxies and credentials of the caller's shell have no place in the cluster."""
     return {
         "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
-        "HOME": "/root",
+        "HOME": str(names.run),
         MARKER_VARIABLE: str(names.state),
     }
 
