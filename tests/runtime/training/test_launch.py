@@ -25,10 +25,10 @@ def weights(job: JobConfig) -> dict[str, torch.Tensor]:
 
 
 def assert_close(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
-    """Equal but for the order in which floating-point numbers were added."""
+    """Equal but for the order in which floating-point numbers were added; one step moves a weight by 3e-4 or more."""
     assert found.keys() == wanted.keys()
     for name, tensor in wanted.items():
-        torch.testing.assert_close(found[name], tensor, rtol=1e-3, atol=2e-5, msg=lambda text, name=name: name + text)
+        torch.testing.assert_close(found[name], tensor, rtol=1e-3, atol=1e-4, msg=lambda text, name=name: name + text)
 
 
 def moved(job: JobConfig, workspace: Path) -> JobConfig:
