@@ -1,15 +1,70 @@
-"""A cluster with two pools and some text, and the controllers on it."""
+"""Controllers on a cluster in memory, and a small one to begin with."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from builders import make_pool
-from fakes import Bench
+from fakes import CLUSTER_SCOPED, FakeCluster, FakeProgress, FakeReader, FakeWriter
 
 from hostler.controllers.all import build_controllers
+from hostler.controllers.ports import Controller, Key, Outcome
 from hostler.controllers.settings import Settings
+
+Object = dict[str, Any]
 
 GPU, IPU = "nvidia.com/gpu", "c600.graphcore.ai/ipu"
 SETTINGS = Settings(train_image="registry/train:1", serve_image="registry/serve:1")
+
+
+class Bench:
+    """Controllers on a cluster in memory; ``settle`` reconciles everything until nothing changes."""
+
+    def __init__(self, *, build: Any, settings: Any, cluster: FakeCluster | None = None) -> None:
+        self.cluster = cluster or FakeCluster()
+        self.writer = FakeWriter(self.cluster)
+        self.progress = FakeProgress()
+        self._build = build
+        self._settings = settings
+        self.controllers: dict[str, Controller] = {}
+        self.restart()
+
+    def restart(self, *, settings: Any = None) -> None:
+        """A new process: nothing is remembered."""
+        self._settings = settings or self._settings
+        self.reader = FakeReader(self.cluster)
+        found = self._build(self.reader, self.writer, self.cluster.clock, self.progress, self._settings)
+        self.controllers = {controller.kind: controller for controller in found}
+
+    async def reconcile(self, kind: str, name: str, *, namespace: str = "default") -> Outcome:
+        """One look at one object."""
+        return await self.controllers[kind].reconcile(Key(kind, "" if kind in CLUSTER_SCOPED else namespace, name))
+
+    async def settle(self, *, rounds: int = 10) -> None:
+        """Look at everything until a whole round writes nothing."""
+        for _ in range(rounds):
+            before = len(self.writer.writes)
+            for key in self.keys():
+                await self.controllers[key.kind].reconcile(key)
+            if len(self.writer.writes) == before:
+                return
+        raise AssertionError(f"no rest after {rounds} rounds: {self.writer.writes[-10:]}")
+
+    def keys(self) -> list[Key]:
+        """Every object of ours."""
+        return [Key(*key) for kind in self.controllers for key in sorted(self.cluster.objects) if key[0] == kind]
+
+    def status(self, kind: str, name: str) -> Object:
+        """The status of an object."""
+        found: Object = self.cluster.object(kind, name).get("status") or {}
+        return found
+
+    def condition(self, kind: str, name: str, condition: str) -> tuple[str, str, str]:
+        """Status, reason and message of a condition."""
+        for found in self.status(kind, name).get("conditions", ()):
+            if found["type"] == condition:
+                return found["status"], found["reason"], found["message"]
+        raise AssertionError(f"{kind} {name} has no condition {condition}: {self.status(kind, name)}")
 
 
 def make_bench() -> Bench:

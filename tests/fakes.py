@@ -14,11 +14,10 @@ from typing import Any
 
 from hostler.cluster.errors import ApiError, Conflict, Invalid, Taken
 from hostler.cluster.matching import satisfied, stamped
-from hostler.controllers.ports import Controller, Key, Outcome
 from hostler_contract import Progress, Result
 
 Object = dict[str, Any]
-_CLUSTER_SCOPED = frozenset({"AcceleratorPool", "ClusterModel", "Node"})
+CLUSTER_SCOPED = frozenset({"AcceleratorPool", "ClusterModel", "Node"})
 UNWATCHED = frozenset({"ConfigMap"})
 
 
@@ -97,11 +96,11 @@ class FakeCluster:
 
     def object(self, kind: str, name: str, *, namespace: str = "default") -> Object:
         """One object, which must exist."""
-        return self.objects[kind, "" if kind in _CLUSTER_SCOPED else namespace, name]
+        return self.objects[kind, "" if kind in CLUSTER_SCOPED else namespace, name]
 
     def find(self, kind: str, name: str, *, namespace: str = "default") -> Object | None:
         """One object, or None."""
-        return self.objects.get((kind, "" if kind in _CLUSTER_SCOPED else namespace, name))
+        return self.objects.get((kind, "" if kind in CLUSTER_SCOPED else namespace, name))
 
     def all(self, kind: str) -> list[Object]:
         """Every object of a kind, by name."""
@@ -294,6 +293,8 @@ class FakeReader:
 
     def __init__(self, cluster: FakeCluster) -> None:
         self._cluster = cluster
+        self.asked = 0
+        """Live reads so far."""
 
     def get(self, kind: str, *, namespace: str = "", name: str) -> Object | None:
         self._refuse_unwatched(kind)
@@ -305,6 +306,7 @@ class FakeReader:
         return list(self._listed(kind, namespace, labels or {}))
 
     async def live(self, kind: str, *, namespace: str = "", name: str) -> Object | None:
+        self.asked += 1
         return copy.deepcopy(self._cluster.objects.get((kind, namespace, name)))
 
     def _listed(self, kind: str, namespace: str | None, labels: Mapping[str, str]) -> Iterator[Object]:
@@ -377,58 +379,9 @@ class FakeWriter:
             raise Crash
 
 
-class Bench:
-    """Controllers on a cluster in memory; ``settle`` reconciles everything until nothing changes."""
-
-    def __init__(self, *, build: Any, settings: Any, cluster: FakeCluster | None = None) -> None:
-        self.cluster = cluster or FakeCluster()
-        self.writer = FakeWriter(self.cluster)
-        self.progress = FakeProgress()
-        self._build = build
-        self._settings = settings
-        self.controllers: dict[str, Controller] = {}
-        self.restart()
-
-    def restart(self, *, settings: Any = None) -> None:
-        """A new process: nothing is remembered."""
-        self._settings = settings or self._settings
-        found = self._build(FakeReader(self.cluster), self.writer, self.cluster.clock, self.progress, self._settings)
-        self.controllers = {controller.kind: controller for controller in found}
-
-    async def reconcile(self, kind: str, name: str, *, namespace: str = "default") -> Outcome:
-        """One look at one object."""
-        return await self.controllers[kind].reconcile(Key(kind, "" if kind in _CLUSTER_SCOPED else namespace, name))
-
-    async def settle(self, *, rounds: int = 10) -> None:
-        """Look at everything until a whole round writes nothing."""
-        for _ in range(rounds):
-            before = len(self.writer.writes)
-            for key in self.keys():
-                await self.controllers[key.kind].reconcile(key)
-            if len(self.writer.writes) == before:
-                return
-        raise AssertionError(f"no rest after {rounds} rounds: {self.writer.writes[-10:]}")
-
-    def keys(self) -> list[Key]:
-        """Every object of ours."""
-        return [Key(*key) for kind in self.controllers for key in sorted(self.cluster.objects) if key[0] == kind]
-
-    def status(self, kind: str, name: str) -> Object:
-        """The status of an object."""
-        found: Object = self.cluster.object(kind, name).get("status") or {}
-        return found
-
-    def condition(self, kind: str, name: str, condition: str) -> tuple[str, str, str]:
-        """Status, reason and message of a condition."""
-        for found in self.status(kind, name).get("conditions", ()):
-            if found["type"] == condition:
-                return found["status"], found["reason"], found["message"]
-        raise AssertionError(f"{kind} {name} has no condition {condition}: {self.status(kind, name)}")
-
-
 def _key(obj: Object) -> tuple[str, str, str]:
     kind, metadata = obj["kind"], obj["metadata"]
-    return kind, "" if kind in _CLUSTER_SCOPED else metadata.get("namespace", "default"), metadata["name"]
+    return kind, "" if kind in CLUSTER_SCOPED else metadata.get("namespace", "default"), metadata["name"]
 
 
 def _refuse_strangers(found: Object, body: Object) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from bench import Bench
 from builders import make_training_job
-from fakes import Bench
 
 from hostler_contract import ArtifactFacts, ErrorReason, Progress, Result
 from hostler_contract.progress import Stage

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from bench import make_bench
-from fakes import Bench
+from bench import Bench, make_bench
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from bench import make_bench
+from bench import Bench, make_bench
 from builders import make_inference_service, make_training_job
-from fakes import Bench, Crash
+from fakes import Crash
 from world import failure, success
 
 from hostler.controllers.inferenceservice.observed import config_name

@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bench import IPU, SETTINGS
+from bench import IPU, SETTINGS, Bench
 from builders import make_cluster_model, make_inference_service, make_model, make_pool
-from fakes import Bench
 from tables import table
 from world import failure
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench import GPU
+from bench import GPU, Bench
 from builders import make_cluster_model, make_model, make_pool
-from fakes import Bench
 from tables import table
 
 Spec = dict[str, Any]

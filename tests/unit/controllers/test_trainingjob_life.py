@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from bench import Bench
 from builders import make_model, make_training_job
-from fakes import Bench
 from tables import table
 from world import completed, failed, failure, jobs, progress, running, states, submitted, success
 
@@ -421,3 +421,12 @@ async def test_events_tell_of_changes_only(bench: Bench) -> None:
         ("ArtifactsAvailable", False),
         ("Succeeded", False),
     ]
+
+
+async def test_a_job_that_has_ended_asks_the_server_nothing(bench: Bench) -> None:
+    await running(bench)
+    await completed(bench)
+    bench.cluster.remove(bench.cluster.object("Job", "tiny-0"))
+    asked = bench.reader.asked
+    await bench.settle()
+    assert bench.reader.asked == asked

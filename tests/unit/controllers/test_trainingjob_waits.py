@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench import GPU
+from bench import GPU, Bench
 from builders import make_model, make_pool, make_training_job, make_transformer
-from fakes import Bench
 from tables import table
 from world import jobs, running, states, submitted
 

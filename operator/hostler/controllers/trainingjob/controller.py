@@ -15,7 +15,7 @@ from hostler.controllers.ports import Clock, Key, Object, Outcome, ProgressReade
 from hostler.controllers.said import change, conditions
 from hostler.controllers.settings import Settings
 from hostler.controllers.trainingjob import wording
-from hostler.controllers.trainingjob.decide import Decision, decide, ended
+from hostler.controllers.trainingjob.decide import Decision, decide
 from hostler.controllers.trainingjob.gather import Gatherer
 from hostler.controllers.trainingjob.observed import AttemptState, Observed
 from hostler.controllers.validity import invalid_spec_sentence
@@ -83,7 +83,7 @@ class TrainingJobController:
 
     async def _read_progress(self, key: Key, seen: Observed) -> Progress | None:
         attempt = seen.newest
-        if attempt is None or attempt.state is not AttemptState.LIVE or ended(seen):
+        if attempt is None or attempt.state is not AttemptState.LIVE or seen.ended:
             self._asked.pop(key, None)
             return None
         first = next((pod for pod in attempt.pods if read.index(pod) == 0 and read.is_running(pod)), None)

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hostler.api.common import Failure
-from hostler.api.conditions import is_true
-from hostler.api.trainingjob import Placement, TrainingCondition, TrainingReason
+from hostler.api.trainingjob import Placement, TrainingReason
 from hostler.controllers.plan import Plan
 from hostler.controllers.ports import Object
 from hostler.controllers.settings import Settings
@@ -42,7 +41,7 @@ class Decision:
 
 def decide(seen: Observed, *, now: str, settings: Settings) -> Decision:
     """One look, one decision."""
-    if ended(seen):
+    if seen.ended:
         return Decision(plan=plan_of(seen, Report(), now=now))
     newest = seen.newest
     if newest is None or newest.number < _remembered(seen):
@@ -55,12 +54,6 @@ def decide(seen: Observed, *, now: str, settings: Settings) -> Decision:
     if seen.spec.suspend:
         return _suspended(seen, now=now)
     return Decision(plan=_live(seen, newest, now=now, settings=settings))
-
-
-def ended(seen: Observed) -> bool:
-    """Whether the job has succeeded, or failed for good. Neither is ever taken back."""
-    found = seen.status.conditions
-    return is_true(found, TrainingCondition.SUCCEEDED) or is_true(found, TrainingCondition.STALLED)
 
 
 def restarts(seen: Observed) -> int:

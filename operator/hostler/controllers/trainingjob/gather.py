@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from hostler.api.common import Source
@@ -34,24 +35,34 @@ class Gatherer:
         spec = TrainingJobSpec.model_validate(job["spec"])
         status = TrainingJobStatus.model_validate(job.get("status") or {})
         name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
-        pods = self._reader.list("Pod", namespace=namespace, labels={naming.TRAINING_JOB: name})
-        attempts = await self._attempts(job, status, pods)
-        unended = tuple(pod for pod in pods if not read.is_terminal(pod))
-        live = bool(attempts) and attempts[-1].state is AttemptState.LIVE
-        return Observed(
+        seen = Observed(
             job=job,
             spec=spec,
             status=status,
+            pool=lambda: self._pool(spec, namespace=namespace, name=name),
+            promised=lambda number: self._promised(namespace, name, number),
+        )
+        # Most jobs of a cluster have ended; they must cost nothing.
+        return seen if seen.ended else await self._under_way(seen)
+
+    async def _under_way(self, seen: Observed) -> Observed:
+        name, namespace, spec = seen.name, seen.namespace, seen.spec
+        pods = self._reader.list("Pod", namespace=namespace, labels={naming.TRAINING_JOB: name})
+        attempts = await self._attempts(seen.job, seen.status, pods)
+        unended = tuple(pod for pod in pods if not read.is_terminal(pod))
+        newest = attempts[-1] if attempts else None
+        live = newest is not None and newest.state is AttemptState.LIVE
+        begins = not spec.suspend and (newest is None or newest.state is AttemptState.FAILED)
+        return replace(
+            seen,
             attempts=attempts,
             unended=unended,
             unended_on_lost_nodes=self._lost_nodes(unended),
             claim=self._reader.get("PersistentVolumeClaim", namespace=namespace, name=name),
             model=self._reader.get("Model", namespace=namespace, name=model_name(spec, name)),
-            facts=TrainingFacts() if live else await self._facts(job, spec),
-            pool=lambda: self._pool(spec, namespace=namespace, name=name),
-            promised=lambda number: self._promised(namespace, name, number),
-            missing=await self._missing(attempts[-1]) if live else (),
-            obsolete=await self._obsolete(namespace, name, attempts, status),
+            facts=await self._facts(seen.job, spec) if begins else TrainingFacts(),
+            missing=await self._missing(newest) if newest is not None and live else (),
+            obsolete=await self._obsolete(namespace, name, attempts, seen.status),
         )
 
     def _pool(self, spec: TrainingJobSpec, *, namespace: str, name: str) -> PoolChoice:

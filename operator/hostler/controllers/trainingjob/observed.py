@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from hostler.api.trainingjob import TrainingJobSpec, TrainingJobStatus
+from hostler.api.conditions import is_true
+from hostler.api.trainingjob import TrainingCondition, TrainingJobSpec, TrainingJobStatus
 from hostler.controllers.ports import Object
 from hostler.planning.acceptance import PoolChoice, TrainingFacts
 from hostler.planning.demand import Demand
@@ -56,9 +57,9 @@ class Observed:
     job: Object
     spec: TrainingJobSpec
     status: TrainingJobStatus
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[Attempt, ...] = ()
     """By number. A Job of an earlier object of the same name is not among them."""
-    unended: tuple[Object, ...]
+    unended: tuple[Object, ...] = ()
     """Pods under this job's name whose containers may still run, of whichever attempt."""
     unended_on_lost_nodes: tuple[str, ...] = ()
     """Nodes that are not ready and hold such a pod: nobody can confirm its end."""
@@ -96,6 +97,12 @@ class Observed:
     def generation(self) -> int:
         """The spec's generation."""
         return int(self.job["metadata"].get("generation") or 0)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the job has succeeded, or failed for good. Neither is ever taken back."""
+        found = self.status.conditions
+        return is_true(found, TrainingCondition.SUCCEEDED) or is_true(found, TrainingCondition.STALLED)
 
     @property
     def newest(self) -> Attempt | None:
