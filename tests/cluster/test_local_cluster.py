@@ -45,7 +45,7 @@ def world(cluster: ClusterHandle, image: str) -> Iterator[ClusterHandle]:
     cluster.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
     cluster.kubectl("-n", NAMESPACE, "wait", "--for=condition=Ready", "pod", "--all", "--timeout=90s")
     yield cluster
-    cluster.kubectl("delete", "namespace", NAMESPACE, "--timeout=60s")
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
 def service(name: str, **spec: str) -> dict[str, Any]:
