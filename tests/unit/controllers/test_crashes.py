@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import pytest
 from bench import Bench, make_bench
 from builders import make_inference_service, make_training_job
 from fakes import Crash
-from world import failure, success
+from world import failed, failure, running, success
 
 from hostler.controllers.inferenceservice.observed import config_name
 from hostler_contract import ErrorReason
@@ -96,3 +97,28 @@ async def test_a_crash_after_any_write_changes_nothing_in_the_end() -> None:
         bench.writer.crash_after = number
         await scenario(bench)
         assert final(bench) == want, f"after write {number}: {write}"
+
+
+async def test_restarts_are_counted_although_the_process_ends_again_and_again_before_it_writes_them_down() -> None:
+    bench = make_bench()
+    await running(bench)
+    early = bench.status("TrainingJob", "tiny")
+    await failed(bench, result=failure(ErrorReason.INTERNAL))
+    (pod,) = await running(bench, attempt=1)
+    bench.cluster.set_status(bench.cluster.object("TrainingJob", "tiny"), **early)
+    bench.cluster.end(pod, result=failure(ErrorReason.INTERNAL))
+    bench.cluster.finish("tiny-1", "Failed")
+    while bench.cluster.find("Job", "tiny-2") is None:
+        await _one_write(bench)
+    await _one_write(bench)
+    await bench.settle()
+    status = bench.status("TrainingJob", "tiny")
+    assert (status["attempt"], status["restarts"]) == (2, 2)
+
+
+async def _one_write(bench: Bench) -> None:
+    bench.writer.crash_after = len(bench.writer.writes) + 1
+    with pytest.raises(Crash):
+        await bench.reconcile("TrainingJob", "tiny")
+    bench.writer.crash_after = None
+    bench.restart()
