@@ -73,13 +73,9 @@ $(VENV)/.stamp: requirements/dev.lock pyproject.toml
 
 include make/runtime.mk
 
-.PHONY: dev-runtime
-dev-runtime: dev ## Make .venv-runtime, in which training and serving code runs (a CPU build of torch)
-	@$(BIN)/python -m hostler.local.runtimevenv
-
 .PHONY: lock
 lock: dev ## Compile requirements/*.in into lock files with hashes
-	cd requirements && for name in control dev runtime runtime-dev; do ../$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 -o $$name.lock $$name.in; done
+	cd requirements && for name in control dev; do ../$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 -o $$name.lock $$name.in; done
 
 .PHONY: generate
 generate: dev ## Write what is generated: CRDs, RBAC, API reference, registry tables
