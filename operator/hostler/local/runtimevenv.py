@@ -18,7 +18,7 @@ from hostler.local.torchwheel import TorchWheelError, WheelRequest, ensure_wheel
 
 _STAMP = ".hostler-inputs"
 _WARM_UP = (
-    "import torch.distributed.checkpoint.state_dict, torch.distributed.run, fastapi, uvicorn, openai;"
+    "import torch.distributed.checkpoint.state_dict, torch.distributed.run, starlette.applications, uvicorn, openai;"
     "from transformers import AutoModelForCausalLM, GPT2LMHeadModel, LlamaForCausalLM, PreTrainedTokenizerFast"
 )
 
