@@ -10,8 +10,10 @@ from rich.table import Table
 from hostler.demo import install, story
 from hostler.demo.forward import forward
 from hostler.local import LocalClusterError, Stages, up
-from hostler.local.images import ensure_loaded
+from hostler.local.cluster import choose_provider
+from hostler.local.images import ensure_loaded, stale
 from hostler.local.naming import DEFAULT_NAME
+from hostler.local.outstanding import announce, native_work
 
 
 @click.command()
@@ -29,6 +31,8 @@ def demo(name: str, *, provider: str) -> None:
 
 
 def _tell(name: str, *, provider: str, stages: Stages) -> None:
+    if choose_provider(provider) == "native":
+        announce(stages, native_work(images=True, stale_images=stale))
     handle = up(name, provider=provider, stages=stages)
     images = ensure_loaded(name, stages=stages)
     tools = install.Tools(kubectl=handle.program("kubectl"), helm=handle.program("helm"), kubeconfig=handle.kubeconfig)

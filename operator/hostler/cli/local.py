@@ -13,6 +13,7 @@ from rich.console import Console
 from hostler.local import cluster, images, tools
 from hostler.local.errors import LocalClusterError
 from hostler.local.naming import DEFAULT_NAME
+from hostler.local.outstanding import announce, native_work
 from hostler.local.spec import load_spec
 from hostler.local.stages import Stages
 
@@ -50,6 +51,8 @@ def local() -> None:
 def up(name: str, *, provider: str, config: Path | None, control_plane_only: bool) -> None:
     """Bring the cluster up, or find it running."""
     stages = Stages()
+    if cluster.choose_provider(provider) == "native":
+        announce(stages, native_work(images=False))
     handle = cluster.up(
         name,
         spec=load_spec(config),

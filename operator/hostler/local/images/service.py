@@ -47,6 +47,12 @@ def reference(name: str, *, builder: Builder = "buildah") -> str:
     return reference_of(name, root=source_root(), builder=builder, foundation=_foundation(builder))
 
 
+def stale(*, builder: Builder = "buildah") -> list[str]:
+    """Names of the images that a build of everything would make; looks only at what was exported."""
+    chain = {spec.name: spec for name, entry in IMAGES.items() if entry.loaded for spec in lineage(name)}
+    return [name for name in chain if not exported().has(reference(name, builder=builder))]
+
+
 def build(
     names: Sequence[str] | None = None, *, builder: Builder = "buildah", stages: Stages | None = None
 ) -> dict[str, str]:
