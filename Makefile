@@ -26,7 +26,7 @@ test: lint test-unit test-runtime test-apiserver test-cluster test-e2e ## Lint a
 ##@ Tests, one level at a time
 
 .PHONY: lint
-lint: dev ## ruff, mypy, import contract, chart lint
+lint: dev ## ruff, mypy, import contract
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -41,7 +41,7 @@ test-runtime: dev-runtime ## Training and serving code as plain processes in the
 	.venv-runtime/bin/pytest -q --durations=10 tests/runtime
 
 .PHONY: test-apiserver
-test-apiserver: dev ## Controllers and CRDs against a real API server without kubelets
+test-apiserver: dev ## Chart, CRDs and controllers against a real API server without kubelets
 	$(PYTEST) tests/apiserver
 
 .PHONY: test-cluster
