@@ -21,7 +21,7 @@ demo: dev ## Bring up a real cluster, train a model, serve it, ask it, read its 
 	$(BIN)/hostler demo
 
 .PHONY: test
-test: lint test-unit test-runtime test-apiserver test-cluster test-e2e ## Lint and all four levels of tests
+test: lint dev-runtime test-unit test-runtime test-apiserver test-cluster test-e2e ## Lint and all four levels of tests
 
 ##@ Tests, one level at a time
 
@@ -64,7 +64,13 @@ dev: $(VENV)/.stamp ## Make .venv with everything for development
 $(VENV)/.stamp: requirements/dev.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "python3 >= 3.11 is needed: apt-get install python3 python3-venv"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "python3 >= 3.11 is needed, found $$($(PYTHON) --version)"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python3-venv is missing: apt-get install python3-venv"; exit 1; }
+	@# Debian keeps venv's own installer in a package of its own; apt's lists may be empty on a new machine.
+	@test -x $(BIN)/python || $(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null || { echo "python3-venv is missing: apt-get install python3-venv"; exit 1; }; \
+	  echo "installing with apt: python3-venv"; export DEBIAN_FRONTEND=noninteractive; \
+	  apt-get install -y -qq --no-install-recommends python3-venv >/dev/null 2>&1 || \
+	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv >/dev/null; }; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) -m venv fails, see above"; exit 1; }
 	@echo "installing the development environment into $(VENV) (requirements/dev.lock)"
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
 	@$(BIN)/uv pip sync --quiet --require-hashes requirements/dev.lock
