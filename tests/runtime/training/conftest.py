@@ -64,6 +64,8 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
 
     def go(job: JobConfig | str, *, pods: int = 1, processes: int = 1, restarts: int = 0) -> list[Pod]:
         run_id = len(started)
+        scratch = tmp_path / "scratch"
+        scratch.mkdir(exist_ok=True)
         config = tmp_path / f"job-{run_id}.json"
         config.write_text(job if isinstance(job, str) else job.to_json())
         master_port = free_port()
@@ -79,6 +81,8 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
                 "HOSTLER_TERMINATION_LOG": str(message),
                 "HOSTLER_VOLUME_ROOT": str(tmp_path),
                 "OMP_NUM_THREADS": "1",
+                # torchrun and a launcher that is killed leave directories behind, as in a container's own /tmp.
+                "TMPDIR": str(scratch),
                 "PET_NNODES": str(pods),
                 "PET_NPROC_PER_NODE": str(processes),
                 "PET_NODE_RANK": str(rank),
