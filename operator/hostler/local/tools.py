@@ -43,8 +43,11 @@ PACKAGES: dict[str, str] = {
     "buildah": "buildah",
     "debootstrap": "debootstrap",
     "zstd": "zstd",
+    # Go trusts what the system trusts, and debootstrap checks Debian's signatures also on Ubuntu, which lacks the keys.
+    "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
+    "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
 }
-"""Debian's package for each program; an absolute path is looked for as it stands."""
+"""Debian's package for each program or file; an absolute path is looked for as it stands."""
 
 WHEEL_PACKAGES: dict[str, str] = {"g++": "g++", "readelf": "binutils"}
 """What turning PyPI's torch into a CPU build needs: a linker, the C++ library to link with, and a look into ELF."""

@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from hostler.local.errors import PreflightError
+from hostler.local.errors import LocalClusterError, PreflightError
+from hostler.local.tools import ensure_packages
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,13 @@ def check_machine() -> None:
 
 
 def check_kernel(
-    requirements: tuple[Requirement, ...] = REQUIREMENTS, *, load: Callable[[str], object] | None = None
+    requirements: tuple[Requirement, ...] = REQUIREMENTS,
+    *,
+    note: Callable[[str], None] = lambda _: None,
+    load: Callable[[str], object] | None = None,
 ) -> None:
     """Load the modules that are missing; name the one that cannot be loaded."""
-    load = load or (lambda module: _succeeds("modprobe", module))
+    load = load or (lambda module: _modprobe(module, note))
     for requirement in requirements:
         if requirement.present():
             continue
@@ -65,8 +70,16 @@ def check_kernel(
         if not requirement.present():
             raise PreflightError(
                 f"kernel module {requirement.module} is missing (needed for {requirement.purpose})",
-                way_out=f"run `modprobe {requirement.module}`, or boot a kernel that has it",
+                way_out=f"run `modprobe {requirement.module}` (on the host, if this is a container), "
+                "or boot a kernel that has it",
             )
+
+
+def _modprobe(module: str, note: Callable[[str], None]) -> None:
+    # Minimal systems lack modprobe. That it cannot be had is no news of its own: the missing module is named next.
+    with suppress(LocalClusterError):
+        ensure_packages(note, needed={"modprobe": "kmod"})
+    _succeeds("modprobe", module)
 
 
 def raise_limits(note: Callable[[str], None], *, root: Path = Path("/proc/sys/fs/inotify")) -> None:

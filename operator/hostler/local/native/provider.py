@@ -38,7 +38,7 @@ class NativeCluster:
         with stages.stage("programs") as note:
             ensure_packages(note)
             binaries = ensure_binaries(note)
-            preflight.check_kernel()
+            preflight.check_kernel(note=note)
             preflight.raise_limits(note)
         if self._is_running(spec, control_plane_only=control_plane_only):
             return
