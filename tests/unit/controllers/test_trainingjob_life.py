@@ -56,6 +56,29 @@ async def test_all_pods_running_means_ready(bench: Bench) -> None:
     assert first["metadata"]["name"] == "tiny-0-0-xyz"
 
 
+@table(
+    ("ended", "want_message"),
+    {
+        "the first of two has finished": (1, "1 of 2 pods of attempt 0 finished; others still run."),
+        "both have, and the Job does not say so yet": (
+            2,
+            "2 of 2 pods of attempt 0 finished; the end of the Job is awaited.",
+        ),
+    },
+)
+async def test_pods_that_have_finished_are_not_missing(bench: Bench, ended: int, want_message: str) -> None:
+    pods = await running(bench, pods={"min": 2, "max": 2})
+    told = list(bench.writer.events)
+    for pod in pods[:ended]:
+        bench.cluster.end(pod, result=success())
+    # The Job controller lets go of a pod that it has counted, and somebody may remove it then.
+    finished = bench.cluster.object("Pod", pods[0]["metadata"]["name"])
+    bench.cluster.put({**finished, "metadata": {**finished["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}})
+    await bench.settle()
+    assert bench.condition("TrainingJob", "tiny", "Ready") == ("True", "Training", want_message)
+    assert bench.writer.events == told, "nothing has begun anew"
+
+
 async def test_progress_is_pulled_once_per_interval_and_written_when_it_changed(bench: Bench) -> None:
     await running(bench)
     address = bench.cluster.object("Pod", "tiny-0-0-xyz")["status"]["podIP"]
@@ -82,6 +105,17 @@ async def test_progress_is_pulled_once_per_interval_and_written_when_it_changed(
     bench.cluster.clock.advance(5)
     await bench.reconcile("TrainingJob", "tiny")
     assert len(bench.writer.writes) == writes
+
+
+@pytest.mark.parametrize("figure", [float("inf"), 1e300])
+async def test_figures_without_sense_are_not_known_and_stop_nobody(bench: Bench, figure: float) -> None:
+    await running(bench)
+    address = bench.cluster.object("Pod", "tiny-0-0-xyz")["status"]["podIP"]
+    bench.progress.answers[address] = progress(5, tokens_per_second=figure, eta_seconds=figure)
+    bench.cluster.clock.advance(5)
+    await bench.settle()
+    shown = bench.status("TrainingJob", "tiny")["progress"]
+    assert (shown["step"], "tokensPerSecond" in shown, "eta" in shown) == (5, False, False)
 
 
 async def test_a_trainer_that_does_not_answer_keeps_the_last_known_progress(bench: Bench) -> None:

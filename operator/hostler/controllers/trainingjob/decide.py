@@ -114,7 +114,7 @@ def _live(seen: Observed, attempt: Attempt, *, now: str, settings: Settings) -> 
     """An attempt is under way: tell how it goes, and put back what somebody took from under it."""
     running = [pod for pod in attempt.pods if read.is_running(pod)]
     done = [pod for pod in attempt.pods if read.phase(pod) == "Succeeded"]
-    hurt = [pod for pod in attempt.pods if read.phase(pod) == "Failed" or read.is_terminating(pod)]
+    hurt = [pod for pod in attempt.pods if pod not in done and (read.is_terminal(pod) or read.is_terminating(pod))]
     standing = wording.placed(_placed_text(attempt, seen))
     replaced = _replaced(seen)
     base = Report(
@@ -131,10 +131,10 @@ def _live(seen: Observed, attempt: Attempt, *, now: str, settings: Settings) -> 
         text = f"Attempt {attempt.number} has ended early. {_unended_sentence(seen)}"
         report = replace(base, said=wording.restarting(standing, text), progress=progress.interrupted(again))
         return plan_of(seen, report, now=now, delete=seen.obsolete, requeue=settings.recheck_seconds)
-    if len(running) + len(done) == attempt.size and running:
+    if len(running) + len(done) == attempt.size:
         report = replace(
             base,
-            said=wording.training(standing, f"All {_pods(attempt.size)} of attempt {attempt.number} run."),
+            said=wording.training(standing, _training_sentence(attempt, done)),
             progress=progress.shown(seen.progress) if seen.progress else again,
         )
         interval = settings.progress_interval_seconds
@@ -289,6 +289,15 @@ def _placement_sentence(pods: int, seen: Observed) -> str:
 
 def _placed_text(attempt: Attempt, seen: Observed) -> str:
     return _placement_sentence(attempt.size, seen)
+
+
+def _training_sentence(attempt: Attempt, done: Sequence[Object]) -> str:
+    text = f"{_pods(attempt.size)} of attempt {attempt.number}"
+    if not done:
+        return f"All {text} run." if attempt.size > 1 else f"The pod of attempt {attempt.number} runs."
+    # The Job says so a moment later than its pods; until then nothing has begun anew.
+    rest = "others still run" if len(done) < attempt.size else "the end of the Job is awaited"
+    return f"{len(done)} of {text} finished; {rest}."
 
 
 def _starting_sentence(attempt: Attempt, running: Sequence[Object]) -> str:

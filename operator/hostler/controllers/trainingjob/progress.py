@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import math
+
 from hostler.api.trainingjob import TrainingProgress
 from hostler_contract import Progress, Result
 from hostler_contract.progress import Stage
 
+_ABSURD = 1e15
+"""More tokens a second than all machines compute, and more seconds than anybody waits."""
+
 
 def shown(progress: Progress) -> TrainingProgress:
-    """A snapshot of rank 0."""
-    speed = progress.tokens_per_second
+    """A snapshot of rank 0. The pod may run anybody's code, so a figure without sense is one that is not known."""
+    speed, eta = _sensible(progress.tokens_per_second), _sensible(progress.eta_seconds)
     return TrainingProgress(
         percent=progress.percent,
         step=progress.step,
         total_steps=progress.total_steps,
         loss=None if progress.loss is None else f"{progress.loss:.4g}",
         tokens_per_second=None if speed is None else f"{speed:.0f}",
-        eta=None if progress.eta_seconds is None or not progress.step else duration(progress.eta_seconds),
+        eta=None if eta is None or not progress.step else duration(eta),
         checkpoint_step=progress.checkpoint_step,
         resumed_from_step=progress.resumed_from_step,
         stage=progress.stage.value,
     )
+
+
+def _sensible(figure: float | None) -> float | None:
+    return figure if figure is not None and math.isfinite(figure) and figure < _ABSURD else None
 
 
 def interrupted(before: TrainingProgress | None) -> TrainingProgress | None:
