@@ -44,6 +44,8 @@ class Rollout:
     available: int
     observed: bool
     """Whether the status speaks of the newest spec."""
+    proved: bool = False
+    """Whether every replica of the current template was available once; stays true when one is not ready later."""
 
     @property
     def complete(self) -> bool:
@@ -53,7 +55,7 @@ class Rollout:
     @property
     def settled(self) -> bool:
         """True when no replica of an older template is left and the current one has proved that it works."""
-        return self.observed and self.updated == self.replicas and self.ready > 0
+        return self.observed and self.updated == self.replicas and (self.ready > 0 or self.proved)
 
 
 def read(deployment: Object) -> Rollout:
@@ -67,4 +69,8 @@ def read(deployment: Object) -> Rollout:
         ready=int(status.get("readyReplicas") or 0),
         available=int(status.get("availableReplicas") or 0),
         observed=int(status.get("observedGeneration") or 0) >= int(deployment["metadata"].get("generation") or 0),
+        proved=any(
+            condition.get("type") == "Progressing" and condition.get("reason") == "NewReplicaSetAvailable"
+            for condition in status.get("conditions") or ()
+        ),
     )

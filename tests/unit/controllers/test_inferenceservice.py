@@ -128,6 +128,17 @@ async def test_an_upgrade_of_the_operator_with_other_images_restarts_no_running_
     assert container["image"] == "registry/serve:2", "with the next change of the service comes the new image"
 
 
+async def test_replicas_that_are_not_ready_for_a_moment_are_left_alone_by_an_upgrade_too(modelled: Bench) -> None:
+    await serving(modelled)
+    before = modelled.cluster.object("Deployment", "tiny")["spec"]
+    proved = {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}
+    deployment = modelled.cluster.object("Deployment", "tiny")
+    modelled.cluster.set_status(deployment, readyReplicas=0, availableReplicas=0, conditions=[proved])
+    modelled.restart(settings=replace(SETTINGS, serve_image="registry/serve:2"))
+    await modelled.settle()
+    assert modelled.cluster.object("Deployment", "tiny")["spec"] == before
+
+
 async def test_replicas_that_never_ran_take_the_image_of_an_upgrade(modelled: Bench) -> None:
     await submitted(modelled)
     modelled.cluster.roll("tiny", node="ipu-1", ready=False)
@@ -335,6 +346,30 @@ async def test_replicas_go_on_serving_when_the_new_spec_cannot_be_honoured(model
     assert (status, reason) == ("False", "NotAdmitted")
     assert message.endswith("1 replica of the last revision goes on serving.")
     assert modelled.cluster.object("Deployment", "tiny") == before
+
+
+async def test_replicas_on_a_cordoned_node_still_serve(modelled: Bench) -> None:
+    await serving(modelled)
+    cordoned = {**modelled.cluster.object("Node", "ipu-1"), "spec": {"unschedulable": True}}
+    modelled.cluster.put(cordoned)
+    await modelled.settle()
+    assert said(modelled)[:2] == ("True", "Serving")
+    assert said(modelled, "Admitted")[:2] == ("True", "Placed")
+    modelled.cluster.edit("InferenceService", "tiny", serving={"maxNewTokens": 64})
+    await modelled.settle()
+    assert said(modelled, "Admitted")[:2] == ("False", "PoolNotReady"), "a new revision needs room"
+
+
+async def test_a_file_that_somebody_deleted_comes_back_for_the_replica_that_starts(modelled: Bench) -> None:
+    _, moved = await serving(modelled, pods={"min": 2, "max": 2})
+    before = modelled.cluster.object("Deployment", "tiny")["spec"]
+    (config,) = [c for c in modelled.cluster.all("ConfigMap") if c["metadata"]["name"].startswith("tiny-")]
+    modelled.cluster.remove(config)
+    modelled.cluster.set_status(moved, phase="Pending", conditions=[], containerStatuses=[])
+    modelled.cluster.set_status(modelled.cluster.object("Deployment", "tiny"), readyReplicas=1, availableReplicas=1)
+    await modelled.settle()
+    assert modelled.cluster.find("ConfigMap", config["metadata"]["name"]) is not None
+    assert modelled.cluster.object("Deployment", "tiny")["spec"] == before, "the other replica goes on"
 
 
 async def test_an_address_that_somebody_deleted_comes_back(modelled: Bench) -> None:

@@ -110,11 +110,12 @@ def test_a_replica_that_runs_again_has_not_failed() -> None:
     assert replica_failure(found) == Cause(reason="InternalError", message="words", exit_code=1)
 
 
-def deployment(*, generation: int = 1, wanted: int | None = 2, **status: int) -> Object:
+def deployment(*, generation: int = 1, wanted: int | None = 2, **status: Any) -> Object:
     spec = {} if wanted is None else {"replicas": wanted}
     return {"metadata": {"generation": generation}, "spec": spec, "status": {"observedGeneration": 1, **status}}
 
 
+PROVED = {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}
 ALL_READY = {"replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2}
 
 
@@ -127,6 +128,14 @@ ALL_READY = {"replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "available
         "one is of the old template": (deployment(**{**ALL_READY, "updatedReplicas": 1}), "neither"),
         "an old one still ends": (deployment(**{**ALL_READY, "replicas": 3}), "neither"),
         "none was ever ready": (deployment(replicas=2, updatedReplicas=2), "neither"),
+        "none is ready now, and all were once": (
+            deployment(replicas=2, updatedReplicas=2, conditions=[PROVED]),
+            "settled",
+        ),
+        "all were ready once, but of the last template": (
+            deployment(generation=2, replicas=2, updatedReplicas=2, conditions=[PROVED]),
+            "neither",
+        ),
         "nothing yet": (deployment(), "neither"),
     },
 )

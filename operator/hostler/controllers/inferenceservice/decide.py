@@ -86,7 +86,7 @@ def _ground(seen: Observed) -> Ground | wording.Wording:
         return wording.waiting(R.MODEL_NOT_READY, waits + _meanwhile(seen))
     ask = ask_of_service(seen.spec, resource=choice.view.pool.resource)
     found = place(choice.view, ask)
-    if isinstance(found, Waiting):
+    if isinstance(found, Waiting) and not _has_its_place(seen, seen.model, choice.view):
         return wording.waiting(found.obstacle.value, found.message + _meanwhile(seen))
     one_more = replace(ask, least=ask.least + 1, most=ask.most + 1)
     roomy = not isinstance(place(choice.view, one_more), Waiting)
@@ -95,6 +95,18 @@ def _ground(seen: Observed) -> Ground | wording.Wording:
         view=choice.view,
         revision=children.revision(seen, seen.model, choice.view),
         strategy=strategy(replicas=seen.spec.pods.max, room_for_one_more=roomy, unit=choice.view.pool.unit),
+    )
+
+
+def _has_its_place(seen: Observed, model: ModelSpec, view: PoolView) -> bool:
+    """Whether all replicas of this revision run: a cordoned node or a smaller quota takes nothing from them."""
+    rollout = seen.rollout
+    return (
+        rollout is not None
+        and rollout.complete
+        and rollout.wanted == seen.spec.pods.max
+        and view.pool.problem is None
+        and revision_of(seen.deployment) == children.revision(seen, model, view)
     )
 
 
@@ -124,10 +136,14 @@ def _children(seen: Observed, ground: Ground, *, settings: Settings) -> tuple[Ob
     rollout = seen.rollout
     wanted = seen.spec.pods.max
     same = revision_of(seen.deployment) == ground.revision
-    if rollout is not None and same and rollout.wanted == wanted and rollout.settled:
+    kept = rollout is not None and same and rollout.wanted == wanted and rollout.settled
+    if kept and not seen.config_missing:
         return missing_endpoint
     config = children.config(seen, ground.model, ground.view)
     name = config["metadata"]["name"]
+    if kept and name == config_name(seen.deployment):
+        # A replica that moves to another node needs the file, even while others serve.
+        return (*missing_endpoint, config)
     deployment = children.replicas(
         seen, ground.model, ground.view, config_map=name, strategy=ground.strategy, settings=settings
     )
