@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from pydantic import ValidationError
+
 from hostler.api.pool import AcceleratorPoolSpec
 from hostler.controllers.ledger import Ledger, Workload
 from hostler.controllers.ports import Object, Reader
+from hostler.controllers.validity import invalid_spec_sentence
 from hostler.manifests import naming
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.demand import Demand, of_deployment, of_job
@@ -15,7 +18,7 @@ from hostler.planning.pools import Pool, PoolView, promise, read_pool, see
 
 
 def load_pool(reader: Reader, name: str) -> Pool | None:
-    """A pool that is there and is not going away."""
+    """A pool that is there and is not going away. Raises ``pydantic.ValidationError`` for a spec of another release."""
     found = reader.get("AcceleratorPool", name=name)
     if found is None or found["metadata"].get("deletionTimestamp"):
         return None
@@ -24,7 +27,10 @@ def load_pool(reader: Reader, name: str) -> Pool | None:
 
 def choose(reader: Reader, ledger: Ledger, name: str, *, asks: Workload) -> PoolChoice:
     """What ``spec.accelerators.pool`` leads to, with everybody else's pods and promises taken off."""
-    pool = load_pool(reader, name)
+    try:
+        pool = load_pool(reader, name)
+    except ValidationError as error:
+        return PoolChoice(view=None, unreadable=invalid_spec_sentence(error))
     if pool is None:
         return PoolChoice(view=None, names=[p["metadata"]["name"] for p in reader.list("AcceleratorPool")])
     return PoolChoice(view=look(reader, ledger, pool, asks=asks))

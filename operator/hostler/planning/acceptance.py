@@ -40,9 +40,11 @@ class PoolChoice:
     """What spec.accelerators.pool led to."""
 
     view: PoolView | None
-    """None where there is no such pool."""
+    """None where there is no such pool, or none that can be used."""
     names: Sequence[str] = ()
     """Pools that exist."""
+    unreadable: str = ""
+    """What is wrong with the stored spec of the pool, where this release cannot read it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +113,8 @@ def _need(accelerators: Accelerators, resources: PodResources, resource: str | N
 
 def _reject_pool(wanted: Accelerators, choice: PoolChoice, *, verb: Verb, family_name: str) -> Rejection | None:
     view = choice.view
+    if choice.unreadable:
+        return _no(TrainingReason.INVALID_SPEC, "spec.accelerators.pool", f"pool {wanted.pool}: {choice.unreadable}")
     if view is None:
         return _no(TrainingReason.POOL_NOT_FOUND, "spec.accelerators.pool", _unknown_pool(wanted.pool, choice.names))
     kind = view.pool.kind

@@ -112,6 +112,14 @@ async def test_what_was_wrong_is_looked_at_again_when_the_world_changes(bench: B
     assert jobs(bench) == ["tiny-0"]
 
 
+async def test_a_pool_that_this_release_cannot_read_is_said_and_stops_nobody(bench: Bench) -> None:
+    bench.cluster.put(make_pool("old", allowedPrivileges=["root"]))
+    await submitted(bench, accelerators={"pool": "old"})
+    status, reason, message = bench.condition("TrainingJob", "tiny", "Accepted")
+    assert (status, reason) == ("False", "InvalidSpec")
+    assert message.startswith("spec.accelerators.pool: pool old: allowedPrivileges.0:")
+
+
 async def test_a_type_that_never_trains_is_refused_with_its_reason_simulated_or_not(bench: Bench) -> None:
     resource = "xilinx.com/fpga-shell-1"
     for name, labels in (("real", {}), ("simulated", {"hostler.dev/simulated": "true"})):
