@@ -98,10 +98,13 @@ def kubeconfig(name: str) -> None:
 
 @local.command()
 @click.argument("names", nargs=-1)
-@click.option("--builder", type=click.Choice(["buildah", "docker"]), default="buildah", show_default=True)
-def build(names: tuple[str, ...], *, builder: images.Builder) -> None:
+@click.option(
+    "--builder", type=click.Choice(["buildah", "docker"]), help="Default: docker where an engine answers, else buildah."
+)
+def build(names: tuple[str, ...], *, builder: images.Builder | None) -> None:
     """Build images whose inputs have changed: those named, or all of them. Prints their references."""
-    made = images.build(names or None, builder=builder, stages=Stages())
+    chosen = builder or ("docker" if cluster.choose_provider("auto") == "kind" else "buildah")
+    made = images.build(names or None, builder=chosen, stages=Stages())
     for reference in made.values():
         click.echo(reference)
 
