@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-LICENSE = "PSF-2.0"
 LIMIT = 600_000
 """Bytes; a ConfigMap holds at most 1 MiB with everything else in it."""
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from hostler.local.naming import cache_root
 from hostler.local.torchwheel import TorchWheelError, WheelRequest
 from hostler.local.torchwheel import __main__ as command
-from hostler.local.torchwheel.build import cache_root, place
+from hostler.local.torchwheel.build import place
 from hostler.local.torchwheel.elf import Library, Symbol, parse_symbols, parse_version_sources, read_library
 from hostler.local.torchwheel.repack import edit_metadata, replace_libraries, wanted, write_wheel
 from hostler.local.torchwheel.stubs import plan_stubs, write_stubs
@@ -236,8 +237,13 @@ def test_the_cache_key_knows_python_and_source() -> None:
     ("environ", "want"),
     [({"HOSTLER_CACHE_DIR": "/somewhere"}, Path("/somewhere")), ({}, Path.home() / ".cache" / "hostler")],
 )
-def test_the_cache_follows_the_environment(environ: dict[str, str], want: Path) -> None:
-    assert cache_root(environ) == want
+def test_the_cache_follows_the_environment(
+    environ: dict[str, str], want: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HOSTLER_CACHE_DIR", raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert cache_root() == want
 
 
 def test_placing_leaves_one_wheel(tmp_path: Path) -> None:

@@ -65,10 +65,6 @@ class Processes:
             raise RuntimeFailure(ErrorReason(reason), message)
         return cast(Value, value)
 
-    def barrier(self) -> None:
-        """Wait until everybody is here."""
-        self.sum(0.0)
-
 
 @contextmanager
 def joined(environ: Mapping[str, str] = os.environ) -> Iterator[Processes]:

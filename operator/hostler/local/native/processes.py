@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,16 +81,6 @@ class Launcher:
             return
         raise StartError(
             f"{component} stopped: {last_words(self.log(component))}", way_out=f"see {self.log(component)}"
-        )
-
-    def in_namespace(self, argv: Sequence[str], *, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a short command inside the cluster's network namespace."""
-        return subprocess.run(
-            ["nsenter", f"--net={self._names.netns_path}", "--", *argv],
-            capture_output=True,
-            text=True,
-            check=check,
-            stdin=subprocess.DEVNULL,
         )
 
 

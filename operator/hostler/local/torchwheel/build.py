@@ -6,11 +6,11 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hostler.local.errors import LocalClusterError
+from hostler.local.naming import cache_root
 from hostler.local.tools import WHEEL_PACKAGES, ensure_packages
 from hostler.local.torchwheel.errors import TorchWheelError
 from hostler.local.torchwheel.fetch import fetch_from_index, fetch_pinned, pinned_sha256
@@ -40,14 +40,9 @@ class WheelRequest:
         return digest.hexdigest()[:16]
 
 
-def cache_root(environ: Mapping[str, str]) -> Path:
-    """``$HOSTLER_CACHE_DIR`` or its default."""
-    return Path(environ.get("HOSTLER_CACHE_DIR") or Path.home() / ".cache" / "hostler")
-
-
 def ensure_wheel(request: WheelRequest, *, cache: Path | None = None) -> Path:
     """The wheel's path in the cache; made when it is not there yet."""
-    shelf = (cache or cache_root(os.environ)) / "wheels"
+    shelf = (cache or cache_root()) / "wheels"
     home = shelf / request.key
     if found := sorted(home.glob("torch-*.whl")):
         return found[0]
