@@ -59,9 +59,7 @@ class ServingMetrics:
         # A series that exists from the start lets rate() see the first request.
         self._request_duration.labels(*self._labels, "200")
 
-    def _histogram(
-        self, name: str, text: str, buckets: tuple[float, ...], *, extra: tuple[str, ...] = ()
-    ) -> Histogram:
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *, extra: tuple[str, ...] = ()) -> Histogram:
         return Histogram(name, text, (*names.SERVING_LABELS, *extra), buckets=buckets, registry=self.registry)
 
     def request_started(self) -> None:

@@ -120,9 +120,7 @@ class BatchedDecoder:
                 torch.cat([pad(old_keys, (0, 0, old, 0)), pad(new_keys, (0, 0, new, 0))]),
                 torch.cat([pad(old_values, (0, 0, old, 0)), pad(new_values, (0, 0, new, 0))]),
             )
-            for (old_keys, old_values), (new_keys, new_values) in zip(
-                _layers(self._cache), _layers(cache), strict=True
-            )
+            for (old_keys, old_values), (new_keys, new_values) in zip(_layers(self._cache), _layers(cache), strict=True)
         )
         self._rows = self._rows + rows
 

@@ -66,9 +66,7 @@ class ChatModel:
                 code="chat_not_supported",
             )
         try:
-            text = self._tokenizer.apply_chat_template(
-                list(messages), add_generation_prompt=True, tokenize=False
-            )
+            text = self._tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False)
         except TemplateError as error:
             raise PromptRejectedError(
                 f"The model's chat template refuses these messages: {error}", code="invalid_value"
@@ -79,9 +77,7 @@ class ChatModel:
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Exactly the tokens' text: cleaning up spaces would change it with what follows."""
-        text: str = self._tokenizer.decode(
-            list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
+        text: str = self._tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return text
 
     def stream(self) -> BatchedDecoder:
