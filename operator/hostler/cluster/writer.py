@@ -24,8 +24,9 @@ Object = dict[str, Any]
 MANAGED_BY = ("app.kubernetes.io/managed-by", "hostler")
 IDENTITY_LABELS = ("hostler.dev/training-job", "hostler.dev/inference-service")
 """Which object of ours a child was made for."""
-TRUST_SECONDS = 300.0
-"""How long an unwatched child that was looked at is taken to be unchanged."""
+TRUST_SECONDS = 10.0
+"""How long an unwatched child that was looked at is taken to be unchanged: less than any controller waits before it
+puts back one that somebody has deleted."""
 
 
 class Fence(Protocol):
