@@ -1,4 +1,4 @@
-"""`helm test`: asks the operator's own metrics whether one of its replicas leads and its watches are alive.
+"""`helm test`: asks the operator's own metrics whether one of its replicas leads.
 
 Run as ``python -m hostler.cluster.selftest URL``; exits 0 with one line, or 1 with the line that says what is wrong.
 """
