@@ -54,7 +54,7 @@ def traces(names: Names) -> list[str]:
             found += [
                 f"mount {line}" for line in (process / "mountinfo").read_text().splitlines() if f"{names.run}/" in line
             ]
-    found += [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/{names.cgroup}")]
+    found += [str(root / names.cgroup) for root in cgroups.hierarchies().roots if (root / names.cgroup).exists()]
     found += [str(path) for path in (names.netns_path, names.run, names.kubeconfig) if path.exists()]
     for command in (["ip", "link"], ["nft", "list", "tables"], ["ip", "route"]):
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -1,7 +1,7 @@
 """Every message of the contract against a file: a change here meets pods and checkpoints of the previous release.
 
-After a wanted change: ``HOSTLER_WRITE_GOLDEN=1 pytest tests/unit/contract`` writes the files anew. An optional field may be
-added; one that goes, or means something else, needs another ``SCHEMA_VERSION``.
+After a wanted change: ``HOSTLER_WRITE_GOLDEN=1 pytest tests/unit/contract`` writes the files anew. An optional
+field may be added; one that goes, or means something else, needs another ``SCHEMA_VERSION``.
 """
 
 from __future__ import annotations
