@@ -83,6 +83,12 @@ def test_what_is_rendered(helm: Path, values: tuple[str, ...], want: dict[str, s
         assert set(_named(documents, kind)) == names, kind
 
 
+def test_the_operator_learns_of_images_for_other_variants(helm: Path) -> None:
+    deployment = _named(template(helm, "images.variants.train-rocm=example.org/train:1-rocm"), "Deployment")
+    (container,) = deployment["hostler-operator"]["spec"]["template"]["spec"]["containers"]
+    assert "--variant-image=train-rocm=example.org/train:1-rocm" in container["args"]
+
+
 def test_crds_survive_an_uninstall_unless_that_is_switched_off(helm: Path) -> None:
     kept = _named(template(helm), "CustomResourceDefinition")
     assert len(kept) == 5
@@ -139,6 +145,7 @@ def test_no_role_reads_secrets_or_uses_wildcards(helm: Path) -> None:
         pytest.param("operater.replicas=1", "operater", id="a misspelled section"),
         pytest.param("monitoring.interval=often", "interval", id="an interval that is no duration"),
         pytest.param("exporter.targets[0]=http://nowhere", "targets", id="a target without a type"),
+        pytest.param("images.variants.rocm=a:1", "rocm", id="a variant without its verb"),
         pytest.param("image.registry=example.org/", "registry", id="a registry with a slash at its end"),
     ],
 )
