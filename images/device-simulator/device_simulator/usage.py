@@ -6,19 +6,14 @@ a pod without a limit is measured against its node.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hostler.planning.quantities import parse
+
 IDLE_POWER_SHARE = 0.15
 """Power of an idle device as a share of its rated power."""
-
-_SUFFIXES = {
-    "": 1.0, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15,
-    "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50,
-}  # fmt: skip
-_QUANTITY = re.compile(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)([numkMGTP]|[KMGTP]i)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +38,7 @@ class Sample:
 
 def quantity(text: str | int | float) -> float:
     """The number that a Kubernetes quantity stands for. Raises ``ValueError``."""
-    match = _QUANTITY.fullmatch(str(text))
-    if match is None:
-        raise ValueError(f"{text!r} is not a quantity")
-    return float(match[1]) * _SUFFIXES[match[2] or ""]
+    return float(parse(text))
 
 
 def pod_limits(spec: Mapping[str, Any], *, node: Limits) -> Limits:
