@@ -376,6 +376,19 @@ async def test_an_artifact_outside_the_volume_is_no_result(bench: Bench) -> None
     assert bench.cluster.find("Model", "tiny") is None
 
 
+async def test_a_result_that_makes_no_model_stops_the_job_instead_of_every_look_at_it(bench: Bench) -> None:
+    (pod,) = await running(bench)
+    said = success()
+    assert said.artifact is not None
+    wrong = said.artifact.model_copy(update={"sha256": "not a hash"})
+    bench.cluster.end(pod, result=said.model_copy(update={"artifact": wrong}))
+    bench.cluster.finish("tiny-0", "Complete")
+    await bench.settle()
+    status, reason, message = bench.condition("TrainingJob", "tiny", "Stalled")
+    assert (status, reason) == ("True", "ResultMissing")
+    assert message.startswith("the result of attempt 0 makes no Model: artifacts.sha256: ")
+
+
 async def test_a_model_that_somebody_made_meanwhile_is_not_overwritten(bench: Bench) -> None:
     await running(bench)
     bench.cluster.put(make_model("tiny"))

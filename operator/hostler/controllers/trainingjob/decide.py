@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from pydantic import ValidationError
+
 from hostler.api.common import Failure
 from hostler.api.trainingjob import Placement, TrainingReason
 from hostler.controllers.plan import Plan
@@ -166,9 +168,20 @@ def _completed(seen: Observed, attempt: Attempt, *, now: str, settings: Settings
         return Decision(plan=plan_of(seen, report, now=now, requeue=_SOON_SECONDS))
     result = result_of(attempt)
     if result is None:
-        text = f"attempt {attempt.number} is complete, but its first pod has been deleted and with it the result"
+        text = (
+            f"attempt {attempt.number} is complete, but no result of its first pod names an artifact on the volume: "
+            "was the pod deleted?"
+        )
         return _failed(seen, Cause(reason=RESULT_MISSING, message=text), now=now, settings=settings)
-    return Decision(plan=register(seen, attempt, result, restarts=restarts(seen), now=now))
+    try:
+        return Decision(plan=register(seen, attempt, result, restarts=restarts(seen), now=now))
+    except ValidationError as error:
+        # Not our own trainer: the same code would say the same again.
+        wrong = error.errors()[0]
+        field = ".".join(map(str, wrong["loc"]))
+        text = f"the result of attempt {attempt.number} makes no Model: {field}: {wrong['msg']}"
+        cause = Cause(reason=RESULT_MISSING, message=text, retryable=False)
+        return _failed(seen, cause, now=now, settings=settings)
 
 
 def _failed(seen: Observed, cause: Cause, *, now: str, settings: Settings) -> Decision:
