@@ -1,0 +1,98 @@
+"""The same text from a claim, from a URL and from a ConfigMap makes the same data."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from builders import make_training_job
+from stack import Stack, wait
+
+from hostler.demo.text import help_topics
+
+NAMESPACE = "sources"
+TEXT_LIMIT = 200_000
+TRANSFORMER = {"layers": 1, "hiddenSize": 32, "heads": 2, "contextLength": 32, "vocabularySize": 400}
+LIBRARY = "cp /text/text /books/text && exec python3 -m http.server 8000 --directory /books"
+
+
+def _library(image: str) -> list[dict[str, Any]]:
+    """A pod that puts the text onto a claim and serves it over HTTP, and the Service in front of it."""
+    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    container = {
+        "name": "library",
+        "image": image,
+        "command": ["sh", "-c", LIBRARY],
+        "readinessProbe": {"tcpSocket": {"port": 8000}, "periodSeconds": 1},
+        "securityContext": security,
+        "volumeMounts": [{"name": "text", "mountPath": "/text"}, {"name": "books", "mountPath": "/books"}],
+    }
+    identity = {"runAsNonRoot": True, "runAsUser": 65532, "fsGroup": 65532}
+    spec = {
+        "securityContext": {**identity, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
+        "volumes": [
+            {"name": "text", "configMap": {"name": "text"}},
+            {"name": "books", "persistentVolumeClaim": {"claimName": "books"}},
+        ],
+    }
+    claim = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "10Mi"}}}
+    meta = {"name": "library", "namespace": NAMESPACE}
+    books = {"name": "books", "namespace": NAMESPACE}
+    return [
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": books, "spec": claim},
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {**meta, "labels": {"app": "library"}}, "spec": spec},
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": meta,
+            "spec": {"selector": {"app": "library"}, "ports": [{"port": 80, "targetPort": 8000}]},
+        },
+    ]
+
+
+def _job(name: str, source: dict[str, Any]) -> dict[str, Any]:
+    return make_training_job(
+        name,
+        namespace=NAMESPACE,
+        model={"transformer": TRANSFORMER},
+        dataset={"source": source},
+        training={"steps": 10, "batchSize": 4},
+        accelerators={"pool": "gpu", "perPod": 1},
+        resources={"cpu": "200m", "memory": "1Gi"},
+    )
+
+
+@pytest.fixture(scope="module")
+def hashes(stack: Stack, namespace: Callable[[str], str]) -> dict[str, str]:
+    """Each source by name, with the hash of the data that the model's lineage holds."""
+    namespace(NAMESPACE)
+    stack.apply(*_library(stack.images["operator"]))
+    sha256 = hashlib.sha256(help_topics(limit=TEXT_LIMIT).encode()).hexdigest()
+    sources: dict[str, dict[str, Any]] = {
+        "config-map": {"configMap": {"name": "text", "key": "text"}},
+        "claim": {"pvc": {"claimName": "books", "path": "text"}},
+        "url": {"http": {"url": f"http://library.{NAMESPACE}.svc/text", "sha256": sha256}},
+    }
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods/library"
+
+    def served() -> bool:
+        conditions = stack.api.get(path)["status"].get("conditions", [])
+        return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
+
+    wait(served, what="the text is served", why=lambda: stack.api.get(path)["status"])
+    stack.apply(*(_job(name, source) for name, source in sources.items()))
+    for name in sources:
+        stack.wait_condition("trainingjobs", name, "Succeeded", "True", namespace=NAMESPACE, timeout=300)
+    models = {name: stack.get("models", name, namespace=NAMESPACE) for name in sources}
+    return {name: model["spec"]["lineage"]["datasetSha256"] for name, model in models.items() if model}
+
+
+def test_every_source_trains(hashes: dict[str, str]) -> None:
+    assert set(hashes) == {"config-map", "claim", "url"}
+
+
+def test_the_same_text_has_the_same_hash_wherever_it_comes_from(hashes: dict[str, str]) -> None:
+    assert len(set(hashes.values())) == 1
