@@ -185,12 +185,15 @@ def _chat(url: str, *, times: int) -> str:
     import openai  # a client for the demo alone; the operator never needs it
 
     client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=60)
-    answers = [
-        client.chat.completions.create(
-            model=SERVICE, messages=[{"role": "user", "content": QUESTION}], max_tokens=24, seed=number
-        )
-        for number in range(1 + times)
-    ]
+    try:
+        answers = [
+            client.chat.completions.create(
+                model=SERVICE, messages=[{"role": "user", "content": QUESTION}], max_tokens=24, seed=number
+            )
+            for number in range(1 + times)
+        ]
+    except openai.OpenAIError as error:
+        raise StartError(f"the chat request failed: {error}") from error
     text = answers[0].choices[0].message.content
     if not text or not text.strip():
         raise StartError("the model answered with nothing")

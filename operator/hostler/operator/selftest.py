@@ -1,6 +1,6 @@
 """`helm test`: asks the operator's own metrics whether one of its replicas leads.
 
-Run as ``python -m hostler.cluster.selftest URL``; exits 0 with one line, or 1 with the line that says what is wrong.
+Run as ``python -m hostler.operator.selftest URL``; exits 0 with one line, or 1 with the line that says what is wrong.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
-LEADER = "hostler_operator_leader"
+from hostler.metrics.names import LEADER
+
 ATTEMPTS = 20
 
 
