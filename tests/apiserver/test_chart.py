@@ -89,6 +89,22 @@ def test_the_operator_learns_of_images_for_other_variants(helm: Path) -> None:
     assert "--variant-image=train-rocm=example.org/train:1-rocm" in container["args"]
 
 
+@pytest.mark.parametrize(
+    ("values", "want"),
+    [
+        pytest.param((), "cpu", id="the images of this repository"),
+        pytest.param(("images.defaultVariant=cuda",), "cuda", id="images of one's own"),
+    ],
+)
+def test_the_operator_learns_what_the_default_images_were_built_for(
+    helm: Path, values: tuple[str, ...], want: str
+) -> None:
+    (container,) = _named(template(helm, *values), "Deployment")["hostler-operator"]["spec"]["template"]["spec"][
+        "containers"
+    ]
+    assert f"--default-variant={want}" in container["args"]
+
+
 def test_crds_survive_an_uninstall_unless_that_is_switched_off(helm: Path) -> None:
     kept = _named(template(helm), "CustomResourceDefinition")
     assert len(kept) == 5
@@ -146,6 +162,7 @@ def test_no_role_reads_secrets_or_uses_wildcards(helm: Path) -> None:
         pytest.param("monitoring.interval=often", "interval", id="an interval that is no duration"),
         pytest.param("exporter.targets[0]=http://nowhere", "targets", id="a target without a type"),
         pytest.param("images.variants.rocm=a:1", "rocm", id="a variant without its verb"),
+        pytest.param("images.defaultVariant=", "defaultVariant", id="default images built for nothing"),
         pytest.param("image.registry=example.org/", "registry", id="a registry with a slash at its end"),
     ],
 )

@@ -49,6 +49,8 @@ class ServiceReason(StrEnum):
     """Accepted: set when the accelerator type does not come in that count per pod."""
     PRIVILEGE_NOT_ALLOWED = "PrivilegeNotAllowed"
     """Accepted: set when the type needs a privilege that the pool does not allow."""
+    IMAGE_NOT_CONFIGURED = "ImageNotConfigured"
+    """Accepted: set when the installation has no runtime image of the variant that drives the accelerator type."""
     NAME_TAKEN = "NameTaken"
     """Accepted: set when a Deployment, Service or ConfigMap of that name exists which this service did not make."""
     INVALID_SPEC = "InvalidSpec"

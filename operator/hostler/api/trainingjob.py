@@ -61,6 +61,8 @@ class TrainingReason(StrEnum):
     """Accepted: set when the accelerator type does not come in that count per pod."""
     PRIVILEGE_NOT_ALLOWED = "PrivilegeNotAllowed"
     """Accepted: set when the type needs a privilege that the pool does not allow."""
+    IMAGE_NOT_CONFIGURED = "ImageNotConfigured"
+    """Accepted: set when the installation has no runtime image of the variant that drives the accelerator type."""
     SOURCE_NOT_SUPPORTED = "SourceNotSupported"
     """Accepted: set when this release cannot read that kind of source."""
     DATASET_NOT_FOUND = "DatasetNotFound"

@@ -14,9 +14,11 @@ class Settings:
     """Read once at start; nothing here reaches a pod template but the images."""
 
     train_image: str
-    """Runtime image of trainers, built for the variant that most pools need."""
+    """Runtime image of trainers, built for ``default_variant``."""
     serve_image: str
-    """Runtime image of servers."""
+    """Runtime image of servers, likewise."""
+    default_variant: str = "cpu"
+    """What the two images above were built for."""
     variant_images: Mapping[str, str] = field(default_factory=dict)
     """Images for other variants, by ``<verb>-<variant>`` such as ``train-rocm``."""
     image_pull_policy: str = "IfNotPresent"
@@ -25,8 +27,9 @@ class Settings:
     recheck_seconds: float = 30.0
     """Between two looks at what waits for something that no watch reports, such as a ConfigMap with data."""
 
-    def image(self, verb: Verb, *, variant: str) -> Image:
-        """The runtime image for a verb on a variant."""
-        usual = self.train_image if verb is Verb.TRAIN else self.serve_image
-        reference = self.variant_images.get(f"{verb.value}-{variant}", usual)
-        return Image(reference=reference, pull_policy=self.image_pull_policy)
+    def image(self, verb: Verb, *, variant: str) -> Image | None:
+        """The runtime image for a verb on a variant; None where the installation has none that could drive it."""
+        reference = self.variant_images.get(f"{verb.value}-{variant}")
+        if reference is None and variant == self.default_variant:
+            reference = self.train_image if verb is Verb.TRAIN else self.serve_image
+        return None if reference is None else Image(reference=reference, pull_policy=self.image_pull_policy)

@@ -51,6 +51,13 @@ def operator() -> None:
 @click.option("--train-image", envvar="HOSTLER_TRAIN_IMAGE", default="", help="Runtime image of trainers.")
 @click.option("--serve-image", envvar="HOSTLER_SERVE_IMAGE", default="", help="Runtime image of servers.")
 @click.option(
+    "--default-variant",
+    envvar="HOSTLER_DEFAULT_VARIANT",
+    default="cpu",
+    show_default=True,
+    help="What the two images above were built for.",
+)
+@click.option(
     "--variant-image",
     "variant_images",
     multiple=True,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hostler.accelerators.matrix import rules
 from hostler.api.schema import OPERATOR
 from hostler.controllers.settings import Settings
 
@@ -21,9 +22,11 @@ class OperatorSettings:
     """Flags and environment of the operator."""
 
     train_image: str
-    """Runtime image of trainers."""
+    """Runtime image of trainers, built for ``default_variant``."""
     serve_image: str
-    """Runtime image of servers."""
+    """Runtime image of servers, likewise."""
+    default_variant: str = "cpu"
+    """What the two images above were built for."""
     variant_images: Mapping[str, str]
     """Runtime images of other variants, by ``<verb>-<variant>`` such as ``train-rocm``."""
     image_pull_policy: str = "IfNotPresent"
@@ -49,6 +52,9 @@ class OperatorSettings:
                 "the runtime images are not set: give --train-image and --serve-image, "
                 "or HOSTLER_TRAIN_IMAGE and HOSTLER_SERVE_IMAGE"
             )
+        if self.default_variant not in rules().variants:
+            known = ", ".join(rules().variants)
+            raise SettingsError(f"--default-variant {self.default_variant!r} is none of {known}")
         for name in ("workers", "resync", "progress_interval"):
             if (value := getattr(self, name)) <= 0:
                 raise SettingsError(f"--{name.replace('_', '-')} must be above 0, not {value}")
@@ -58,6 +64,7 @@ class OperatorSettings:
         return Settings(
             train_image=self.train_image,
             serve_image=self.serve_image,
+            default_variant=self.default_variant,
             variant_images=self.variant_images,
             image_pull_policy=self.image_pull_policy,
             progress_interval_seconds=self.progress_interval,

@@ -25,6 +25,8 @@ TRAINABLE_SOURCES = ("pvc", "configMap", "http")
 SERVABLE_SOURCES = ("pvc",)
 AskFor = Callable[[str | None], Ask]
 """The pods of a workload, given the pool's resource."""
+HasImage = Callable[[Verb, str], bool]
+"""Whether there is a runtime image for a verb and a variant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,13 +76,16 @@ def ask_of_service(spec: InferenceServiceSpec, *, resource: str | None) -> Ask:
     return Ask(who="the service", least=spec.pods.min, most=spec.pods.max, need=need)
 
 
-def reject_job(spec: TrainingJobSpec, *, choice: PoolChoice, facts: TrainingFacts) -> Rejection | None:
+def reject_job(
+    spec: TrainingJobSpec, *, choice: PoolChoice, facts: TrainingFacts, has_image: HasImage
+) -> Rejection | None:
     """The first thing that speaks against a training job."""
     training = family(spec.family.value).training
     if not training.available:
         return _no(TrainingReason.FAMILY_NOT_AVAILABLE, "spec.family", training.reason)
     return (
         _reject_pool(spec.accelerators, choice, verb=Verb.TRAIN, family_name=spec.family.value)
+        or _reject_image(choice, has_image, verb=Verb.TRAIN, family_name=spec.family.value)
         or _reject_size(choice, lambda resource: ask_of_job(spec, resource=resource))
         or _reject_batch(spec, choice)
         or _reject_source(spec.dataset.source, "spec.dataset.source", TRAINABLE_SOURCES)
@@ -90,7 +95,9 @@ def reject_job(spec: TrainingJobSpec, *, choice: PoolChoice, facts: TrainingFact
     )
 
 
-def reject_service(spec: InferenceServiceSpec, *, model: ModelSpec, choice: PoolChoice) -> Rejection | None:
+def reject_service(
+    spec: InferenceServiceSpec, *, model: ModelSpec, choice: PoolChoice, has_image: HasImage
+) -> Rejection | None:
     """The first thing that speaks against a service whose model is known."""
     serving = family(model.family.value).serving
     if not serving.available:
@@ -99,6 +106,7 @@ def reject_service(spec: InferenceServiceSpec, *, model: ModelSpec, choice: Pool
     return (
         source
         or _reject_pool(spec.accelerators, choice, verb=Verb.SERVE, family_name=model.family.value)
+        or _reject_image(choice, has_image, verb=Verb.SERVE, family_name=model.family.value)
         or _reject_size(choice, lambda resource: ask_of_service(spec, resource=resource))
     )
 
@@ -141,6 +149,24 @@ def _reject_pool(wanted: Accelerators, choice: PoolChoice, *, verb: Verb, family
         )
         return _no(TrainingReason.PRIVILEGE_NOT_ALLOWED, "spec.accelerators.pool", text)
     return None
+
+
+def _reject_image(choice: PoolChoice, has_image: HasImage, *, verb: Verb, family_name: str) -> Rejection | None:
+    """An image of another variant would compute on the cores while the pod holds accelerators."""
+    view = choice.view
+    if view is None or view.pool.kind is None or not view.nodes:
+        return None  # Without a node, nobody knows whether the devices will be simulated; and nothing can start.
+    kind = view.pool.kind
+    answer = compatibility(family=family_name, accelerator=kind, verb=verb, simulated=view.simulated)
+    if has_image(verb, answer.variant):
+        return None
+    name, doing = f"{verb.value}-{answer.variant}", "training" if verb is Verb.TRAIN else "serving"
+    text = (
+        f"no runtime image of variant {answer.variant} is configured for {doing} on {kind.id}: "
+        f"{'bring' if answer.image == 'bring' else 'build'} one and set images.variants.{name} in the chart's values "
+        f"(--variant-image {name}=...)"
+    )
+    return Rejection(reason=TrainingReason.IMAGE_NOT_CONFIGURED.value, message=f"spec.accelerators.pool: {text}.")
 
 
 def _reject_size(choice: PoolChoice, ask_for: AskFor) -> Rejection | None:

@@ -128,6 +128,31 @@ async def test_an_upgrade_of_the_operator_with_other_images_restarts_no_running_
     assert container["image"] == "registry/serve:2", "with the next change of the service comes the new image"
 
 
+async def test_an_image_that_is_taken_away_stops_new_revisions_only(modelled: Bench) -> None:
+    modelled.cluster.node("real-1", labels={"hostler.dev/pool": "real"}, devices={IPU: 4})
+    modelled.cluster.put(make_pool("real", acceleratorType="graphcore-c600"))
+    modelled.restart(settings=replace(SETTINGS, variant_images={"serve-poplar": "registry/serve:1-poplar"}))
+    await submitted(modelled, accelerators={"pool": "real"})
+    modelled.cluster.roll("tiny", node="real-1")
+    await modelled.settle()
+    before = modelled.cluster.object("Deployment", "tiny")
+    modelled.restart(settings=SETTINGS)
+    await modelled.settle()
+    assert modelled.cluster.object("Deployment", "tiny") == before
+    assert said(modelled)[:2] == ("True", "Serving")
+    modelled.cluster.edit("InferenceService", "tiny", pods={"min": 2, "max": 2})
+    await modelled.settle()
+    more = modelled.cluster.object("Deployment", "tiny")["spec"]
+    assert (more["replicas"], more["template"]) == (2, before["spec"]["template"]), "more of the same"
+    modelled.cluster.edit("InferenceService", "tiny", serving={"maxNewTokens": 64})
+    await modelled.settle()
+    assert modelled.cluster.object("Deployment", "tiny")["spec"] == more
+    status, reason, message = said(modelled, "Accepted")
+    assert (status, reason) == ("False", "ImageNotConfigured")
+    assert "no runtime image of variant poplar is configured for serving on graphcore-c600: bring one" in message
+    assert message.endswith("of the last revision goes on serving.")
+
+
 async def test_replicas_that_are_not_ready_for_a_moment_are_left_alone_by_an_upgrade_too(modelled: Bench) -> None:
     await serving(modelled)
     before = modelled.cluster.object("Deployment", "tiny")["spec"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from bench import GPU, Bench
+from bench import GPU, SETTINGS, Bench
 from builders import make_model, make_pool, make_training_job, make_transformer
 from tables import table
-from world import jobs, running, states, submitted
+from world import failed, failure, jobs, running, states, submitted
+
+from hostler_contract import ErrorReason
 
 Spec = dict[str, Any]
 
@@ -135,6 +138,7 @@ async def test_a_privilege_must_be_allowed_by_the_pool_in_so_many_words(bench: B
     selector = {"hostler.dev/pool": "gaudi"}
     bench.cluster.node("gaudi-1", labels=selector, devices={"habana.ai/gaudi": 8})
     bench.cluster.put(make_pool("gaudi", acceleratorType="intel-gaudi2", nodeSelector=selector))
+    bench.restart(settings=replace(SETTINGS, variant_images={"train-hpu": "registry/train:1-hpu"}))
     await submitted(bench, accelerators={"pool": "gaudi"})
     assert bench.condition("TrainingJob", "tiny", "Accepted") == (
         "False",
@@ -148,6 +152,48 @@ async def test_a_privilege_must_be_allowed_by_the_pool_in_so_many_words(bench: B
     template = bench.cluster.object("Job", "tiny-0")["spec"]["template"]["spec"]
     assert template["hostIPC"] is True
     assert template["containers"][0]["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["SYS_NICE"]}
+
+
+def real_pool(bench: Bench) -> None:
+    """Four A100 that nobody simulates."""
+    bench.cluster.node("real-1", labels={"hostler.dev/pool": "real"}, devices={GPU: 4})
+    bench.cluster.put(make_pool("real"))
+
+
+async def test_real_devices_are_not_held_by_an_image_that_cannot_drive_them(bench: Bench) -> None:
+    real_pool(bench)
+    await submitted(bench, accelerators={"pool": "real"})
+    assert bench.condition("TrainingJob", "tiny", "Accepted") == (
+        "False",
+        "ImageNotConfigured",
+        "spec.accelerators.pool: no runtime image of variant cuda is configured for training on nvidia-a100-80: build "
+        "one and set images.variants.train-cuda in the chart's values (--variant-image train-cuda=...).",
+    )
+    assert jobs(bench) == []
+    bench.restart(settings=replace(SETTINGS, variant_images={"train-cuda": "registry/train:1-cuda"}))
+    await bench.settle()
+    (container,) = bench.cluster.object("Job", "tiny-0")["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "registry/train:1-cuda"
+
+
+async def test_an_image_that_is_taken_away_ends_no_attempt_and_begins_none(bench: Bench) -> None:
+    real_pool(bench)
+    bench.restart(settings=replace(SETTINGS, default_variant="cuda"))
+    await submitted(bench, accelerators={"pool": "real"})
+    pods = bench.cluster.make_pods("tiny-0", node="real-1")
+    before = bench.cluster.object("Job", "tiny-0")
+    bench.restart(settings=SETTINGS)
+    bench.cluster.remove(bench.cluster.object("Service", "tiny-0"))
+    bench.cluster.clock.advance(60)
+    await bench.settle()
+    assert bench.cluster.object("Job", "tiny-0") == before
+    assert bench.cluster.find("Service", "tiny-0") is not None, "what its pods need is put back all the same"
+    assert states(bench)["Accepted"] == ("True", "Valid")
+    for pod in pods:
+        bench.cluster.run(pod)
+    await failed(bench, result=failure(ErrorReason.OUT_OF_MEMORY))
+    assert states(bench)["Accepted"] == ("False", "ImageNotConfigured")
+    assert jobs(bench) == ["tiny-0"]
 
 
 async def test_a_name_that_another_model_has_is_refused_before_anything_is_made(bench: Bench) -> None:
@@ -201,7 +247,8 @@ async def test_accelerators_without_cpu_beside_them_are_not_enough(bench: Bench)
 
 
 async def test_a_pool_without_usable_devices_is_waited_for_with_the_pools_own_words(bench: Bench) -> None:
-    bench.cluster.node("gpu-1", labels={"hostler.dev/pool": "gpu"}, devices={GPU: 4}, ready=False)
+    labels = {"hostler.dev/pool": "gpu", "hostler.dev/simulated": "true"}
+    bench.cluster.node("gpu-1", labels=labels, devices={GPU: 4}, ready=False)
     await submitted(bench)
     assert bench.condition("TrainingJob", "tiny", "Admitted") == (
         "False",

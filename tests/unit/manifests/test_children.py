@@ -36,7 +36,12 @@ from hostler.planning.pools import PoolView, read_pool, see
 from hostler.planning.rollout import Strategy
 
 GOLDEN = Path(__file__).parent / "golden"
-SETTINGS = Settings(train_image="registry/train:1", serve_image="registry/serve:1")
+_OTHERS = {f"train-{name}": "registry/train:1" for name in ("cuda", "hpu", "poplar")}
+SETTINGS = Settings(
+    train_image="registry/train:1",
+    serve_image="registry/serve:1",
+    variant_images={**_OTHERS, "serve-poplar": "registry/serve:1"},
+)
 Object = dict[str, Any]
 
 

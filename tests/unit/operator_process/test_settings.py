@@ -23,6 +23,7 @@ def settings(**changes: object) -> OperatorSettings:
     [
         ({"train_image": ""}, "HOSTLER_TRAIN_IMAGE"),
         ({"serve_image": ""}, "--serve-image"),
+        ({"default_variant": "cdua"}, "--default-variant 'cdua' is none of cpu, cuda"),
         ({"workers": 0}, "--workers must be above 0"),
         ({"resync": -1}, "--resync must be above 0"),
         ({"progress_interval": 0}, "--progress-interval must be above 0"),
@@ -37,6 +38,8 @@ def test_what_controllers_get_to_know() -> None:
     found = settings(progress_interval=7.0, image_pull_policy="Never").for_controllers()
     assert (found.train_image, found.serve_image) == ("t", "s")
     assert (found.progress_interval_seconds, found.image_pull_policy) == (7.0, "Never")
+    assert found.default_variant == "cpu"
+    assert settings(default_variant="cuda").for_controllers().default_variant == "cuda"
 
 
 def test_variants() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from hostler.accelerators import Verb, compatibility
 from hostler.api.model import ModelSpec
-from hostler.controllers.inferenceservice.observed import Observed, config_name
+from hostler.controllers.inferenceservice.observed import Observed, config_name, revision_of
 from hostler.controllers.ports import Object
 from hostler.controllers.settings import Settings
 from hostler.families import family
@@ -15,6 +15,7 @@ from hostler.manifests.configmap import serving_config_map
 from hostler.manifests.deployment import MODELS, ServerPlan, server_deployment
 from hostler.manifests.hashing import content_hash
 from hostler.manifests.naming import owner_reference
+from hostler.manifests.podtemplate import Image
 from hostler.manifests.service import inference_service
 from hostler.planning.pools import PoolView
 from hostler.planning.rollout import Strategy
@@ -68,17 +69,29 @@ def replicas(
     source = model.artifacts.source.pvc
     if source is None:
         raise ValueError("only artifacts on a claim can be mounted")
+    wanted = revision(seen, model, view)
+    image = settings.image(Verb.SERVE, variant=_variant(model, view)) or own_image(seen, wanted)
+    if image is None:
+        raise ValueError("no runtime image serves on this pool: acceptance refuses such a service")
     plan = ServerPlan(
         name=seen.name,
         namespace=seen.namespace,
-        revision=revision(seen, model, view),
+        revision=wanted,
         config_map=config_map,
         claim=source.claim_name,
         path=source.path,
-        image=settings.image(Verb.SERVE, variant=_variant(model, view)),
+        image=image,
         superseded=_superseded(seen, config_map),
     )
     return server_deployment(seen.spec, plan, pool=view.pool, strategy=strategy, owner=_owner(seen))
+
+
+def own_image(seen: Observed, wanted: str) -> Image | None:
+    """What replicas of this very revision run already: they go on, though the installation has lost their image."""
+    if seen.deployment is None or revision_of(seen.deployment) != wanted:
+        return None
+    (container,) = seen.deployment["spec"]["template"]["spec"]["containers"]
+    return Image(reference=container["image"], pull_policy=container.get("imagePullPolicy", "IfNotPresent"))
 
 
 def serving_config(seen: Observed, model: ModelSpec, view: PoolView) -> ServingConfig:

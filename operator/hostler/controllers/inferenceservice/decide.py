@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from hostler.accelerators import Verb
 from hostler.api.common import Failure
 from hostler.api.inferenceservice import ServiceReason as R
 from hostler.api.model import ModelSpec
@@ -20,7 +21,7 @@ from hostler.controllers.said import Said, no, yes
 from hostler.controllers.settings import Settings
 from hostler.manifests.service import inference_url
 from hostler.planning import pods as read
-from hostler.planning.acceptance import ask_of_service, reject_service
+from hostler.planning.acceptance import PoolChoice, Rejection, ask_of_service, reject_service
 from hostler.planning.demand import Demand
 from hostler.planning.failures import Cause, replica_failure
 from hostler.planning.placement import Waiting, place
@@ -48,7 +49,7 @@ class Ground:
 
 def decide(seen: Observed, *, now: str, settings: Settings) -> Decision:
     """One look, one decision."""
-    ground = _ground(seen)
+    ground = _ground(seen, settings=settings)
     if isinstance(ground, dict):
         report = Report(said=ground, url=_url(seen) if seen.deployment else None)
         return Decision(plan=plan_of(seen, report, now=now, requeue=settings.recheck_seconds))
@@ -70,7 +71,7 @@ def decide(seen: Observed, *, now: str, settings: Settings) -> Decision:
     return Decision(plan=plan, promise=_promise(seen, ground) if _writes_deployment(written) else None)
 
 
-def _ground(seen: Observed) -> Ground | wording.Wording:
+def _ground(seen: Observed, *, settings: Settings) -> Ground | wording.Wording:
     """The facts to build on, or the conditions that say what is missing."""
     reference = seen.spec.model
     if seen.model is None:
@@ -78,7 +79,7 @@ def _ground(seen: Observed) -> Ground | wording.Wording:
         text = f"spec.model: there is no {reference.kind} {reference.name}{where}: create it, or name another one."
         return wording.rejected(R.MODEL_NOT_FOUND, text + _meanwhile(seen))
     choice = seen.pool()
-    rejection = reject_service(seen.spec, model=seen.model, choice=choice)
+    rejection = _rejection(seen, seen.model, choice, settings=settings)
     if rejection is not None or choice.view is None:
         assert rejection is not None  # a missing pool is a rejection
         return wording.rejected(rejection.reason, rejection.message + _meanwhile(seen))
@@ -96,6 +97,16 @@ def _ground(seen: Observed) -> Ground | wording.Wording:
         revision=children.revision(seen, seen.model, choice.view),
         strategy=strategy(replicas=seen.spec.pods.max, room_for_one_more=roomy, unit=choice.view.pool.unit),
     )
+
+
+def _rejection(seen: Observed, model: ModelSpec, choice: PoolChoice, *, settings: Settings) -> Rejection | None:
+    def has_image(verb: Verb, variant: str) -> bool:
+        if settings.image(verb, variant=variant) is not None:
+            return True
+        view = choice.view
+        return view is not None and children.own_image(seen, children.revision(seen, model, view)) is not None
+
+    return reject_service(seen.spec, model=model, choice=choice, has_image=has_image)
 
 
 def _has_its_place(seen: Observed, model: ModelSpec, view: PoolView) -> bool:

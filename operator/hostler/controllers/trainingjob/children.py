@@ -32,23 +32,32 @@ def attempt_children(
     seen: Observed, *, number: int, pods: int, view: PoolView, settings: Settings
 ) -> tuple[Object, ...]:
     """What an attempt needs, in the order in which it is written: the Job last, because it starts everything."""
-    pool, owner = view.pool, owner_reference("TrainingJob", seen.job["metadata"])
+    pool, owner = view.pool, _owner(seen)
     assert pool.kind is not None  # placement refuses pools with a problem
     answer = compatibility(
         family=seen.spec.family.value, accelerator=pool.kind, verb=Verb.TRAIN, simulated=view.simulated
     )
-    config = job_config(seen, number=number, pods=pods, view=view)
+    image = settings.image(Verb.TRAIN, variant=answer.variant)
+    if image is None:
+        raise ValueError(f"no runtime image trains on {pool.kind.id}: acceptance refuses such a job")
     job = attempt_job(
         seen.spec,
-        config,
-        image=settings.image(Verb.TRAIN, variant=answer.variant),
+        job_config(seen, number=number, pods=pods, view=view),
+        image=image,
         pool=pool,
         claim=claim_name(seen),
         owner=owner,
     )
-    service = attempt_service(seen.name, number, namespace=seen.namespace, pool=pool.name, owner=owner)
-    children = (job_config_map(config, pool=pool.name, owner=owner), service, job)
+    children = (*surroundings(seen, number=number, pods=pods, view=view), job)
     return children if has_claim(seen) else (own_claim(seen, owner), *children)
+
+
+def surroundings(seen: Observed, *, number: int, pods: int, view: PoolView) -> tuple[Object, ...]:
+    """The file and the names of an attempt's pods: what can be written anew while they run, whatever their image."""
+    owner, pool = _owner(seen), view.pool.name
+    config = job_config(seen, number=number, pods=pods, view=view)
+    service = attempt_service(seen.name, number, namespace=seen.namespace, pool=pool, owner=owner)
+    return job_config_map(config, pool=pool, owner=owner), service
 
 
 def claim_name(seen: Observed) -> str:
@@ -109,6 +118,10 @@ def peak_flops(pool: Pool, precision: Precision) -> float | None:
     }
     found = by_precision[precision]
     return None if found is None else found * _FLOPS
+
+
+def _owner(seen: Observed) -> Object:
+    return owner_reference("TrainingJob", seen.job["metadata"])
 
 
 def _hyperparameters(spec: TrainingJobSpec) -> Hyperparameters:

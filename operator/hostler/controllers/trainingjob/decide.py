@@ -142,17 +142,17 @@ def _live(seen: Observed, attempt: Attempt, *, now: str, settings: Settings) -> 
         interval = settings.progress_interval_seconds
         return plan_of(seen, report, now=now, delete=seen.obsolete, requeue=interval)
     report = replace(base, said=wording.starting(standing, _starting_sentence(attempt, running)), progress=again)
-    repair = _repair(seen, attempt, settings=settings)
+    repair = _repair(seen, attempt)
     return plan_of(seen, report, now=now, apply=repair, delete=seen.obsolete, requeue=settings.recheck_seconds)
 
 
-def _repair(seen: Observed, attempt: Attempt, *, settings: Settings) -> tuple[Object, ...]:
+def _repair(seen: Observed, attempt: Attempt) -> tuple[Object, ...]:
     if not seen.missing:
         return ()
     view = seen.pool().view
     if view is None or view.pool.kind is None:
         return ()
-    wanted = children.attempt_children(seen, number=attempt.number, pods=attempt.size, view=view, settings=settings)
+    wanted = children.surroundings(seen, number=attempt.number, pods=attempt.size, view=view)
     return tuple(child for child in wanted if child["kind"] in seen.missing)
 
 
@@ -242,7 +242,12 @@ def _begin(seen: Observed, *, now: str, settings: Settings, after: Cause | None 
         report = replace(base, said=wording.pending(_unended_sentence(seen)))
         return Decision(plan=plan_of(seen, report, now=now, requeue=settings.recheck_seconds))
     choice = seen.pool()
-    rejection = reject_job(seen.spec, choice=choice, facts=seen.facts)
+    rejection = reject_job(
+        seen.spec,
+        choice=choice,
+        facts=seen.facts,
+        has_image=lambda verb, variant: settings.image(verb, variant=variant) is not None,
+    )
     if rejection is not None or choice.view is None:
         assert rejection is not None  # a missing pool is a rejection
         report = replace(base, said=wording.rejected(rejection.reason, rejection.message))

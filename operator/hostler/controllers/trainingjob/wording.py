@@ -18,6 +18,7 @@ WARNINGS = frozenset(
         R.INCOMPATIBLE_ACCELERATOR.value,
         R.UNSUPPORTED_COUNT.value,
         R.PRIVILEGE_NOT_ALLOWED.value,
+        R.IMAGE_NOT_CONFIGURED.value,
         R.SOURCE_NOT_SUPPORTED.value,
         R.DATASET_NOT_FOUND.value,
         R.STORAGE_NOT_FOUND.value,
