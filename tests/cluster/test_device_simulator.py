@@ -33,6 +33,11 @@ SYSTEM, NAMESPACE = "hostler-system", "simulator-test"
 Json = dict[str, Any]
 
 
+def _of(found: dict[str, list[tuple[dict[str, str], float]]], metric: str, pod: str) -> list[float]:
+    """A metric of the devices that a pod holds, in one snapshot."""
+    return [value for labels, value in found.get(metric, []) if labels.get("pod") == pod]
+
+
 class Simulated:
     """A cluster whose simulator runs, and the few questions that the tests ask."""
 
@@ -65,7 +70,7 @@ class Simulated:
 
     def of_pod(self, metric: str, pod: str) -> list[float]:
         """A metric of the devices that a pod holds."""
-        return [value for labels, value in self.metrics().get(metric, []) if labels.get("pod") == pod]
+        return _of(self.metrics(), metric, pod)
 
     def start(self, name: str, *, gpus: int, program: str, cpu: str | None = None) -> None:
         """A pod that holds GPUs and runs a Python program."""
@@ -215,21 +220,28 @@ def test_metrics_follow_what_the_pod_really_burns(simulated: Simulated) -> None:
     """A loop that wants a core and may have half of one is fully busy; a sleeper is not; a free device is idle."""
     simulated.start("busy", gpus=2, program=BURN, cpu="500m")
     simulated.start("lazy", gpus=1, program=SLEEP, cpu="500m")
-    wait(
-        lambda: min(simulated.of_pod("DCGM_FI_DEV_GPU_UTIL", "busy"), default=0) > 80,
-        what="the busy pod's devices to be busy",
+
+    def settled() -> dict[str, list[tuple[dict[str, str], float]]] | None:
+        # One snapshot for everything that is asserted. A device handed out a moment ago has no utilization yet, and
+        # a sleeper's first sample holds the start of its interpreter.
+        found = simulated.metrics()
+        busy = min(_of(found, "DCGM_FI_DEV_GPU_UTIL", "busy"), default=0)
+        lazy = max(_of(found, "DCGM_FI_DEV_GPU_UTIL", "lazy"), default=100)
+        return found if busy > 80 and lazy < 5 else None
+
+    found = wait(
+        settled,
+        what="the busy pod's devices to be busy and the lazy pod's not",
         timeout=120,
         why=lambda: json.dumps(simulated.metrics().get("DCGM_FI_DEV_GPU_UTIL")),
     )
-    found = simulated.metrics()
     utilization = {labels["UUID"]: value for labels, value in found["DCGM_FI_DEV_GPU_UTIL"]}
     watts = {labels["UUID"]: value for labels, value in found["DCGM_FI_DEV_POWER_USAGE"]}
     free = [labels["UUID"] for labels, _ in found["DCGM_FI_DEV_FB_USED"] if "pod" not in labels]
-    assert len(simulated.of_pod("DCGM_FI_DEV_GPU_UTIL", "busy")) == 2
-    assert simulated.of_pod("DCGM_FI_DEV_GPU_UTIL", "lazy")[0] < 5
+    assert len(_of(found, "DCGM_FI_DEV_GPU_UTIL", "busy")) == 2
     assert [(utilization[device], watts[device]) for device in free] == [(0, 60)]
-    assert simulated.of_pod("DCGM_FI_DEV_POWER_USAGE", "busy")[0] > 330
-    assert 0 < simulated.of_pod("DCGM_FI_DEV_FB_USED", "busy")[0] < 81920
+    assert _of(found, "DCGM_FI_DEV_POWER_USAGE", "busy")[0] > 330
+    assert 0 < _of(found, "DCGM_FI_DEV_FB_USED", "busy")[0] < 81920
     assert [labels for labels, _ in found["hostler_simulator_info"]] == [{"type": "nvidia-a100-80", "devices": "4"}]
 
 
