@@ -138,6 +138,36 @@ def test_every_pod_is_locked_down(helm: Path) -> None:
             assert "memory" in container["resources"]["limits"], name
 
 
+@pytest.mark.parametrize(
+    ("values", "want"),
+    [
+        pytest.param((), None, id="without peers everybody may scrape"),
+        pytest.param(
+            ("networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.team=metrics",),
+            [
+                {"namespaceSelector": {"matchLabels": {"team": "metrics"}}},
+                {
+                    "podSelector": {
+                        "matchLabels": {
+                            "app.kubernetes.io/name": "hostler",
+                            "app.kubernetes.io/instance": "hostler",
+                            "app.kubernetes.io/component": "test",
+                        }
+                    }
+                },
+            ],
+            id="named peers, and the chart's own test",
+        ),
+    ],
+)
+def test_who_may_read_the_operators_metrics(helm: Path, values: tuple[str, ...], want: list[Any] | None) -> None:
+    policy = _named(template(helm, "networkPolicy.enabled=true", *values), "NetworkPolicy")["hostler-operator"]
+    (rule,) = policy["spec"]["ingress"]
+    assert rule["ports"] == [{"port": 8080, "protocol": "TCP"}]
+    assert rule.get("from") == want
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+
+
 def test_rendering_is_reproducible(helm: Path) -> None:
     assert template(helm, *EVERYTHING) == template(helm, *EVERYTHING)
 
