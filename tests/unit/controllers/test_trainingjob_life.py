@@ -158,6 +158,17 @@ async def test_success_registers_a_model_and_hands_over_the_claim(bench: Bench) 
     assert (status["model"], status["progress"]["percent"], status["progress"]["loss"]) == ("tiny", 100, "3")
 
 
+async def test_a_claim_that_was_enlarged_meanwhile_is_handed_over_as_large_as_it_is(bench: Bench) -> None:
+    await running(bench)
+    claim = bench.cluster.object("PersistentVolumeClaim", "tiny")
+    claim["spec"]["resources"]["requests"]["storage"] = "5Gi"
+    bench.cluster.put(claim)
+    await completed(bench)
+    claim = bench.cluster.object("PersistentVolumeClaim", "tiny")
+    assert claim["metadata"]["ownerReferences"][0]["kind"] == "Model"
+    assert claim["spec"]["resources"]["requests"] == {"storage": "5Gi"}
+
+
 async def test_the_model_and_its_weights_outlive_the_job(bench: Bench) -> None:
     await running(bench)
     await completed(bench)

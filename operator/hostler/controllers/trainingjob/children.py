@@ -14,6 +14,7 @@ from hostler.manifests.job import WORKSPACE, attempt_job, data_location
 from hostler.manifests.model import model_name
 from hostler.manifests.naming import owner_reference
 from hostler.manifests.service import attempt_service
+from hostler.planning import quantities
 from hostler.planning.pools import Pool, PoolView
 from hostler_contract import (
     CheckpointPolicy,
@@ -71,8 +72,16 @@ def has_claim(seen: Observed) -> bool:
 
 
 def own_claim(seen: Observed, owner: Object) -> Object:
-    """The job's own claim, with the owner that it has now."""
-    return workspace_claim(seen.name, seen.spec.storage, namespace=seen.namespace, owner=owner)
+    """The job's own claim, with the owner that it has now.
+
+    Somebody may have enlarged it in the meantime, and the server refuses to make a claim smaller.
+    """
+    storage = seen.spec.storage
+    requests = ((seen.claim or {}).get("spec") or {}).get("resources", {}).get("requests", {})
+    size = requests.get("storage", storage.size)
+    if quantities.parse(size) > quantities.parse(storage.size):
+        storage = storage.model_copy(update={"size": size})
+    return workspace_claim(seen.name, storage, namespace=seen.namespace, owner=owner)
 
 
 def job_config(seen: Observed, *, number: int, pods: int, view: PoolView) -> JobConfig:
