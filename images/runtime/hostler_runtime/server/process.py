@@ -67,6 +67,9 @@ class Replica:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._terminate.set)
+        # Said only now: who reads it may ask the process to end, and must not meet the default handler.
+        host, port = self._socket.getsockname()
+        event(log, "listening", host=host, port=port)
         self.engine.start()
         listener = Listener(uvicorn.Config(
             build_app(
@@ -145,8 +148,6 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
         logs.configure(level=settings.log_level)
         config = read_serving_config(settings.config_path)
         listening = _bind(settings)
-        host, port = listening.getsockname()
-        event(log, "listening", host=host, port=port)
         replica = Replica(config, settings, listening)
         asyncio.run(replica.run())
         status = 0
