@@ -6,6 +6,7 @@ its own major version and ignores fields it does not know, so that an operator c
 the previous release are still running.
 """
 
+from hostler_contract.architectures import ModelConfig, TransformerConfig
 from hostler_contract.checkpoint import CheckpointManifest
 from hostler_contract.errors import ErrorReason
 from hostler_contract.feedback import FeedbackRecord
@@ -13,12 +14,16 @@ from hostler_contract.job import (
     CheckpointPolicy,
     DatasetConfig,
     DatasetSource,
+    EvaluationConfig,
     Hyperparameters,
+    Inputs,
     JobConfig,
+    PackingConfig,
+    StopAt,
     Topology,
-    TransformerConfig,
 )
 from hostler_contract.message import SCHEMA_VERSION, Message
+from hostler_contract.objective import Objective, ObjectiveConfig, Supervision
 from hostler_contract.progress import Progress
 from hostler_contract.result import ArtifactFacts, Result
 from hostler_contract.serving import SampleRequest, ServingConfig
@@ -31,14 +36,22 @@ __all__ = [
     "DatasetConfig",
     "DatasetSource",
     "ErrorReason",
+    "EvaluationConfig",
     "FeedbackRecord",
     "Hyperparameters",
+    "Inputs",
     "JobConfig",
     "Message",
+    "ModelConfig",
+    "Objective",
+    "ObjectiveConfig",
+    "PackingConfig",
     "Progress",
     "Result",
     "SampleRequest",
     "ServingConfig",
+    "StopAt",
+    "Supervision",
     "Topology",
     "TransformerConfig",
 ]

@@ -4,59 +4,78 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from hostler_contract.architectures import ModelConfig
 from hostler_contract.message import Message, Part
+from hostler_contract.objective import ObjectiveConfig
 
 PositiveInt = Annotated[int, Field(gt=0)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
 
-
-class TransformerConfig(Part):
-    """A GPT-style decoder defined by its configuration alone."""
-
-    architecture: Literal["gpt2", "llama"] = "gpt2"
-    layers: PositiveInt
-    hidden_size: PositiveInt
-    heads: PositiveInt
-    context_length: PositiveInt
-    """Longest sequence, in tokens."""
-    vocabulary_size: PositiveInt
-    """Upper bound; the tokenizer is trained on the data and may end up smaller."""
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+DataFormat = Literal["text", "jsonl", "parquet", "images", "webdataset", "audio"]
+"""text: UTF-8 files, each a document. jsonl, parquet: rows with columns. images: a folder of images, in a folder for
+each label or beside a metadata.jsonl. webdataset: tar shards. audio: audio files beside a manifest.jsonl."""
 
 
 class DatasetSource(Part):
-    """Where the trainer finds the data: a path below ``/data`` or a URL that rank 0 downloads."""
+    """Where the trainer finds the data: a path below ``/data``, or something that rank 0 downloads."""
 
-    kind: Literal["path", "http"]
+    kind: Literal["path", "http", "s3", "hf"]
     location: str
-    """For ``path`` a file or directory; for ``http`` the URL."""
+    """For ``path`` a file or directory; for ``http`` the URL; for ``s3`` ``s3://bucket/prefix``; for ``hf``
+    ``hf://datasets/owner/name[/path]``."""
     sha256: str | None = None
     """Expected content hash of what is downloaded, lower-case hex."""
+    revision: str | None = None
+    """Commit, tag or branch, for ``hf``."""
+    endpoint: str | None = None
+    """URL of an S3-compatible service or of a hub of your own."""
+    region: str | None = None
+    """Region, for ``s3``."""
 
 
 class DatasetConfig(Part):
     """The data and how it is split."""
 
     source: DatasetSource
-    format: Literal["text"] = "text"
+    format: DataFormat = "text"
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Role (``text``, ``messages``, ``label``, ``image``, ``caption``, ``audio``, ``prompt``, ``chosen``, ...) to the
+    column that plays it; a role that is not named is played by the column of its own name."""
     validation_percent: Annotated[int, Field(ge=1, le=50)] = 10
+    license: str | None = None
+    """SPDX expression of the data's licence, for the model card."""
+
+
+class PackingConfig(Part):
+    """Several sequences in one row where their lengths vary (arXiv 2107.02027)."""
+
+    mode: Literal["auto", "off"] = "auto"
+    strategy: Literal["best-fit", "spfhp"] = "best-fit"
+    max_per_pack: PositiveInt | None = None
 
 
 class Hyperparameters(Part):
     """One optimizer run (AdamW, linear warm-up then cosine decay)."""
 
-    steps: PositiveInt
+    steps: NonNegativeInt
+    """Optimizer steps over all stages; 0 only for an objective that trains nothing."""
     batch_size: PositiveInt
-    """Sequences per optimizer step, over all processes together."""
+    """Sequences (images, clips) per optimizer step, over all processes and micro-batches together."""
+    gradient_accumulation: PositiveInt = 1
+    """Micro-batches of each step in each process."""
     learning_rate: Annotated[float, Field(gt=0)]
     warmup_steps: NonNegativeInt = 0
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     gradient_clip: Annotated[float, Field(gt=0)] = 1.0
     seed: NonNegativeInt = 0
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """``auto`` takes bf16 on an accelerator that has it, fp32 elsewhere."""
+    precision: Literal["auto", "fp32", "bf16", "fp16", "fp8"] = "auto"
+    """``auto`` takes bf16 on an accelerator that has it, fp32 elsewhere; fp8 falls back where the device lacks it."""
+    deterministic: bool = False
+    """Only algorithms whose result does not depend on the order of execution; slower on accelerators."""
+    parallelism: Literal["replicated", "sharded"] = "replicated"
+    """replicated is DDP: each process holds the whole model; sharded is FSDP: each holds a part."""
 
 
 class CheckpointPolicy(Part):
@@ -73,6 +92,43 @@ class Topology(Part):
     processes_per_pod: PositiveInt
 
 
+class StopAt(Part):
+    """Training ends early once a metric reaches a value; time, energy and cost to reach it are reported."""
+
+    metric: str
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> StopAt:
+        if (self.min is None) == (self.max is None):
+            raise ValueError("stopAt has exactly one of min and max")
+        return self
+
+    def reached(self, figure: float) -> bool:
+        """Whether a figure of the metric is good enough."""
+        return figure >= self.min if self.min is not None else figure <= (self.max or 0.0)
+
+
+class EvaluationConfig(Part):
+    """When the model is measured on held-out data while it is trained."""
+
+    every_steps: PositiveInt | None = None
+    """Absent means at the end only."""
+    stop_at: StopAt | None = None
+    samples: NonNegativeInt = 4
+    """Sample outputs that are kept with each evaluation and with the model."""
+
+
+class Inputs(Part):
+    """Models that this one is made from, as directories that are mounted read-only."""
+
+    base: str | None = None
+    """The model to start from: what is fine-tuned, pruned, quantized, or the teacher of a distillation."""
+    parts: dict[str, str] = Field(default_factory=dict)
+    """Parts that are taken as they are, such as ``autoencoder`` or ``text_encoder``, by name."""
+
+
 class JobConfig(Message):
     """Everything one attempt of a TrainingJob needs to know.
 
@@ -83,17 +139,23 @@ class JobConfig(Message):
     name: str
     namespace: str
     attempt: NonNegativeInt
-    family: Literal["chat"]
-    objective: Literal["pretrain"] = "pretrain"
+    family: str
+    objective: ObjectiveConfig = ObjectiveConfig()
     model_name: str
     """Name under which the result is registered and served."""
-    model: TransformerConfig
+    license: str = "unknown"
+    """SPDX expression of the weights' licence, for the model card."""
+    model: ModelConfig
+    inputs: Inputs = Inputs()
     dataset: DatasetConfig
+    packing: PackingConfig = PackingConfig()
     hyperparameters: Hyperparameters
+    evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint: CheckpointPolicy
     topology: Topology
-    flops_per_token: Annotated[float, Field(gt=0)]
-    """Training operations (forward and backward) for one token."""
+    flops_per_unit: Annotated[float, Field(gt=0)] | None = None
+    """Training operations (forward and backward) for one unit (token, image, ...) of the family; absent where the
+    control plane has no formula, and the trainer counts them."""
     accelerator: str = "cpu"
     """Accelerator type id from the registry; a label of the trainer's metrics."""
     peak_flops_per_process: Annotated[float, Field(gt=0)] | None = None

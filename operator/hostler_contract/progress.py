@@ -29,9 +29,27 @@ class Progress(Message):
     step: Annotated[int, Field(ge=0)] = 0
     total_steps: Annotated[int, Field(gt=0)]
     loss: float | None = None
-    """Training loss of the last step, nats per token."""
-    tokens_per_second: Annotated[float, Field(ge=0)] | None = None
-    """Over all processes, moving average."""
+    """Training loss of the last step: the family's own, such as nats per token."""
+    losses: dict[str, float] = Field(default_factory=dict)
+    """Its parts by name, where it has several."""
+    learning_rate: Annotated[float, Field(ge=0)] | None = None
+    gradient_norm: Annotated[float, Field(ge=0)] | None = None
+    training_stage: str | None = None
+    """Which part of the model is being trained, for families that train several one after the other."""
+    unit: str = "tokens"
+    """What speed is counted in."""
+    units_per_second: Annotated[float, Field(ge=0)] | None = None
+    """Over all processes, moving average; padding does not count."""
+    packing_factor: Annotated[float, Field(ge=1)] | None = None
+    """Sequences per row."""
+    data_wait_ratio: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Share of the step's time that was spent waiting for data."""
+    memory_bytes: Annotated[int, Field(ge=0)] | None = None
+    """Most memory in use by rank 0, on its device or, without one, of its process."""
+    metrics: dict[str, float] = Field(default_factory=dict)
+    """Of the newest evaluation on held-out data."""
+    notes: list[str] = Field(default_factory=list)
+    """Sentences about what differs from what was asked, such as a precision that fell back."""
     model_flops_utilization: Annotated[float, Field(ge=0)] | None = None
     """Share of the accelerators' peak, 0..1 (PaLM, arXiv 2204.02311, appendix B)."""
     eta_seconds: Annotated[float, Field(ge=0)] | None = None

@@ -28,8 +28,9 @@ class ArtifactFacts(Part):
     sha256: str
     """Hash over the sorted list of file names and file hashes."""
     parameters: Annotated[int, Field(gt=0)]
-    context_length: Annotated[int, Field(gt=0)]
-    vocabulary_size: Annotated[int, Field(gt=0)]
+    context_length: Annotated[int, Field(gt=0)] | None = None
+    """Longest sequence in tokens, where the family has one."""
+    vocabulary_size: Annotated[int, Field(gt=0)] | None = None
     kv_bytes_per_token: Annotated[int, Field(gt=0)] | None = None
 
 
@@ -38,7 +39,44 @@ class DatasetFacts(Part):
 
     sha256: str
     size_bytes: Annotated[int, Field(gt=0)]
-    tokens: Annotated[int, Field(gt=0)]
+    rows: Annotated[int, Field(gt=0)] | None = None
+    """Documents, images, clips or recordings, both parts together."""
+    tokens: Annotated[int, Field(gt=0)] | None = None
+    """Tokens of both parts, where the family has tokens."""
+    packing_factor: Annotated[float, Field(ge=1)] | None = None
+    """Sequences per row of the training part, where sequences are packed."""
+    dropped: Annotated[int, Field(ge=0)] = 0
+    """Units (tokens, rows) that could not be used; never silently."""
+
+
+class Measured(Part):
+    """One model as it stands: what an objective reports before and after."""
+
+    size_bytes: Annotated[int, Field(gt=0)]
+    """Weights as stored."""
+    parameters: Annotated[int, Field(gt=0)]
+    """Weights that are not zero."""
+    latency_seconds: Annotated[float, Field(gt=0)]
+    """Median of one forward pass of one sequence on this device."""
+    metrics: dict[str, float] = Field(default_factory=dict)
+    """Quality on the validation part."""
+
+
+class Comparison(Part):
+    """What an objective changed."""
+
+    before: Measured
+    after: Measured
+
+
+class TargetReached(Part):
+    """When stopAt was met."""
+
+    metric: str
+    value: float
+    step: Annotated[int, Field(ge=0)]
+    seconds: Annotated[float, Field(ge=0)]
+    """Training time over all attempts up to then."""
 
 
 class Result(Message):
@@ -50,6 +88,12 @@ class Result(Message):
     """Final figures by name, for example ``validation_loss`` (nats per token), ``validation_perplexity``."""
     artifact: ArtifactFacts | None = None
     dataset: DatasetFacts | None = None
+    comparison: Comparison | None = None
+    """Set by objectives that start from a base model."""
+    target: TargetReached | None = None
+    """Set where training ended early because stopAt was met."""
+    notes: list[str] = Field(default_factory=list)
+    """Sentences about what differs from what was asked, such as a precision that fell back."""
     reason: ErrorReason | None = None
     message: str | None = None
 

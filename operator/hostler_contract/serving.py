@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -23,7 +23,7 @@ class ServingConfig(Message):
     namespace: str
     model: str
     """Model id that clients put into the request's ``model`` field."""
-    family: Literal["chat"]
+    family: str
     task: str
     accelerator: str
     """Accelerator type id from the registry, ``cpu`` where there is none."""

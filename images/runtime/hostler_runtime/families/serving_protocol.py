@@ -1,17 +1,19 @@
 """What the server asks of a family's serving half. Holds no torch, so that the server can be tested without it.
 
-A family that generates token by token gives ``stream``: one running batch whose members may change between two
-steps. HTTP, queueing, text assembly, metrics and cancellation are the server's business.
+A family that generates token by token is a ``LanguageModel`` and gives ``stream``: one running batch whose members may
+change between two steps. Every other one is a ``BatchModel`` and gives ``run_batch``: whole requests, several at a time.
+HTTP, queueing, text assembly, metrics and cancellation are the server's business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from hostler_contract import ErrorReason
+from hostler_runtime.families.tasks import BatchReport, TaskRequest
 
 
 class UnservableError(Exception):
@@ -95,6 +97,10 @@ class LanguageModel(Protocol):
     def encode_chat(self, messages: Sequence[dict[str, str]]) -> list[int]:
         """Tokens of a conversation up to where the answer begins. Raises ``PromptRejectedError``."""
 
+    def encode_infill(self, prefix: str, suffix: str) -> list[int]:
+        """Tokens after which the model writes what stands between two texts. Raises ``PromptRejectedError`` where the
+        model was not trained to fill in the middle."""
+
     def decode(self, tokens: Sequence[int]) -> str:
         """Text of tokens, without special ones."""
 
@@ -102,8 +108,26 @@ class LanguageModel(Protocol):
         """A new, empty batch."""
 
 
+class BatchModel(Protocol):
+    """A loaded model that answers whole requests. ``check`` and ``batch_key`` run in the event loop's helpers and are
+    quick; ``run_batch`` runs in the engine's thread only."""
+
+    @property
+    def tasks(self) -> frozenset[type]:
+        """Classes of requests that it answers."""
+
+    def check(self, request: TaskRequest) -> None:
+        """Raises ``PromptRejectedError`` where this model cannot take the request."""
+
+    def batch_key(self, request: TaskRequest) -> Hashable:
+        """Requests with the same key may share a batch."""
+
+    def run_batch(self, requests: Sequence[TaskRequest]) -> BatchReport:
+        """Answer requests of one key, in order. A result does not depend on what else is in the batch."""
+
+
 class ServingHalf(Protocol):
     """The module ``families.<name>.serving``."""
 
-    def load(self, path: Path) -> LanguageModel:
+    def load(self, path: Path) -> LanguageModel | BatchModel:
         """Load the artifacts, offline. Raises ``UnservableError``."""

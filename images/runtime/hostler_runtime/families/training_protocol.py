@@ -1,12 +1,13 @@
-"""What the training core asks of a family's training half: data, model, loss and figures of merit.
+"""What the training core asks of a family's training half: data, network, losses and figures of merit.
 
-Processes, checkpoints, optimizer, progress and signals are the core's business; the same loop trains every family.
+Processes, precision, checkpoints, optimizers, progress and signals are the core's business; the same loop trains every
+family. A family says which networks learn in which order (``Stage``) and whose turn it is within a step (``Update``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,17 +15,58 @@ import torch
 
 from hostler_contract import JobConfig
 from hostler_contract.result import DatasetFacts
-from hostler_runtime.training.corpus import Corpus
+from hostler_data.records import Records
+
+Batch = Mapping[str, torch.Tensor]
+"""Tensors by name, first axis: rows. The core moves them to the device."""
 
 
 @dataclass(frozen=True)
 class LossSum:
-    """A loss as a sum and its weight, so that the core can normalise over all processes."""
+    """A loss as a sum and its weight, so that the core can normalise over micro-batches and processes."""
 
     total: torch.Tensor
     """Sum over the batch's targets, differentiable."""
-    weight: int
+    weight: float
     """Number of targets."""
+    units: float = 0.0
+    """What was really processed, in the family's unit (tokens without padding, images); 0 stands for ``weight``."""
+    parts: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    """Sums of its parts by name, for display; same weight."""
+
+
+@dataclass(frozen=True)
+class Update:
+    """One optimizer's turn within a step."""
+
+    name: str
+    module: torch.nn.Module
+    """Whose parameters it changes (those that require gradients). Losses call it through its ``forward``, because the
+    parallel wrapper's hooks hang on it."""
+    loss: Callable[[Any, Batch], LossSum]
+    """Forward pass of one micro-batch; the module that it gets may be wrapped."""
+    learning_rate: float = 1.0
+    """Factor on the job's learning rate."""
+    betas: tuple[float, float] = (0.9, 0.95)
+    """Of AdamW."""
+    weight_decay: bool = True
+    """False leaves the job's weight decay out."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Networks that learn together, for a share of the job's steps."""
+
+    name: str
+    updates: tuple[Update, ...]
+    """In the order in which they take their turns in each step."""
+    share: float = 1.0
+    """Relative to the other stages' shares."""
+    begin: Callable[[], None] | None = None
+    """Called when the stage begins, and again when it goes on from a checkpoint: freezes what must not learn. Must not
+    draw random numbers or read weights that an earlier stage has not finished."""
+    after_step: Callable[[], None] | None = None
+    """Called after each optimizer step, on every process: averages of weights, masks."""
 
 
 class Dataset(Protocol):
@@ -34,17 +76,22 @@ class Dataset(Protocol):
 
     @property
     def train_rows(self) -> int:
-        """Rows to train on."""
+        """Rows to train on. A row may hold several packed sequences."""
 
     @property
     def validation_rows(self) -> int:
         """Rows held out."""
 
-    def train_batch(self, rows: Sequence[int]) -> torch.Tensor:
-        """Rows to train on, as the loss wants them."""
+    @property
+    def sequences_per_row(self) -> float:
+        """The packing factor of the training part; 1 where nothing is packed. The core divides batchSize by it, so
+        that a step sees as many sequences as was asked for."""
 
-    def validation_batch(self, rows: Sequence[int]) -> torch.Tensor:
-        """Rows held out, as the loss wants them."""
+    def train_batch(self, rows: Sequence[int]) -> Batch:
+        """Rows to train on. May augment with torch's global generator, which the core seeds for each step."""
+
+    def validation_batch(self, rows: Sequence[int]) -> Batch:
+        """Rows held out, without augmentation."""
 
 
 @dataclass(frozen=True)
@@ -52,34 +99,71 @@ class ModelFacts:
     """What the control plane needs to know to place and serve the model."""
 
     parameters: int
-    context_length: int
-    vocabulary_size: int
-    kv_bytes_per_token: int | None
+    context_length: int | None = None
+    vocabulary_size: int | None = None
+    kv_bytes_per_token: int | None = None
+    description: str = ""
+    """One sentence for the model card: what the network is."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the core lends a family for measuring."""
+
+    device: torch.device
+    batch_size: int
+    """Rows that fit in one batch of one process."""
+    seed: int
+    mean_loss: Callable[[Update], float]
+    """Mean loss per target of an update over the held-out rows, shared out over all processes."""
 
 
 class TrainingHalf(Protocol):
     """The module ``families.<name>.training``."""
 
-    def fingerprint(self, job: JobConfig) -> str:
-        """Whatever besides the corpus decides what ``prepare`` writes."""
+    UNIT: str
+    """What speed is counted in: ``tokens``, ``images``, ``clips``, ``audio-seconds``."""
+    BLOCK: str
+    """Field of ``ModelConfig`` that holds this family's sizes."""
 
-    def prepare(self, job: JobConfig, corpus: Corpus, directory: Path) -> None:
-        """Turn the corpus into files that ``open_dataset`` reads. Rank 0 only. Raises ``RuntimeFailure``."""
+    def fingerprint(self, job: JobConfig) -> str:
+        """Whatever besides the data decides what ``prepare`` writes."""
+
+    def prepare(self, job: JobConfig, records: Records, directory: Path) -> None:
+        """Turn the rows into files that ``open_dataset`` reads. Rank 0 only. Raises ``RuntimeFailure``."""
 
     def open_dataset(self, job: JobConfig, directory: Path) -> Dataset:
         """Open what ``prepare`` wrote."""
 
     def build(self, job: JobConfig, dataset: Any) -> torch.nn.Module:
-        """A model with fresh weights from torch's current random state. Raises ``RuntimeFailure``."""
+        """All networks in one module: fresh, from torch's current random state, or loaded from ``job.inputs``.
+        Raises ``RuntimeFailure`` where a size or a checkpoint does not fit. What has a ``state_dict`` entry here is in
+        the checkpoints."""
 
-    def loss(self, model: torch.nn.Module, batch: torch.Tensor) -> LossSum:
-        """Forward pass; the model may be wrapped."""
+    def stages(self, job: JobConfig, model: Any, dataset: Any) -> Sequence[Stage]:
+        """What learns, in order."""
 
-    def metrics(self, dataset: Any, *, validation_loss: float) -> dict[str, float]:
-        """Final figures, with the baselines that make them meaningful."""
+    def evaluate(self, model: Any, dataset: Any, around: Evaluation) -> dict[str, float]:
+        """Figures on held-out data, with the baselines that make them meaningful, and a conditioning metric where
+        there is a condition. Called on every process with the same random state; all processes do the same work but
+        for ``mean_loss``. Deterministic."""
 
-    def save(self, model: torch.nn.Module, dataset: Any, directory: Path) -> ModelFacts:
-        """Write the artifacts that plain libraries load."""
+    def sample(self, model: Any, dataset: Any, directory: Path, *, count: int) -> None:
+        """Write sample outputs: text, an image grid, a clip, transcripts."""
+
+    def save(self, model: Any, dataset: Any, directory: Path) -> ModelFacts:
+        """Write the artifacts in the ecosystem's own format (safetensors, never pickle)."""
 
     def card_header(self) -> dict[str, Any]:
         """What the model card says of the family in its YAML header."""
+
+
+class Decorated(Protocol):
+    """Optional functions of a family that objectives ask for; one that is missing makes the objective
+    ``InvalidConfiguration`` with the family's name."""
+
+    def logits(self, module: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """``distill``: logits (targets x classes) of the batch's targets, and the target indices."""
+
+    def prunable(self, model: Any) -> Iterable[tuple[str, torch.nn.Module]]:
+        """``prune``, ``quantize``, ``lora``: linear and convolution modules whose weights may be changed."""
