@@ -26,7 +26,7 @@ from hostler_contract.message import SCHEMA_VERSION, Message
 from hostler_contract.objective import Objective, ObjectiveConfig, Supervision
 from hostler_contract.progress import Progress
 from hostler_contract.result import ArtifactFacts, Result
-from hostler_contract.serving import SampleRequest, ServingConfig
+from hostler_contract.serving import SampleFile, SampleRequest, ServingConfig
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -48,6 +48,7 @@ __all__ = [
     "PackingConfig",
     "Progress",
     "Result",
+    "SampleFile",
     "SampleRequest",
     "ServingConfig",
     "StopAt",

@@ -11,6 +11,8 @@ from hostler_contract.message import Message, Part
 
 TERMINATION_MESSAGE_LIMIT = 4096
 """Bytes that the kubelet keeps of a termination message."""
+_CUT = " [cut]"
+"""Ends a message of which a part was left out."""
 
 EXIT_FAILED = 1
 """Exit status of a trainer's container whose result is a failure."""
@@ -106,10 +108,48 @@ class Result(Message):
         return self
 
     def to_termination_message(self) -> str:
-        """JSON cut to what the kubelet keeps: the message is shortened, never the structure."""
-        text = self.to_json()
-        excess = len(text.encode()) - TERMINATION_MESSAGE_LIMIT
-        if excess <= 0 or not self.message:
-            return text
-        kept = self.message.encode()[: max(0, len(self.message.encode()) - excess - 16)]
-        return self.model_copy(update={"message": kept.decode(errors="ignore") + " [cut]"}).to_json()
+        """JSON that fits into what the kubelet keeps: what matters least is left out first, never half a structure.
+
+        Notes go first, from the last to the first, then the end of the message, then figures of the comparison's
+        quality, then metrics.
+        """
+        fitted = self
+        for shorten in (_without_a_note, _with_a_shorter_message, _without_a_comparison, _without_a_metric):
+            while (excess := _excess(fitted)) > 0:
+                shorter = shorten(fitted, excess)
+                if shorter is None:
+                    break
+                fitted = shorter
+        return fitted.to_json()
+
+
+def _excess(result: Result) -> int:
+    return len(result.to_json().encode()) - TERMINATION_MESSAGE_LIMIT
+
+
+def _without_a_note(result: Result, excess: int) -> Result | None:
+    return result.model_copy(update={"notes": result.notes[:-1]}) if result.notes else None
+
+
+def _with_a_shorter_message(result: Result, excess: int) -> Result | None:
+    if not result.message or result.message == _CUT:
+        return None
+    text = result.message.removesuffix(_CUT)
+    # What JSON escapes takes more bytes there than here, so one cut may not be enough.
+    kept = text.encode()[: max(0, len(text.encode()) - excess - len(_CUT))].decode(errors="ignore")
+    return result.model_copy(update={"message": f"{kept}{_CUT}"})
+
+
+def _without_a_comparison(result: Result, excess: int) -> Result | None:
+    found = result.comparison
+    if found is None or not (found.before.metrics or found.after.metrics):
+        return None
+    bare = {side: getattr(found, side).model_copy(update={"metrics": {}}) for side in ("before", "after")}
+    return result.model_copy(update={"comparison": Comparison(**bare)})
+
+
+def _without_a_metric(result: Result, excess: int) -> Result | None:
+    if not result.metrics:
+        return None
+    *kept, _ = result.metrics
+    return result.model_copy(update={"metrics": {name: result.metrics[name] for name in kept}})

@@ -9,11 +9,26 @@ from pydantic import Field
 from hostler_contract.message import Message, Part
 
 
+class SampleFile(Part):
+    """A file of a multipart request."""
+
+    field: str = "file"
+    """Name of the form's field."""
+    name: str
+    """File name; its ending says what the file is."""
+    content_base64: str
+
+
 class SampleRequest(Part):
-    """A request that must succeed before a replica calls itself ready."""
+    """A request that must succeed before a replica calls itself ready. The server adds its own model id."""
 
     path: str
-    body: dict[str, Any]
+    body: dict[str, Any] = Field(default_factory=dict)
+    """JSON body, or the fields of the form where there are files."""
+    files: list[SampleFile] = Field(default_factory=list)
+    """Files make it a multipart request."""
+    expect: str | None = None
+    """Key that the JSON answer must have, with something in it; absent accepts every answer of status 200."""
 
 
 class ServingConfig(Message):
@@ -28,6 +43,8 @@ class ServingConfig(Message):
     accelerator: str
     """Accelerator type id from the registry, ``cpu`` where there is none."""
     artifact_path: str = "/models"
+    adapters: dict[str, str] = Field(default_factory=dict)
+    """Low-rank adapters that a request may choose: name to the directory that holds it."""
     max_batch_size: Annotated[int, Field(gt=0)] = 8
     max_queue: Annotated[int, Field(gt=0)] = 128
     """Requests that may wait; more are answered with 429 and Retry-After."""

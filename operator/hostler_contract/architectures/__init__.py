@@ -1,7 +1,7 @@
 """The sizes of a network, one block for each kind of architecture.
 
-A block is defined once: the CRD takes its schema from here, the operator its formulas' input, and the runtime builds the
-network from it. Only integers, strings and lists with bounds, because a CRD knows no floats.
+A block is defined once: the CRD takes its schema from here, the operator its formulas' input, and the runtime builds
+the network from it. Only integers, strings and lists with bounds, because a CRD knows no floats.
 """
 
 from hostler_contract.architectures.autoencoder import AutoencoderConfig
