@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from hostler_contract import ErrorReason
 from hostler_runtime.families.chat.serving import load
-from hostler_runtime.families.serving_protocol import PromptRejectedError, UnservableError
+from hostler_runtime.families.serving_protocol import LoadOptions, PromptRejectedError, UnservableError
 
 
 def change_config(**changes: Any) -> Callable[[Path], None]:
@@ -130,7 +130,7 @@ def test_damaged_artifacts_are_refused(
     shutil.copytree(tiny_directory, directory)
     damage(directory)
     with pytest.raises(UnservableError) as caught:
-        load(directory)
+        load(directory, options=LoadOptions())
     assert caught.value.reason is ErrorReason.ARTIFACT_UNREADABLE
     assert str(directory) in str(caught.value)
     assert want in str(caught.value)
@@ -142,7 +142,7 @@ def test_code_in_the_directory_is_not_run(tiny_directory: Path, tmp_path: Path) 
     (directory / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     change_config(model_type="own", architectures=None, auto_map={"AutoConfig": "code.Config"})(directory)
     with pytest.raises(UnservableError):
-        load(directory)
+        load(directory, options=LoadOptions())
     assert not (tmp_path / "ran").exists()
 
 
@@ -151,7 +151,7 @@ def test_a_llama_in_shards_and_bf16_loads_through_the_same_code(tmp_path: Path) 
     tokenizer.save_pretrained(tmp_path)
     tiny_model.make_llama(len(tokenizer)).to(torch.bfloat16).save_pretrained(tmp_path, max_shard_size="100KB")
     assert len(list(tmp_path.glob("*.safetensors"))) > 1
-    model = load(tmp_path)
+    model = load(tmp_path, options=LoadOptions())
     assert model.context_length == tiny_model.CONTEXT
     assert model.end_tokens == {0}
 
@@ -161,7 +161,7 @@ def test_buffers_of_old_checkpoints_do_no_harm(tiny_directory: Path, tmp_path: P
     shutil.copytree(tiny_directory, directory)
     path = directory / "model.safetensors"
     save_file(load_file(path) | {"transformer.h.0.attn.bias": torch.ones(1)}, path, metadata={"format": "pt"})
-    assert load(directory).vocabulary_size == len(tiny_model.make_tokenizer())
+    assert load(directory, options=LoadOptions()).vocabulary_size == len(tiny_model.make_tokenizer())
 
 
 def test_defaults_come_from_the_model(tiny_directory: Path, tmp_path: Path) -> None:
@@ -169,13 +169,16 @@ def test_defaults_come_from_the_model(tiny_directory: Path, tmp_path: Path) -> N
     shutil.copytree(tiny_directory, directory)
     path = directory / "generation_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"do_sample": True, "temperature": 0.7, "top_p": 0.9}))
-    defaults = load(directory).defaults
+    defaults = load(directory, options=LoadOptions()).defaults
     assert (defaults.temperature, defaults.top_p) == (0.7, 0.9)
-    assert (load(tiny_directory).defaults.temperature, load(tiny_directory).defaults.top_p) == (1.0, 1.0)
+    assert (
+        load(tiny_directory, options=LoadOptions()).defaults.temperature,
+        load(tiny_directory, options=LoadOptions()).defaults.top_p,
+    ) == (1.0, 1.0)
 
 
 def test_without_a_chat_template_the_way_out_is_named(tmp_path: Path) -> None:
-    model = load(tiny_model.save(tmp_path / "model", template=None))
+    model = load(tiny_model.save(tmp_path / "model", template=None), options=LoadOptions())
     assert model.encode("plain text works")
     with pytest.raises(PromptRejectedError, match="/v1/completions") as caught:
         model.encode_chat([{"role": "user", "content": "hi"}])
@@ -183,4 +186,11 @@ def test_without_a_chat_template_the_way_out_is_named(tmp_path: Path) -> None:
 
 
 def test_an_empty_prompt_begins_with_the_token_that_begins_texts(tiny_directory: Path) -> None:
-    assert load(tiny_directory).encode("") == [0]
+    assert load(tiny_directory, options=LoadOptions()).encode("") == [0]
+
+
+def test_an_adapter_is_refused_and_not_ignored(tiny_directory: Path) -> None:
+    options = LoadOptions(adapters={"pirate": tiny_directory})
+    with pytest.raises(UnservableError, match=r"serves no adapters.*pirate") as caught:
+        load(tiny_directory, options=options)
+    assert caught.value.reason is ErrorReason.INVALID_CONFIGURATION

@@ -7,8 +7,8 @@ HTTP, queueing, text assembly, metrics and cancellation are the server's busines
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -25,11 +25,13 @@ class UnservableError(Exception):
 
 
 class PromptRejectedError(Exception):
-    """This model cannot take this prompt; ``code`` is the machine-readable reason."""
+    """This model cannot take this request; ``code`` is the machine-readable reason, ``param`` the request's field where
+    the family knows it."""
 
-    def __init__(self, message: str, *, code: str) -> None:
+    def __init__(self, message: str, *, code: str, param: str | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.param = param
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +128,27 @@ class BatchModel(Protocol):
         """Answer requests of one key, in order. A result does not depend on what else is in the batch."""
 
 
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """What beside the artifacts decides how a model is loaded."""
+
+    adapters: Mapping[str, Path] = field(default_factory=dict)
+    """Low-rank adapters that a request may choose: name to directory."""
+    max_batch_size: int = 8
+    """Requests that ``run_batch`` gets at most, members that a stream has at most."""
+
+    def refuse_adapters(self, family: str) -> None:
+        """For families that have none. Raises ``UnservableError``, because an adapter is never silently ignored."""
+        if self.adapters:
+            raise UnservableError(
+                ErrorReason.INVALID_CONFIGURATION,
+                f"the {family} family serves no adapters, but the service names {', '.join(sorted(self.adapters))}; "
+                "remove them from spec.adapters",
+            )
+
+
 class ServingHalf(Protocol):
     """The module ``families.<name>.serving``."""
 
-    def load(self, path: Path) -> LanguageModel | BatchModel:
+    def load(self, path: Path, *, options: LoadOptions) -> LanguageModel | BatchModel:
         """Load the artifacts, offline. Raises ``UnservableError``."""

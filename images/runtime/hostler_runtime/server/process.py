@@ -17,7 +17,7 @@ import uvicorn
 from hostler_contract import ErrorReason, Result, ServingConfig
 from hostler_runtime import logs
 from hostler_runtime.families import serving_half
-from hostler_runtime.families.serving_protocol import LanguageModel, UnservableError
+from hostler_runtime.families.serving_protocol import LanguageModel, LoadOptions, UnservableError
 from hostler_runtime.logs import event
 from hostler_runtime.server.app import build_app
 from hostler_runtime.server.drain import Drain
@@ -96,7 +96,11 @@ class Replica:
             await serving
 
     def _load(self) -> LanguageModel:
-        model: LanguageModel = serving_half(self._config.family).load(Path(self._config.artifact_path))
+        options = LoadOptions(
+            adapters={name: Path(path) for name, path in self._config.adapters.items()},
+            max_batch_size=self._config.max_batch_size,
+        )
+        model: LanguageModel = serving_half(self._config.family).load(Path(self._config.artifact_path), options=options)
         return model
 
     def _observe_batch(self, size: int) -> None:

@@ -14,6 +14,7 @@ from hostler_contract import ErrorReason
 from hostler_runtime.families.chat.artifacts import load_artifacts
 from hostler_runtime.families.chat.decoding import BatchedDecoder
 from hostler_runtime.families.serving_protocol import (
+    LoadOptions,
     Prompt,
     PromptRejectedError,
     Sampling,
@@ -25,8 +26,9 @@ PADDING_TOLERANCE = 0.02
 """Largest share of the logits' range by which a padded prompt may differ from the same prompt alone."""
 
 
-def load(path: Path) -> ChatModel:
+def load(path: Path, *, options: LoadOptions) -> ChatModel:
     """Load and check. Raises ``UnservableError``."""
+    options.refuse_adapters("chat")
     threads = os.environ.get("OMP_NUM_THREADS", "")
     if threads.isdigit() and int(threads) > 0:
         torch.set_num_threads(int(threads))
