@@ -1,0 +1,1 @@
+"""What the families that read and write text share: tokenizers, packed batches, decoders."""
