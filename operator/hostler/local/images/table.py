@@ -70,6 +70,8 @@ def _programs_directory() -> Path:
 TORCH_WHEEL = Ingredient(key=lambda: _wheel_request().key, directory=_wheel_directory)
 PROGRAMS = Ingredient(key=tools.KUBERNETES.key, directory=_programs_directory)
 
+RUNTIME_CODE = ("images/runtime/hostler_runtime/**/*", "operator/hostler_contract/**/*", "operator/hostler_data/**/*")
+
 IMAGES: dict[str, ImageSpec] = {
     spec.name: spec
     for spec in (
@@ -95,13 +97,13 @@ IMAGES: dict[str, ImageSpec] = {
         ImageSpec(
             "runtime-train",
             "images/runtime/Containerfile.train",
-            ("images/runtime/hostler_runtime/**/*", "operator/hostler_contract/**/*"),
+            RUNTIME_CODE,
             parent="runtime",
         ),
         ImageSpec(
             "runtime-serve",
             "images/runtime/Containerfile.serve",
-            ("images/runtime/hostler_runtime/**/*", "operator/hostler_contract/**/*"),
+            RUNTIME_CODE,
             parent="runtime",
         ),
         ImageSpec("prometheus", "images/prometheus/Containerfile", (), ingredients={"programs": PROGRAMS}),

@@ -1,0 +1,142 @@
+"""Images, clips and recordings of a row as arrays. A file that cannot be decoded is an error with file and row."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hostler_data.errors import DataError
+from hostler_data.libraries import library
+from hostler_data.readers.manifest import leaves
+from hostler_data.record import Record, kind_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+def decode_image(
+    record: Record, *, role: str = "image", size: int | tuple[int, int] | None = None, channels: int = 3
+) -> NDArray[np.uint8]:
+    """The image as height x width x channels, 0 to 255. ``size`` (height and width, or one number for both) scales it
+    to cover that and cuts off what stands over on both sides. Raises ``DataError``."""
+    return _image(record, record.require(role), role=role, size=size, channels=channels)
+
+
+def decode_frames(
+    record: Record, *, role: str = "frames", size: int | tuple[int, int] | None = None, channels: int = 3
+) -> NDArray[np.uint8]:
+    """A list of images as frames x height x width x channels. Raises ``DataError``, also where sizes differ."""
+    numpy = library("numpy", use="decoding images")
+    values = record.require(role)
+    if not isinstance(values, list | tuple) or not values:
+        raise record.error(f"{role} is {kind_of(values)}, not a list of images")
+    frames = [_image(record, value, role=role, size=size, channels=channels) for value in values]
+    if len({frame.shape for frame in frames}) > 1:
+        raise record.error(f"the images of {role} differ in size")
+    stacked: NDArray[np.uint8] = numpy.stack(frames)
+    return stacked
+
+
+def decode_audio(record: Record, *, role: str = "audio", rate: int = 16_000) -> NDArray[np.float32]:
+    """The recording as one channel of floats between -1 and 1 at ``rate`` samples a second. A list or array of numbers
+    is taken as it is. Raises ``DataError``."""
+    numpy = library("numpy", use="decoding audio")
+    value = record.require(role)
+    if isinstance(value, Mapping) and value.get("array") is not None:
+        if value.get("sampling_rate") != rate:
+            raise record.error(f"{role} has {value.get('sampling_rate')} samples a second, not {rate}: store a file")
+        value = value["array"]
+    if isinstance(value, numpy.ndarray) or (isinstance(value, list) and value):
+        samples: NDArray[np.float32] = numpy.asarray(value, dtype=numpy.float32)
+        if samples.ndim != 1:
+            raise record.error(f"{role} has {samples.ndim} dimensions, not one channel")
+        return samples
+    return _decoded_audio(record, role=role, rate=rate)
+
+
+def media_source(record: Record, role: str) -> Path | io.BytesIO:
+    """Something to open a media file by: its path, or its bytes. Raises ``DataError``."""
+    return _source(record, record.require(role), role=role)
+
+
+def media_bytes(record: Record, role: str) -> bytes:
+    """A media file's content. Raises ``DataError``."""
+    source = media_source(record, role)
+    try:
+        return source.read_bytes() if isinstance(source, Path) else source.getvalue()
+    except OSError as error:
+        raise record.error(f"{_named(role, source)} cannot be read: {error.strerror or error}") from error
+
+
+def _source(record: Record, value: Any, *, role: str) -> Path | io.BytesIO:
+    if isinstance(value, Mapping):  # how the hub stores media in Parquet
+        value = value.get("bytes") or value.get("path")
+    if isinstance(value, bytes):
+        return io.BytesIO(value)
+    if isinstance(value, Path):
+        return value
+    if isinstance(value, str):
+        if leaves(value):
+            raise record.error(f"{role} {value!r} lies outside the dataset: use a path relative to {record.file}")
+        return record.folder / value
+    raise record.error(f"{role} is {kind_of(value)}, neither a file nor its bytes")
+
+
+def _image(
+    record: Record, value: Any, *, role: str, size: int | tuple[int, int] | None, channels: int
+) -> NDArray[np.uint8]:
+    numpy, pillow, ops = (library(name, use="decoding images") for name in ("numpy", "PIL.Image", "PIL.ImageOps"))
+    source = value if isinstance(value, numpy.ndarray) else _source(record, value, role=role)
+    try:
+        opened = pillow.fromarray(source) if isinstance(source, numpy.ndarray) else pillow.open(source)
+        with opened as image:
+            image = ops.exif_transpose(image).convert(_MODES[channels])
+            if size is not None:
+                height, width = (size, size) if isinstance(size, int) else size
+                if image.size != (width, height):
+                    image = ops.fit(image, (width, height), method=pillow.Resampling.BICUBIC)
+            pixels: NDArray[np.uint8] = numpy.asarray(image, dtype=numpy.uint8)
+    except FileNotFoundError:
+        raise record.error(f"{_named(role, source)} does not exist") from None
+    except pillow.UnidentifiedImageError:
+        raise record.error(f"{_named(role, source)} is not an image file. Repair or remove it") from None
+    except (OSError, ValueError, TypeError, SyntaxError, EOFError, pillow.DecompressionBombError) as error:
+        raise record.error(f"{_named(role, source)} cannot be decoded: {_line(error)}. Repair or remove it") from error
+    return pixels if pixels.ndim == 3 else pixels[:, :, None]
+
+
+def _decoded_audio(record: Record, *, role: str, rate: int) -> NDArray[np.float32]:
+    numpy, av = (library(name, use="decoding audio") for name in ("numpy", "av"))
+    source = media_source(record, role)
+    blocks: list[Any] = []
+    try:
+        with av.open(str(source) if isinstance(source, Path) else source) as container:
+            if not container.streams.audio:
+                raise record.error(f"{_named(role, source)} has no sound in it")
+            resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
+            for frame in container.decode(audio=0):
+                blocks.extend(part.to_ndarray()[0] for part in resampler.resample(frame))
+            blocks.extend(part.to_ndarray()[0] for part in resampler.resample(None))
+    except DataError:
+        raise
+    except FileNotFoundError:
+        raise record.error(f"{_named(role, source)} does not exist") from None
+    except (OSError, ValueError, av.FFmpegError) as error:
+        raise record.error(f"{_named(role, source)} cannot be decoded: {_line(error)}. Repair or remove it") from error
+    if not blocks:
+        raise record.error(f"{_named(role, source)} is empty")
+    samples: NDArray[np.float32] = numpy.concatenate(blocks).astype(numpy.float32, copy=False)
+    return samples
+
+
+def _named(role: str, source: object) -> str:
+    return f"{role} {source.name}" if isinstance(source, Path) else role
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

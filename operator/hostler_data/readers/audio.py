@@ -1,0 +1,30 @@
+"""Audio files and a ``manifest.jsonl`` with a line for each: ``audio`` (or ``file_name``), ``text`` and more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from hostler_data.errors import DataError
+from hostler_data.files import name_of
+from hostler_data.readers import Found
+from hostler_data.readers.manifest import NAMES, described
+
+
+class AudioReader:
+    """Rows are the manifests' lines."""
+
+    nothing = "holds no recordings: its manifest is empty"
+
+    def __init__(self, files: Sequence[Path], *, root: Path, location: str) -> None:
+        self._root = root
+        self._manifests = [file for file in files if file.name in NAMES]
+        if not self._manifests and len(files) == 1:
+            self._manifests = list(files)
+        if not self._manifests:
+            raise DataError(file=location, message="holds no manifest.jsonl that says what is in which recording")
+
+    def scan(self) -> Iterator[Found]:
+        """Rows in the order of the manifests; ``row`` is the line."""
+        for manifest in self._manifests:
+            yield from described(manifest, name=name_of(manifest, root=self._root), role="audio")

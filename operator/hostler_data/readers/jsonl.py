@@ -1,0 +1,68 @@
+"""JSON lines: one object per line, plain or compressed with gzip."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from hostler_data.errors import DataError
+from hostler_data.files import name_of, unreadable
+from hostler_data.readers import Found, of_format
+from hostler_data.record import Record, kind_of
+
+_SUFFIXES = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
+
+
+class JsonLinesReader:
+    """Rows are the lines that are not blank."""
+
+    nothing = "holds no rows: all its files are empty"
+
+    def __init__(self, files: Sequence[Path], *, root: Path, location: str) -> None:
+        self._files, self._root = of_format(files, _SUFFIXES, location=location), root
+
+    def scan(self) -> Iterator[Found]:
+        """Rows in the order of the files' names; ``row`` is the line."""
+        for file in self._files:
+            yield from json_lines(file, name=name_of(file, root=self._root))
+
+
+def json_lines(file: Path, *, name: str) -> Iterator[Found]:
+    """The objects of one file."""
+    line = 0
+    try:
+        with _opened(file) as stream:
+            for line, content in enumerate(stream, start=1):
+                content = content.removeprefix(b"\xef\xbb\xbf") if line == 1 else content
+                if content.strip():
+                    yield _row(content, name=name, line=line, folder=file.parent)
+    except (zlib.error, EOFError, gzip.BadGzipFile) as error:
+        yield DataError(file=name, row=line + 1, message=f"the compressed file is damaged: {error}")
+    except OSError as error:
+        yield unreadable(error, name=name, row=line + 1)
+
+
+def _opened(file: Path) -> IO[bytes]:
+    with file.open("rb") as stream:
+        compressed = stream.read(2) == b"\x1f\x8b"
+    return gzip.open(file, "rb") if compressed else file.open("rb")  # type: ignore[return-value]
+
+
+def _row(content: bytes, *, name: str, line: int, folder: Path) -> Found:
+    try:
+        value = json.loads(content)
+    except UnicodeDecodeError as error:
+        return DataError(
+            file=name, row=line, message=f"is not UTF-8 text (byte {error.start} of the line): convert the file"
+        )
+    except (ValueError, RecursionError) as error:
+        if line == 1 and content.strip() == b"[":
+            return DataError(file=name, row=line, message="is one JSON array: write one object per line instead")
+        return DataError(file=name, row=line, message=f"is not JSON: {error}")
+    if not isinstance(value, dict):
+        return DataError(file=name, row=line, message=f"is {kind_of(value)}, not an object with columns")
+    return Record(file=name, row=line, values=value, folder=folder)

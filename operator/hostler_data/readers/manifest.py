@@ -1,0 +1,60 @@
+"""Media files described by a JSON-lines file beside them: ``metadata.jsonl`` or ``manifest.jsonl``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from hostler_data.errors import DataError
+from hostler_data.readers import Found
+from hostler_data.readers.jsonl import json_lines
+from hostler_data.record import Record
+
+NAMES = ("metadata.jsonl", "manifest.jsonl")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".webm", ".aac")
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm")
+_FILE_COLUMNS = ("file_name", "audio_filepath", "image_path", "audio_path", "path")
+"""Columns that other tools put the media file's name in."""
+
+
+def described(manifest: Path, *, name: str, role: str) -> Iterator[Found]:
+    """The rows of a manifest; the media file plays ``role`` (or ``video`` where it is one) unless a column does."""
+    for found in json_lines(manifest, name=name):
+        yield _with_media(found, role=role) if isinstance(found, Record) else found
+
+
+def _with_media(record: Record, *, role: str) -> Found:
+    values = dict(record.values)
+    if not values.keys() & {role, "video", "frames"}:
+        column = next((column for column in _FILE_COLUMNS if column in values), None)
+        if column is None:
+            have = ", ".join(sorted(values)) or "none"
+            return record.error(f"there is neither {role} nor file_name; the columns are: {have}")
+        file = values.pop(column)
+        is_video = role == "image" and str(file).lower().endswith(VIDEO_SUFFIXES)
+        values["video" if is_video else role] = file
+    for key in (role, "video"):
+        if isinstance(values.get(key), str) and (problem := _problem(record, values[key], role=key)):
+            return problem
+    return replace(record, values=values)
+
+
+def _problem(record: Record, file: str, *, role: str) -> DataError | None:
+    if leaves(file):
+        return record.error(f"{role} {file!r} lies outside the dataset: use a path relative to the manifest")
+    if not (record.folder / file).is_file():
+        return record.error(f"{role} {file!r} does not exist: the path is relative to the manifest")
+    return None
+
+
+def leaves(path: str) -> bool:
+    """Whether a path from the data points out of the data."""
+    pure = PurePosixPath(path)
+    depth = 0
+    for part in pure.parts:
+        depth += -1 if part == ".." else 1
+        if depth < 0:
+            return True
+    return pure.is_absolute()
