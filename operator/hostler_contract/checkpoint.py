@@ -27,6 +27,8 @@ class CheckpointManifest(Message):
     """
 
     step: Annotated[int, Field(ge=0)]
+    training_seconds: Annotated[float, Field(ge=0)] = 0.0
+    """Time spent training up to this step, over all attempts."""
     family: str
     world_size: Annotated[int, Field(gt=0)]
     config_sha256: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 from hostler_contract import ErrorReason
+from hostler_data.errors import DataError, DataNotFoundError
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _OUT_OF_MEMORY_TYPES = frozenset({"OutOfMemoryError", "MemoryError"})
@@ -25,6 +26,9 @@ def classify(error: BaseException) -> RuntimeFailure:
     """What to report for ``error``: itself when it is typed, else the nearest reason."""
     if isinstance(error, RuntimeFailure):
         return error
+    if isinstance(error, DataError):
+        missing = isinstance(error, DataNotFoundError)
+        return RuntimeFailure(ErrorReason.DATASET_NOT_FOUND if missing else ErrorReason.DATASET_INVALID, str(error))
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
         where = f" while writing {error.filename}" if error.filename else ""
         return RuntimeFailure(ErrorReason.STORAGE_FULL, f"no room left on the volume{where}: enlarge it")

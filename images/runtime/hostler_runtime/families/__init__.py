@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import Any, Final
 
-FAMILIES: Final = ("chat",)
+FAMILIES: Final = ("chat", "code", "bert", "text-to-image", "text-to-video", "speech-to-text", "gan", "vae")
 
 
 def serving_half(family: str) -> Any:
@@ -18,11 +18,11 @@ def serving_half(family: str) -> Any:
 
 
 def training_half(family: str) -> Any:
-    """The module that trains models of this family."""
+    """The module that satisfies ``families.training_protocol.TrainingHalf``."""
     return _half(family, "training")
 
 
 def _half(family: str, half: str) -> Any:
     if family not in FAMILIES:
         raise LookupError(f"unknown family {family!r}; this image has: {', '.join(FAMILIES)}")
-    return importlib.import_module(f"hostler_runtime.families.{family}.{half}")
+    return importlib.import_module(f"hostler_runtime.families.{family.replace('-', '_')}.{half}")

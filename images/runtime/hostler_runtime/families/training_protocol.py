@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 
@@ -51,6 +51,8 @@ class Update:
     """Of AdamW."""
     weight_decay: bool = True
     """False leaves the job's weight decay out."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """Of the learning rate after the warm-up."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Stage:
     """In the order in which they take their turns in each step."""
     share: float = 1.0
     """Relative to the other stages' shares."""
+    batch_scale: int = 1
+    """Factor on the job's batch size."""
     begin: Callable[[], None] | None = None
     """Called when the stage begins, and again when it goes on from a checkpoint: freezes what must not learn. Must not
     draw random numbers or read weights that an earlier stage has not finished."""

@@ -39,7 +39,18 @@ class TrainingState:
     """What a checkpoint saves and restores."""
 
     model: torch.nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizers: tuple[torch.optim.Optimizer, ...]
+    seconds: float = 0.0
+    """Training time up to now, over all attempts."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A checkpoint that can be loaded."""
+
+    directory: Path
+    step: int
+    seconds: float
 
 
 class Checkpoints:
@@ -59,41 +70,41 @@ class Checkpoints:
             return
         temporary = self._root / _TEMPORARY
         self._processes.from_first(lambda: fresh_directory(temporary) and None)
-        model, optimizer = get_state_dict(state.model, state.optimizer)
+        model, optimizer = get_state_dict(state.model, state.optimizers)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 dcp.save({"model": model, "optimizer": optimizer}, checkpoint_id=temporary)
         except CheckpointException as error:
             raise _cause(error) from error
-        self._processes.from_first(lambda: self._complete(temporary, step=step))
+        self._processes.from_first(lambda: self._complete(temporary, step=step, seconds=state.seconds))
         self.newest = step
 
-    def restore(self, state: TrainingState) -> int | None:
-        """Load the newest usable checkpoint; returns its step, or None where there is none at all."""
+    def find(self) -> Found | None:
+        """The newest usable checkpoint, the same for every process; None where there is none at all."""
         self._processes.from_first(lambda: clear_directory(self._root / _TEMPORARY))
-        found = self._processes.from_first(self._find)
-        if found is None:
-            return None
-        directory, step = found
-        model, optimizer = get_state_dict(state.model, state.optimizer)
+        return self._processes.from_first(self._find)
+
+    def load(self, found: Found, state: TrainingState) -> float:
+        """Bring the state to what the checkpoint holds; returns the training time up to it, in seconds."""
+        model, optimizer = get_state_dict(state.model, state.optimizers)
         loaded: dict[str, Any] = {"model": model, "optimizer": optimizer}
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                dcp.load(loaded, checkpoint_id=directory)
+                dcp.load(loaded, checkpoint_id=found.directory)
         except CheckpointException as error:
             cause = _cause(error)
             raise RuntimeFailure(
-                ErrorReason.CHECKPOINT_UNREADABLE, f"{directory} cannot be loaded: {cause.message}"
+                ErrorReason.CHECKPOINT_UNREADABLE, f"{found.directory} cannot be loaded: {cause.message}"
             ) from error
         set_state_dict(
-            state.model, state.optimizer, model_state_dict=loaded["model"], optim_state_dict=loaded["optimizer"]
+            state.model, state.optimizers, model_state_dict=loaded["model"], optim_state_dict=loaded["optimizer"]
         )
-        self.newest = step
-        return step
+        self.newest = found.step
+        return found.seconds
 
-    def _complete(self, temporary: Path, *, step: int) -> None:
+    def _complete(self, temporary: Path, *, step: int, seconds: float) -> None:
         """Rank 0, after every shard is flushed: rename, then the manifest, then make room."""
         files = [
             CheckpointFile(path=path.name, size_bytes=path.stat().st_size, sha256=sha256_of(path))
@@ -101,6 +112,7 @@ class Checkpoints:
         ]
         manifest = CheckpointManifest(
             step=step,
+            training_seconds=round(seconds, 3),
             family=self._family,
             world_size=self._processes.world_size,
             config_sha256=self._identity,
@@ -124,16 +136,16 @@ class Checkpoints:
                 (path / MANIFEST_NAME).unlink(missing_ok=True)
                 clear_directory(path)
 
-    def _find(self) -> tuple[Path, int] | None:
+    def _find(self) -> Found | None:
         """Rank 0: the newest checkpoint that is whole. Raises when there are some and none can be used."""
         complaints = []
         for directory in reversed(self._directories()):
             if not (directory / MANIFEST_NAME).exists():
                 event(logger, "incomplete checkpoint passed over", path=str(directory))
                 continue
-            complaint, step = self._inspect(directory)
-            if complaint is None:
-                return directory, step
+            complaint, manifest = self._inspect(directory)
+            if manifest is not None and complaint is None:
+                return Found(directory, manifest.step, manifest.training_seconds)
             complaints.append(f"{directory.name} {complaint}")
             event(logger, "damaged checkpoint passed over", level=logging.WARNING, path=str(directory), why=complaint)
         if complaints:
@@ -144,21 +156,21 @@ class Checkpoints:
             )
         return None
 
-    def _inspect(self, directory: Path) -> tuple[str | None, int]:
-        """What is wrong with a checkpoint, and its step."""
+    def _inspect(self, directory: Path) -> tuple[str | None, CheckpointManifest | None]:
+        """What is wrong with a checkpoint, and its manifest."""
         try:
             manifest = CheckpointManifest.from_json((directory / MANIFEST_NAME).read_bytes())
         except (OSError, ValidationError):
-            return "has an unreadable manifest", 0
+            return "has an unreadable manifest", None
         if manifest.config_sha256 != self._identity:
-            return "belongs to another configuration or dataset", manifest.step
+            return "belongs to another configuration or dataset", manifest
         for file in manifest.files:
             path = directory / file.path
             if not path.is_file():
-                return f"lacks {file.path}", manifest.step
+                return f"lacks {file.path}", manifest
             if path.stat().st_size != file.size_bytes or sha256_of(path) != file.sha256:
-                return f"has a damaged {file.path}", manifest.step
-        return None, manifest.step
+                return f"has a damaged {file.path}", manifest
+        return None, manifest
 
     def _directories(self) -> list[Path]:
         return sorted(path for path in self._root.glob("step-*") if path.is_dir())
@@ -168,9 +180,11 @@ def identity(job: JobConfig, *, dataset_sha256: str) -> str:
     """Hash of what must not change between attempts. The number of processes may."""
     fixed = {
         "family": job.family,
-        "objective": job.objective,
+        "objective": job.objective.model_dump(mode="json"),
         "model": job.model.model_dump(mode="json"),
         "hyperparameters": job.hyperparameters.model_dump(mode="json"),
+        "inputs": job.inputs.model_dump(mode="json"),
+        "packing": job.packing.model_dump(mode="json"),
         "validation_percent": job.dataset.validation_percent,
         "dataset": dataset_sha256,
     }

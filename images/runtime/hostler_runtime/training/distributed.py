@@ -43,6 +43,10 @@ class Processes:
         dist.all_reduce(tensor)
         return [float(value) for value in tensor.tolist()]
 
+    def sum_named(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Sum by name. Every process must know the same names: losses have the same parts everywhere."""
+        return dict(zip(values, self.sum(*values.values()), strict=True))
+
     def from_first(self, function: Callable[[], Value]) -> Value:
         """Run ``function`` on rank 0 and give its result, or its failure, to everybody."""
         if self.world_size == 1:

@@ -1,30 +1,33 @@
-"""The training loop: one optimizer step after the other until the last one, a signal, or a loss that is no number."""
+"""The training loop: one optimizer step after the other until the last one, a target, a signal, or a loss that is no
+number. It knows stages and updates, and nothing of what a family's networks compute."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
-from torch.nn.parallel import DistributedDataParallel
 
 from hostler_contract import ErrorReason, JobConfig
-from hostler_contract.progress import Stage
+from hostler_contract.progress import Stage as Doing
+from hostler_contract.result import TargetReached
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.families.training_protocol import Dataset, TrainingHalf
+from hostler_runtime.families.training_protocol import Batch, Dataset, Stage
 from hostler_runtime.logs import event
 from hostler_runtime.training.checkpoint import Checkpoints, TrainingState
 from hostler_runtime.training.distributed import Processes
-from hostler_runtime.training.order import RowOrder, learning_rate, step_seed
+from hostler_runtime.training.order import RowOrder, Span, micro_batches, span_of, spans, step_seed
+from hostler_runtime.training.parallel import Parallel
 from hostler_runtime.training.progress import ProgressBoard, StepFigures
-
-MOST_VALIDATION_ROWS = 4096
-"""Held-out rows beyond these change the figure less than its noise, and cost time on every run."""
-_BETAS = (0.9, 0.95)
+from hostler_runtime.training.updates import Player, TurnFigures, make_player, only
 
 logger = logging.getLogger(__name__)
+
+Measure = Callable[[], Mapping[str, float]]
+"""Figures of the model on held-out data."""
 
 
 class Trainer:
@@ -34,50 +37,71 @@ class Trainer:
         self,
         *,
         job: JobConfig,
-        half: TrainingHalf,
         model: torch.nn.Module,
+        stages: tuple[Stage, ...],
         dataset: Dataset,
         processes: Processes,
+        parallel: Parallel,
         checkpoints: Checkpoints,
         board: ProgressBoard,
         stop_requested: Callable[[], bool],
     ) -> None:
         self._job = job
-        self._half = half
+        self._options = job.hyperparameters
+        self._model = model
+        self._stages = stages
         self._dataset = dataset
         self._processes = processes
+        self._parallel = parallel
         self._checkpoints = checkpoints
         self._board = board
         self._stop_requested = stop_requested
-        self._options = job.hyperparameters
-        self._model = model
-        self._parallel = model if processes.world_size == 1 else DistributedDataParallel(model)
-        self._optimizer = make_optimizer(model, weight_decay=self._options.weight_decay)
-        self._learning_rate = learning_rate(self._options)
-        self._order = RowOrder(rows=dataset.train_rows, batch_size=self._options.batch_size, seed=self._options.seed)
+        self._spans = spans([stage.share for stage in stages], steps=self._options.steps)
+        self._span: Span | None = None
+        self._players: list[Player] = []
+        self._order = RowOrder(rows=1, batch_size=1, seed=0)
         self._log_every = max(1, min(50, self._options.steps // 20))
+        self._before = 0.0
+        self._since = time.monotonic()
         self.step = 0
         """Optimizer steps done."""
 
     @property
+    def seconds(self) -> float:
+        """Training time over all attempts."""
+        return self._before + time.monotonic() - self._since
+
+    @property
     def state(self) -> TrainingState:
-        """What checkpoints hold."""
-        return TrainingState(model=self._model, optimizer=self._optimizer)
+        """What checkpoints hold: every network, and the optimizers of the stage that did the last step."""
+        return TrainingState(
+            model=self._model, optimizers=tuple(player.plain for player in self._players), seconds=self.seconds
+        )
 
     def restore(self) -> None:
         """Continue from the newest usable checkpoint, if there is one."""
-        self._board.enter(Stage.RESTORING)
-        step = self._checkpoints.restore(self.state)
-        if step is not None:
-            self.step = step
-            self._board.resumed(step)
-            self._say("resumed from checkpoint", step=step)
+        self._board.enter(Doing.RESTORING)
+        found = self._checkpoints.find()
+        if found is None:
+            return
+        # The optimizers in the checkpoint are those of the stage that did its last step.
+        self._enter(span_of(self._spans, step=max(0, found.step - 1)))
+        self._before = self._checkpoints.load(found, self.state)
+        self.step = found.step
+        if begin := self._stages[self._current.index].begin:
+            begin()
+        self._board.resumed(found.step)
+        self._say("resumed from checkpoint", step=found.step)
 
-    def train(self) -> None:
+    def train(self, measure: Measure) -> TargetReached | None:
         """All steps that are left. Raises ``RuntimeFailure``; Interrupted only after a checkpoint was saved."""
-        self._board.enter(Stage.TRAINING)
-        self._parallel.train()
+        self._since = time.monotonic()
+        self._board.enter(Doing.TRAINING)
+        if (reached := self._target(measure, resumed=True)) is not None:
+            return reached
         while self.step < self._options.steps:
+            if self.step >= self._current_end():
+                self._enter(span_of(self._spans, step=self.step))
             figures = self._advance()
             self.step += 1
             self._board.stepped(self.step, figures)
@@ -85,50 +109,133 @@ class Trainer:
                 self._log(figures)
             if self.step % self._job.checkpoint.every_steps == 0 or self.step == self._options.steps:
                 self._save()
+            if (reached := self._target(measure)) is not None:
+                self._save()
+                return reached
+        return None
 
-    @torch.no_grad()
-    def evaluate(self) -> float:
-        """Mean loss per target on the held-out rows."""
-        self._board.enter(Stage.EVALUATING)
+    def finish(self) -> None:
+        """Take the networks out of their wrappers, so that they can be measured and saved."""
+        self._leave()
         self._model.eval()
-        rows = range(min(self._dataset.validation_rows, MOST_VALIDATION_ROWS))
-        mine = rows[self._processes.rank :: self._processes.world_size]
-        size = max(1, self._options.batch_size // self._processes.world_size)
-        total = weight = 0.0
-        for start in range(0, len(mine), size):
-            batch = self._dataset.validation_batch(mine[start : start + size]).to(self._processes.device)
-            with self._precision():
-                part = self._half.loss(self._model, batch)
-            total += float(part.total)
-            weight += part.weight
-        total, weight = self._processes.sum(total, weight)
-        return total / weight
+
+    @property
+    def _current(self) -> Span:
+        assert self._span is not None
+        return self._span
+
+    def _current_end(self) -> int:
+        return self._span.end if self._span is not None else 0
+
+    def _enter(self, span: Span) -> None:
+        """Begin a stage: its networks are wrapped, its optimizers fresh, its row order its own."""
+        self._leave()
+        stage = self._stages[span.index]
+        if stage.begin is not None:
+            stage.begin()
+        self._model.train()
+        self._players = [
+            make_player(update, parallel=self._parallel, options=self._options, steps=span.steps)
+            for update in stage.updates
+        ]
+        self._order = RowOrder(
+            rows=self._dataset.train_rows,
+            batch_size=rows_per_step(self._job, self._dataset, self._processes, scale=stage.batch_scale),
+            seed=self._options.seed,
+            stage=span.index,
+        )
+        self._span = span
+        self._board.entered_stage(stage.name if len(self._stages) > 1 else None)
+        if len(self._stages) > 1:
+            self._say("stage begins", stage=stage.name, steps=span.steps)
+
+    def _leave(self) -> None:
+        for player in self._players:
+            self._parallel.unwrap(player.wrapped)
+        self._players = []
 
     def _advance(self) -> StepFigures:
         """One optimizer step, the same on every process."""
-        rows = self._order.of_step(self.step)[self._processes.rank :: self._processes.world_size]
+        began = time.perf_counter()
+        rows = self._order.of_step(self.step - self._current.first)
         torch.manual_seed(step_seed(seed=self._options.seed, step=self.step, rank=self._processes.rank))
-        batch = self._dataset.train_batch(rows).to(self._processes.device)
-        with self._precision():
-            part = self._half.loss(self._parallel, batch)
-        # One collective for all three: the normaliser, the figure to show, and whether any pod was told to stop.
-        total, weight, stops = self._processes.sum(float(part.total.detach()), part.weight, self._stop_requested())
-        loss = total / weight
+        batches = [self._load(portion) for portion in self._portions(rows)]
+        waited = time.perf_counter() - began
+        turns = {}
+        for player in self._players:
+            with only(player, among=self._players):
+                turns[player.update.name] = self._turn(player, batches, rows=len(rows))
+        stage = self._stages[self._current.index]
+        if stage.after_step is not None:
+            stage.after_step()
+        elapsed = time.perf_counter() - began
+        return step_figures(turns, data_wait_ratio=min(1.0, waited / elapsed) if elapsed > 0 else 0.0)
+
+    def _portions(self, rows: list[int]) -> list[list[int]]:
+        return micro_batches(
+            rows,
+            rank=self._processes.rank,
+            world_size=self._processes.world_size,
+            accumulation=self._options.gradient_accumulation,
+        )
+
+    def _load(self, rows: list[int]) -> Batch:
+        batch = self._dataset.train_batch(rows)
+        return {name: tensor.to(self._processes.device) for name, tensor in batch.items()}
+
+    def _turn(self, player: Player, batches: list[Batch], *, rows: int) -> TurnFigures:
+        """One update: gradients of all micro-batches, joined over processes, then one optimizer step."""
+        sums = player.accumulate(batches, scale=1 / rows)
+        # Nothing of the step is applied before the first update; a signal that comes later waits for the next step.
+        stop = player is self._players[0] and self._stop_requested()
+        # One collective for everything: the normaliser, the figures to show, and whether any pod was told to stop.
+        total = self._processes.sum_named({**sums, "stop": float(stop)})
+        loss = total["loss"] / total["weight"]
         if not math.isfinite(loss):
-            self._diverged(f"the loss became {loss}")
-        if stops:
+            self._diverged(f"the loss of {player.update.name} became {loss}")
+        if total["stop"]:
             self._interrupt()
-        # Gradients are averaged over processes, so the sum over targets is scaled by their number first.
-        (part.total * (self._processes.world_size / weight)).backward()
-        norm = float(torch.nn.utils.clip_grad_norm_(self._model.parameters(), self._options.gradient_clip))
-        if not math.isfinite(norm):
-            self._diverged(f"the gradient's norm became {norm}")
-        rate = self._learning_rate(self.step)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)
-        return StepFigures(loss=loss, tokens=weight, learning_rate=rate, gradient_norm=norm)
+        # Processes average their gradients, so the mean over targets needs the number of processes back.
+        factor = rows * self._processes.world_size / total["weight"]
+        norm = player.step(self.step - self._current.first, factor=factor)
+        if not math.isfinite(norm) and not self._parallel.overflowed:
+            self._diverged(f"the norm of the gradient of {player.update.name} became {norm}")
+        self._model.zero_grad(set_to_none=True)
+        return TurnFigures(
+            loss=loss,
+            parts={name[5:]: value / total["weight"] for name, value in total.items() if name.startswith("part:")},
+            units=total["units"],
+            learning_rate=player.rate,
+            gradient_norm=norm,
+        )
+
+    def _target(self, measure: Measure, *, resumed: bool = False) -> TargetReached | None:
+        """Measure where it is due; the target where it is reached.
+
+        After a restart the measurement of the checkpoint's step is repeated: the process may have died between it and
+        the end. Only the last stage is measured, because before it the model cannot do yet what the metric asks.
+        """
+        every, stop = self._job.evaluation.every_steps, self._job.evaluation.stop_at
+        due = every is not None and self.step > 0 and self.step % every == 0
+        if not due or self._spans[-1].first >= self.step or (resumed and stop is None):
+            return None
+        if self.step == self._options.steps and stop is None:
+            return None  # the final figures are taken after training anyway
+        with self._during(Doing.EVALUATING):
+            figures = measure()
+        self._model.train()
+        self._board.measured(figures)
+        self._say("measured", step=self.step, **{name: round(value, 5) for name, value in figures.items()})
+        if stop is None:
+            return None
+        if stop.metric not in figures:
+            raise RuntimeFailure(
+                ErrorReason.INVALID_CONFIGURATION,
+                f"stopAt names the metric {stop.metric!r}; metrics of this job: {', '.join(sorted(figures))}",
+            )
+        if not stop.reached(figures[stop.metric]):
+            return None
+        return TargetReached(metric=stop.metric, value=figures[stop.metric], step=self.step, seconds=self.seconds)
 
     def _interrupt(self) -> None:
         """Save what is done and leave; the step that was begun is not applied, so the resumed run repeats it."""
@@ -145,25 +252,16 @@ class Trainer:
         )
 
     def _save(self) -> None:
-        with self._during(Stage.SAVING):
+        with self._during(Doing.SAVING):
             self._checkpoints.save(self.state, step=self.step)
         self._board.saved(self.step)
 
     @contextmanager
-    def _during(self, stage: Stage) -> Iterator[None]:
+    def _during(self, doing: Doing) -> Iterator[None]:
         before = self._board.snapshot.stage
-        self._board.enter(stage)
+        self._board.enter(doing)
         yield
         self._board.enter(before)
-
-    def _precision(self) -> AbstractContextManager[object]:
-        wanted = self._options.precision
-        if wanted == "auto":
-            accelerated = self._processes.device.type == "cuda" and torch.cuda.is_bf16_supported()
-            wanted = "bf16" if accelerated else "fp32"
-        if wanted == "fp32":
-            return nullcontext()
-        return torch.autocast(self._processes.device.type, dtype=torch.bfloat16)
 
     def _log(self, figures: StepFigures) -> None:
         seen = self._board.snapshot
@@ -172,7 +270,7 @@ class Trainer:
             step=self.step,
             of=self._options.steps,
             loss=round(figures.loss, 4),
-            tokens_per_second=None if seen.tokens_per_second is None else round(seen.tokens_per_second),
+            speed=None if seen.units_per_second is None else f"{seen.units_per_second:.0f} {seen.unit}/s",
             learning_rate=float(f"{figures.learning_rate:.3g}"),
             gradient_norm=round(figures.gradient_norm, 3),
         )
@@ -182,11 +280,25 @@ class Trainer:
             event(logger, message, **fields)
 
 
-def make_optimizer(model: torch.nn.Module, *, weight_decay: float) -> torch.optim.AdamW:
-    """AdamW; vectors (biases, norms) do not decay."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [each for each in parameters if each.dim() >= 2], "weight_decay": weight_decay},
-        {"params": [each for each in parameters if each.dim() < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], betas=_BETAS)
+def rows_per_step(job: JobConfig, dataset: Dataset, processes: Processes, *, scale: int = 1) -> int:
+    """Rows of one optimizer step over all processes: as many as hold the sequences that batchSize asks for.
+
+    A packed row holds several sequences; without the division a step would see that many times more of them, and the
+    learning rate that suits the padded run would not suit it (arXiv 2107.02027, section 4).
+    """
+    wanted = round(job.hyperparameters.batch_size * scale / dataset.sequences_per_row)
+    return max(wanted, processes.world_size * job.hyperparameters.gradient_accumulation)
+
+
+def step_figures(turns: Mapping[str, TurnFigures], *, data_wait_ratio: float) -> StepFigures:
+    """What one step shows: the figures of its only turn, or the sum over turns with each as a part."""
+    first = next(iter(turns.values()))
+    parts = dict(first.parts) if len(turns) == 1 else {name: turn.loss for name, turn in turns.items()}
+    return StepFigures(
+        loss=sum(turn.loss for turn in turns.values()),
+        parts=parts,
+        units=first.units,
+        learning_rate=first.learning_rate,
+        gradient_norm=max(turn.gradient_norm for turn in turns.values()),
+        data_wait_ratio=data_wait_ratio,
+    )

@@ -6,11 +6,14 @@ is replaced as a whole, so no lock is needed.
 
 from __future__ import annotations
 
+import math
+import resource
+import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -33,10 +36,14 @@ class StepFigures:
     """What one optimizer step showed."""
 
     loss: float
-    tokens: float
-    """Over all processes."""
+    units: float
+    """Tokens, images, ... over all processes."""
     learning_rate: float
     gradient_norm: float
+    parts: Mapping[str, float] = field(default_factory=dict)
+    """The loss's parts by name."""
+    data_wait_ratio: float = 0.0
+    """Share of the step that was spent on getting its rows, 0 to 1."""
 
 
 class ProgressBoard:
@@ -44,11 +51,11 @@ class ProgressBoard:
 
     def __init__(self, job: JobConfig, *, world_size: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._flops_per_token = job.flops_per_token
+        self._flops_per_unit = job.flops_per_unit
         peak = job.peak_flops_per_process
         self._peak = None if peak is None else peak * world_size
         self._marks: deque[tuple[float, float]] = deque(maxlen=WINDOW_STEPS + 1)
-        self._progress = Progress(stage=Stage.STARTING, total_steps=job.hyperparameters.steps)
+        self._progress = Progress(stage=Stage.STARTING, total_steps=max(1, job.hyperparameters.steps))
         self.metrics = TrainingMetrics(job)
 
     @property
@@ -62,6 +69,30 @@ class ProgressBoard:
         if stage is Stage.TRAINING and not self._marks:
             self._marks.append((self._clock(), 0.0))
 
+    def described(self, *, unit: str, packing_factor: float | None, notes: Sequence[str]) -> None:
+        """What is known before the first step."""
+        self._update(unit=unit, packing_factor=packing_factor, notes=list(notes))
+        self.metrics.described(unit=unit, packing_factor=packing_factor)
+
+    @property
+    def counts_flops(self) -> bool:
+        """True where utilization is wanted and nobody gave the operations of a unit."""
+        return self._peak is not None and self._flops_per_unit is None
+
+    def counted(self, flops_per_unit: float) -> None:
+        """Operations of one unit, as they were counted in one step."""
+        self._flops_per_unit = flops_per_unit
+
+    def entered_stage(self, name: str | None) -> None:
+        """Another part of the model is trained; None where there is only one."""
+        self._update(training_stage=name)
+
+    def measured(self, figures: Mapping[str, float]) -> None:
+        """The model was measured on held-out data. Its duration does not count as training time."""
+        self._update(metrics=dict(figures))
+        self.metrics.measured(figures)
+        self._restart_clock()
+
     def resumed(self, step: int) -> None:
         """Training goes on after ``step`` steps of an earlier process."""
         self._update(step=step, resumed_from_step=step, checkpoint_step=step)
@@ -72,14 +103,19 @@ class ProgressBoard:
         """One optimizer step is complete; ``step`` counts from 1."""
         now = self._clock()
         elapsed = now - self._marks[-1][0]
-        self._marks.append((now, figures.tokens))
+        self._marks.append((now, figures.units))
         speed, seconds_per_step = self._speed()
         utilization = self._utilization(speed)
         left = self._progress.total_steps - step
         self._update(
             step=step,
             loss=figures.loss,
-            tokens_per_second=speed,
+            losses=dict(figures.parts),
+            learning_rate=figures.learning_rate,
+            gradient_norm=figures.gradient_norm if math.isfinite(figures.gradient_norm) else None,
+            units_per_second=speed,
+            data_wait_ratio=figures.data_wait_ratio,
+            memory_bytes=peak_memory(),
             model_flops_utilization=utilization,
             eta_seconds=None if seconds_per_step is None else left * seconds_per_step,
         )
@@ -89,6 +125,9 @@ class ProgressBoard:
         """A checkpoint is complete. Its duration does not count as training time."""
         self._update(checkpoint_step=step)
         self.metrics.checkpoint_step.set(step)
+        self._restart_clock()
+
+    def _restart_clock(self) -> None:
         last = self._marks[-1][1] if self._marks else 0.0
         self._marks.clear()
         self._marks.append((self._clock(), last))
@@ -98,12 +137,12 @@ class ProgressBoard:
         steps = len(self._marks) - 1
         if elapsed <= 0 or steps < 1:
             return None, None
-        return sum(tokens for _, tokens in list(self._marks)[1:]) / elapsed, elapsed / steps
+        return sum(units for _, units in list(self._marks)[1:]) / elapsed, elapsed / steps
 
     def _utilization(self, speed: float | None) -> float | None:
-        if self._peak is None or speed is None:
+        if self._peak is None or self._flops_per_unit is None or speed is None:
             return None
-        return self._flops_per_token * speed / self._peak
+        return self._flops_per_unit * speed / self._peak
 
     def _update(self, **changes: Any) -> None:
         self._progress = self._progress.model_copy(update=changes)
@@ -118,14 +157,22 @@ class TrainingMetrics:
         self._labels = dict(zip(names.TRAINING_LABELS, values, strict=True))
         self.step = self._gauge(names.TRAINING_STEP, "Optimizer steps done.")
         self.checkpoint_step = self._late(names.TRAINING_CHECKPOINT_STEP, "Step of the newest complete checkpoint.")
-        self._loss = self._late(names.TRAINING_LOSS, "Training loss of the last step, nats per token.")
+        self._loss = self._late(names.TRAINING_LOSS, "Training loss of the last step, the family's own.")
         self._learning_rate = self._late(names.TRAINING_LEARNING_RATE, "Learning rate of the last step.")
         self._gradient_norm = self._late(names.TRAINING_GRADIENT_NORM, "Norm of the gradient before clipping.")
         self._utilization = self._late(names.TRAINING_MFU, "Share of the accelerators' peak FLOP/s, 0 to 1.")
-        self._tokens = Counter(
-            names.TRAINING_TOKENS_TOTAL, "Tokens trained on, by this process's run, over all processes.",
-            names.TRAINING_LABELS, registry=self.registry,
-        ).labels(**self._labels)  # fmt: skip
+        self._memory = self._late(names.TRAINING_MEMORY, "Most memory that rank 0 has used.")
+        self._data_wait = self._late(names.TRAINING_DATA_WAIT, "Share of the last step spent waiting for data, 0 to 1.")
+        self._packing = self._late(names.TRAINING_PACKING_FACTOR, "Sequences per row, where sequences are packed.")
+        self._parts = self._labelled(names.TRAINING_LOSS_PART, "Part of the last loss.", names.TRAINING_PART_LABEL)
+        self._metrics = self._labelled(
+            names.TRAINING_METRIC, "Newest figure on held-out data.", names.TRAINING_METRIC_LABEL
+        )
+        self._units = Counter(
+            names.TRAINING_UNITS_TOTAL, "What was trained on (tokens, images, ...), over all processes.",
+            (*names.TRAINING_LABELS, names.TRAINING_UNIT_LABEL), registry=self.registry,
+        )  # fmt: skip
+        self._unit = "tokens"
         self._seconds = Histogram(
             names.TRAINING_STEP_DURATION, "Duration of an optimizer step.",
             names.TRAINING_LABELS, registry=self.registry, buckets=_STEP_BUCKETS,
@@ -137,10 +184,28 @@ class TrainingMetrics:
         self._loss.set(figures.loss)
         self._learning_rate.set(figures.learning_rate)
         self._gradient_norm.set(figures.gradient_norm)
-        self._tokens.inc(figures.tokens)
+        self._units.labels(**self._labels, unit=self._unit).inc(figures.units)
+        self._data_wait.set(figures.data_wait_ratio)
+        self._memory.set(peak_memory())
+        for name, value in figures.parts.items():
+            self._parts.labels(**self._labels, part=name).set(value)
         self._seconds.observe(seconds)
         if utilization is not None:
             self._utilization.set(utilization)
+
+    def described(self, *, unit: str, packing_factor: float | None) -> None:
+        """Publish what is known before the first step."""
+        self._unit = unit
+        if packing_factor is not None:
+            self._packing.set(packing_factor)
+
+    def measured(self, figures: Mapping[str, float]) -> None:
+        """Publish figures on held-out data."""
+        for name, value in figures.items():
+            self._metrics.labels(**self._labels, metric=name).set(value)
+
+    def _labelled(self, name: str, text: str, label: str) -> Gauge:
+        return Gauge(name, text, (*names.TRAINING_LABELS, label), registry=self.registry)
 
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(name, text, names.TRAINING_LABELS, registry=self.registry).labels(**self._labels)
@@ -148,6 +213,14 @@ class TrainingMetrics:
     def _late(self, name: str, text: str) -> LateGauge:
         gauge = Gauge(name, text, names.TRAINING_LABELS, registry=self.registry)
         return LateGauge(gauge, self._labels)
+
+
+def peak_memory() -> int:
+    """Most bytes that this process has used: on its accelerator where it has one, else in main memory."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 class LateGauge:

@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
 from hostler_contract import ErrorReason, JobConfig, Result
 from hostler_contract.progress import Stage
+from hostler_contract.result import Comparison, Measured, TargetReached
+from hostler_data.records import Records, open_records
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families import training_half
-from hostler_runtime.families.training_protocol import Dataset, TrainingHalf
+from hostler_runtime.families.training_protocol import Dataset, ModelFacts, TrainingHalf
 from hostler_runtime.logs import event
-from hostler_runtime.training.artifact import model_card, publish_model
+from hostler_runtime.objectives import with_objective
+from hostler_runtime.training.artifact import SAMPLES_DIRECTORY, model_card, publish_model, staging, weights_bytes
 from hostler_runtime.training.checkpoint import Checkpoints, identity
-from hostler_runtime.training.corpus import read_corpus
 from hostler_runtime.training.distributed import Processes
-from hostler_runtime.training.files import clear_directory, fresh_directory, publish_directory
-from hostler_runtime.training.loop import Trainer
+from hostler_runtime.training.files import clear_directory, fresh_directory, publish_directory, write_file
+from hostler_runtime.training.loop import Trainer, rows_per_step
+from hostler_runtime.training.measuring import Measurer, measured
+from hostler_runtime.training.parallel import Parallel
 from hostler_runtime.training.progress import ProgressBoard
 from hostler_runtime.training.sources import locate
 
 VOLUME_ROOT = Path("/workspace")
 """Where the trainer sees the workspace volume; artifact paths are relative to it."""
+
+_FINAL = "final"
+"""Name of the samples of the finished model."""
+_BEFORE = "before.json"
+"""What the base model measured, kept for the attempts after the first."""
 
 logger = logging.getLogger(__name__)
 
@@ -42,21 +54,51 @@ class Surroundings:
     volume: Path = VOLUME_ROOT
 
 
+@dataclass(frozen=True)
+class Assembled:
+    """Everything about one job, built on this process."""
+
+    job: JobConfig
+    half: TrainingHalf
+    dataset: Dataset
+    measurer: Measurer
+    trainer: Trainer
+    around: Surroundings
+
+
 def run(job: JobConfig, around: Surroundings) -> Result:
     """Train, evaluate, publish. Raises ``RuntimeFailure`` and whatever the libraries raise."""
+    parts = assemble(job, around)
+    before = measure_base(parts) if job.objective.kind.needs_base else None
+    parts.trainer.restore()
+    target = parts.trainer.train(lambda: measure_and_sample(parts))
+    parts.trainer.finish()
+    around.board.enter(Stage.EVALUATING)
+    metrics = parts.measurer.figures()
+    around.board.measured(metrics)
+    parts.measurer.sample(_FINAL)
+    return finish(parts, metrics=metrics, before=before, target=target)
+
+
+def assemble(job: JobConfig, around: Surroundings) -> Assembled:
+    """Data, networks, stages: everything that exists before the first step."""
     processes, board = around.processes, around.board
-    _check(job, processes)
-    half = training_half(job.family)
+    half = with_objective(job, training_half(job.family))
     board.enter(Stage.PREPARING_DATA)
     prepared = processes.from_first(lambda: prepare_data(job, half))
     dataset = half.open_dataset(job, prepared)
+    _check(job, dataset, processes)
     torch.manual_seed(job.hyperparameters.seed)
+    model = half.build(job, dataset).to(processes.device)
+    parallel = Parallel(processes, job.hyperparameters)
+    board.described(unit=half.UNIT, packing_factor=dataset.facts.packing_factor, notes=parallel.notes)
     trainer = Trainer(
         job=job,
-        half=half,
-        model=half.build(job, dataset).to(processes.device),
+        model=model,
+        stages=tuple(half.stages(job, model, dataset)),
         dataset=dataset,
         processes=processes,
+        parallel=parallel,
         checkpoints=Checkpoints(
             Path(job.workspace) / "checkpoints",
             job=job,
@@ -66,66 +108,159 @@ def run(job: JobConfig, around: Surroundings) -> Result:
         board=board,
         stop_requested=around.stop_requested,
     )
-    trainer.restore()
-    trainer.train()
-    metrics = {
-        **half.metrics(dataset, validation_loss=trainer.evaluate()),
-        **({} if board.snapshot.loss is None else {"training_loss": board.snapshot.loss}),
-    }
-    return finish(job, half, trainer, dataset=dataset, metrics=metrics, around=around)
+    measurer = Measurer(job, half, model, dataset, processes, parallel)
+    return Assembled(job, half, dataset, measurer, trainer, around)
 
 
 def prepare_data(job: JobConfig, half: TrainingHalf) -> Path:
     """Rank 0: the prepared dataset's directory in the workspace, made once per content."""
     cache = _workspace(job) / "cache"
     started = time.monotonic()
-    files = locate(job.dataset.source, cache=cache)
-    corpus = read_corpus(files, location=job.dataset.source.location)
-    key = hashlib.sha256(f"{corpus.sha256} {half.fingerprint(job)}".encode()).hexdigest()[:32]
+    records = find_records(job, cache=cache)
+    key = hashlib.sha256(_preparation(job, half, records).encode()).hexdigest()[:32]
     target = cache / f"prepared-{key}"
     if not target.exists():
         temporary = fresh_directory(cache / ".preparing")
         try:
-            half.prepare(job, corpus, temporary)
+            half.prepare(job, records, temporary)
             publish_directory(temporary, target)
         finally:
             clear_directory(temporary)
-    event(logger, "data ready", files=len(files), bytes=corpus.size_bytes, seconds=round(time.monotonic() - started, 2))
+    seconds = round(time.monotonic() - started, 2)
+    event(logger, "data ready", files=len(records.files), bytes=records.size_bytes, seconds=seconds)
     return target
 
 
+def find_records(job: JobConfig, *, cache: Path) -> Records:
+    """The job's data as rows by role."""
+    source = job.dataset.source
+    files = locate(source, cache=cache)
+    root = Path(source.location) if source.kind == "path" else files[0].parent
+    return open_records(
+        files, root=root, location=source.location, format=job.dataset.format, columns=job.dataset.columns
+    )
+
+
+def measure_and_sample(parts: Assembled) -> dict[str, float]:
+    """Figures of the model in the middle of training, with samples beside them."""
+    parts.measurer.sample(f"step-{parts.trainer.step:08d}")
+    return parts.measurer.figures()
+
+
+def measure_base(parts: Assembled) -> Measured:
+    """The base model before anything changes it; remembered, because a later attempt starts from a checkpoint."""
+    path = Path(parts.job.workspace) / _BEFORE
+    remembered = parts.around.processes.from_first(lambda: path.read_text() if path.exists() else None)
+    if remembered is not None:
+        return Measured.model_validate_json(remembered)
+    parts.around.board.enter(Stage.EVALUATING)
+    base = Path(parts.job.inputs.base or "")
+    found = measured(
+        parts.measurer.model,
+        size_bytes=max(1, weights_bytes(base)),
+        latency_seconds=_latency(parts),
+        metrics=parts.measurer.figures(),
+    )
+    parts.around.processes.from_first(lambda: write_file(path, found.model_dump_json()))
+    return found
+
+
 def finish(
-    job: JobConfig,
-    half: TrainingHalf,
-    trainer: Trainer,
-    *,
-    dataset: Dataset,
-    metrics: dict[str, float],
-    around: Surroundings,
+    parts: Assembled, *, metrics: dict[str, float], before: Measured | None, target: TargetReached | None
 ) -> Result:
     """Publish the model and say what became of the job."""
+    job, around = parts.job, parts.around
     around.board.enter(Stage.SAVING)
-    artifact = around.processes.from_first(
-        lambda: publish_model(
-            Path(job.workspace),
-            volume=around.volume,
-            save=lambda directory: half.save(trainer.state.model, dataset, directory),
-            card=lambda facts: model_card(
-                job, header=half.card_header(), model=facts, dataset=dataset.facts, metrics=metrics
-            ),
+    latency = _latency(parts) if before is not None else 0.0
+    model = whole_model(parts)
+
+    def publish() -> Result:
+        assert model is not None
+        directory = staging(Path(job.workspace))
+        facts = parts.half.save(model, parts.dataset, directory)
+        comparison = None
+        if before is not None:
+            size = weights_bytes(directory)
+            after = measured(model, size_bytes=size, latency_seconds=latency, metrics=metrics)
+            comparison = Comparison(before=before, after=after)
+        write_card(parts, directory, facts, metrics=metrics, comparison=comparison)
+        return Result(
+            succeeded=True,
+            steps=parts.trainer.step,
+            metrics=metrics,
+            artifact=publish_model(directory, facts, workspace=Path(job.workspace), volume=around.volume),
+            dataset=parts.dataset.facts,
+            comparison=comparison,
+            target=target,
+            notes=around.board.snapshot.notes,
         )
-    )
+
+    result = around.processes.from_first(publish)
     around.board.enter(Stage.FINISHED)
-    return Result(succeeded=True, steps=trainer.step, metrics=metrics, artifact=artifact, dataset=dataset.facts)
+    return result
 
 
-def _check(job: JobConfig, processes: Processes) -> None:
-    batch = job.hyperparameters.batch_size
-    if batch < processes.world_size:
+def write_card(
+    parts: Assembled, directory: Path, facts: ModelFacts, *, metrics: dict[str, float], comparison: Comparison | None
+) -> None:
+    """The samples and the card that speaks of them."""
+    samples = Path(parts.job.workspace) / SAMPLES_DIRECTORY
+    if samples.exists():
+        shutil.copytree(samples, directory / SAMPLES_DIRECTORY, ignore=shutil.ignore_patterns(".*"))
+    final = sorted((directory / SAMPLES_DIRECTORY / _FINAL).glob("*"))
+    card = model_card(
+        parts.job,
+        header=parts.half.card_header(),
+        model=facts,
+        dataset=parts.dataset.facts,
+        metrics=metrics,
+        comparison=comparison,
+        samples=[f"{_FINAL}/{path.name}" for path in final],
+    )
+    (directory / "README.md").write_text(card, encoding="utf-8")
+
+
+def whole_model(parts: Assembled) -> torch.nn.Module | None:
+    """The trained model in one piece; None on processes that hold nothing to save."""
+    if not parts.measurer.parallel.sharded:
+        return parts.measurer.model
+    state = get_model_state_dict(parts.measurer.model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
+    if not parts.around.processes.first:
+        return None
+    model = parts.half.build(parts.job, parts.dataset)
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def _latency(parts: Assembled) -> float:
+    last = parts.half.stages(parts.job, parts.measurer.model, parts.dataset)[-1].updates[-1]
+    return parts.measurer.latency(last)
+
+
+def _preparation(job: JobConfig, half: TrainingHalf, records: Records) -> str:
+    """Whatever decides what the prepared data looks like."""
+    settings = {
+        "data": records.sha256,
+        "dataset": job.dataset.model_dump(mode="json", exclude={"source", "license"}),
+        "packing": job.packing.model_dump(mode="json"),
+        "objective": job.objective.model_dump(mode="json"),
+        "base": job.inputs.base,
+        "family": half.fingerprint(job),
+    }
+    return json.dumps(settings, sort_keys=True)
+
+
+def _check(job: JobConfig, dataset: Dataset, processes: Processes) -> None:
+    accumulation = job.hyperparameters.gradient_accumulation
+    least, batch = processes.world_size * accumulation, job.hyperparameters.batch_size
+    if batch < least:
         raise RuntimeFailure(
             ErrorReason.INVALID_CONFIGURATION,
-            f"batchSize {batch} is smaller than the number of processes, {processes.world_size}: raise it",
+            f"batchSize {batch} is smaller than the number of processes times gradientAccumulation, {least}: raise it",
         )
+    rows = rows_per_step(job, dataset, processes)
+    if rows * dataset.sequences_per_row > 2 * batch:
+        event(logger, "packed rows hold more sequences than batchSize asks for", rows=rows, wanted=batch)
 
 
 def _workspace(job: JobConfig) -> Path:
