@@ -1,0 +1,183 @@
+"""From rows of text, labels, questions and answers to stored sequences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from hostler_data.records import Record
+from hostler_runtime.families.bert.answers import token_span
+from hostler_runtime.families.bert.store import Example
+from hostler_runtime.families.bert.tokenizer import SequenceMaker
+
+MOST_LABELS = 10_000
+_SHOWN = 5
+
+
+@dataclass
+class Losses:
+    """What did not make it into sequences."""
+
+    tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Question:
+    """A held-out question with the answers that count as right."""
+
+    question: str
+    context: str
+    answers: list[str]
+
+
+@dataclass
+class Labels:
+    """Label names in the order of their numbers, found in the data or given by a base model."""
+
+    names: list[str] = field(default_factory=list)
+
+    def number(self, record: Record) -> int:
+        """The label of a row. Raises ``DataError``."""
+        label, name = _label(record), _name(record)
+        if name is None:
+            raise record.error("the label is missing; only semi-supervised training takes rows without one")
+        if name in self.names:
+            return self.names.index(name)
+        if not isinstance(label, int) or not 0 <= label < len(self.names):
+            known = ", ".join(self.names[:_SHOWN]) + (" and more" if len(self.names) > _SHOWN else "")
+            raise record.error(f"the label {name!r} is out of range; the labels are: {known}")
+        return label  # a base model may know a label by a name that the data has only the number of
+
+
+def find_labels(records: Iterable[Record]) -> Labels:
+    """All labels of the data in their order: numbers by value, which must count from 0, names by alphabet.
+
+    Raises ``DataError``.
+    """
+    first: dict[str, Record] = {}
+    numbers = 0
+    last = None
+    for record in records:
+        last = record
+        name = _name(record)
+        if name is None or name in first:
+            continue
+        first[name] = record
+        numbers += isinstance(_label(record), int)
+        if len(first) > MOST_LABELS:
+            raise record.error(f"more than {MOST_LABELS:,} different labels: is this column really the label?")
+    if len(first) < 2:
+        assert last is not None, "records are never empty"
+        raise last.error(f"{len(first)} different labels up to here, and a classifier needs two: is `label` mapped?")
+    if numbers < len(first):
+        return Labels(sorted(first))
+    for name, record in first.items():
+        if not 0 <= int(name) < len(first):
+            raise record.error(
+                f"the label {name} is out of range: {len(first)} labels count from 0 to {len(first) - 1}"
+            )
+    return Labels(sorted(first, key=int))
+
+
+def labelled(record: Record) -> bool:
+    """Whether a row has a label."""
+    return _label(record) is not None
+
+
+def text_examples(records: Iterable[Record], maker: SequenceMaker) -> Iterator[Example]:
+    """All of every text, cut where it is longer than the context."""
+    with maker.verbatim():
+        for record in records:
+            for tokens in maker.chunks(record.text()):
+                yield Example(tokens, second=len(tokens))
+
+
+def class_examples(
+    records: Iterable[Record], maker: SequenceMaker, *, number: Callable[[Record], int], losses: Losses
+) -> Iterator[Example]:
+    """One sequence for each text; what does not fit is counted."""
+    room = maker.context_length - 2
+    with maker.verbatim():
+        for record in records:
+            text = record.text()
+            if not text.strip():
+                raise record.error("the text is empty")
+            tokens = maker.tokens(text)
+            losses.tokens += max(0, len(tokens) - room)
+            sequence = maker.sequence(tokens[:room])
+            yield Example(sequence, second=len(sequence), label=number(record))
+
+
+def question_examples(records: Iterable[Record], maker: SequenceMaker) -> Iterator[Example]:
+    """A sequence for each window of each context. Where a window does not hold the answer, the first token stands for
+    "not here"."""
+    with maker.verbatim():
+        for record in records:
+            question, context = record.text("question"), record.text("context")
+            answer, start = find_answer(record)
+            for window in maker.windows(question, context):
+                begin, end = token_span(window, start=start, end=start + len(answer))
+                yield Example(window.tokens, window.second, begin=begin, end=end)
+
+
+def find_answer(record: Record) -> tuple[str, int]:
+    """The answer that is learnt and its first character in the context. Raises ``DataError``."""
+    answer, start = _answers(record)[0]
+    context = record.text("context")
+    if not answer.strip():
+        raise record.error("the answer is empty")
+    if start is None:
+        start = context.find(answer)
+        if start < 0:
+            raise record.error(f"the answer {answer[:80]!r} does not stand in its context")
+    elif context[start : start + len(answer)] != answer:
+        found = context[start : start + len(answer)]
+        raise record.error(
+            f"the answer {answer[:80]!r} does not stand at character {start} of its context: {found[:80]!r}"
+        )
+    return answer, start
+
+
+def held_out_question(record: Record) -> Question:
+    """What evaluation needs of a row."""
+    return Question(record.text("question"), record.text("context"), [answer for answer, _ in _answers(record)])
+
+
+def texts_of(records: Iterable[Record], *, roles: tuple[str, ...]) -> Iterator[str]:
+    """What a tokenizer is trained on."""
+    for record in records:
+        for role in roles:
+            yield record.text(role)
+
+
+def _name(record: Record) -> str | None:
+    value = _label(record)
+    return None if value is None else str(value)
+
+
+def _label(record: Record) -> str | int | None:
+    value = record.values.get("label")
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise record.error(f"the label {str(value)[:80]!r} is neither a name nor a whole number")
+    return value
+
+
+def _answers(record: Record) -> list[tuple[str, int | None]]:
+    """Answers with their first character where the data tells it: plain columns, or SQuAD's lists."""
+    value = record.require("answer")
+    if isinstance(value, dict):
+        texts, starts = value.get("text"), value.get("answer_start")
+        if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
+            raise record.error("the answer is an object without a list `text` of at least one text")
+        if not isinstance(starts, list) or len(starts) != len(texts):
+            starts = [None] * len(texts)
+        return list(zip(texts, starts, strict=True))
+    start = record.values.get("answer_start")
+    if start is not None and (isinstance(start, bool) or not isinstance(start, int)):
+        raise record.error(f"answer_start is {str(start)[:80]!r}, not the number of a character")
+    return [(record.text("answer"), start)]

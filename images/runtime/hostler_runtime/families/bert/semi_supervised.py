@@ -1,0 +1,66 @@
+"""FixMatch (arXiv 2001.07685): confident predictions on lightly varied texts are labels of the same texts varied a lot.
+
+Texts are varied by hiding tokens. Labelled and unlabelled rows are packed alike, so a step makes two forward passes:
+one without gradients for the predictions, one for everything that is learnt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from hostler_contract.objective import SemiSupervisedConfig
+from hostler_runtime.families.bert.losses import loss_sum
+from hostler_runtime.families.bert.masking import IGNORED
+from hostler_runtime.families.bert.packing import first_tokens
+from hostler_runtime.families.training_protocol import Batch, LossSum
+
+WEAK_SHARE = 0.1
+"""Of the tokens that are hidden where a text is varied lightly."""
+STRONG_SHARE = 0.5
+"""Of the tokens that are hidden where a text is varied a lot."""
+LABELLED, WEAK, STRONG = "", "weak_", "strong_"
+"""Prefixes of the tensors of a batch: labelled rows, and the two views of the unlabelled ones."""
+
+
+def semi_supervised_loss(settings: SemiSupervisedConfig) -> Callable[[Any, Batch], LossSum]:
+    """The loss of a batch with the three views; a batch without the unlabelled ones has the supervised loss."""
+
+    def loss(module: Any, batch: Batch) -> LossSum:
+        if f"{WEAK}input_ids" not in batch:
+            return loss_sum(module, batch)
+        with torch.no_grad():
+            probabilities = _logits(module, batch, (WEAK,)).softmax(-1)
+        confidence, pseudo = probabilities.max(-1)
+        logits = _logits(module, batch, (LABELLED, STRONG))
+        targets = batch["targets"]
+        targets = targets[targets != IGNORED]
+        labelled = functional.cross_entropy(logits[: len(targets)], targets, reduction="sum")
+        believed = (confidence >= settings.threshold).float()
+        # Averaged over all unlabelled texts, believed or not: few confident predictions weigh little.
+        scale = len(targets) / len(pseudo)
+        unlabelled = (
+            scale * (functional.cross_entropy(logits[len(targets) :], pseudo, reduction="none") * believed).sum()
+        )
+        return LossSum(
+            labelled + settings.weight * unlabelled,
+            weight=len(targets),
+            units=float(sum((batch[f"{view}segments"] > 0).sum() for view in (LABELLED, STRONG))),
+            parts={"labelled": labelled, "unlabelled": unlabelled, "believed": scale * believed.sum()},
+        )
+
+    return loss
+
+
+def _logits(module: Any, batch: Batch, views: tuple[str, ...]) -> Tensor:
+    """Logits of the sequences of some views in one pass, view by view."""
+    joined = {
+        name: torch.cat([batch[f"{view}{name}"] for view in views])
+        for name in ("input_ids", "segments", "positions", "token_types")
+    }
+    logits: Tensor = module(**joined, wanted=first_tokens(joined["segments"], joined["positions"]))
+    return logits

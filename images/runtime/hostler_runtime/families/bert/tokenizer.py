@@ -1,0 +1,114 @@
+"""WordPiece (arXiv 1609.08144), trained on the job's own text, and sequences as an encoder expects them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from transformers import BertTokenizer, PreTrainedTokenizerFast
+
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+_MOST_TRAINING_CHARACTERS = 64 << 20
+_PIECE = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A question with a stretch of its context, as one sequence."""
+
+    tokens: list[int]
+    second: int
+    """Index of the context's first token."""
+    characters: list[tuple[int, int]]
+    """First character and the one after the last of each token of the stretch, in the context."""
+
+
+def train_tokenizer(texts: Iterable[str], *, vocabulary_size: int, context_length: int) -> PreTrainedTokenizerFast:
+    """Learn pieces of words from ``texts``; small texts give fewer than asked for."""
+    learner = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    learner.normalizer = normalizers.BertNormalizer(lowercase=True)
+    learner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocabulary_size, special_tokens=list(SPECIAL_TOKENS), show_progress=False
+    )
+    learner.train_from_iterator(_at_most(texts, _MOST_TRAINING_CHARACTERS), trainer=trainer)
+    tokenizer: PreTrainedTokenizerFast = BertTokenizer(
+        vocab=learner.get_vocab(), do_lower_case=True, model_max_length=context_length
+    )
+    return tokenizer
+
+
+class SequenceMaker:
+    """Turns texts into sequences ``[CLS] text [SEP]`` and ``[CLS] question [SEP] context [SEP]``."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, *, context_length: int) -> None:
+        self._tokenizer = tokenizer
+        self._backend = tokenizer.backend_tokenizer
+        self.context_length = context_length
+        self.first, self.last = int(tokenizer.cls_token_id), int(tokenizer.sep_token_id)
+        self.padding = int(tokenizer.pad_token_id)
+
+    def tokens(self, text: str) -> list[int]:
+        """A text's tokens alone."""
+        found: list[int] = []
+        for piece in pieces(text):
+            found.extend(self._backend.encode(piece, add_special_tokens=False).ids)
+        return found
+
+    def sequence(self, tokens: Sequence[int]) -> list[int]:
+        """Tokens with what begins and ends a sequence."""
+        return [self.first, *tokens, self.last]
+
+    def chunks(self, text: str) -> Iterator[list[int]]:
+        """The whole of a text as sequences that fit, none longer than necessary."""
+        tokens = self.tokens(text)
+        room = self.context_length - 2
+        for start in range(0, len(tokens), room):
+            yield self.sequence(tokens[start : start + room])
+
+    def windows(self, question: str, context: str) -> list[Window]:
+        """The question beside each stretch of the context; stretches overlap by half, and a question takes at most
+        half of a sequence."""
+        asked = self.tokens(question)[: self.context_length // 2 - 2]
+        encoded = self._backend.encode(context, add_special_tokens=False)
+        room = self.context_length - len(asked) - 3
+        start = 0
+        found = []
+        while True:
+            stretch = slice(start, start + room)
+            head = self.sequence(asked)
+            found.append(Window([*head, *encoded.ids[stretch], self.last], len(head), encoded.offsets[stretch]))
+            if start + room >= len(encoded.ids):
+                return found
+            start += max(1, room // 2)
+
+    @contextmanager
+    def verbatim(self) -> Iterator[None]:
+        """Special tokens that stand in the data as text stay text: data must not be able to forge a border."""
+        before = self._backend.encode_special_tokens
+        self._backend.encode_special_tokens = True
+        try:
+            yield
+        finally:
+            self._backend.encode_special_tokens = before
+
+
+def pieces(text: str, *, size: int = _PIECE) -> Iterator[str]:
+    """A text cut at line ends, so that no single call sees gigabytes."""
+    start = 0
+    while start < len(text):
+        end = min(len(text), start + size)
+        if end < len(text):
+            end = text.rfind("\n", start, end) + 1 or end
+        yield text[start:end]
+        start = end
+
+
+def _at_most(texts: Iterable[str], characters: int) -> Iterator[str]:
+    for text in texts:
+        if characters <= 0:
+            return
+        yield from pieces(text[:characters])
+        characters -= len(text)
