@@ -10,9 +10,9 @@ import torch
 from runtime.serving import tiny_model
 from torch import Tensor
 
-from hostler_runtime.families.chat.decoding import BatchedDecoder
-from hostler_runtime.families.chat.serving import check_padding
 from hostler_runtime.families.serving_protocol import Prompt, Sampling, UnservableError
+from hostler_runtime.text.decoding import BatchedDecoder
+from hostler_runtime.text.language import check_padding
 
 STEPS = 24
 GREEDY = Sampling(seed=0, temperature=0.0)

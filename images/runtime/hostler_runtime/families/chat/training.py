@@ -1,167 +1,121 @@
-"""Training half of the chat family: a GPT-2 or Llama decoder defined by its configuration, on plain text."""
+"""Training half of the chat family: a GPT-2 or Llama decoder on documents or on conversations."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import numpy as np
 import tokenizers
 import torch
-import torch.nn.functional as functional
-from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerFast
-from transformers.utils import logging as library_logging
+from transformers import GenerationConfig
 
-from hostler_contract import ErrorReason, JobConfig, TransformerConfig
-from hostler_contract.result import DatasetFacts
-from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.families.training_protocol import LossSum, ModelFacts
-from hostler_runtime.training.blocks import Blocks, unigram_loss, write_tokens
-from hostler_runtime.training.corpus import Corpus, split
-from hostler_runtime.training.tokenizer import encode_documents, train_tokenizer
+from hostler_contract import JobConfig
+from hostler_data.record import Record
+from hostler_data.records import Records
+from hostler_runtime.families.chat.answers import answer_figures, held_out_questions, write_answers
+from hostler_runtime.families.chat.conversations import (
+    ROLE_TOKENS,
+    TURN_END,
+    Conversations,
+    choose_template,
+    messages_of,
+    spoken_bytes,
+)
+from hostler_runtime.families.training_protocol import Evaluation, ModelFacts, Stage, Update
+from hostler_runtime.text.dataset import TokenDataset, store
+from hostler_runtime.text.decoder import describe, facts_of, logits, loss, prunable
+from hostler_runtime.text.documents import continuations, documents, utf8_bytes, write_continuations
+from hostler_runtime.text.saving import save_decoder
+from hostler_runtime.text.starting import build_decoder, context_length, preparation, tokenizer_for, vocabulary_size
 
-_FACTS = "facts.json"
+__all__ = ["logits", "loss", "prunable"]
 
-
-class TextDataset:
-    """Token blocks and the tokenizer that made them."""
-
-    def __init__(self, directory: Path, *, context_length: int) -> None:
-        stored = json.loads((directory / _FACTS).read_text())
-        self.facts = DatasetFacts.model_validate(stored["dataset"])
-        self.validation_bytes: int = stored["validationBytes"]
-        self.tokenizer: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(directory / "tokenizer")
-        self.train = Blocks(directory / "train.npy", context_length=context_length)
-        self.validation = Blocks(directory / "validation.npy", context_length=context_length)
-
-    @property
-    def train_rows(self) -> int:
-        """Rows to train on."""
-        return len(self.train)
-
-    @property
-    def validation_rows(self) -> int:
-        """Rows held out."""
-        return len(self.validation)
-
-    def train_batch(self, rows: Sequence[int]) -> torch.Tensor:
-        """Tokens and, shifted by one, their targets."""
-        return self.train.batch(rows)
-
-    def validation_batch(self, rows: Sequence[int]) -> torch.Tensor:
-        """Tokens and, shifted by one, their targets."""
-        return self.validation.batch(rows)
+UNIT: Final = "tokens"
+BLOCK: Final = "transformer"
+_MESSAGES = "messages"
 
 
 def fingerprint(job: JobConfig) -> str:
-    """Tokenizer, split and block length; a new release of the tokenizer library may cut differently."""
-    parts = (job.model.vocabulary_size, job.model.context_length, job.dataset.validation_percent)
-    return f"chat 1 {parts} tokenizers {tokenizers.__version__}"
+    """A new release of the tokenizer library may cut differently."""
+    return f"chat 2 {preparation(job)} tokenizers {tokenizers.__version__}"
 
 
-def prepare(job: JobConfig, corpus: Corpus, directory: Path) -> None:
-    """Train the tokenizer on the training part and store both parts as tokens."""
-    config = job.model
-    check_model(config)
-    parts = split(corpus, validation_percent=job.dataset.validation_percent)
-    tokenizer = train_tokenizer(
-        parts.train, vocabulary_size=config.vocabulary_size, context_length=config.context_length
+def prepare(job: JobConfig, records: Records, directory: Path) -> None:
+    """Train the tokenizer on the training part and store both parts as packed rows."""
+    train, validation = records.split(job.dataset.validation_percent)
+    talks = _MESSAGES in next(iter(train)).values
+    tokenizer = tokenizer_for(job, _texts(train, talks=talks), special_tokens=ROLE_TOKENS)
+    if talks:
+        tokenizer.chat_template = choose_template(tokenizer)
+        examples = Conversations(tokenizer).examples
+        size = spoken_bytes(validation)
+    else:
+        examples = lambda rows: documents(tokenizer, rows)  # noqa: E731
+        size = utf8_bytes(validation)
+    store(
+        job,
+        records,
+        directory,
+        tokenizer=tokenizer,
+        context_length=context_length(job),
+        vocabulary_size=vocabulary_size(job, tokenizer),
+        train=examples(train),
+        validation=examples(validation),
+        validation_bytes=size,
+        extra={_MESSAGES: talks},
     )
-    tokenizer.save_pretrained(directory / "tokenizer")
-    lengths = {
-        name: write_tokens(
-            directory / f"{name}.npy", encode_documents(tokenizer, texts), vocabulary_size=len(tokenizer)
-        )
-        for name, texts in (("train", parts.train), ("validation", parts.validation))
-    }
-    _require_blocks(lengths, job)
-    facts = DatasetFacts(sha256=corpus.sha256, size_bytes=corpus.size_bytes, tokens=sum(lengths.values()))
-    stored = {
-        "dataset": facts.model_dump(mode="json"),
-        "validationBytes": sum(len(text.encode()) for text in parts.validation),
-    }
-    (directory / _FACTS).write_text(json.dumps(stored))
 
 
-def open_dataset(job: JobConfig, directory: Path) -> TextDataset:
+def open_dataset(job: JobConfig, directory: Path) -> TokenDataset:
     """Open what ``prepare`` wrote."""
-    return TextDataset(directory, context_length=job.model.context_length)
+    return TokenDataset(directory)
 
 
-def build(job: JobConfig, dataset: TextDataset) -> torch.nn.Module:
-    """A decoder with fresh weights."""
-    check_model(job.model)
-    model = _model(job.model, dataset.tokenizer)
-    model.config.use_cache = False
+def build(job: JobConfig, dataset: TokenDataset) -> torch.nn.Module:
+    """A decoder with fresh weights, or the base model."""
+    model: torch.nn.Module = build_decoder(job, dataset.tokenizer)
     return model
 
 
-def check_model(config: TransformerConfig) -> None:
-    """Refuse shapes that no decoder can have, in words instead of a stack trace."""
-    if config.hidden_size % config.heads:
-        raise RuntimeFailure(
-            ErrorReason.INVALID_CONFIGURATION,
-            f"hiddenSize {config.hidden_size} is not a multiple of heads {config.heads}: change one of them",
-        )
-    if config.architecture == "llama" and (config.hidden_size // config.heads) % 2:
-        raise RuntimeFailure(
-            ErrorReason.INVALID_CONFIGURATION,
-            f"hiddenSize / heads is {config.hidden_size // config.heads}; rotary positions need an even number",
-        )
-    if config.architecture == "llama" and config.dropout:
-        raise RuntimeFailure(
-            ErrorReason.INVALID_CONFIGURATION, "the llama architecture has no dropout: set dropout to 0 or take gpt2"
-        )
+def stages(job: JobConfig, model: torch.nn.Module, dataset: TokenDataset) -> Sequence[Stage]:
+    """One stage, one optimizer."""
+    return (Stage("decoder", (_update(model),)),)
 
 
-def loss(model: torch.nn.Module, batch: torch.Tensor) -> LossSum:
-    """Next-token cross entropy, summed."""
-    inputs, targets = batch[:, :-1], batch[:, 1:]
-    logits = model(input_ids=inputs, use_cache=False).logits
-    total = functional.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), reduction="sum")
-    return LossSum(total=total, weight=targets.numel())
+def evaluate(model: torch.nn.Module, dataset: TokenDataset, around: Evaluation) -> dict[str, float]:
+    """Perplexity beside those of counting; after conversations also how many held-out answers are right."""
+    figures = dataset.score(around.mean_loss(_update(model)))
+    if dataset.extra[_MESSAGES]:
+        figures |= answer_figures(model, dataset)
+    return figures
 
 
-def metrics(dataset: TextDataset, *, validation_loss: float) -> dict[str, float]:
-    """Perplexity beside that of token frequencies alone; bits per byte compares models with other tokenizers."""
-    train, held_out = np.asarray(dataset.train.tokens), np.asarray(dataset.validation.tokens)
-    baseline = unigram_loss(train, held_out[1:], vocabulary_size=len(dataset.tokenizer))
-    tokens_per_byte = (held_out.size - 1) / dataset.validation_bytes
-    return {
-        "validation_loss": validation_loss,
-        "validation_perplexity": _perplexity(validation_loss),
-        "unigram_perplexity": _perplexity(baseline),
-        "validation_bits_per_byte": validation_loss / math.log(2) * tokens_per_byte,
-    }
+def sample(model: torch.nn.Module, dataset: TokenDataset, directory: Path, *, count: int) -> None:
+    """``samples.jsonl``: held-out questions with the model's answers, or beginnings that it goes on with."""
+    if dataset.extra[_MESSAGES]:
+        write_answers(model, dataset, directory, questions=held_out_questions(dataset, most=count))
+    else:
+        write_continuations(model, dataset, directory, prompts=continuations(dataset, most=count))
 
 
-def save(model: Any, dataset: TextDataset, directory: Path) -> ModelFacts:
+def save(model: Any, dataset: TokenDataset, directory: Path) -> ModelFacts:
     """Safetensors, configuration, generation defaults, tokenizer with its chat template."""
     tokenizer = dataset.tokenizer
-    library_logging.disable_progress_bar()  # a log is no terminal
-    model.config.use_cache = True  # off in training only; a server wants it
-    model.generation_config = GenerationConfig(
+    ends = [tokenizer.eos_token_id]
+    if dataset.extra[_MESSAGES] and TURN_END in tokenizer.get_vocab():
+        ends.append(tokenizer.convert_tokens_to_ids(TURN_END))
+    generation = GenerationConfig(
         bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
+        eos_token_id=ends if len(ends) > 1 else ends[0],
         pad_token_id=tokenizer.pad_token_id,
         do_sample=True,
         temperature=0.8,
         top_p=0.95,
     )
-    model.save_pretrained(directory)
-    tokenizer.save_pretrained(directory)
-    config = model.config
-    item = next(model.parameters()).element_size()
-    # Keys and values of every layer; both architectures give each head its own.
-    return ModelFacts(
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        context_length=dataset.tokenizer.model_max_length,
-        vocabulary_size=config.vocab_size,
-        kv_bytes_per_token=2 * config.num_hidden_layers * config.hidden_size * item,
-    )
+    save_decoder(model, tokenizer, directory, generation=generation)
+    learnt = "conversations" if dataset.extra[_MESSAGES] else "documents"
+    return facts_of(model, context_length=dataset.context_length, description=describe(model, trained_on=learnt))
 
 
 def card_header() -> dict[str, Any]:
@@ -169,49 +123,13 @@ def card_header() -> dict[str, Any]:
     return {"library_name": "transformers", "pipeline_tag": "text-generation"}
 
 
-def _model(config: TransformerConfig, tokenizer: PreTrainedTokenizerFast) -> Any:
-    common = {
-        "vocab_size": len(tokenizer),
-        "bos_token_id": tokenizer.bos_token_id,
-        "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": tokenizer.pad_token_id,
-    }
-    if config.architecture == "gpt2":
-        from transformers import GPT2Config, GPT2LMHeadModel
-
-        return GPT2LMHeadModel(
-            GPT2Config(
-                n_layer=config.layers, n_embd=config.hidden_size, n_head=config.heads,
-                n_positions=config.context_length, resid_pdrop=config.dropout, embd_pdrop=config.dropout,
-                attn_pdrop=config.dropout, **common,
-            )
-        )  # fmt: skip
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    return LlamaForCausalLM(
-        LlamaConfig(
-            num_hidden_layers=config.layers, hidden_size=config.hidden_size, num_attention_heads=config.heads,
-            intermediate_size=_feed_forward(config.hidden_size), max_position_embeddings=config.context_length,
-            tie_word_embeddings=True, **common,
-        )
-    )  # fmt: skip
+def _update(model: torch.nn.Module) -> Update:
+    return Update("decoder", model, loss)
 
 
-def _feed_forward(hidden_size: int) -> int:
-    """Eight thirds of the width, rounded up to a multiple of 32: the gate makes three matrices out of two."""
-    return -(-hidden_size * 8 // 3 // 32) * 32
-
-
-def _require_blocks(lengths: dict[str, int], job: JobConfig) -> None:
-    context = job.model.context_length
-    for name, length in lengths.items():
-        if length <= context:
-            raise RuntimeFailure(
-                ErrorReason.DATASET_INVALID,
-                f"the {name} part has {length} tokens, which is not even one sequence of {context + 1}: "
-                "bring more text or lower contextLength",
-            )
-
-
-def _perplexity(value: float) -> float:
-    return math.exp(min(value, 700.0))
+def _texts(rows: Iterable[Record], *, talks: bool) -> Iterator[str]:
+    for record in rows:
+        if talks:
+            yield from (message["content"] for message in messages_of(record))
+        else:
+            yield record.text()

@@ -28,30 +28,44 @@ HARMLESS_LEFTOVERS = (".attn.bias", ".attn.masked_bias", "rotary_emb.inv_freq", 
 LARGEST_SURPLUS = 2
 """How many times the stored parameters a configuration may describe: weights that are shared are stored once."""
 
+_OFFLINE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+
 T = TypeVar("T")
 
 
-def load_artifacts(path: Path) -> tuple[Any, Any]:
-    """Model (in evaluation mode, on its device) and tokenizer. Raises ``UnservableError``."""
-    quiet.set_verbosity_error()  # type: ignore[no-untyped-call]
-    quiet.disable_progress_bar()  # type: ignore[no-untyped-call]
-    _check_files(path)
-    _check_architecture(path)
-    offline = {"local_files_only": True, "trust_remote_code": False}
-    config = _guarded(path / "config.json", lambda: AutoConfig.from_pretrained(path, **offline))
+def load_artifacts(path: Path, *, dtype: torch.dtype | str | None = None, device: str | None = None) -> tuple[Any, Any]:
+    """Model (in evaluation mode, without gradients) and tokenizer. Raises ``UnservableError``.
+
+    ``dtype`` and ``device`` are, where absent, those that suit inference on this machine.
+    """
+    config = read_configuration(path)
     _check_size(path, config)
-    tokenizer = _guarded(path / "tokenizer.json", lambda: AutoTokenizer.from_pretrained(path, **offline))
+    tokenizer = read_tokenizer(path)
     loaded: Any = _guarded(
         path / WEIGHTS,
         lambda: AutoModelForCausalLM.from_pretrained(
-            path, config=config, use_safetensors=True, dtype=_dtype(), output_loading_info=True, **offline
+            path, config=config, use_safetensors=True, dtype=dtype or _dtype(), output_loading_info=True, **_OFFLINE
         ),
     )
     model, facts = loaded
     _check_weights(path, facts)
     _check_vocabulary(path, model, tokenizer)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     return model.to(device).eval().requires_grad_(False), tokenizer
+
+
+def read_configuration(path: Path) -> Any:
+    """What a directory says its decoder is, after a look at which files it has. Raises ``UnservableError``."""
+    quiet.set_verbosity_error()  # type: ignore[no-untyped-call]
+    quiet.disable_progress_bar()  # type: ignore[no-untyped-call]
+    _check_files(path)
+    _check_architecture(path)
+    return _guarded(path / "config.json", lambda: AutoConfig.from_pretrained(path, **_OFFLINE))
+
+
+def read_tokenizer(path: Path) -> Any:
+    """The tokenizer of a directory. Raises ``UnservableError``."""
+    return _guarded(path / "tokenizer.json", lambda: AutoTokenizer.from_pretrained(path, **_OFFLINE))
 
 
 def _dtype() -> torch.dtype | str:

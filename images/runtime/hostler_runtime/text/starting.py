@@ -1,0 +1,159 @@
+"""What a decoder's training starts from: sizes and the data alone, or a base model with its tokenizer."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hostler_contract import ErrorReason, JobConfig, Objective, TransformerConfig
+from hostler_runtime.errors import RuntimeFailure
+from hostler_runtime.families.serving_protocol import UnservableError
+from hostler_runtime.text.artifacts import read_configuration, read_tokenizer
+from hostler_runtime.text.decoder import base_decoder, check_sizes, fresh_decoder
+from hostler_runtime.text.tokenizer import Newlines, train_tokenizer
+
+_UNLIMITED = 2048
+"""Tokens in a sequence of a base model that names no limit."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """What the files of a base model say before its weights are read."""
+
+    directory: Path
+    config: Any
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Rows of its embedding; a tokenizer may use fewer."""
+        return int(self.config.get_text_config().vocab_size)
+
+    @property
+    def context_length(self) -> int:
+        """Longest sequence that it was made for, in tokens."""
+        length = getattr(self.config.get_text_config(), "max_position_embeddings", None)
+        return length if isinstance(length, int) and length > 0 else _UNLIMITED
+
+
+def base_of(job: JobConfig) -> Base | None:
+    """The base model that the job names. Raises ``RuntimeFailure`` where it cannot be read."""
+    if job.inputs.base is None:
+        return None
+    directory = Path(job.inputs.base)
+    try:
+        return Base(directory, read_configuration(directory))
+    except UnservableError as error:
+        raise RuntimeFailure(error.reason, f"the base model cannot be read: {error}") from error
+
+
+def sizes_of(job: JobConfig) -> TransformerConfig:
+    """The sizes of the decoder that is to be made. Raises ``RuntimeFailure`` where they are missing or impossible."""
+    if job.model.transformer is None:
+        raise _invalid(
+            f"family {job.family} needs the sizes of the decoder: set model.transformer, or name a base model"
+        )
+    check_sizes(job.model.transformer)
+    return job.model.transformer
+
+
+def is_fresh(job: JobConfig) -> bool:
+    """Whether the decoder begins with random weights: without a base model, or as the student of one."""
+    return job.inputs.base is None or job.objective.kind is Objective.DISTILL
+
+
+def context_length(job: JobConfig) -> int:
+    """Longest sequence of the job, in tokens: as the sizes say, or as long as the base model was made for."""
+    base = base_of(job)
+    if base is None:
+        return sizes_of(job).context_length
+    limit = base.context_length
+    wanted = sizes_of(job).context_length if is_fresh(job) or job.model.transformer is not None else limit
+    if wanted > limit:
+        raise _invalid(
+            f"contextLength {wanted} is more than the {limit} tokens that the base model was made for: lower it"
+        )
+    return wanted
+
+
+def tokenizer_for(
+    job: JobConfig,
+    texts: Iterable[str],
+    *,
+    special_tokens: Sequence[str] = (),
+    newlines: Newlines = "merged",
+) -> Any:
+    """The base model's tokenizer where there is a base, else one that is trained on ``texts``.
+
+    Raises ``RuntimeFailure`` where it does not fit the model.
+    """
+    base = base_of(job)
+    if base is None:
+        sizes = sizes_of(job)
+        return train_tokenizer(
+            texts,
+            vocabulary_size=sizes.vocabulary_size,
+            context_length=sizes.context_length,
+            special_tokens=special_tokens,
+            newlines=newlines,
+        )
+    try:
+        tokenizer = read_tokenizer(base.directory)
+    except UnservableError as error:
+        raise RuntimeFailure(error.reason, f"the base model's tokenizer cannot be read: {error}") from error
+    if len(tokenizer) > base.vocabulary_size:
+        raise RuntimeFailure(
+            ErrorReason.ARTIFACT_UNREADABLE,
+            f"the base model's tokenizer has {len(tokenizer)} tokens, the model only {base.vocabulary_size}; "
+            "they are not a pair",
+        )
+    return tokenizer
+
+
+def preparation(job: JobConfig) -> str:
+    """What of the job decides how its text is prepared, for fingerprints."""
+    base = base_of(job)
+    sizes = (context_length(job), None if base is not None else sizes_of(job).vocabulary_size)
+    belongs = "" if base is None else hashlib.sha256((base.directory / "tokenizer.json").read_bytes()).hexdigest()
+    return f"{sizes} {job.dataset.validation_percent} {job.packing.model_dump_json()} {belongs}"
+
+
+def vocabulary_size(job: JobConfig, tokenizer: Any) -> int:
+    """Rows of the embedding: a student has those of its teacher, so that their distributions can be compared."""
+    base = base_of(job)
+    return len(tokenizer) if base is None else base.vocabulary_size
+
+
+def build_decoder(job: JobConfig, tokenizer: Any) -> Any:
+    """Fresh weights, or those of the base model. Raises ``RuntimeFailure`` where something does not fit."""
+    if is_fresh(job):
+        return fresh_decoder(sizes_of(job), tokenizer, vocabulary_size=vocabulary_size(job, tokenizer))
+    base = base_of(job)
+    assert base is not None
+    model, _ = base_decoder(base.directory)
+    _refuse_other_sizes(job.model.transformer, model)
+    return model
+
+
+def _refuse_other_sizes(block: TransformerConfig | None, model: Any) -> None:
+    """Sizes beside a base model may say what it is and shorten its sequences; they cannot change it."""
+    if block is None:
+        return
+    config = model.config
+    for name, wanted, found in (
+        ("architecture", block.architecture, config.model_type),
+        ("layers", block.layers, config.num_hidden_layers),
+        ("hiddenSize", block.hidden_size, config.hidden_size),
+        ("heads", block.heads, config.num_attention_heads),
+    ):
+        if wanted != found:
+            raise _invalid(
+                f"model.transformer says {name} {wanted}, the base model has {found}: "
+                "leave model.transformer out, or set its contextLength alone beside the base model's sizes",
+            )
+
+
+def _invalid(message: str) -> RuntimeFailure:
+    return RuntimeFailure(ErrorReason.INVALID_CONFIGURATION, message)
