@@ -34,7 +34,8 @@ def decode_frames(
     numpy = library("numpy", use="decoding images")
     values = record.require(role)
     if not isinstance(values, list | tuple) or not values:
-        raise record.error(f"{role} is {kind_of(values)}, not a list of images")
+        found = "an empty list" if isinstance(values, list | tuple) else kind_of(values)
+        raise record.error(f"{role} is {found}, not a list of images")
     frames = [_image(record, value, role=role, size=size, channels=channels) for value in values]
     if len({frame.shape for frame in frames}) > 1:
         raise record.error(f"the images of {role} differ in size")
@@ -118,10 +119,10 @@ def _decoded_audio(record: Record, *, role: str, rate: int) -> NDArray[np.float3
         with av.open(str(source) if isinstance(source, Path) else source) as container:
             if not container.streams.audio:
                 raise record.error(f"{_named(role, source)} has no sound in it")
-            resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
-            for frame in container.decode(audio=0):
-                blocks.extend(part.to_ndarray()[0] for part in resampler.resample(frame))
-            blocks.extend(part.to_ndarray()[0] for part in resampler.resample(None))
+            resampler = av.AudioResampler(format="fltp", rate=rate)
+            # The mean of the channels, where FFmpeg's own way to one channel may exceed 1.
+            for frame in (*container.decode(audio=0), None):
+                blocks.extend(part.to_ndarray().mean(axis=0) for part in resampler.resample(frame))
     except DataError:
         raise
     except FileNotFoundError:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hostler_contract.job import DataFormat
 from hostler_data.errors import DataError
-from hostler_data.files import content_sha256
+from hostler_data.files import content_sha256, root_of
 from hostler_data.readers import Found, reader
 from hostler_data.readers.text import TextReader
 from hostler_data.record import Record
@@ -113,6 +113,6 @@ def open_records(
     format: DataFormat = "text",
     columns: Mapping[str, str] | None = None,
 ) -> Records:
-    """A dataset of ``files``. Nothing is read yet but the list of files; raises ``DataError`` where none of them is of
-    this format."""
-    return Records(files, root=root, location=location or str(root), format=format, columns=columns or {})
+    """A dataset of ``files`` below ``root`` (a directory, or the file itself), which its owner knows as ``location``.
+    ``columns`` maps roles to columns. Nothing is read yet; raises ``DataError`` where no file is of this format."""
+    return Records(files, root=root_of(root), location=location or str(root), format=format, columns=columns or {})

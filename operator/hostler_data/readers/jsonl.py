@@ -38,6 +38,10 @@ def json_lines(file: Path, *, name: str) -> Iterator[Found]:
         with _opened(file) as stream:
             for line, content in enumerate(stream, start=1):
                 content = content.removeprefix(b"\xef\xbb\xbf") if line == 1 else content
+                if line == 1 and content.strip() == b"[":
+                    message = "is one JSON array: write one object per line instead"
+                    yield DataError(file=name, row=line, message=message)
+                    return
                 if content.strip():
                     yield _row(content, name=name, line=line, folder=file.parent)
     except (zlib.error, EOFError, gzip.BadGzipFile) as error:
@@ -60,8 +64,6 @@ def _row(content: bytes, *, name: str, line: int, folder: Path) -> Found:
             file=name, row=line, message=f"is not UTF-8 text (byte {error.start} of the line): convert the file"
         )
     except (ValueError, RecursionError) as error:
-        if line == 1 and content.strip() == b"[":
-            return DataError(file=name, row=line, message="is one JSON array: write one object per line instead")
         return DataError(file=name, row=line, message=f"is not JSON: {error}")
     if not isinstance(value, dict):
         return DataError(file=name, row=line, message=f"is {kind_of(value)}, not an object with columns")
