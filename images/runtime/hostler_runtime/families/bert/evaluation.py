@@ -16,11 +16,13 @@ from torch import Tensor
 
 from hostler_runtime.families.bert.answers import exact_match, f1
 from hostler_runtime.families.bert.dataset import EncoderDataset
+from hostler_runtime.families.bert.inference import answer
 from hostler_runtime.families.bert.losses import logits_of
 from hostler_runtime.families.bert.masking import IGNORED, shuffle_tokens
 from hostler_runtime.families.bert.network import PackedEncoder
-from hostler_runtime.families.bert.reading import read
+from hostler_runtime.families.bert.requests import Reader, reading
 from hostler_runtime.families.bert.tokenizer import SequenceMaker
+from hostler_runtime.families.tasks import CandidatesResult, QuestionRequest
 
 MOST_ROWS = 4096
 """Held-out rows (or questions) beyond these change the figures less than their noise."""
@@ -88,20 +90,22 @@ def _questions(model: PackedEncoder, dataset: EncoderDataset, *, batch_size: int
         others = [*questions[start + 1 : start + len(portion)], questions[0]][: len(portion)]
         answers = _read(model, dataset, [(one.question, one.context) for one in portion])
         misled = _read(model, dataset, [(o.question, one.context) for o, one in zip(others, portion, strict=True)])
-        for one, answer, other in zip(portion, answers, misled, strict=True):
-            scores += (exact_match(answer, one.answers), f1(answer, one.answers), exact_match(other, one.answers))
+        for one, given, other in zip(portion, answers, misled, strict=True):
+            scores += (exact_match(given, one.answers), f1(given, one.answers), exact_match(other, one.answers))
     exact, overlap, wrong = (scores / max(1, len(questions))).tolist()
     return {"exact_match": exact, "f1": overlap, "exact_match_shuffled": wrong}
 
 
 def _read(model: PackedEncoder, dataset: EncoderDataset, asked: list[tuple[str, str]]) -> list[str]:
+    """Answers as a server would give them."""
     maker = SequenceMaker(dataset.tokenizer, context_length=dataset.plan.context_length)
-    with maker.verbatim():
-        spans, _, _ = read(model, asked, maker=maker)
-    return [
-        context[found[0].start : found[0].end] if found else ""
-        for found, (_, context) in zip(spans, asked, strict=True)
-    ]
+    reader = Reader(dataset.tokenizer, maker, labels=(), width=model.model.config.hidden_size)
+    results, _ = answer(
+        model,
+        [reading(QuestionRequest(question, context), reader) for question, context in asked],
+        pad_token=maker.padding,
+    )
+    return [result.candidates[0][0].text for result in results if isinstance(result, CandidatesResult)]
 
 
 def _filled_masks(model: PackedEncoder, dataset: EncoderDataset, count: int) -> list[str]:
@@ -138,8 +142,8 @@ def _answered(model: PackedEncoder, dataset: EncoderDataset, count: int) -> list
     questions = dataset.questions()[:count]
     answers = _read(model, dataset, [(one.question, one.context) for one in questions])
     return [
-        f"{one.context}\n{one.question}\n-> {answer} (was {one.answers[0]})"
-        for one, answer in zip(questions, answers, strict=True)
+        f"{one.context}\n{one.question}\n-> {given} (was {one.answers[0]})"
+        for one, given in zip(questions, answers, strict=True)
     ]
 
 
