@@ -20,11 +20,13 @@ REAL_TIME_FACTOR = "hostler_real_time_factor_ratio"
 VIDEO_SECONDS_TOTAL = "hostler_video_seconds_total"
 DENOISE_STEPS_TOTAL = "hostler_denoise_steps_total"
 PADDING_RATIO = "hostler_padding_ratio"
+PHASE_SECONDS_TOTAL = "hostler_phase_seconds_total"
 
 SERVING_LABELS = ("namespace", "service", "model", "family", "task", "accelerator", "revision")
-"""Every serving metric carries these; durations of whole requests add ``code``, tokens add ``type``."""
+"""Every serving metric carries these; durations of whole requests add ``code``, tokens ``type``, phases ``phase``."""
 CODE_LABEL = "code"
 TOKEN_TYPE_LABEL = "type"
+PHASE_LABEL = "phase"
 
 REQUEST_BUCKETS = (
     0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0,
@@ -40,6 +42,8 @@ INTER_TOKEN_LATENCY_BUCKETS = (
 )  # fmt: skip
 
 BATCH_SIZE_BUCKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+REAL_TIME_FACTOR_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0, 10.0)
+PADDING_BUCKETS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 # Training, served by rank 0 (labels: TRAINING_LABELS).
 TRAINING_STEP = "hostler_training_step"

@@ -28,8 +28,8 @@ class SampleRequest(Part):
     files: list[SampleFile] = Field(default_factory=list)
     """Files make it a multipart request."""
     expect: str | None = None
-    """Where the JSON answer must have something, as a dotted path (``data.0.embedding``); absent leaves it to the server,
-    which knows for each of its paths what proves that the model worked."""
+    """Where the JSON answer must have something, as a dotted path (``data.0.embedding``); absent leaves it to the
+    server, which knows for each of its paths what proves that the model worked."""
 
 
 class ServingConfig(Message):

@@ -1,4 +1,4 @@
-"""The scheduler: who joins and leaves the batch between steps, and what happens when the model fails."""
+"""Token by token: who joins and leaves the batch between steps, and what happens when the model fails."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from runtime.serving.fake_model import END, FakeModel
 from runtime.serving.waiting import eventually
 
 from hostler_runtime.families.serving_protocol import Prompt, Sampling
-from hostler_runtime.server.engine import FAILURES_UNTIL_DEATH, Engine, EngineStoppedError, QueueFullError
-from hostler_runtime.server.metrics import Unmeasured
-from hostler_runtime.server.sequence import Delta, Failed, Sequence
+from hostler_runtime.server.engine import FAILURES_UNTIL_DEATH, Engine
+from hostler_runtime.server.line import EngineStoppedError, Failed, QueueFullError
+from hostler_runtime.server.observer import Unmeasured
+from hostler_runtime.server.sequence import Delta, Sequence
 from hostler_runtime.server.text import TextAssembler
 
 _keys = itertools.count()

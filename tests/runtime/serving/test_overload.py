@@ -15,9 +15,11 @@ from runtime.serving.waiting import eventually
 
 from hostler_contract import ServingConfig
 from hostler_runtime.server.app import build_app
+from hostler_runtime.server.desk import Desk
 from hostler_runtime.server.engine import FAILURES_UNTIL_DEATH, Engine
 from hostler_runtime.server.lifecycle import Lifecycle, Phase
 from hostler_runtime.server.metrics import ServingMetrics
+from hostler_runtime.server.routes import all_endpoints
 
 BODY: dict[str, Any] = {"model": "tiny", "prompt": "x", "max_tokens": 4}
 
@@ -35,10 +37,10 @@ class Bench:
         self.engine.loaded.result(timeout=5)
         self.lifecycle = Lifecycle()
         self.lifecycle.phase = Phase.READY
-        app = build_app(
-            config, engine=self.engine, lifecycle=self.lifecycle,
-            metrics=ServingMetrics(config, revision="r"), revision="r", sample_secret="open sesame",
-        )  # fmt: skip
+        metrics = ServingMetrics(config, revision="r")
+        metrics.serves_tokens()
+        desk = Desk(config, engine=self.engine, metrics=metrics, revision="r")
+        app = build_app(desk, all_endpoints(desk), lifecycle=self.lifecycle, sample_secret="open sesame")
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server")
 
     async def until(self, condition: Any) -> None:

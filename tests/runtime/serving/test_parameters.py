@@ -9,13 +9,8 @@ import openai.resources
 import pytest
 
 from hostler_runtime.server.errors import ApiError
-from hostler_runtime.server.parameters import (
-    ANYTHING,
-    CHAT_NEUTRAL,
-    COMPLETION_NEUTRAL,
-    parse_chat,
-    parse_completion,
-)
+from hostler_runtime.server.fields import ANYTHING
+from hostler_runtime.server.parameters import CHAT_NEUTRAL, COMPLETION_NEUTRAL, parse_chat, parse_completion
 
 CHAT = {"model": "tiny", "messages": [{"role": "user", "content": "hi"}]}
 TEXT = {"model": "tiny", "prompt": "hi"}
@@ -133,7 +128,9 @@ def test_a_chat_request_is_refused_by_name(change: dict[str, Any], want: tuple[s
         pytest.param({"prompt": ["x"] * 129}, ("prompt", "invalid_value"), id="129 prompts"),
         pytest.param({"logprobs": 0}, ("logprobs", "unsupported_parameter"), id="logprobs of the chosen token only"),
         pytest.param({"best_of": 2}, ("best_of", "unsupported_parameter"), id="best_of"),
-        pytest.param({"suffix": "end"}, ("suffix", "unsupported_parameter"), id="a suffix"),
+        pytest.param({"suffix": 5}, ("suffix", "invalid_type"), id="a suffix that is a number"),
+        pytest.param({"suffix": "e", "prompt": [1]}, ("suffix", "invalid_value"), id="a suffix to token ids"),
+        pytest.param({"suffix": "e", "echo": True}, ("echo", "invalid_value"), id="an echo in front of a suffix"),
         pytest.param({"messages": []}, ("messages", "unknown_parameter"), id="a chat sent to the wrong place"),
         pytest.param({"echo": "yes"}, ("echo", "invalid_type"), id="echo as text"),
     ],

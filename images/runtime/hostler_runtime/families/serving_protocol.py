@@ -1,7 +1,7 @@
 """What the server asks of a family's serving half. Holds no torch, so that the server can be tested without it.
 
 A family that generates token by token is a ``LanguageModel`` and gives ``stream``: one running batch whose members may
-change between two steps. Every other one is a ``BatchModel`` and gives ``run_batch``: whole requests, several at a time.
+change between two steps. Every other one is a ``BatchModel`` and gives ``run_batch``: whole requests, several at once.
 HTTP, queueing, text assembly, metrics and cancellation are the server's business.
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Awaitable, Callable, Sequence
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -12,53 +12,50 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from hostler_contract import ServingConfig
-from hostler_runtime.server.completions import Completions
+from hostler_runtime.server.desk import Desk
 from hostler_runtime.server.engine import Engine
-from hostler_runtime.server.errors import ApiError, engine_failed, model_not_found
+from hostler_runtime.server.errors import ApiError, engine_failed
 from hostler_runtime.server.lifecycle import Lifecycle
 from hostler_runtime.server.metrics import ServingMetrics
 from hostler_runtime.server.middleware import API_PREFIXES, Gate
-from hostler_runtime.server.responses import model_document
+from hostler_runtime.server.routes.endpoint import Endpoint
 from hostler_runtime.server.streaming import CLIENT_GONE, ClientGoneError
 
 
-def build_app(
-    config: ServingConfig,
-    *,
-    engine: Engine,
-    lifecycle: Lifecycle,
-    metrics: ServingMetrics,
-    revision: str,
-    sample_secret: str,
-) -> ASGIApp:
+def build_app(desk: Desk, endpoints: Sequence[Endpoint], *, lifecycle: Lifecycle, sample_secret: str) -> ASGIApp:
     """The application of one replica."""
-    completions = Completions(config, engine=engine, metrics=metrics, revision=revision)
-    models = _Models(config.model)
-    probes = _Probes(engine, lifecycle, metrics)
+    errors = _Errors(desk, endpoints)
+    probes = _Probes(desk.engine, lifecycle, desk.metrics)
     routes = [
         Route("/healthz", probes.health),
         Route("/readyz", probes.ready),
         Route("/metrics", probes.metrics),
     ]
     for prefix in API_PREFIXES:
-        routes += [
-            Route(f"{prefix}chat/completions", completions.chat, methods=["POST"]),
-            Route(f"{prefix}completions", completions.completion, methods=["POST"]),
-            Route(f"{prefix}models", models.list),
-            Route(f"{prefix}models/{{model:path}}", models.one),
-        ]
+        routes += [Route(f"{prefix}{one.path}", _if_offered(one, desk), methods=[one.method]) for one in endpoints]
     app = Starlette(
         routes=routes,
         exception_handlers={
             ApiError: _api_error,
-            HTTPException: _http_error,
+            HTTPException: errors.http,
             ClientGoneError: _client_gone,
             ClientDisconnect: _client_gone,
             Exception: _unexpected,
         },
     )
-    return Gate(app, lifecycle=lifecycle, metrics=metrics, sample_secret=sample_secret)
+    work = frozenset(f"{prefix}{one.path}" for prefix in API_PREFIXES for one in endpoints if one.method == "POST")
+    return Gate(app, work_paths=work, lifecycle=lifecycle, metrics=desk.metrics, sample_secret=sample_secret)
+
+
+def _if_offered(endpoint: Endpoint, desk: Desk) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint's answer, for a model that has one. Which model it is, is known only when it is loaded."""
+
+    async def answer(request: Request) -> Response:
+        if not endpoint.offered(desk.tasks):
+            raise HTTPException(404, "Not Found")
+        return await endpoint.answer(request)
+
+    return answer
 
 
 class _Probes:
@@ -84,35 +81,32 @@ class _Probes:
         return Response(generate_latest(self._metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-class _Models:
-    """The list of one model."""
-
-    def __init__(self, model: str) -> None:
-        self._model = model
-        self._created = int(time.time())
-
-    async def list(self, request: Request) -> Response:
-        """``GET /v1/models``."""
-        return JSONResponse({"object": "list", "data": [model_document(self._model, created=self._created)]})
-
-    async def one(self, request: Request) -> Response:
-        """``GET /v1/models/{model}``."""
-        if request.path_params["model"] != self._model:
-            raise model_not_found(request.path_params["model"], served=self._model)
-        return JSONResponse(model_document(self._model, created=self._created))
-
-
 async def _api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
     return JSONResponse(error.body(), error.status, error.headers)
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    code = {404: "unknown_url", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-    message = f"{error.detail}: {request.method} {request.url.path}"
-    answer = ApiError(message, status=error.status_code, code=code)
-    return JSONResponse(answer.body(), answer.status, dict(error.headers or {}))
+class _Errors:
+    """What the framework refuses, in the API's words."""
+
+    def __init__(self, desk: Desk, endpoints: Sequence[Endpoint]) -> None:
+        self._desk = desk
+        self._endpoints = endpoints
+
+    async def http(self, request: Request, error: Exception) -> Response:
+        """A path that is not there, or not for this model, says what is."""
+        assert isinstance(error, HTTPException)
+        code = {404: "unknown_url", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+        message = f"{error.detail}: {request.method} {request.url.path}"
+        if error.status_code == 404:
+            message += f". {self._served()}"
+        answer = ApiError(message, status=error.status_code, code=code)
+        return JSONResponse(answer.body(), answer.status, dict(error.headers or {}))
+
+    def _served(self) -> str:
+        config, tasks = self._desk.config, self._desk.tasks
+        titles = dict.fromkeys(one.title for one in self._endpoints if one.offered(tasks))
+        return f"This service serves '{config.model}' of the family {config.family}: {', '.join(titles)}."
 
 
 async def _client_gone(request: Request, error: Exception) -> Response:

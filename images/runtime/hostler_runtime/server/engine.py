@@ -1,64 +1,59 @@
-"""The thread that owns the model: it decides, between two steps, who joins and who leaves the running batch.
+"""The thread that owns the model. What one turn of it does depends on the kind of model and is a ``Worker``'s business.
 
-Admitting between steps means that a short request never waits for a long one to end. The event loop talks to
-this thread only through ``submit`` and ``cancel``; answers travel back through ``Sequence.deliver``.
+The event loop talks to this thread only through ``submit`` and ``cancel``; answers come back through ``Entry.deliver``.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from typing import Protocol
 
-from hostler_runtime.families.serving_protocol import LanguageModel, TokenStream
-from hostler_runtime.server.sequence import Failed, Sequence
+from hostler_runtime.families.serving_protocol import BatchModel, LanguageModel
+from hostler_runtime.server.batching import BatchWorker
+from hostler_runtime.server.line import EngineStoppedError, Entry, Line
+from hostler_runtime.server.observer import Run
+from hostler_runtime.server.stepping import StepWorker
 
 log = logging.getLogger(__name__)
 
 FAILURES_UNTIL_DEATH = 3
-"""Failed steps in a row after which the thread ends, so that liveness fails and the kubelet restarts the pod."""
+"""Failed turns in a row after which the thread ends, so that liveness fails and the kubelet restarts the pod."""
+
+Model = LanguageModel | BatchModel
 
 
-class QueueFullError(Exception):
-    """No room to wait; ``retry_after`` is an estimate in whole seconds."""
+class Worker(Protocol):
+    """One kind of model at work; the engine's thread calls it whenever somebody waits or is being worked on."""
 
-    def __init__(self, waiting: int, retry_after: int) -> None:
-        super().__init__(f"{waiting} requests are waiting already")
-        self.retry_after = retry_after
+    def turn(self) -> None:
+        """Do the next piece of work. May fail with whatever the model fails with."""
 
-
-class EngineStoppedError(Exception):
-    """The model's thread has ended; this replica answers nothing any more."""
+    def recover(self, error: Exception) -> None:
+        """A turn failed: answer those whom it concerned, and be ready for the next one."""
 
 
 class Engine:
-    """A queue in front of one running batch of at most ``slots`` sequences."""
+    """A queue in front of one model."""
 
     def __init__(
         self,
-        load: Callable[[], LanguageModel],
+        load: Callable[[], Model],
         *,
         slots: int,
         max_waiting: int,
-        observe_batch: Callable[[int], None] = lambda size: None,
+        observe: Callable[[Run], None] = lambda run: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.loaded: Future[LanguageModel] = Future()
+        self.loaded: Future[Model] = Future()
         """Resolved by the thread: the model, or why it could not be loaded."""
         self._load = load
-        self._slots = slots
-        self._max_waiting = max_waiting
-        self._observe_batch = observe_batch
+        self._observe = observe
         self._clock = clock
-        self._changed = threading.Condition()
-        self._waiting: deque[Sequence] = deque()
-        self._running: dict[int, Sequence] = {}
-        self._closed = False
-        self._seconds_per_sequence = 1.0
+        self._line = Line(slots=slots, max_waiting=max_waiting, clock=clock)
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     def start(self) -> None:
@@ -72,42 +67,35 @@ class Engine:
 
     @property
     def waiting(self) -> int:
-        """Sequences in the queue."""
-        return len(self._waiting)
+        """Entries in the queue."""
+        return self._line.waiting
 
     @property
     def running(self) -> int:
-        """Sequences in the batch."""
-        return len(self._running)
+        """Entries that the model works on."""
+        return self._line.running
 
-    def submit(self, sequences: list[Sequence]) -> None:
-        """Queue all of them or none. Raises ``QueueFullError`` or ``EngineStoppedError``."""
-        with self._changed:
-            if self._closed or not self.alive:
-                raise EngineStoppedError("the model's thread has ended")
-            # What fits into free slots does not wait, so it does not count against the queue.
-            free = max(0, self._slots - len(self._running))
-            if len(self._waiting) + len(sequences) > self._max_waiting + free:
-                raise QueueFullError(len(self._waiting), self._retry_after())
-            now = self._clock()
-            for sequence in sequences:
-                sequence.queued = now
-            self._waiting.extend(sequences)
-            self._changed.notify()
+    @property
+    def slots(self) -> int:
+        """Entries that the model works on at most."""
+        return self._line.slots
 
-    def cancel(self, sequences: Iterable[Sequence]) -> None:
-        """Free what they hold, at the next step. Harmless for sequences that are complete."""
-        with self._changed:
-            for sequence in sequences:
-                sequence.cancelled = True
-            self._changed.notify()
+    def submit(self, entries: Sequence[Entry], *, accepted: bool = False) -> None:
+        """Queue all of them or none; the rest of a request whose beginning was ``accepted`` is never refused.
+
+        Raises ``QueueFullError`` or ``EngineStoppedError``.
+        """
+        if not self.alive:
+            raise EngineStoppedError("the model's thread has ended")
+        self._line.enter(entries, accepted=accepted)
+
+    def cancel(self, entries: Iterable[Entry]) -> None:
+        """Free what they hold, at the next turn. Harmless for entries that are complete."""
+        self._line.cancel(entries)
 
     def close(self, message: str) -> None:
-        """End the thread after its current step; whatever is unfinished fails with ``message``."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
-            self._abandon(message)
+        """End the thread after its current turn; whatever is unfinished fails with ``message``."""
+        self._line.close(message)
 
     def join(self, timeout: float) -> None:
         """Wait for the thread to end."""
@@ -117,91 +105,24 @@ class Engine:
     def _run(self) -> None:
         try:
             model = self._load()
+            worker = self._worker(model)
         except BaseException as error:
             self.loaded.set_exception(error)
             return
         self.loaded.set_result(model)
         failures = 0
-        stream = model.stream()
-        while failures < FAILURES_UNTIL_DEATH and self._work_to_do():
+        while failures < FAILURES_UNTIL_DEATH and self._line.wait_for_work():
             try:
-                self._iterate(stream, model.end_tokens)
+                worker.turn()
                 failures = 0
             except Exception as error:
                 failures += 1
-                log.exception("a step of the model failed (%d in a row)", failures)
-                self._fail_running(f"the model failed: {type(error).__name__}: {error}")
-                stream = model.stream()
-        with self._changed:
-            self._closed = True
-            self._abandon("the server's model thread has ended")
+                log.exception("the model failed (%d in a row)", failures)
+                worker.recover(error)
+        self._line.close("the server's model thread has ended")
 
-    def _work_to_do(self) -> bool:
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._waiting or self._running)
-            return not self._closed
-
-    def _iterate(self, stream: TokenStream, end_tokens: frozenset[int]) -> None:
-        arrivals, leavers = self._exchange()
-        if leavers:
-            stream.remove(leavers)
-        if arrivals:
-            self._accept(stream, stream.add([sequence.prompt for sequence in arrivals]), end_tokens)
-        if self._running:
-            self._observe_batch(len(self._running))
-            self._accept(stream, stream.step(), end_tokens)
-
-    def _exchange(self) -> tuple[list[Sequence], list[int]]:
-        """Who joins and who leaves before the next step."""
-        with self._changed:
-            leavers = [key for key, sequence in self._running.items() if sequence.cancelled]
-            for key in leavers:
-                del self._running[key]
-            arrivals: list[Sequence] = []
-            while self._waiting and len(self._running) < self._slots:
-                sequence = self._waiting.popleft()
-                if not sequence.cancelled:
-                    self._running[sequence.prompt.key] = sequence
-                    arrivals.append(sequence)
-        now = self._clock()
-        for sequence in arrivals:
-            sequence.observer.queued(now - sequence.queued)
-            sequence.observer.tokens(input=sequence.input_tokens)
-        return arrivals, leavers
-
-    def _accept(self, stream: TokenStream, tokens: dict[int, int], end_tokens: frozenset[int]) -> None:
-        now = self._clock()
-        with self._changed:
-            # A snapshot, because close() may clear the batch while this step's tokens are handed out.
-            members = dict(self._running)
-        complete = [
-            key
-            for key, token in tokens.items()
-            if key in members and members[key].accept(token, end_tokens=end_tokens, now=now)
-        ]
-        if not complete:
-            return
-        stream.remove(complete)
-        with self._changed:
-            for key in complete:
-                sequence = self._running.pop(key, None)
-                if sequence is not None:
-                    self._seconds_per_sequence += 0.2 * (now - sequence.queued - self._seconds_per_sequence)
-
-    def _fail_running(self, message: str) -> None:
-        with self._changed:
-            failed = list(self._running.values())
-            self._running.clear()
-        for sequence in failed:
-            sequence.deliver(Failed(message))
-
-    def _abandon(self, message: str) -> None:
-        """Fail everything; the lock is held."""
-        for sequence in (*self._running.values(), *self._waiting):
-            sequence.deliver(Failed(message))
-        self._running.clear()
-        self._waiting.clear()
-
-    def _retry_after(self) -> int:
-        rounds = (len(self._waiting) + 1) / self._slots
-        return max(1, min(60, math.ceil(rounds * self._seconds_per_sequence)))
+    def _worker(self, model: Model) -> Worker:
+        # By what it can do: a Protocol is satisfied without being inherited.
+        if hasattr(model, "run_batch"):
+            return BatchWorker(model, line=self._line, observe=self._observe, clock=self._clock)
+        return StepWorker(model, line=self._line, observe=self._observe, clock=self._clock)

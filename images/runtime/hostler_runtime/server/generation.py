@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import random
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hostler_runtime.families.serving_protocol import LanguageModel, Prompt, Sampling, SamplingDefaults
-from hostler_runtime.server.engine import Engine, EngineStoppedError, QueueFullError
+from hostler_runtime.server.engine import Engine
 from hostler_runtime.server.errors import engine_failed, not_ready, queue_full
+from hostler_runtime.server.line import EngineStoppedError, Failed, QueueFullError
+from hostler_runtime.server.observer import Observer
 from hostler_runtime.server.parameters import Order
-from hostler_runtime.server.sequence import Delta, Failed, Observer
+from hostler_runtime.server.seeds import derived_seeds
+from hostler_runtime.server.sequence import Delta
 from hostler_runtime.server.sequence import Sequence as EngineSequence
 from hostler_runtime.server.text import TextAssembler
 
 _keys = itertools.count()
-_SEED_STEP = 0x9E3779B97F4A7C15
-_SEED_MASK = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +109,7 @@ class Generation:
 
 def _samplings(order: Order, defaults: SamplingDefaults) -> Iterator[Sampling]:
     """One for each choice: the same settings, seeds that differ but follow from the request's."""
-    seed = random.getrandbits(63) if order.seed is None else order.seed
     temperature = defaults.temperature if order.temperature is None else order.temperature
     top_p = defaults.top_p if order.top_p is None else order.top_p
-    for choice in itertools.count():
-        yield Sampling((seed + choice * _SEED_STEP) & _SEED_MASK, temperature, top_p)
+    for seed in derived_seeds(order.seed):
+        yield Sampling(seed, temperature, top_p)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from hostler_contract import ServingConfig
 from hostler_contract import metrics as names
+from hostler_runtime.server.observer import Run
+from hostler_runtime.server.units import TOKENS_TEXT, UnitMetrics
 
 
 class ServingMetrics:
@@ -33,29 +37,18 @@ class ServingMetrics:
             names.REQUEST_DURATION, "From the request's arrival to the last byte of its answer.",
             names.REQUEST_BUCKETS, extra=(names.CODE_LABEL,),
         )  # fmt: skip
-        self._first_token = self._histogram(
-            names.TIME_TO_FIRST_TOKEN, "From the request's arrival to its first generated token, streamed or not.",
-            names.TIME_TO_FIRST_TOKEN_BUCKETS,
-        ).labels(*self._labels)  # fmt: skip
-        self._next_token = self._histogram(
-            names.INTER_TOKEN_LATENCY, "Between two tokens of one sequence.", names.INTER_TOKEN_LATENCY_BUCKETS
-        ).labels(*self._labels)
         self._queued = self._histogram(
-            names.QUEUE_DURATION, "From being queued to joining the running batch.", names.REQUEST_BUCKETS
+            names.QUEUE_DURATION, "From being queued to joining a batch.", names.REQUEST_BUCKETS
         ).labels(*self._labels)
         self._batch = self._histogram(
-            names.BATCH_SIZE, "Sequences in one step of the model.", names.BATCH_SIZE_BUCKETS
+            names.BATCH_SIZE, "Requests or sequences in one run of the model.", names.BATCH_SIZE_BUCKETS
         ).labels(*self._labels)
         self._in_flight = Gauge(
             names.REQUESTS_IN_FLIGHT, "Requests received and not yet answered, waiting ones included.",
             names.SERVING_LABELS, registry=self.registry,
         ).labels(*self._labels)  # fmt: skip
-        tokens = Counter(
-            names.TOKENS_TOTAL, "Tokens of prompts that were processed (input) and tokens generated (output).",
-            (*names.SERVING_LABELS, names.TOKEN_TYPE_LABEL), registry=self.registry,
-        )  # fmt: skip
-        self._input = tokens.labels(*self._labels, "input")
-        self._output = tokens.labels(*self._labels, "output")
+        self._tokens: _TokenMetrics | None = None
+        self._units = UnitMetrics(self.registry, self._labels)
         # A series that exists from the start lets rate() see the first request.
         self._request_duration.labels(*self._labels, "200")
 
@@ -71,34 +64,54 @@ class ServingMetrics:
         self._in_flight.dec()
         self._request_duration.labels(*self._labels, str(code)).observe(seconds)
 
-    def batch(self, size: int) -> None:
-        """One step of the model ran."""
-        self._batch.observe(size)
+    def serves_tokens(self) -> None:
+        """The loaded model generates token by token: let the series of that exist from now on."""
+        self._tokens = _TokenMetrics(self.registry, self._labels)
+
+    def run(self, run: Run) -> None:
+        """The model ran over a batch."""
+        self._batch.observe(run.size)
+        self._units.count(run)
+
+    def sampled(self, run: Run) -> None:
+        """The model ran over the sample request, which is not counted but shows in which units it will be."""
+        self._units.announce(run)
 
     def queued(self, seconds: float) -> None:
-        """A sequence joined the batch."""
+        """A request or sequence joined a batch."""
         self._queued.observe(seconds)
 
     def first_token(self, seconds: float) -> None:
         """A sequence got its first token."""
-        self._first_token.observe(seconds)
+        if self._tokens is not None:
+            self._tokens.first.observe(seconds)
 
     def next_token(self, seconds: float) -> None:
         """A sequence got another token."""
-        self._next_token.observe(seconds)
+        if self._tokens is not None:
+            self._tokens.next.observe(seconds)
 
     def tokens(self, *, input: int = 0, output: int = 0) -> None:
         """Tokens were processed or generated."""
-        if input:
-            self._input.inc(input)
-        if output:
-            self._output.inc(output)
+        if self._tokens is not None:
+            self._tokens.input.inc(input)
+            self._tokens.output.inc(output)
 
 
-class Unmeasured:
-    """The observer of the sample request, which is no user's and must not colour the figures."""
+class _TokenMetrics:
+    """Of models that generate token by token."""
 
-    def queued(self, seconds: float) -> None: ...
-    def first_token(self, seconds: float) -> None: ...
-    def next_token(self, seconds: float) -> None: ...
-    def tokens(self, *, input: int = 0, output: int = 0) -> None: ...
+    def __init__(self, registry: CollectorRegistry, labels: Sequence[str]) -> None:
+        self.first = Histogram(
+            names.TIME_TO_FIRST_TOKEN, "From the request's arrival to its first generated token, streamed or not.",
+            names.SERVING_LABELS, buckets=names.TIME_TO_FIRST_TOKEN_BUCKETS, registry=registry,
+        ).labels(*labels)  # fmt: skip
+        self.next = Histogram(
+            names.INTER_TOKEN_LATENCY, "Between two tokens of one sequence.",
+            names.SERVING_LABELS, buckets=names.INTER_TOKEN_LATENCY_BUCKETS, registry=registry,
+        ).labels(*labels)  # fmt: skip
+        tokens = Counter(
+            names.TOKENS_TOTAL, TOKENS_TEXT, (*names.SERVING_LABELS, names.TOKEN_TYPE_LABEL), registry=registry
+        )
+        self.input = tokens.labels(*labels, "input")
+        self.output = tokens.labels(*labels, "output")

@@ -17,17 +17,24 @@ SAMPLE_HEADER = "x-hostler-sample"
 """Carries the secret by which this process recognizes its own sample request."""
 
 API_PREFIXES = ("/v1/", "/openai/v1/")
-WORK_PATHS = frozenset(f"{prefix}{path}" for prefix in API_PREFIXES for path in ("chat/completions", "completions"))
-"""Paths whose requests are measured."""
-
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
 
 class Gate:
     """The outermost layer."""
 
-    def __init__(self, app: ASGIApp, *, lifecycle: Lifecycle, metrics: ServingMetrics, sample_secret: str) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        work_paths: frozenset[str],
+        lifecycle: Lifecycle,
+        metrics: ServingMetrics,
+        sample_secret: str,
+    ) -> None:
+        """POST requests to ``work_paths`` are measured."""
         self._app = app
+        self._work_paths = work_paths
         self._lifecycle = lifecycle
         self._metrics = metrics
         self._sample_secret = sample_secret
@@ -41,7 +48,7 @@ class Gate:
         request_id = _request_id(headers.get(b"x-request-id", ""))
         scope["hostler.request_id"] = request_id
         scope["hostler.sample"] = headers.get(SAMPLE_HEADER.encode()) == self._sample_secret
-        measured = scope["path"] in WORK_PATHS and scope["method"] == "POST" and not scope["hostler.sample"]
+        measured = scope["path"] in self._work_paths and scope["method"] == "POST" and not scope["hostler.sample"]
         answer = _Answer(send, request_id=request_id, lifecycle=self._lifecycle)
         arrived = self._lifecycle.request_arrived() if measured else self._lifecycle.now()
         scope["hostler.arrived"] = arrived

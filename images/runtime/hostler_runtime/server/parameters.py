@@ -6,35 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hostler_runtime.server.errors import (
-    ApiError,
-    invalid_type,
-    invalid_value,
-    missing_parameter,
-    unknown_parameter,
-    unsupported_parameter,
-)
+from hostler_runtime.server.errors import invalid_type, invalid_value, missing_parameter
+from hostler_runtime.server.fields import ANYTHING, NEUTRAL, Fields, is_tokens
 
 MAX_STOP_STRINGS: Final = 4
 MAX_PROMPTS: Final = 128
 
-ANYTHING: Final = object()
-"""Accepted whatever the value, because by its own definition it does not change the answer."""
-
-# Parameters of the OpenAI API that have no effect here, with the values that ask for no effect.
-NEUTRAL: Final[Mapping[str, Any]] = {
+SAMPLING_NEUTRAL: Final[Mapping[str, Any]] = {
+    **NEUTRAL,
     "frequency_penalty": (0,),
     "presence_penalty": (0,),
     "logit_bias": ({},),
-    "metadata": ANYTHING,
-    "prompt_cache_key": ANYTHING,
-    "safety_identifier": ANYTHING,
-    "service_tier": ("auto", "default"),
-    "store": (False,),
-    "user": ANYTHING,
 }
 CHAT_NEUTRAL: Final[Mapping[str, Any]] = {
-    **NEUTRAL,
+    **SAMPLING_NEUTRAL,
     "audio": (),
     "function_call": ("none", "auto"),
     "functions": ([],),
@@ -53,7 +38,7 @@ CHAT_NEUTRAL: Final[Mapping[str, Any]] = {
     "verbosity": ("medium",),
     "web_search_options": (),
 }
-COMPLETION_NEUTRAL: Final[Mapping[str, Any]] = {**NEUTRAL, "best_of": (1,), "logprobs": (), "suffix": ("",)}
+COMPLETION_NEUTRAL: Final[Mapping[str, Any]] = {**SAMPLING_NEUTRAL, "best_of": (1,), "logprobs": ()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,59 +74,8 @@ class CompletionOrder:
     order: Order
     prompts: tuple[str | tuple[int, ...], ...]
     echo: bool
-
-
-class Fields:
-    """Reads a JSON object field by field and remembers what nobody asked for."""
-
-    def __init__(self, body: Any) -> None:
-        if not isinstance(body, dict):
-            raise ApiError("The request body must be a JSON object.", code="invalid_json")
-        # Null means 'not given', as everywhere in this API.
-        self._left = {name: value for name, value in body.items() if value is not None}
-
-    def take(self, name: str) -> Any:
-        """The value, or None."""
-        return self._left.pop(name, None)
-
-    def number(self, name: str, *, low: float, high: float) -> float | None:
-        """A number within bounds, or None."""
-        value = self._left.pop(name, None)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise invalid_type(name, want="a number")
-        if not low <= value <= high:
-            raise invalid_value(name, f"expected a number from {low:g} to {high:g}.")
-        return float(value)
-
-    def integer(self, name: str, *, low: int, high: int) -> int | None:
-        """An integer within bounds, or None."""
-        value = self._left.pop(name, None)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise invalid_type(name, want="an integer")
-        if not low <= value <= high:
-            raise invalid_value(name, f"expected an integer from {low} to {high}.")
-        return value
-
-    def flag(self, name: str) -> bool:
-        """True or false, false where it is not given."""
-        value = self._left.pop(name, False)
-        if not isinstance(value, bool):
-            raise invalid_type(name, want="a boolean")
-        return value
-
-    def refuse_rest(self, neutral: Mapping[str, Any]) -> None:
-        """What is left must be known to change nothing."""
-        for name, value in self._left.items():
-            if name not in neutral:
-                raise unknown_parameter(name)
-            accepted = neutral[name]
-            if accepted is not ANYTHING and value not in accepted:
-                values = " or ".join(repr(one) for one in accepted)
-                raise unsupported_parameter(name, harmless=f" or set it to {values}" if values else "")
+    suffix: str | None
+    """What follows the text that is to be written; None continues the prompt without end in sight."""
 
 
 def parse_chat(body: Any, *, max_choices: int, max_new_tokens: int) -> ChatOrder:
@@ -160,17 +94,25 @@ def parse_completion(body: Any, *, max_choices: int, max_new_tokens: int) -> Com
     prompts = _prompts(fields.take("prompt"))
     limit = fields.integer("max_tokens", low=0, high=max_new_tokens)
     echo = fields.flag("echo")
+    suffix = _suffix(fields, prompts, echo=echo)
     order = _order(fields, max_choices=max_choices, max_tokens=limit)
     fields.refuse_rest(COMPLETION_NEUTRAL)
-    return CompletionOrder(order, prompts, echo)
+    return CompletionOrder(order, prompts, echo, suffix)
+
+
+def _suffix(fields: Fields, prompts: tuple[str | tuple[int, ...], ...], *, echo: bool) -> str | None:
+    suffix = fields.text("suffix")
+    if not suffix:
+        return None
+    if not all(isinstance(prompt, str) for prompt in prompts):
+        raise invalid_value("suffix", "it needs prompts that are texts, not token ids.")
+    if echo:
+        raise invalid_value("echo", "the prompt is not repeated where a 'suffix' is given.")
+    return suffix
 
 
 def _order(fields: Fields, *, max_choices: int, max_tokens: int | None) -> Order:
-    model = fields.take("model")
-    if model is None:
-        raise missing_parameter("model")
-    if not isinstance(model, str):
-        raise invalid_type("model", want="a string")
+    model = fields.required_text("model")
     stream = fields.flag("stream")
     return Order(
         model=model,
@@ -222,22 +164,18 @@ def _stop(value: Any) -> tuple[str, ...]:
 def _prompts(value: Any) -> tuple[str | tuple[int, ...], ...]:
     if value is None:
         raise missing_parameter("prompt")
-    several = value if isinstance(value, list) and not _is_tokens(value) else [value]
+    several = value if isinstance(value, list) and not is_tokens(value) else [value]
     if not 1 <= len(several) <= MAX_PROMPTS:
         raise invalid_value("prompt", f"expected 1 to {MAX_PROMPTS} prompts.")
     prompts: list[str | tuple[int, ...]] = []
     for one in several:
         if isinstance(one, str):
             prompts.append(one)
-        elif isinstance(one, list) and _is_tokens(one):
+        elif isinstance(one, list) and is_tokens(one):
             prompts.append(tuple(one))
         else:
             raise invalid_type("prompt", want="a string, an array of strings, or arrays of token ids")
     return tuple(prompts)
-
-
-def _is_tokens(value: list[Any]) -> bool:
-    return bool(value) and all(isinstance(one, int) and not isinstance(one, bool) for one in value)
 
 
 def _messages(value: Any) -> tuple[dict[str, str], ...]:

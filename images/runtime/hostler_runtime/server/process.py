@@ -20,11 +20,14 @@ from hostler_runtime.families import serving_half
 from hostler_runtime.families.serving_protocol import LanguageModel, LoadOptions, UnservableError
 from hostler_runtime.logs import event
 from hostler_runtime.server.app import build_app
+from hostler_runtime.server.desk import Desk
 from hostler_runtime.server.drain import Drain
-from hostler_runtime.server.engine import Engine
+from hostler_runtime.server.engine import Engine, Model
 from hostler_runtime.server.lifecycle import Lifecycle, Phase
 from hostler_runtime.server.metrics import ServingMetrics
-from hostler_runtime.server.sample import send_sample
+from hostler_runtime.server.observer import Run
+from hostler_runtime.server.routes import all_endpoints
+from hostler_runtime.server.sample import expected, send_sample
 from hostler_runtime.server.settings import Settings, read_serving_config, read_settings
 
 log = logging.getLogger(__name__)
@@ -59,8 +62,10 @@ class Replica:
             self._load,
             slots=config.max_batch_size,
             max_waiting=config.max_queue,
-            observe_batch=self._observe_batch,
+            observe=self._observe,
         )
+        self._desk = Desk(config, engine=self.engine, metrics=self._metrics, revision=settings.revision)
+        self._endpoints = all_endpoints(self._desk)
 
     async def run(self) -> None:
         """Serve until SIGTERM. Raises ``UnservableError`` where the model cannot be served."""
@@ -72,10 +77,7 @@ class Replica:
         event(log, "listening", host=host, port=port)
         self.engine.start()
         listener = Listener(uvicorn.Config(
-            build_app(
-                self._config, engine=self.engine, lifecycle=self._lifecycle, metrics=self._metrics,
-                revision=self._settings.revision, sample_secret=self._secret,
-            ),
+            build_app(self._desk, self._endpoints, lifecycle=self._lifecycle, sample_secret=self._secret),
             lifespan="off", ws="none", http="h11", log_config=None, access_log=False, server_header=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
         ))  # fmt: skip
@@ -95,7 +97,7 @@ class Replica:
             listener.should_exit = listener.force_exit = True
             await serving
 
-    def _load(self) -> LanguageModel:
+    def _load(self) -> Model:
         options = LoadOptions(
             adapters={name: Path(path) for name, path in self._config.adapters.items()},
             max_batch_size=self._config.max_batch_size,
@@ -103,17 +105,23 @@ class Replica:
         model: LanguageModel = serving_half(self._config.family).load(Path(self._config.artifact_path), options=options)
         return model
 
-    def _observe_batch(self, size: int) -> None:
+    def _observe(self, run: Run) -> None:
         if self._lifecycle.answering:
-            self._metrics.batch(size)
+            self._metrics.run(run)
+        else:
+            self._metrics.sampled(run)
 
     async def _become_ready(self) -> None:
         model = await asyncio.wrap_future(self.engine.loaded)
         self._lifecycle.phase = Phase.WARMING_UP
-        event(log, "model loaded", context=model.context_length, vocabulary=model.vocabulary_size)
+        answered = [one.title for one in self._endpoints if one.tasks and one.offered(self._desk.tasks)]
+        event(log, "model loaded", kind=type(model).__name__, answers=answered)
+        if LanguageModel in self._desk.tasks:
+            self._metrics.serves_tokens()
         await asyncio.to_thread(
             send_sample,
             self._config.sample_request,
+            expect=expected(self._config.sample_request, self._endpoints),
             model=self._config.model,
             port=self._socket.getsockname()[1],
             secret=self._secret,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from hostler_runtime.families.tasks import Work
 from hostler_runtime.server.generation import Usage
 
 OBJECTS = {
@@ -141,6 +142,12 @@ class CompletionShape:
 def model_document(model: str, *, created: int) -> dict[str, Any]:
     """One entry of ``/v1/models``."""
     return {"id": model, "object": "model", "created": created, "owned_by": "hostler"}
+
+
+def usage_of(works: Sequence[Work]) -> dict[str, int]:
+    """Usage of answers that are no generated text."""
+    tokens = sum(work.input_tokens for work in works)
+    return {"prompt_tokens": tokens, "total_tokens": tokens}
 
 
 def _usage(usage: Usage) -> dict[str, int]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 from hostler_runtime.families.serving_protocol import Prompt
+from hostler_runtime.server.line import Entry
 from hostler_runtime.server.text import TextAssembler
 
 FinishReason = Literal["stop", "length"]
@@ -23,41 +23,21 @@ class Delta:
     finish_reason: FinishReason | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The engine gave up on the sequence."""
-
-    message: str
-
-
-class Observer(Protocol):
-    """Receives measurements of one request; seconds and counts only, nothing of its content."""
-
-    def queued(self, seconds: float) -> None: ...
-    def first_token(self, seconds: float) -> None: ...
-    def next_token(self, seconds: float) -> None: ...
-    def tokens(self, *, input: int = 0, output: int = 0) -> None: ...
-
-
-@dataclass(slots=True)
-class Sequence:
-    """Written by the engine's thread only, except ``cancelled``, which is set once by the event loop."""
+@dataclass(slots=True, kw_only=True, eq=False)
+class Sequence(Entry):
+    """An entry that grows token by token. Written by the model's thread only, except for ``cancelled``."""
 
     prompt: Prompt
     limit: int
     """Tokens to generate at most."""
     choice: int
     assembler: TextAssembler
-    deliver: Callable[[Delta | Failed], None]
-    observer: Observer
     arrived: float
     """When the request reached the server, on the engine's clock."""
     input_tokens: int
     """Tokens of the prompt, or 0 where another choice of the same request already counts them."""
-    queued: float = 0.0
     produced: int = 0
     newest: float = 0.0
-    cancelled: bool = False
 
     def accept(self, token: int, *, end_tokens: frozenset[int], now: float) -> bool:
         """Take one generated token and deliver what it brings. Returns True when the sequence is complete."""

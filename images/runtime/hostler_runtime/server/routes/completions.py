@@ -1,39 +1,29 @@
-"""One request from JSON to answer, for both completion APIs."""
+"""``/v1/chat/completions`` and ``/v1/completions``: one request from JSON to answer."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from hostler_contract import ServingConfig
-from hostler_runtime.families.serving_protocol import LanguageModel, PromptRejectedError
-from hostler_runtime.server.engine import Engine
-from hostler_runtime.server.errors import (
-    ApiError,
-    context_length_exceeded,
-    invalid_value,
-    model_not_found,
-)
+from hostler_runtime.families.serving_protocol import LanguageModel
+from hostler_runtime.server.body import read_json
+from hostler_runtime.server.desk import Desk
+from hostler_runtime.server.errors import context_length_exceeded, invalid_value
 from hostler_runtime.server.generation import Generation
-from hostler_runtime.server.metrics import ServingMetrics, Unmeasured
 from hostler_runtime.server.parameters import Order, parse_chat, parse_completion
 from hostler_runtime.server.responses import ChatShape, Choice, CompletionShape, Envelope, Shape
+from hostler_runtime.server.routes.endpoint import Endpoint
 from hostler_runtime.server.sequence import Delta
 from hostler_runtime.server.streaming import EventStream, while_connected
 
-MAX_BODY_BYTES = 4 * 1024 * 1024
 COMPLETION_DEFAULT_TOKENS = 16
 """What the OpenAI API generates for a completion that names no limit."""
 
-T = TypeVar("T")
 Tokens = tuple[int, ...]
 
 
@@ -47,20 +37,28 @@ class Work:
     shape: Shape
 
 
-class Completions:
-    """The endpoints that make the model work."""
+def endpoints(desk: Desk) -> tuple[Endpoint, ...]:
+    """Both completion APIs."""
+    completions = _Completions(desk)
+    return (
+        Endpoint(
+            path="chat/completions", answer=completions.chat, tasks=(LanguageModel,), proof="usage.completion_tokens"
+        ),
+        Endpoint(
+            path="completions", answer=completions.completion, tasks=(LanguageModel,), proof="usage.completion_tokens"
+        ),
+    )
 
-    def __init__(self, config: ServingConfig, *, engine: Engine, metrics: ServingMetrics, revision: str) -> None:
-        self._config = config
-        self._engine = engine
-        self._metrics = metrics
-        self._revision = revision
-        # One thread: tokenizers are fast, but not safe to share, and a long prompt must not hold up the event loop.
-        self._tokenizer = ThreadPoolExecutor(1, thread_name_prefix="tokenizer")
+
+class _Completions:
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._config = desk.config
+        self._engine = desk.engine
 
     async def chat(self, request: Request) -> Response:
         """``POST /v1/chat/completions``."""
-        wanted = parse_chat(await _read_json(request), **self._bounds())
+        wanted = parse_chat(await read_json(request), **self._bounds())
         model = self._model_for(wanted.order)
         prompt = await self._encode(lambda: model.encode_chat(wanted.messages), param="messages")
         limit = _limit(prompt, wanted.order, model, param="messages", default=self._config.max_new_tokens)
@@ -69,9 +67,9 @@ class Completions:
 
     async def completion(self, request: Request) -> Response:
         """``POST /v1/completions``."""
-        wanted = parse_completion(await _read_json(request), **self._bounds())
+        wanted = parse_completion(await read_json(request), **self._bounds())
         model = self._model_for(wanted.order)
-        prompts = tuple([await self._prompt(one, model) for one in wanted.prompts])
+        prompts = tuple([await self._prompt(one, wanted.suffix, model) for one in wanted.prompts])
         default = min(COMPLETION_DEFAULT_TOKENS, self._config.max_new_tokens)
         limits = tuple(_limit(one, wanted.order, model, param="prompt", default=default) for one in prompts)
         echoes: dict[int, str] = {}
@@ -91,9 +89,9 @@ class Completions:
         try:
             generation.submit(
                 work.order,
-                self._engine.loaded.result(),
+                self._desk.language_model(),
                 limits=work.limits,
-                observer=Unmeasured() if request.scope["hostler.sample"] else self._metrics,
+                observer=self._desk.observer(request),
                 arrived=request.scope["hostler.arrived"],
             )
             if work.order.stream:
@@ -107,16 +105,17 @@ class Completions:
         return {"max_choices": self._config.max_batch_size, "max_new_tokens": self._config.max_new_tokens}
 
     def _model_for(self, order: Order) -> LanguageModel:
-        if order.model != self._config.model:
-            raise model_not_found(order.model, served=self._config.model)
-        return self._engine.loaded.result()
+        self._desk.refuse_other(order.model)
+        return self._desk.language_model()
 
     def _refuse_too_many(self, sequences: int) -> None:
         most = self._config.max_queue
         if sequences > most:
             raise invalid_value("n", f"{sequences} answers in one request; this server takes at most {most}.")
 
-    async def _prompt(self, prompt: str | Tokens, model: LanguageModel) -> Tokens:
+    async def _prompt(self, prompt: str | Tokens, suffix: str | None, model: LanguageModel) -> Tokens:
+        if isinstance(prompt, str) and suffix is not None:
+            return await self._encode(lambda: model.encode_infill(prompt, suffix), param="suffix")
         if isinstance(prompt, str):
             return await self._encode(lambda: model.encode(prompt), param="prompt")
         if not all(0 <= token < model.vocabulary_size for token in prompt):
@@ -124,10 +123,7 @@ class Completions:
         return prompt
 
     async def _encode(self, encode: Callable[[], Sequence[int]], *, param: str) -> Tokens:
-        try:
-            tokens = await asyncio.get_running_loop().run_in_executor(self._tokenizer, encode)
-        except PromptRejectedError as error:
-            raise ApiError(str(error), param=param, code=error.code) from error
+        tokens = await self._desk.helped(encode, param=param)
         if not tokens:
             raise invalid_value(param, "it holds no token, and this model has none to begin with.")
         return tuple(tokens)
@@ -139,7 +135,7 @@ class Completions:
             id=f"{prefix}-{request.scope['hostler.request_id']}",
             created=int(time.time()),
             model=self._config.model,
-            fingerprint=self._revision,
+            fingerprint=self._desk.revision,
             with_usage=order.include_usage,
         )
 
@@ -194,16 +190,3 @@ async def _documents(
         delta = await anext(rest, None)
     if work.order.include_usage:
         yield work.shape.usage(generation.usage)
-
-
-async def _read_json(request: Request) -> Any:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            message = f"The request body is larger than {MAX_BODY_BYTES} bytes."
-            raise ApiError(message, status=413, code="request_too_large")
-    try:
-        return json.loads(bytes(body))
-    except (ValueError, RecursionError) as error:
-        raise ApiError(f"The request body is not valid JSON: {error}.", code="invalid_json") from error
