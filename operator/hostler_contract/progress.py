@@ -27,7 +27,8 @@ class Progress(Message):
 
     stage: Stage
     step: Annotated[int, Field(ge=0)] = 0
-    total_steps: Annotated[int, Field(gt=0)]
+    total_steps: Annotated[int, Field(ge=0)]
+    """0 for an objective that trains nothing."""
     loss: float | None = None
     """Training loss of the last step: the family's own, such as nats per token."""
     losses: dict[str, float] = Field(default_factory=dict)
@@ -63,4 +64,4 @@ class Progress(Message):
         """Whole percent of the optimizer steps; 100 only when the run is finished."""
         if self.stage is Stage.FINISHED:
             return 100
-        return min(99, self.step * 100 // self.total_steps)
+        return min(99, self.step * 100 // max(1, self.total_steps))

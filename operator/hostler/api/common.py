@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
@@ -15,25 +14,13 @@ from hostler.api.schema import (
     Decimal,
     Name,
     ObjectName,
+    SignedDecimal,
     StatusModel,
     Text,
     cel,
     rules,
 )
-
-
-class Family(StrEnum):
-    """Model families that Hostler names; which of them this release can train and serve is said in status."""
-
-    CHAT = "chat"
-    CODE = "code"
-    BERT = "bert"
-    TEXT_TO_IMAGE = "text-to-image"
-    TEXT_TO_VIDEO = "text-to-video"
-    SPEECH_TO_TEXT = "speech-to-text"
-    GAN = "gan"
-    VAE = "vae"
-    CUSTOM = "custom"
+from hostler.families import FamilyName as Family
 
 
 class PvcSource(ApiModel):
@@ -80,6 +67,16 @@ class HttpSource(ApiModel):
     """Expected SHA-256 of the content, 64 lower-case hex digits. Without it the content is taken as it comes."""
 
 
+class SecretReference(ApiModel):
+    """A Secret of the same namespace. Only the pod reads it; the operator may not."""
+
+    name: ObjectName
+    """Name of the Secret; its keys become environment variables of the pod."""
+
+
+_URL = r"^https?://[^\s@]+$"
+
+
 class S3Source(ApiModel):
     """Objects below a prefix of an S3-compatible bucket."""
 
@@ -87,8 +84,12 @@ class S3Source(ApiModel):
     """Name of the bucket."""
     prefix: Annotated[str, Field(max_length=1024)] = ""
     """Key prefix."""
-    endpoint: Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\s@]+$")] | None = None
+    endpoint: Annotated[str, Field(max_length=2048, pattern=_URL)] | None = None
     """Endpoint of an S3-compatible store; absent means the cloud's own."""
+    region: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9-]+$")] | None = None
+    """Region of the bucket; absent means the store's default."""
+    secret_ref: SecretReference | None = None
+    """Credentials: a Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; absent means a public bucket."""
 
 
 class HubSource(ApiModel):
@@ -98,6 +99,20 @@ class HubSource(ApiModel):
     """Repository id, organisation/name."""
     revision: Annotated[str, Field(min_length=1, max_length=128)] = "main"
     """Branch, tag or commit."""
+    path: Annotated[
+        str,
+        Field(
+            max_length=512,
+            json_schema_extra=rules(
+                cel("!self.startsWith('/') && !self.contains('..')", "must be relative and must not contain '..'")
+            ),
+        ),
+    ] = ""
+    """File or directory of the repository; empty means all of it."""
+    endpoint: Annotated[str, Field(max_length=2048, pattern=_URL)] | None = None
+    """URL of a hub of your own; absent means the public one."""
+    secret_ref: SecretReference | None = None
+    """Credentials: a Secret with HF_TOKEN; absent means a public repository."""
 
 
 class OciSource(ApiModel):
@@ -145,6 +160,40 @@ class Source(ApiModel):
         """Name of the member that is set, as it stands in the manifest."""
         chosen = next(name for name in type(self).model_fields if getattr(self, name) is not None)
         return type(self).model_fields[chosen].alias or chosen
+
+
+class ModelReference(ApiModel):
+    """A model of the same namespace, or of the cluster's catalog."""
+
+    kind: Annotated[str, Field(pattern=r"^(Model|ClusterModel)$", max_length=16)] = "Model"
+    """Model or ClusterModel."""
+    name: Name
+    """Name of the model."""
+
+
+MetricName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z][a-z0-9_]*$")]
+"""Name of a figure with its unit where it has one, such as validation_loss."""
+
+
+class Gate(ApiModel):
+    """What a figure must be for the model to be good enough."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(cel("has(self.min) || has(self.max)", "a gate has a min, a max or both"))
+    )
+
+    metric: MetricName
+    """Name of the figure."""
+    min: SignedDecimal | None = None
+    """Least good value."""
+    max: SignedDecimal | None = None
+    """Greatest good value."""
+
+
+Gates = Annotated[
+    tuple[Gate, ...],
+    Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["metric"]}),
+]
 
 
 class Accelerators(ApiModel):
@@ -204,10 +253,17 @@ class Toleration(ApiModel):
 class Figure(ApiModel):
     """A named figure, as a string, because the API knows no floats."""
 
-    name: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z][a-z0-9_]*$")]
+    name: MetricName
     """Name with its unit where it has one, such as validation_loss."""
     value: Annotated[str, Field(min_length=1, max_length=32)]
     """The figure."""
+
+
+Figures = Annotated[
+    tuple[Figure, ...],
+    Field(max_length=64, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}),
+]
+"""Figures by name."""
 
 
 class Failure(StatusModel):
@@ -237,10 +293,17 @@ __all__ = [
     "Failure",
     "Family",
     "Figure",
+    "Figures",
+    "Gate",
+    "Gates",
     "HttpSource",
+    "HubSource",
+    "ModelReference",
     "PodRange",
     "PodResources",
     "PvcSource",
+    "S3Source",
+    "SecretReference",
     "Source",
     "Toleration",
 ]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from hostler.api.common import Accelerators, Conditions, Failure, PodRange, PodResources
+from hostler.api.common import Accelerators, Conditions, Failure, ModelReference, PodRange, PodResources
 from hostler.api.schema import ApiModel, Name, StatusModel, cel, rules
 
 NAME_LIMIT = 52
@@ -30,9 +30,11 @@ class ServiceReason(StrEnum):
     VALID = "Valid"
     """Accepted: set when nothing speaks against the spec."""
     MODEL_NOT_FOUND = "ModelNotFound"
-    """Accepted: set when spec.model names no Model or ClusterModel."""
+    """Accepted: set when spec.model or one of spec.adapters names no Model or ClusterModel."""
     MODEL_NOT_READY = "ModelNotReady"
-    """Admitted: set when the model's artifacts are not there."""
+    """Admitted: set when artifacts of the model or of an adapter are not there, or their figures miss a gate."""
+    INCOMPATIBLE_MODEL = "IncompatibleModel"
+    """Accepted: set when the family takes no adapters, or an adapter is of another family."""
     SOURCE_NOT_SUPPORTED = "SourceNotSupported"
     """Accepted: set when this release cannot serve from the model's source."""
     POOL_NOT_FOUND = "PoolNotFound"
@@ -77,13 +79,13 @@ class ServiceReason(StrEnum):
     """Ready: set when Accepted or Admitted is False."""
 
 
-class ModelReference(ApiModel):
-    """A model of the same namespace, or of the cluster's catalog."""
+class AdapterReference(ApiModel):
+    """A low-rank adapter that a request may choose by its name."""
 
-    kind: Annotated[str, Field(pattern=r"^(Model|ClusterModel)$", max_length=16)] = "Model"
-    """Model or ClusterModel."""
     name: Name
-    """Name of the model."""
+    """Name under which requests choose it."""
+    model: ModelReference
+    """The Model that holds it: a fine-tuning with lora."""
 
 
 class Serving(ApiModel):
@@ -114,6 +116,13 @@ class InferenceServiceSpec(ApiModel):
 
     model: ModelReference
     """The model to serve."""
+    adapters: Annotated[
+        tuple[AdapterReference, ...],
+        Field(
+            max_length=16, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
+        ),
+    ] = ()
+    """Low-rank adapters beside it, such as styles of an image model; a request chooses one by its name."""
     accelerators: Accelerators
     """What each replica gets."""
     pods: PodRange = PodRange()

@@ -166,7 +166,7 @@ TRAINING_JOB = Kind(
         _REASON,
         Column(name="Percent", path=".status.progress.percent", type="integer"),
         Column(name="Loss", path=".status.progress.loss"),
-        Column(name="Tokens/s", path=".status.progress.tokensPerSecond"),
+        Column(name="Speed", path=".status.progress.speed"),
         Column(name="ETA", path=".status.progress.eta"),
         Column(name="Pool", path=".spec.accelerators.pool"),
         Column(name="Pods", path=".status.placement.pods", type="integer"),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from hostler.api.common import Conditions, Family, Figure, Sha256, Source
+from hostler.api.common import Conditions, Family, Figures, Gates, Sha256, Source
 from hostler.api.schema import ApiModel, Name, StatusModel, Text, cel, rules
 
 
@@ -15,7 +15,7 @@ class ModelCondition:
     """Condition types of a model."""
 
     READY = "Ready"
-    """True when the artifacts can be served."""
+    """True when the artifacts can be served and the figures pass the gates."""
 
 
 class ModelReason(StrEnum):
@@ -23,6 +23,8 @@ class ModelReason(StrEnum):
 
     ARTIFACTS_AVAILABLE = "ArtifactsAvailable"
     """Set when the place of the artifacts exists."""
+    GATE_MISSED = "GateMissed"
+    """Set when a figure is not what spec.gates asks for, or is not there."""
     ARTIFACTS_MISSING = "ArtifactsMissing"
     """Set when the claim that holds the artifacts does not exist."""
     INVALID_SPEC = "InvalidSpec"
@@ -71,6 +73,19 @@ class ModelSampleRequest(ApiModel):
     """HTTP path, such as /v1/chat/completions."""
     body: Annotated[str, Field(min_length=2, max_length=4096)]
     """JSON body. The server puts its own model id in."""
+    expect: Annotated[str, Field(min_length=1, max_length=63)] | None = None
+    """Key that the JSON answer must have; absent accepts every successful answer."""
+
+
+class Ancestor(ApiModel):
+    """A model from which another one was made."""
+
+    kind: Annotated[str, Field(pattern=r"^(Model|ClusterModel)$", max_length=16)] = "Model"
+    """Model or ClusterModel."""
+    name: Name
+    """Its name."""
+    sha256: Sha256 | None = None
+    """Hash of its artifacts, because names are used again."""
 
 
 class Lineage(ApiModel):
@@ -84,8 +99,12 @@ class Lineage(ApiModel):
     """Attempt that finished."""
     dataset_sha256: Sha256 | None = None
     """Hash of the training data."""
-    base: Name | None = None
+    objective: Annotated[str, Field(max_length=32, pattern=r"^[a-z-]+$")] | None = None
+    """What training was for."""
+    base: Ancestor | None = None
     """Model that this one was made from."""
+    parts: Annotated[dict[str, Ancestor], Field(max_length=8)] | None = None
+    """Models of which parts were taken as they are, by part."""
 
 
 class ModelSpec(ApiModel):
@@ -113,13 +132,10 @@ class ModelSpec(ApiModel):
     """Memory that serving needs."""
     sample_request: ModelSampleRequest | None = None
     """Request that proves that it works; absent means the family's own."""
-    metrics: Annotated[
-        tuple[Figure, ...],
-        Field(
-            max_length=64, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
-        ),
-    ] = ()
+    metrics: Figures = ()
     """Figures measured at the end of training."""
+    gates: Gates = ()
+    """What these figures must be for the model to be Ready; a figure that is not there misses its gate."""
     lineage: Lineage | None = None
     """Where it comes from."""
 

@@ -110,6 +110,9 @@ ByteQuantity = Annotated[
 Decimal = Annotated[str, Field(min_length=1, max_length=24, pattern=r"^[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$")]
 """A non-negative decimal number as a string: the API knows no floats, because they do not survive a round trip."""
 
+SignedDecimal = Annotated[str, Field(min_length=1, max_length=24, pattern=r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$")]
+"""A decimal number as a string."""
+
 PositiveDecimal = Annotated[
     str,
     Field(
@@ -120,6 +123,28 @@ PositiveDecimal = Annotated[
     ),
 ]
 """A decimal number above zero, as a string."""
+
+Share = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=24,
+        pattern=r"^[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$",
+        json_schema_extra=rules(cel("double(self) <= 1.0", "must not be above 1")),
+    ),
+]
+"""A decimal number from 0 to 1, as a string."""
+
+InnerShare = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=24,
+        pattern=r"^[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$",
+        json_schema_extra=rules(cel("double(self) > 0.0 && double(self) < 1.0", "must lie between 0 and 1")),
+    ),
+]
+"""A decimal number between 0 and 1, neither of them included, as a string."""
 
 Timestamp = Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]
 """RFC 3339, UTC."""

@@ -7,151 +7,61 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from hostler.api.common import Accelerators, Conditions, Failure, Family, PodRange, PodResources, Source
+from hostler.api.common import (
+    Accelerators,
+    Family,
+    Gates,
+    MetricName,
+    ModelReference,
+    PodRange,
+    PodResources,
+)
+from hostler.api.data import DatasetSpec
+from hostler.api.network import TrainedModel
+from hostler.api.objectives import Distill, Lora, Preference, Prune, Quantize, SemiSupervised
 from hostler.api.schema import (
     ApiModel,
     ByteQuantity,
     Decimal,
-    Name,
     ObjectName,
     PositiveDecimal,
-    StatusModel,
-    Timestamp,
+    SignedDecimal,
     cel,
     rules,
     unchangeable,
 )
+from hostler.api.training_reasons import TrainingCondition, TrainingReason
+from hostler.api.training_rules import family_rules
+from hostler.api.training_status import (
+    Comparison,
+    Measured,
+    Placement,
+    Target,
+    TrainingJobStatus,
+    TrainingProgress,
+)
+from hostler_contract import Objective, Supervision
+
+__all__ = [
+    "NAME_LIMIT",
+    "Comparison",
+    "DatasetSpec",
+    "Hyperparameters",
+    "Measured",
+    "Objective",
+    "Placement",
+    "Precision",
+    "Target",
+    "TrainedModel",
+    "TrainingCondition",
+    "TrainingJobSpec",
+    "TrainingJobStatus",
+    "TrainingProgress",
+    "TrainingReason",
+]
 
 NAME_LIMIT = 52
 """Children are named <job>-<attempt>, pods of an Indexed Job add '-<index>', and a host name has 63 characters."""
-
-
-class TrainingCondition:
-    """Condition types of a training job."""
-
-    ACCEPTED = "Accepted"
-    """True when the spec can be honoured as a whole; False names the field and the way out."""
-    ADMITTED = "Admitted"
-    """True while the job has its accelerators; False says why it waits."""
-    READY = "Ready"
-    """True from the moment all pods run, and after success; its reason is the job's state in one word."""
-    SUCCEEDED = "Succeeded"
-    """True when the Model has been registered. Final."""
-    STALLED = "Stalled"
-    """True when the job failed for good and waits for a person. Final."""
-    SUSPENDED = "Suspended"
-    """True while spec.suspend keeps the job without pods."""
-
-
-class TrainingReason(StrEnum):
-    """Reasons, each used by the conditions named. Where Accepted or Admitted is False, Ready repeats its reason, so
-    that one word tells the state. Stalled also takes the reasons of failed containers, such as TrainingDiverged."""
-
-    VALID = "Valid"
-    """Accepted: set when nothing speaks against the spec."""
-    POOL_NOT_FOUND = "PoolNotFound"
-    """Accepted: set when spec.accelerators.pool names no AcceleratorPool."""
-    POOL_TOO_SMALL = "PoolTooSmall"
-    """Accepted: set when even the empty pool could not hold pods.min pods of perPod accelerators."""
-    FAMILY_NOT_AVAILABLE = "FamilyNotAvailable"
-    """Accepted: set when no bundled runtime trains the family."""
-    INCOMPATIBLE_ACCELERATOR = "IncompatibleAccelerator"
-    """Accepted: set when the accelerator type cannot train the family."""
-    UNSUPPORTED_COUNT = "UnsupportedCount"
-    """Accepted: set when the accelerator type does not come in that count per pod."""
-    PRIVILEGE_NOT_ALLOWED = "PrivilegeNotAllowed"
-    """Accepted: set when the type needs a privilege that the pool does not allow."""
-    IMAGE_NOT_CONFIGURED = "ImageNotConfigured"
-    """Accepted: set when the installation has no runtime image of the variant that drives the accelerator type."""
-    SOURCE_NOT_SUPPORTED = "SourceNotSupported"
-    """Accepted: set when this release cannot read that kind of source."""
-    DATASET_NOT_FOUND = "DatasetNotFound"
-    """Accepted, Stalled: set when the claim, ConfigMap, key, file or URL of the data does not exist."""
-    STORAGE_NOT_FOUND = "StorageNotFound"
-    """Accepted: set when spec.storage.claimName names no claim."""
-    NAME_TAKEN = "NameTaken"
-    """Accepted: set when a Model, claim or other child of that name exists which this job did not make."""
-    INVALID_SPEC = "InvalidSpec"
-    """Accepted: set when the stored spec does not fit this release, which CRDs of the same release would not let in."""
-    POOL_NOT_READY = "PoolNotReady"
-    """Admitted: set when the pool has no usable devices."""
-    WAITING_FOR_CAPACITY = "WaitingForCapacity"
-    """Admitted: set when the accelerators are there but in use."""
-    QUOTA_EXCEEDED = "QuotaExceeded"
-    """Admitted: set when the pool's quota leaves no room."""
-    PLACED = "Placed"
-    """Admitted: set when the pods fit and the attempt was created."""
-    CHILD_REFUSED = "ChildRefused"
-    """Ready: set when the API server refused a child, such as by a quota; the message is the server's own."""
-    PENDING = "Pending"
-    """Ready, Admitted: set before the first decision, and while pods of an earlier attempt still end."""
-    STARTING = "Starting"
-    """Ready: set while pods of an attempt are scheduled, pulled or started."""
-    TRAINING = "Training"
-    """Ready: set while all pods run."""
-    RESTARTING = "Restarting"
-    """Ready: set between a failed attempt and the pods of the next."""
-    REGISTERING = "Registering"
-    """Ready: set between the last step and the Model."""
-    SUCCEEDED = "Succeeded"
-    """Ready, Succeeded, Admitted, Stalled: set when the Model has been registered."""
-    FAILED = "Failed"
-    """Ready, Succeeded, Admitted: set when the job has failed for good; Stalled has the cause."""
-    RESTARTS_EXHAUSTED = "RestartsExhausted"
-    """Stalled: set when maxRestarts attempts were used up."""
-    SUSPENDED = "Suspended"
-    """Ready, Admitted, Suspended: set while spec.suspend is true."""
-    NOT_SUSPENDED = "NotSuspended"
-    """Suspended: set when the job was resumed."""
-    NOT_FINISHED = "NotFinished"
-    """Succeeded, Stalled: set while the job is still under way."""
-
-
-class Transformer(ApiModel):
-    """A decoder in the style of GPT, defined by its sizes alone."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            cel(
-                "self.hiddenSize % self.heads == 0",
-                "hiddenSize must be a multiple of heads",
-                field_path=".hiddenSize",
-            )
-        )
-    )
-
-    layers: Annotated[int, Field(ge=1, le=256)]
-    """Transformer blocks."""
-    hidden_size: Annotated[int, Field(ge=8, le=65536)]
-    """Width of the residual stream."""
-    heads: Annotated[int, Field(ge=1, le=512)]
-    """Attention heads."""
-    context_length: Annotated[int, Field(ge=8, le=1_048_576)]
-    """Longest sequence, in tokens."""
-    vocabulary_size: Annotated[int, Field(ge=300, le=1_000_000)]
-    """Most tokens of the vocabulary; the tokenizer is trained on the data and may find fewer."""
-
-
-class TrainedModel(ApiModel):
-    """The model that is to come out."""
-
-    name: Name | None = None
-    """Name of the Model; absent means the job's own name."""
-    license: Annotated[str, Field(min_length=1, max_length=64)] = "unknown"
-    """SPDX expression of the licence that the weights get; it follows from the data's."""
-    transformer: Transformer | None = None
-    """Sizes, for the families that are transformers."""
-
-
-class DatasetSpec(ApiModel):
-    """The data, inline."""
-
-    source: Source
-    """Where it comes from."""
-    format: Annotated[str, Field(pattern=r"^(text)$", max_length=16)] = "text"
-    """Format of the files: text is UTF-8 text."""
-    validation_percent: Annotated[int, Field(ge=1, le=50)] = 10
-    """Share that is held out for evaluation, in percent."""
 
 
 class Precision(StrEnum):
@@ -160,6 +70,40 @@ class Precision(StrEnum):
     AUTO = "auto"
     FP32 = "fp32"
     BF16 = "bf16"
+    FP16 = "fp16"
+    FP8 = "fp8"
+
+
+class Parallelism(StrEnum):
+    """What each process holds of the model."""
+
+    REPLICATED = "replicated"
+    SHARDED = "sharded"
+
+
+class PackingMode(StrEnum):
+    """Whether several sequences share a row."""
+
+    AUTO = "auto"
+    OFF = "off"
+
+
+class PackingStrategy(StrEnum):
+    """How sequences are put together."""
+
+    BEST_FIT = "best-fit"
+    SPFHP = "spfhp"
+
+
+class Packing(ApiModel):
+    """Several sequences in one row where their lengths vary (arXiv 2107.02027), without seeing each other."""
+
+    mode: PackingMode = PackingMode.AUTO
+    """auto packs where lengths vary; off pads."""
+    strategy: PackingStrategy = PackingStrategy.BEST_FIT
+    """best-fit looks at every sequence, spfhp at the histogram of lengths, which is faster for many millions."""
+    max_per_pack: Annotated[int, Field(ge=1, le=1_048_576)] | None = None
+    """Most sequences of a row; absent means as many as fit."""
 
 
 class Hyperparameters(ApiModel):
@@ -175,10 +119,13 @@ class Hyperparameters(ApiModel):
         )
     )
 
-    steps: Annotated[int, Field(ge=1, le=100_000_000)]
-    """Optimizer steps."""
+    steps: Annotated[int, Field(ge=0, le=100_000_000)]
+    """Optimizer steps over all stages; 0 only with objective quantize, which need not train."""
     batch_size: Annotated[int, Field(ge=1, le=1_048_576)] = 8
-    """Sequences per optimizer step, over all pods together; at least pods.max."""
+    """Sequences (images, clips) per optimizer step, over all pods together; at least pods.max times
+    gradientAccumulation."""
+    gradient_accumulation: Annotated[int, Field(ge=1, le=65536)] = 1
+    """Parts in which each process computes a step, one after the other, where memory holds no whole one."""
     learning_rate: PositiveDecimal = "3e-4"
     """Peak learning rate."""
     warmup_steps: Annotated[int, Field(ge=0, le=1_000_000)] = 0
@@ -190,7 +137,61 @@ class Hyperparameters(ApiModel):
     seed: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
     """Seed of weights, data order and dropout."""
     precision: Precision = Precision.AUTO
-    """auto takes bf16 where the accelerator has it, else fp32."""
+    """auto takes bf16 where the accelerator has it, else fp32; one that the device lacks falls back, and
+    status.progress.notes says so."""
+    deterministic: bool = False
+    """true allows only algorithms whose result does not depend on the order of execution; slower on accelerators."""
+    parallelism: Parallelism = Parallelism.REPLICATED
+    """replicated (DDP): each process holds the whole model; sharded (FSDP): each holds a part."""
+    packing: Packing = Packing()
+    """Several sequences in one row."""
+
+
+class StopAt(ApiModel):
+    """Training ends early once a figure is good enough."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(cel("has(self.min) != has(self.max)", "stopAt has exactly one of min and max"))
+    )
+
+    metric: MetricName
+    """Name of the figure."""
+    min: SignedDecimal | None = None
+    """Good enough from this value up."""
+    max: SignedDecimal | None = None
+    """Good enough from this value down."""
+
+
+class Evaluation(ApiModel):
+    """When the model is measured on held-out data, and how good it must be."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                "!has(self.stopAt) || has(self.everySteps)",
+                "stopAt is looked at when the model is measured: set everySteps",
+                field_path=".everySteps",
+            )
+        )
+    )
+
+    every_steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    """Steps between measurements; absent means at the end only."""
+    gates: Gates = ()
+    """What the Model's figures must be; one that misses is registered and not Ready, and is not served."""
+    stop_at: StopAt | None = None
+    """Ends training early; status.target says what it took until then."""
+    samples: Annotated[int, Field(ge=0, le=64)] = 4
+    """Sample outputs that are kept with each measurement and with the model."""
+
+
+class Parts(ApiModel):
+    """Parts that are taken from other models as they are."""
+
+    autoencoder: ModelReference | None = None
+    """First stage of latent diffusion: a vae."""
+    text_encoder: ModelReference | None = None
+    """What reads the prompt."""
 
 
 class Checkpointing(ApiModel):
@@ -232,9 +233,19 @@ _WAY_OUT = "a job runs once; delete it, or make a new one under another name"
 _IMMUTABLE = (
     "family",
     "objective",
+    "supervision",
+    "lora",
+    "preference",
+    "distill",
+    "prune",
+    "quantize",
+    "semiSupervised",
+    "base",
+    "parts",
     "model",
     "dataset",
     "training",
+    "evaluation",
     "checkpoint",
     "accelerators",
     "pods",
@@ -243,25 +254,21 @@ _IMMUTABLE = (
 )
 
 
-class Objective(StrEnum):
-    """What training is for."""
-
-    PRETRAIN = "pretrain"
-
-
 class TrainingJobSpec(ApiModel):
     """What to train, on what, with what. Only suspend and maxRestarts can be changed later."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
+            *family_rules(),
             cel(
-                "self.family != 'chat' || has(self.model.transformer)",
-                "the chat family needs model.transformer: its sizes define the network",
-                field_path=".model",
+                "self.training.steps > 0 || self.objective == 'quantize'",
+                "steps must be at least 1: only objective quantize need not train",
+                field_path=".training.steps",
             ),
             cel(
-                "self.training.batchSize >= self.pods.max",
-                "batchSize must be at least pods.max: every pod computes at least one sequence of each step",
+                "self.training.batchSize >= self.pods.max * self.training.gradientAccumulation",
+                "batchSize must be at least pods.max times gradientAccumulation: every pod computes at least one "
+                "sequence of each part of a step",
                 field_path=".training.batchSize",
             ),
             *(unchangeable(field, way_out=_WAY_OUT) for field in _IMMUTABLE),
@@ -271,13 +278,35 @@ class TrainingJobSpec(ApiModel):
     family: Family
     """Model family."""
     objective: Objective = Objective.PRETRAIN
-    """pretrain starts from random weights."""
+    """pretrain starts from random weights, finetune from a base model; preference learns from praise and criticism;
+    distill teaches a smaller model; prune removes weights; quantize stores them as 8-bit integers."""
+    supervision: Supervision | None = None
+    """Where the targets come from: the data's labels, the inputs themselves, or labels where there are some; absent
+    means the family's own way."""
+    lora: Lora | None = None
+    """With finetune and preference: a low-rank adapter; absent means that all weights are trained."""
+    preference: Preference | None = None
+    """Settings of objective preference."""
+    distill: Distill | None = None
+    """Settings of objective distill."""
+    prune: Prune | None = None
+    """Settings of objective prune."""
+    quantize: Quantize | None = None
+    """Settings of objective quantize."""
+    semi_supervised: SemiSupervised | None = None
+    """Settings of supervision semi-supervised."""
+    base: ModelReference | None = None
+    """The model to start from: what is fine-tuned, pruned, quantized, or the teacher. It must be Ready."""
+    parts: Parts | None = None
+    """Parts that are taken from other models."""
     model: TrainedModel
     """The model that is to come out."""
     dataset: DatasetSpec
     """The data."""
     training: Hyperparameters
     """The optimizer run."""
+    evaluation: Evaluation = Evaluation()
+    """When the model is measured, and how good it must be."""
     checkpoint: Checkpointing = Checkpointing()
     """How often the state is saved."""
     accelerators: Accelerators
@@ -292,64 +321,3 @@ class TrainingJobSpec(ApiModel):
     """Attempts after the first one; each goes on from the newest checkpoint."""
     suspend: bool = False
     """true stops the pods and keeps the checkpoints; false goes on from them."""
-
-
-class TrainingProgress(StatusModel):
-    """How far the running attempt is, as rank 0 reports it."""
-
-    percent: Annotated[int, Field(ge=0, le=100)] = 0
-    """Optimizer steps done, in whole percent."""
-    step: Annotated[int, Field(ge=0)] = 0
-    """Optimizer steps done."""
-    total_steps: Annotated[int, Field(ge=1)] = 1
-    """Optimizer steps in all."""
-    loss: Annotated[str, Field(max_length=24)] | None = None
-    """Training loss of the last step, nats per token."""
-    tokens_per_second: Annotated[str, Field(max_length=24)] | None = None
-    """Tokens per second over all pods."""
-    eta: Annotated[str, Field(max_length=24)] | None = None
-    """Expected time to the last step, such as 2m10s."""
-    checkpoint_step: Annotated[int, Field(ge=0)] | None = None
-    """Step of the newest complete checkpoint."""
-    resumed_from_step: Annotated[int, Field(ge=0)] | None = None
-    """Step from which the running attempt went on; absent when it started from nothing."""
-    stage: Annotated[str, Field(max_length=32)] | None = None
-    """What rank 0 is doing."""
-
-
-class Placement(StatusModel):
-    """What the running attempt holds."""
-
-    pool: Annotated[str, Field(max_length=63)]
-    """AcceleratorPool."""
-    accelerator_type: Annotated[str, Field(max_length=63)]
-    """Type of the accelerators."""
-    pods: Annotated[int, Field(ge=1)]
-    """Pods of the attempt."""
-    per_pod: Annotated[int, Field(ge=1)]
-    """Accelerators of each pod."""
-
-
-class TrainingJobStatus(StatusModel):
-    """Where the job stands."""
-
-    observed_generation: Annotated[int, Field(ge=0)] = 0
-    """Generation of the spec that this status speaks of."""
-    conditions: Conditions = ()
-    """Accepted, Admitted, Ready, Succeeded, Stalled, Suspended."""
-    attempt: Annotated[int, Field(ge=0)] | None = None
-    """Number of the newest attempt, from 0."""
-    restarts: Annotated[int, Field(ge=0)] = 0
-    """Attempts that failed and were replaced."""
-    placement: Placement | None = None
-    """What the newest attempt holds."""
-    progress: TrainingProgress | None = None
-    """How far it is."""
-    last_failure: Failure | None = None
-    """Why the last failed attempt failed."""
-    model: Annotated[str, Field(max_length=63)] | None = None
-    """Name of the Model, once it is registered."""
-    start_time: Timestamp | None = None
-    """When the first attempt was created."""
-    completion_time: Timestamp | None = None
-    """When the job succeeded or failed for good."""

@@ -72,6 +72,19 @@ _SERVING = _Section(
         _gauge(metrics.REQUESTS_IN_FLIGHT, "Requests that are waiting or being computed."),
         _counter(metrics.TOKENS_TOTAL, "Tokens read (`input`) and written (`output`).", metrics.TOKEN_TYPE_LABEL),
         _histogram(metrics.BATCH_SIZE, "Requests that were computed together.", metrics.BATCH_SIZE_BUCKETS),
+        _histogram(
+            metrics.PADDING_RATIO, "Share of a batch's computed positions that was padding.", metrics.PADDING_BUCKETS
+        ),
+        _counter(metrics.PHASE_SECONDS_TOTAL, "Seconds by phase, in families with several.", metrics.PHASE_LABEL),
+        _counter(metrics.IMAGES_TOTAL, "Images made, encoded or decoded."),
+        _counter(metrics.DENOISE_STEPS_TOTAL, "Denoising steps of images and clips."),
+        _counter(metrics.VIDEO_SECONDS_TOTAL, "Seconds of video made."),
+        _counter(metrics.AUDIO_SECONDS_TOTAL, "Seconds of audio heard."),
+        _histogram(
+            metrics.REAL_TIME_FACTOR,
+            "Seconds of work for one second of audio; below 1 is faster than speech.",
+            metrics.REAL_TIME_FACTOR_BUCKETS,
+        ),
     ),
 )
 
@@ -81,8 +94,17 @@ _TRAINING = _Section(
     labels=metrics.TRAINING_LABELS,
     series=(
         _gauge(metrics.TRAINING_STEP, "Optimizer steps done."),
-        _gauge(metrics.TRAINING_LOSS, "Training loss of the last step, nats per token."),
-        _counter(metrics.TRAINING_TOKENS_TOTAL, "Tokens trained on, over all pods."),
+        _gauge(metrics.TRAINING_LOSS, "Training loss of the last step: the family's own, such as nats per token."),
+        _counter(
+            metrics.TRAINING_UNITS_TOTAL, "Units of the family trained on, over all pods.", metrics.TRAINING_UNIT_LABEL
+        ),
+        _gauge(metrics.TRAINING_LOSS_PART, "Its parts, in families with several.", metrics.TRAINING_PART_LABEL),
+        _gauge(
+            metrics.TRAINING_METRIC, "Figures of the newest evaluation on held-out data.", metrics.TRAINING_METRIC_LABEL
+        ),
+        _gauge(metrics.TRAINING_PACKING_FACTOR, "Sequences in each row, where sequences are packed."),
+        _gauge(metrics.TRAINING_DATA_WAIT, "Share of a step spent waiting for data, 0 to 1."),
+        _gauge(metrics.TRAINING_MEMORY, "Most memory in use by rank 0, on its device or, without one, of its process."),
         _histogram(metrics.TRAINING_STEP_DURATION, "Seconds of one optimizer step.", ()),
         _gauge(metrics.TRAINING_MFU, "Model FLOP/s as a share of the peak; absent where the registry knows no peak."),
         _gauge(metrics.TRAINING_LEARNING_RATE, "Learning rate of the last step."),

@@ -1,4 +1,4 @@
-"""Model and ClusterModel: whether the place of the artifacts exists."""
+"""Model and ClusterModel: whether the place of the artifacts exists, and whether the figures pass the gates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hostler.controllers.ports import Clock, Key, Object, Outcome, Reader, Write
 from hostler.controllers.said import Said, change, conditions, no, yes
 from hostler.controllers.triggers import key_of
 from hostler.controllers.validity import invalid_spec_sentence
-from hostler.planning.acceptance import SERVABLE_SOURCES
+from hostler.planning.models import obstacle
 
 _WARNINGS = frozenset(reason.value for reason in ModelReason if reason is not ModelReason.ARTIFACTS_AVAILABLE)
 
@@ -65,15 +65,12 @@ def decide(model: Object, *, claim_exists: bool, now: str) -> Plan:
 
 def _said(model: Object, *, claim_exists: bool) -> Said:
     try:
-        source = ModelSpec.model_validate(model["spec"]).artifacts.source
+        spec = ModelSpec.model_validate(model["spec"])
     except ValidationError as error:
         return no(ModelReason.INVALID_SPEC, invalid_spec_sentence(error))
-    if source.pvc is None:
-        text = f"spec.artifacts.source.{source.member}: this release serves from {' or '.join(SERVABLE_SOURCES)} only."
-        return no(ModelReason.SOURCE_NOT_SUPPORTED, text)
-    claim = source.pvc.claim_name
-    if not claim_exists:
-        text = f"There is no claim {claim} in namespace {model['metadata'].get('namespace', '')}: create or restore it."
-        return no(ModelReason.ARTIFACTS_MISSING, text)
-    where = f"claim {claim}, {source.pvc.path}" if source.pvc.path else f"claim {claim}"
+    if found := obstacle(spec, claim_exists=claim_exists, namespace=model["metadata"].get("namespace", "")):
+        return no(*found)
+    source = spec.artifacts.source.pvc
+    assert source is not None  # every other source is an obstacle
+    where = f"claim {source.claim_name}, {source.path}" if source.path else f"claim {source.claim_name}"
     return yes(ModelReason.ARTIFACTS_AVAILABLE, f"The artifacts are on {where}.")

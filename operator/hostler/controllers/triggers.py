@@ -86,9 +86,12 @@ def _names(workload: Object, name: str) -> bool:
     spec = workload["spec"]
     model = spec.get("model") or {}
     source = ((spec.get("dataset") or {}).get("source") or {}).get("pvc") or {}
+    inputs = [spec.get("base") or {}, *(spec.get("parts") or {}).values()]
+    adapters = [adapter.get("model") or {} for adapter in spec.get("adapters") or ()]
     return name in {
         model.get("name"),
         source.get("claimName"),
         (spec.get("storage") or {}).get("claimName"),
         workload["metadata"]["name"],
+        *(reference.get("name") for reference in (*inputs, *adapters)),
     }

@@ -217,7 +217,7 @@ def _training_line(job: dict[str, Any]) -> tuple[str, int]:
 
 
 _TRAINERS = f'namespace="{NAMESPACE}",pod=~"{JOB}-[0-9]+-.*"'
-_SHOWN = (("loss", "loss"), ("tokens/s", "tokensPerSecond"), ("ETA", "eta"))
+_SHOWN = (("loss", "loss"), ("speed", "speed"), ("ETA", "eta"))
 
 
 def _condition(found: dict[str, Any], kind: str) -> dict[str, Any]:

@@ -1,66 +1,90 @@
-"""The protocol that every family keeps, and the plain facts that go through it."""
+"""What every family says of itself: facts as class attributes, formulas as methods that may not know.
+
+The runtime's half of a family stands in ``images/runtime/hostler_runtime/families/<name>``; nothing of it is imported
+here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from types import MappingProxyType
+from typing import ClassVar
 
-from hostler_contract import SampleRequest
+from hostler.families.names import FamilyName
+from hostler_contract import ModelConfig, Objective, SampleRequest, Supervision
 
-
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """The sizes of a decoder, in the words of the API."""
-
-    layers: int
-    hidden_size: int
-    heads: int
-    context_length: int
-    vocabulary_size: int
+FROM_SCRATCH = frozenset({Objective.PRETRAIN, Objective.FINETUNE})
+"""What every family can do."""
+BYTES_PER_TRAINED_PARAMETER = 16
+"""fp32 weights and gradients, and the two moments of AdamW: 4 + 4 + 8."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Availability:
     """Whether the bundled runtime does something for a family; the reason is a sentence that users read."""
 
-    available: bool
+    available: bool = True
     reason: str = ""
 
 
-class Family(Protocol):
-    """One family. Formulas reach the containers as numbers; no container holds a second copy of them."""
+class Family:
+    """One family. Formulas reach the containers as numbers; no container holds a second copy of them.
 
-    @property
-    def name(self) -> str:
-        """Name in ``spec.family``."""
+    A formula answers None where the sizes do not decide it, and the trainer counts.
+    """
 
-    @property
-    def task(self) -> str:
-        """Task in the words of model hubs."""
+    name: ClassVar[FamilyName]
+    """Name in ``spec.family``."""
+    task: ClassVar[str]
+    """Task in the words of model hubs."""
+    apis: ClassVar[tuple[str, ...]]
+    """HTTP paths under which a server of this family answers."""
+    unit: ClassVar[str] = "tokens"
+    """What speed is counted in."""
+    block: ClassVar[str] = ""
+    """Field of ``ModelConfig`` with the family's sizes; empty where there is none."""
+    formats: ClassVar[tuple[str, ...]] = ()
+    """Formats of data that it can learn from."""
+    objectives: ClassVar[frozenset[Objective]] = FROM_SCRATCH
+    lora: ClassVar[bool] = False
+    """Whether a low-rank adapter can be trained instead of all weights."""
+    supervisions: ClassVar[frozenset[Supervision]] = frozenset()
+    """Where targets may come from, beside the family's own way."""
+    packs: ClassVar[bool] = False
+    """Whether it has sequences of which several fit into one row."""
+    shards: ClassVar[bool] = True
+    """Whether one network at a time learns, so that its weights can be spread over processes."""
+    parts: ClassVar[Mapping[str, tuple[FamilyName, ...]]] = MappingProxyType({})
+    """Parts that another Model may bring, and the families that have them."""
+    adapters: ClassVar[bool] = False
+    """Whether a request may choose among low-rank adapters beside the served model."""
+    training: ClassVar[Availability] = Availability()
+    """Whether the bundled runtime trains it."""
+    serving: ClassVar[Availability] = Availability()
+    """Whether the bundled runtime serves it."""
 
-    @property
-    def apis(self) -> tuple[str, ...]:
-        """HTTP paths under which a server of this family answers."""
+    def task_of(self, model: ModelConfig) -> str:
+        """Task of a model with these sizes, where they decide it."""
+        return self.task
 
-    @property
-    def training(self) -> Availability:
-        """Whether the bundled runtime trains it."""
-
-    @property
-    def serving(self) -> Availability:
-        """Whether the bundled runtime serves it."""
-
-    def parameters(self, shape: Shape) -> int:
+    def parameters(self, model: ModelConfig) -> int | None:
         """Number of weights."""
+        return None
 
-    def training_flops_per_token(self, shape: Shape) -> float:
-        """Operations of one forward and backward pass, for one token."""
+    def training_flops(self, model: ModelConfig) -> float | None:
+        """Operations of one forward and backward pass over all weights, for one unit."""
+        return None
 
-    def training_bytes(self, shape: Shape) -> int:
+    def training_bytes(self, model: ModelConfig) -> int | None:
         """Memory that weights, gradients and optimizer state take together, without activations."""
+        weights = self.parameters(model)
+        return None if weights is None else weights * BYTES_PER_TRAINED_PARAMETER
 
-    def kv_bytes_per_token(self, shape: Shape, *, bytes_per_value: int) -> int:
+    def kv_bytes_per_token(self, model: ModelConfig, *, bytes_per_value: int) -> int | None:
         """Key-value cache of one token of context."""
+        return None
 
     def sample_request(self) -> SampleRequest:
         """A request that every model of the family can answer."""
+        raise LookupError(f"family {self.name}: {self.serving.reason}")

@@ -32,6 +32,7 @@ class ServerPlan:
     path: str
     """Directory of the artifacts below the claim's root."""
     image: Image
+    adapters: tuple[Mount, ...] = ()
     superseded: tuple[str, ...] = ()
 
 
@@ -70,7 +71,7 @@ def _pod(spec: InferenceServiceSpec, plan: ServerPlan, *, pool: Pool, labels: di
         resources=spec.resources,
         config_map=plan.config_map,
         env=[value("HOSTLER_REVISION", plan.revision)],
-        mounts=[Mount(name="models", path=MODELS, source=volume, sub_path=plan.path.strip("/"))],
+        mounts=[Mount(name="models", path=MODELS, source=volume, sub_path=plan.path.strip("/")), *plan.adapters],
         restart_policy="Always",
         grace_seconds=spec.serving.drain_seconds + _GRACE_BEYOND_DRAIN,
         probes=_PROBES,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hostler.api.common import Source
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.manifests.naming import (
@@ -14,7 +16,7 @@ from hostler.manifests.naming import (
 from hostler.manifests.podtemplate import Image, Mount, PodPlan, pod_template, value
 from hostler.planning.pods import INDEX
 from hostler.planning.pools import Pool
-from hostler_contract import JobConfig
+from hostler_contract import DatasetSource, JobConfig
 
 WORKSPACE = "/workspace"
 DATA = "/data"
@@ -23,7 +25,14 @@ _GRACE_SECONDS = 60
 
 
 def attempt_job(
-    spec: TrainingJobSpec, config: JobConfig, *, image: Image, pool: Pool, claim: str, owner: Manifest
+    spec: TrainingJobSpec,
+    config: JobConfig,
+    *,
+    image: Image,
+    pool: Pool,
+    claim: str,
+    owner: Manifest,
+    inputs: Sequence[Mount] = (),
 ) -> Manifest:
     """The Job. It is created once and never applied again: its template cannot be changed."""
     name = attempt_name(config.name, config.attempt)
@@ -41,16 +50,26 @@ def attempt_job(
             "backoffLimit": 0,
             # The Job counts as failed only when its pods have ended, so two attempts never run at once.
             "podReplacementPolicy": "Failed",
-            "template": pod_template(_plan(spec, config, image=image, pool=pool, claim=claim, labels=labels)),
+            "template": pod_template(
+                _plan(spec, config, image=image, pool=pool, claim=claim, labels=labels, inputs=inputs)
+            ),
         },
     }
 
 
 def _plan(
-    spec: TrainingJobSpec, config: JobConfig, *, image: Image, pool: Pool, claim: str, labels: dict[str, str]
+    spec: TrainingJobSpec,
+    config: JobConfig,
+    *,
+    image: Image,
+    pool: Pool,
+    claim: str,
+    labels: dict[str, str],
+    inputs: Sequence[Mount],
 ) -> PodPlan:
     name = attempt_name(config.name, config.attempt)
     volume = {"persistentVolumeClaim": {"claimName": claim}}
+    workspace = Mount(name="workspace", path=WORKSPACE, source=volume, read_only=False)
     return PodPlan(
         container="trainer",
         image=image,
@@ -61,7 +80,8 @@ def _plan(
         resources=spec.resources,
         config_map=name,
         env=_environment(config, name),
-        mounts=[Mount(name="workspace", path=WORKSPACE, source=volume, read_only=False), *_data(spec.dataset.source)],
+        env_from=_credentials(spec.dataset.source),
+        mounts=[workspace, *_data(spec.dataset.source), *inputs],
         restart_policy="Never",
         grace_seconds=_GRACE_SECONDS,
         processes=config.topology.processes_per_pod,
@@ -95,11 +115,27 @@ def _data(source: Source) -> list[Mount]:
     return []
 
 
-def data_location(source: Source) -> tuple[str, str, str | None]:
-    """Kind, location and expected hash of the data, as the trainer sees them."""
+def _credentials(source: Source) -> list[Manifest]:
+    """Named, not read: the pod gets the Secret's keys as variables, and the operator may read no Secret."""
+    named = source.s3 or source.hf
+    if named is None or named.secret_ref is None:
+        return []
+    return [{"secretRef": {"name": named.secret_ref.name}}]
+
+
+def dataset_source(source: Source) -> DatasetSource:
+    """Where the trainer finds the data."""
     if source.http is not None:
-        return "http", source.http.url, source.http.sha256
+        return DatasetSource(kind="http", location=source.http.url, sha256=source.http.sha256)
+    if source.s3 is not None:
+        s3 = source.s3
+        location = f"s3://{s3.bucket}/{s3.prefix}".rstrip("/")
+        return DatasetSource(kind="s3", location=location, endpoint=s3.endpoint, region=s3.region)
+    if source.hf is not None:
+        hub = source.hf
+        location = f"hf://datasets/{hub.repository}/{hub.path.strip('/')}".rstrip("/")
+        return DatasetSource(kind="hf", location=location, revision=hub.revision, endpoint=hub.endpoint)
     if source.config_map is not None:
-        return "path", f"{DATA}/{source.config_map.key}", None
+        return DatasetSource(kind="path", location=f"{DATA}/{source.config_map.key}")
     path = source.pvc.path.strip("/") if source.pvc is not None else ""
-    return "path", f"{DATA}/{path}" if path else DATA, None
+    return DatasetSource(kind="path", location=f"{DATA}/{path}" if path else DATA)

@@ -4,21 +4,37 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from hostler.api.model import ModelSpec
+from hostler.api.model import Ancestor, ModelSpec
+from hostler.api.network import BLOCKS
 from hostler.api.schema import API_VERSION
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.families import family
 from hostler.manifests.naming import Manifest, job_labels, metadata
-from hostler_contract import Result
+from hostler_contract import ModelConfig, Result
 
 _METRIC = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _STORED_BYTES_AT_MOST = 4
 
 
-def trained_model(spec: TrainingJobSpec, result: Result, *, job: Manifest, attempt: int, claim: str) -> Manifest:
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a model comes from: what its spec says beyond the result."""
+
+    job: Manifest
+    """Metadata of the TrainingJob."""
+    attempt: int
+    claim: str
+    base: Ancestor | None = None
+    parts: Mapping[str, Ancestor] = field(default_factory=dict)
+
+
+def trained_model(spec: TrainingJobSpec, result: Result, origin: Origin) -> Manifest:
     """A Model with its lineage. It has no owner: deleting the job must not delete what is being served."""
-    described = ModelSpec.model_validate(_spec(spec, result, job=job, attempt=attempt, claim=claim))
+    described = ModelSpec.model_validate(_spec(spec, result, origin))
+    job = origin.job
     name = model_name(spec, job["name"])
     return {
         "apiVersion": API_VERSION,
@@ -33,22 +49,19 @@ def model_name(spec: TrainingJobSpec, job: str) -> str:
     return spec.model.name or job
 
 
-def _spec(spec: TrainingJobSpec, result: Result, *, job: Manifest, attempt: int, claim: str) -> Manifest:
+def _spec(spec: TrainingJobSpec, result: Result, origin: Origin) -> Manifest:
     artifact = result.artifact
     if artifact is None:
         raise ValueError("a result without an artifact makes no model")
-    lineage: Manifest = {"trainingJob": job["name"], "trainingJobUid": job["uid"], "attempt": attempt}
-    if result.dataset is not None:
-        lineage["datasetSha256"] = result.dataset.sha256
     memory: Manifest = {"weightsBytes": min(artifact.size_bytes, artifact.parameters * _STORED_BYTES_AT_MOST)}
     if artifact.kv_bytes_per_token is not None:
         memory["kvBytesPerToken"] = artifact.kv_bytes_per_token
     return {
         "family": spec.family.value,
-        "task": family(spec.family.value).task,
+        "task": family(spec.family.value).task_of(network(spec)),
         "license": spec.model.license,
         "artifacts": {
-            "source": {"pvc": {"claimName": claim, "path": artifact.path.strip("/")}},
+            "source": {"pvc": {"claimName": origin.claim, "path": artifact.path.strip("/")}},
             "format": artifact.format,
             "sizeBytes": artifact.size_bytes,
             "sha256": artifact.sha256,
@@ -64,5 +77,23 @@ def _spec(spec: TrainingJobSpec, result: Result, *, job: Manifest, attempt: int,
             for name, figure in sorted(result.metrics.items())
             if _METRIC.fullmatch(name) and math.isfinite(figure)
         ],
-        "lineage": lineage,
+        "gates": [gate.model_dump(by_alias=True, exclude_none=True) for gate in spec.evaluation.gates],
+        "lineage": _lineage(spec, result, origin),
     }
+
+
+def _lineage(spec: TrainingJobSpec, result: Result, origin: Origin) -> Manifest:
+    return {
+        "trainingJob": origin.job["name"],
+        "trainingJobUid": origin.job["uid"],
+        "attempt": origin.attempt,
+        "datasetSha256": result.dataset.sha256 if result.dataset else None,
+        "objective": spec.objective.value,
+        "base": origin.base,
+        "parts": dict(origin.parts) or None,
+    }
+
+
+def network(spec: TrainingJobSpec) -> ModelConfig:
+    """The sizes that a job names, as the contract has them."""
+    return ModelConfig(**{block: getattr(spec.model, block) for block in BLOCKS})

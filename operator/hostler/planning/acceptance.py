@@ -18,23 +18,16 @@ from hostler.api.trainingjob import TrainingJobSpec, TrainingReason
 from hostler.families import family
 from hostler.planning import quantities
 from hostler.planning.amounts import Amount
+from hostler.planning.models import SERVABLE_SOURCES, NamedModel, reject_inputs, reject_model
 from hostler.planning.placement import Ask, largest_ever, too_small_sentence
 from hostler.planning.pools import PoolView
+from hostler.planning.rejection import Rejection, rejection
 
-TRAINABLE_SOURCES = ("pvc", "configMap", "http")
-SERVABLE_SOURCES = ("pvc",)
+TRAINABLE_SOURCES = ("pvc", "configMap", "http", "s3", "hf")
 AskFor = Callable[[str | None], Ask]
 """The pods of a workload, given the pool's resource."""
 HasImage = Callable[[Verb, str], bool]
 """Whether there is a runtime image for a verb and a variant."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rejection:
-    """Why a spec is not accepted."""
-
-    reason: str
-    message: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +49,14 @@ class TrainingFacts:
     dataset_missing: str = ""
     storage_missing: str = ""
     name_taken: str = ""
+    inputs: tuple[NamedModel, ...] = ()
+    """The base and the parts."""
 
 
 def ask_of_job(spec: TrainingJobSpec, *, resource: str | None) -> Ask:
-    """A job's pods; no more processes than a step has sequences."""
+    """A job's pods; no more processes than each part of a step has sequences."""
     per_pod = spec.accelerators.per_pod if resource else 1
-    sequences = max(spec.pods.min, spec.training.batch_size // per_pod)
+    sequences = max(spec.pods.min, _micro_batch(spec) // per_pod)
     return Ask(
         who="the job",
         least=spec.pods.min,
@@ -82,7 +77,7 @@ def reject_job(
     """The first thing that speaks against a training job."""
     training = family(spec.family.value).training
     if not training.available:
-        return _no(TrainingReason.FAMILY_NOT_AVAILABLE, "spec.family", training.reason)
+        return rejection(TrainingReason.FAMILY_NOT_AVAILABLE, "spec.family", training.reason)
     return (
         _reject_pool(spec.accelerators, choice, verb=Verb.TRAIN, family_name=spec.family.value)
         or _reject_image(choice, has_image, verb=Verb.TRAIN, family_name=spec.family.value)
@@ -91,24 +86,42 @@ def reject_job(
         or _reject_source(spec.dataset.source, "spec.dataset.source", TRAINABLE_SOURCES)
         or _fact(TrainingReason.DATASET_NOT_FOUND, facts.dataset_missing)
         or _fact(TrainingReason.STORAGE_NOT_FOUND, facts.storage_missing)
+        or reject_inputs(spec, facts.inputs)
         or _fact(TrainingReason.NAME_TAKEN, facts.name_taken)
     )
 
 
 def reject_service(
-    spec: InferenceServiceSpec, *, model: ModelSpec, choice: PoolChoice, has_image: HasImage
+    spec: InferenceServiceSpec,
+    *,
+    model: ModelSpec,
+    adapters: Sequence[NamedModel] = (),
+    choice: PoolChoice,
+    has_image: HasImage,
 ) -> Rejection | None:
     """The first thing that speaks against a service whose model is known."""
     serving = family(model.family.value).serving
     if not serving.available:
-        return _no(TrainingReason.FAMILY_NOT_AVAILABLE, "spec.model", f"model {spec.model.name}: {serving.reason}")
+        return rejection(
+            TrainingReason.FAMILY_NOT_AVAILABLE, "spec.model", f"model {spec.model.name}: {serving.reason}"
+        )
     source = _reject_source(model.artifacts.source, f"spec.model: model {spec.model.name}", SERVABLE_SOURCES)
     return (
         source
+        or _reject_adapters(spec, model, adapters)
         or _reject_pool(spec.accelerators, choice, verb=Verb.SERVE, family_name=model.family.value)
         or _reject_image(choice, has_image, verb=Verb.SERVE, family_name=model.family.value)
         or _reject_size(choice, lambda resource: ask_of_service(spec, resource=resource))
     )
+
+
+def _reject_adapters(spec: InferenceServiceSpec, model: ModelSpec, adapters: Sequence[NamedModel]) -> Rejection | None:
+    if spec.adapters and not family(model.family.value).adapters:
+        text = f"family {model.family} takes no adapters: train one with lora.merge true and serve its Model"
+        return rejection(TrainingReason.INCOMPATIBLE_MODEL, "spec.adapters", text)
+    found = (reject_model(named, families=(model.family,)) for named in adapters)
+    # An adapter that is not Ready may become so: the service waits for it.
+    return next((no for no in found if no and no.reason != TrainingReason.MODEL_NOT_READY), None)
 
 
 def _need(accelerators: Accelerators, resources: PodResources, resource: str | None) -> Amount:
@@ -122,17 +135,21 @@ def _need(accelerators: Accelerators, resources: PodResources, resource: str | N
 def _reject_pool(wanted: Accelerators, choice: PoolChoice, *, verb: Verb, family_name: str) -> Rejection | None:
     view = choice.view
     if choice.unreadable:
-        return _no(TrainingReason.INVALID_SPEC, "spec.accelerators.pool", f"pool {wanted.pool}: {choice.unreadable}")
+        return rejection(
+            TrainingReason.INVALID_SPEC, "spec.accelerators.pool", f"pool {wanted.pool}: {choice.unreadable}"
+        )
     if view is None:
-        return _no(TrainingReason.POOL_NOT_FOUND, "spec.accelerators.pool", _unknown_pool(wanted.pool, choice.names))
+        return rejection(
+            TrainingReason.POOL_NOT_FOUND, "spec.accelerators.pool", _unknown_pool(wanted.pool, choice.names)
+        )
     kind = view.pool.kind
     if kind is None:
         return None  # The pool's own condition has the reason; the workload waits for it.
     answer = compatibility(family=family_name, accelerator=kind, verb=verb, simulated=view.simulated)
     if not answer.possible:
-        return _no(TrainingReason.INCOMPATIBLE_ACCELERATOR, "spec.accelerators.pool", answer.reason)
+        return rejection(TrainingReason.INCOMPATIBLE_ACCELERATOR, "spec.accelerators.pool", answer.reason)
     if view.pool.resource is None and wanted.per_pod != 1:
-        return _no(
+        return rejection(
             TrainingReason.UNSUPPORTED_COUNT,
             "spec.accelerators.perPod",
             f"pool {view.pool.name} is a cpu pool, where perPod must be 1: ask for cores with spec.resources.cpu",
@@ -140,14 +157,14 @@ def _reject_pool(wanted: Accelerators, choice: PoolChoice, *, verb: Verb, family
     if kind.allowed_counts and wanted.per_pod not in kind.allowed_counts:
         counts = ", ".join(map(str, kind.allowed_counts))
         text = f"{kind.id} comes in {counts} per pod, not in {wanted.per_pod}"
-        return _no(TrainingReason.UNSUPPORTED_COUNT, "spec.accelerators.perPod", text)
+        return rejection(TrainingReason.UNSUPPORTED_COUNT, "spec.accelerators.perPod", text)
     missing = [name for name in kind.pod.privileges if name not in view.pool.spec.allowed_privileges]
     if missing:
         text = (
             f"pods on {kind.id} need {', '.join(missing)}, which pool {view.pool.name} does not allow: "
             "an administrator can add it to the pool's spec.allowedPrivileges"
         )
-        return _no(TrainingReason.PRIVILEGE_NOT_ALLOWED, "spec.accelerators.pool", text)
+        return rejection(TrainingReason.PRIVILEGE_NOT_ALLOWED, "spec.accelerators.pool", text)
     return None
 
 
@@ -179,26 +196,33 @@ def _reject_size(choice: PoolChoice, ask_for: AskFor) -> Rejection | None:
     ask = ask_for(view.pool.resource)
     if largest_ever(view, ask.need) >= ask.least:
         return None
-    return _no(TrainingReason.POOL_TOO_SMALL, "spec.accelerators", too_small_sentence(view, ask))
+    return rejection(TrainingReason.POOL_TOO_SMALL, "spec.accelerators", too_small_sentence(view, ask))
 
 
 def _reject_batch(spec: TrainingJobSpec, choice: PoolChoice) -> Rejection | None:
     per_pod = spec.accelerators.per_pod if choice.view is not None and choice.view.pool.resource else 1
     processes = spec.pods.min * per_pod
-    if spec.training.batch_size >= processes:
+    if _micro_batch(spec) >= processes:
         return None
+    accumulated = spec.training.gradient_accumulation
+    times = f" in {accumulated} parts of a step" if accumulated > 1 else ""
     text = (
-        f"{spec.training.batch_size} sequences cannot be shared by {processes} processes "
+        f"{spec.training.batch_size} sequences cannot be shared{times} by {processes} processes "
         f"({spec.pods.min} pods with {per_pod} each): every process needs at least one"
     )
-    return _no(TrainingReason.UNSUPPORTED_COUNT, "spec.training.batchSize", text)
+    return rejection(TrainingReason.UNSUPPORTED_COUNT, "spec.training.batchSize", text)
+
+
+def _micro_batch(spec: TrainingJobSpec) -> int:
+    """Sequences of one part of a step, over all processes."""
+    return spec.training.batch_size // spec.training.gradient_accumulation
 
 
 def _reject_source(source: Source, path: str, supported: Sequence[str]) -> Rejection | None:
     if source.member in supported:
         return None
     text = f"this release cannot read from {source.member}; use {' or '.join(supported)}"
-    return _no(TrainingReason.SOURCE_NOT_SUPPORTED, f"{path}.{source.member}", text)
+    return rejection(TrainingReason.SOURCE_NOT_SUPPORTED, f"{path}.{source.member}", text)
 
 
 def _unknown_pool(name: str, known: Sequence[str]) -> str:
@@ -211,7 +235,3 @@ def _unknown_pool(name: str, known: Sequence[str]) -> str:
 
 def _fact(reason: TrainingReason, sentence: str) -> Rejection | None:
     return Rejection(reason=reason.value, message=sentence) if sentence else None
-
-
-def _no(reason: TrainingReason, path: str, text: str) -> Rejection:
-    return Rejection(reason=reason.value, message=f"{path}: {text.rstrip('.')}.")

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from hostler_contract import ErrorReason, JobConfig, Progress, Result
 from hostler_contract.progress import Stage
-from hostler_contract.result import TERMINATION_MESSAGE_LIMIT, ArtifactFacts, DatasetFacts
+from hostler_contract.result import TERMINATION_MESSAGE_LIMIT, ArtifactFacts, Comparison, DatasetFacts, Measured
 
 JOB = {
     "name": "tiny",
@@ -17,12 +17,12 @@ JOB = {
     "attempt": 0,
     "family": "chat",
     "modelName": "tiny",
-    "model": {"layers": 2, "hiddenSize": 64, "heads": 2, "contextLength": 64, "vocabularySize": 512},
+    "model": {"transformer": {"layers": 2, "hiddenSize": 64, "heads": 2, "contextLength": 64, "vocabularySize": 512}},
     "dataset": {"source": {"kind": "path", "location": "/data/text"}},
     "hyperparameters": {"steps": 10, "batchSize": 4, "learningRate": 0.001},
     "checkpoint": {"everySteps": 5},
     "topology": {"pods": 2, "processesPerPod": 1},
-    "flopsPerToken": 1e6,
+    "flopsPerUnit": 1e6,
 }
 
 
@@ -40,8 +40,13 @@ def test_a_field_of_a_newer_release_is_ignored() -> None:
     ("change", "want_path"),
     [
         pytest.param({"schemaVersion": "v2"}, "schemaVersion", id="another major version is refused"),
-        pytest.param({"flopsPerToken": 0}, "flopsPerToken", id="no operations per token is impossible"),
-        pytest.param({"family": "unheard-of"}, "family", id="an unknown family is refused"),
+        pytest.param({"flopsPerUnit": 0}, "flopsPerUnit", id="no operations per unit is impossible"),
+        pytest.param({"objective": {"kind": "guess"}}, "objective.kind", id="an unknown objective is refused"),
+        pytest.param(
+            {"evaluation": {"stopAt": {"metric": "loss", "min": 1, "max": 2}}},
+            "evaluation.stopAt",
+            id="a target in two directions is none",
+        ),
         pytest.param({"topology": {"pods": 0, "processesPerPod": 1}}, "topology.pods", id="no pods is no job"),
     ],
 )
@@ -69,6 +74,48 @@ def test_a_long_failure_fits_into_the_termination_message() -> None:
     text = result.to_termination_message()
     assert len(text.encode()) <= TERMINATION_MESSAGE_LIMIT
     assert Result.from_json(text).reason is ErrorReason.DATASET_INVALID
+
+
+def _measured(count: int) -> Measured:
+    metrics = {f"validation_figure_{number}": 1.23456789012345 for number in range(count)}
+    return Measured(size_bytes=10**9, parameters=10**8, latency_seconds=0.012345678901234, metrics=metrics)
+
+
+def _full(*, notes: int = 0, compared: int = 0, metrics: int = 0, message: str | None = None) -> Result:
+    """A success with as much in it as was asked for."""
+    return Result(
+        succeeded=True,
+        steps=400,
+        metrics={f"figure_{number:02}": 1.23456789012345 for number in range(metrics)},
+        artifact=ArtifactFacts(path="model", size_bytes=10, sha256="a" * 64, parameters=1),
+        dataset=DatasetFacts(sha256="b" * 64, size_bytes=5),
+        comparison=Comparison(before=_measured(compared), after=_measured(compared)) if compared else None,
+        notes=[f"note {number}: {'ü' * 100}" for number in range(notes)],
+        message=message,
+    )
+
+
+@pytest.mark.parametrize(
+    ("result", "want"),
+    [
+        pytest.param(_full(notes=2, compared=4, metrics=10), (2, 4, 10), id="what fits is left alone"),
+        pytest.param(_full(notes=40, compared=4, metrics=10), (13, 4, 10), id="notes go first, the last one first"),
+        pytest.param(_full(notes=3, compared=60, metrics=10), (0, 0, 10), id="then what was measured for comparison"),
+        pytest.param(_full(notes=3, compared=9, metrics=200), (0, 0, 120), id="then figures, the last one first"),
+    ],
+)
+def test_a_result_fits_into_the_termination_message(result: Result, want: tuple[int, int, int]) -> None:
+    text = result.to_termination_message()
+    assert len(text.encode()) <= TERMINATION_MESSAGE_LIMIT
+    kept = Result.from_json(text)
+    compared = len(kept.comparison.after.metrics) if kept.comparison else 0
+    assert (len(kept.notes), compared, len(kept.metrics)) == want
+    assert kept.artifact == result.artifact
+    assert kept.notes == result.notes[: len(kept.notes)]
+    assert list(kept.metrics) == list(result.metrics)[: len(kept.metrics)]
+    if result.comparison:
+        assert kept.comparison is not None
+        assert kept.comparison.before.size_bytes == result.comparison.before.size_bytes
 
 
 @pytest.mark.parametrize(

@@ -290,7 +290,7 @@ async def test_a_replica_that_waits_for_a_node_is_starting(modelled: Bench) -> N
             {"model": {"name": "homeless"}},
             "Admitted",
             "ModelNotReady",
-            "Model homeless is not ready: there is no claim gone in namespace default.",
+            "Model homeless is not ready: There is no claim gone in namespace default: create or restore it.",
         ),
         "a model whose own sample request is no JSON": (
             {"model": {"name": "sampled"}},
@@ -302,7 +302,7 @@ async def test_a_replica_that_waits_for_a_node_is_starting(modelled: Bench) -> N
             {"model": {"name": "painter"}},
             "Accepted",
             "FamilyNotAvailable",
-            "spec.model: model painter: the bundled runtime of this release has no text-to-image family",
+            "spec.model: model painter: this release does not start images of your own yet",
         ),
         "a pool that is not there": (
             {"accelerators": {"pool": "nowhere"}},
@@ -330,7 +330,7 @@ async def test_what_keeps_a_service_from_being_placed_is_said(
     modelled.cluster.put(make_cluster_model("catalog"))
     source = {"source": {"pvc": {"claimName": "gone"}}}
     modelled.cluster.put(make_model("homeless", artifacts=source))
-    modelled.cluster.put(make_model("painter", family="text-to-image"))
+    modelled.cluster.put(make_model("painter", family="custom"))
     sample = {"path": "/v1/completions", "body": "{no json"}
     on_claim = {"source": {"pvc": {"claimName": "tiny"}}}
     modelled.cluster.put(make_model("sampled", artifacts=on_claim, sampleRequest=sample))

@@ -83,7 +83,7 @@ async def test_progress_is_pulled_once_per_interval_and_written_when_it_changed(
     await running(bench)
     address = bench.cluster.object("Pod", "tiny-0-0-xyz")["status"]["podIP"]
     bench.progress.answers[address] = progress(
-        5, loss=5.43219, tokens_per_second=1234.4, eta_seconds=130, checkpoint_step=4
+        5, loss=5.43219, units_per_second=1234.4, eta_seconds=130, checkpoint_step=4
     )
     asked = bench.progress.asked
     await bench.settle()
@@ -96,7 +96,7 @@ async def test_progress_is_pulled_once_per_interval_and_written_when_it_changed(
         "step": 5,
         "totalSteps": 20,
         "loss": "5.432",
-        "tokensPerSecond": "1234",
+        "speed": "1234 tokens/s",
         "eta": "2m10s",
         "checkpointStep": 4,
         "stage": "Training",
@@ -111,11 +111,11 @@ async def test_progress_is_pulled_once_per_interval_and_written_when_it_changed(
 async def test_figures_without_sense_are_not_known_and_stop_nobody(bench: Bench, figure: float) -> None:
     await running(bench)
     address = bench.cluster.object("Pod", "tiny-0-0-xyz")["status"]["podIP"]
-    bench.progress.answers[address] = progress(5, tokens_per_second=figure, eta_seconds=figure)
+    bench.progress.answers[address] = progress(5, units_per_second=figure, eta_seconds=figure)
     bench.cluster.clock.advance(5)
     await bench.settle()
     shown = bench.status("TrainingJob", "tiny")["progress"]
-    assert (shown["step"], "tokensPerSecond" in shown, "eta" in shown) == (5, False, False)
+    assert (shown["step"], "speed" in shown, "eta" in shown) == (5, False, False)
 
 
 async def test_a_trainer_that_does_not_answer_keeps_the_last_known_progress(bench: Bench) -> None:
@@ -148,6 +148,7 @@ async def test_success_registers_a_model_and_hands_over_the_claim(bench: Bench) 
         "trainingJobUid": job["metadata"]["uid"],
         "attempt": 0,
         "datasetSha256": "b" * 64,
+        "objective": "pretrain",
     }
     assert "ownerReferences" not in model["metadata"]
     (owner,) = bench.cluster.object("PersistentVolumeClaim", "tiny")["metadata"]["ownerReferences"]

@@ -47,9 +47,9 @@ Spec = dict[str, Any]
             "pods, and the job needs 1 pod with 1 each: ask for less, or add nodes to the pool.",
         ),
         "a family that nothing bundled trains": (
-            {"family": "gan"},
+            {"family": "custom", "model": {}},
             "FamilyNotAvailable",
-            "spec.family: the bundled runtime of this release has no gan family; families it has: chat.",
+            "spec.family: this release does not start images of your own yet; every other family is bundled.",
         ),
         "a count in which the device does not come": (
             {"accelerators": {"pool": "ipu", "perPod": 3}},
@@ -57,9 +57,9 @@ Spec = dict[str, Any]
             "spec.accelerators.perPod: graphcore-c600 comes in 1, 2, 4, 8, 16, 32, 64 per pod, not in 3.",
         ),
         "a source of a later release": (
-            {"dataset": {"source": {"hf": {"repository": "a/b"}}}},
+            {"dataset": {"source": {"oci": {"reference": "a/b:1"}}}},
             "SourceNotSupported",
-            "spec.dataset.source.hf: this release cannot read from hf; use pvc or configMap or http.",
+            "spec.dataset.source.oci: this release cannot read from oci; use pvc or configMap or http or s3 or hf.",
         ),
         "a claim with data that is not there": (
             {"dataset": {"source": {"pvc": {"claimName": "nowhere"}}}},

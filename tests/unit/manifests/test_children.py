@@ -27,7 +27,7 @@ from hostler.controllers.settings import Settings
 from hostler.controllers.trainingjob import children as training
 from hostler.controllers.trainingjob.observed import Observed as JobObserved
 from hostler.manifests.deployment import ServerPlan, server_deployment
-from hostler.manifests.model import trained_model
+from hostler.manifests.model import Origin, trained_model
 from hostler.manifests.naming import owner_reference
 from hostler.manifests.podtemplate import Image
 from hostler.manifests.yamltext import to_yaml
@@ -139,7 +139,7 @@ def claim_of_model() -> Object:
 
 def model() -> Object:
     seen = job_seen(pool_view())
-    return trained_model(seen.spec, success(), job=seen.job["metadata"], attempt=1, claim="tiny")
+    return trained_model(seen.spec, success(), Origin(job=seen.job["metadata"], attempt=1, claim="tiny"))
 
 
 @table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from hostler.accelerators import Verb, compatibility
@@ -14,8 +15,9 @@ from hostler.families import family
 from hostler.manifests.configmap import serving_config_map
 from hostler.manifests.deployment import MODELS, ServerPlan, server_deployment
 from hostler.manifests.hashing import content_hash
+from hostler.manifests.inputs import adapter_mount, adapter_path
 from hostler.manifests.naming import owner_reference
-from hostler.manifests.podtemplate import Image
+from hostler.manifests.podtemplate import Image, Mount
 from hostler.manifests.service import inference_service
 from hostler.planning.pools import PoolView
 from hostler.planning.rollout import Strategy
@@ -33,17 +35,25 @@ def revision(seen: Observed, model: ModelSpec, view: PoolView) -> str:
     """
     pool = view.pool.spec
     variant = _variant(model, view)
-    return content_hash(
-        {
-            "spec": seen.spec.model_dump(mode="json", exclude={"pods"}),
-            "model": model.model_dump(mode="json", include={"family", "task", "artifacts", "sample_request"}),
-            "pool": pool.model_dump(
-                mode="json",
-                include={"accelerator_type", "resource_name", "node_selector", "tolerations", "allowed_privileges"},
-            ),
-            "variant": variant,
-        }
-    )
+    decided: dict[str, Any] = {
+        # Without defaults, so that a release with a new field makes no new revision.
+        "spec": seen.spec.model_dump(mode="json", exclude={"pods"}, exclude_defaults=True),
+        "model": model.model_dump(
+            mode="json", include={"family", "task", "artifacts", "sample_request"}, exclude_defaults=True
+        ),
+        "pool": pool.model_dump(
+            mode="json",
+            include={"accelerator_type", "resource_name", "node_selector", "tolerations", "allowed_privileges"},
+            exclude_defaults=True,
+        ),
+        "variant": variant,
+    }
+    if seen.adapters:
+        decided["adapters"] = [
+            named.model.artifacts.model_dump(mode="json", exclude_defaults=True) if named.model else None
+            for named in seen.adapters
+        ]
+    return content_hash(decided)
 
 
 def endpoint(seen: Observed, pool: str) -> Object:
@@ -81,6 +91,7 @@ def replicas(
         claim=source.claim_name,
         path=source.path,
         image=image,
+        adapters=tuple(_adapter_mounts(seen)),
         superseded=_superseded(seen, config_map),
     )
     return server_deployment(seen.spec, plan, pool=view.pool, strategy=strategy, owner=_owner(seen))
@@ -101,10 +112,11 @@ def serving_config(seen: Observed, model: ModelSpec, view: PoolView) -> ServingC
         service=seen.name,
         namespace=seen.namespace,
         model=seen.spec.model.name,
-        family="chat",
+        family=model.family.value,
         task=model.task,
         accelerator=view.pool.spec.accelerator_type,
         artifact_path=MODELS,
+        adapters={adapter.name: adapter_path(adapter.name) for adapter in seen.spec.adapters},
         max_batch_size=serving.max_batch_size,
         max_queue=serving.max_queue,
         max_new_tokens=serving.max_new_tokens,
@@ -124,7 +136,15 @@ def sample_request(name: str, model: ModelSpec) -> SampleRequest:
         raise SampleRequestError(f"model {name}: spec.sampleRequest.body is not JSON: {error}") from error
     if not isinstance(body, dict):
         raise SampleRequestError(f"model {name}: spec.sampleRequest.body must be a JSON object")
-    return SampleRequest(path=own.path, body=body)
+    return SampleRequest(path=own.path, body=body, expect=own.expect)
+
+
+def _adapter_mounts(seen: Observed) -> Iterator[Mount]:
+    for index, (adapter, named) in enumerate(zip(seen.spec.adapters, seen.adapters, strict=True)):
+        source = named.model.artifacts.source.pvc if named.model is not None else None
+        if source is None:
+            raise ValueError(f"{named.path}: {named.title} cannot be mounted: a service waits for such a model")
+        yield adapter_mount(adapter.name, source, index=index)
 
 
 def _superseded(seen: Observed, config_map: str) -> tuple[str, ...]:

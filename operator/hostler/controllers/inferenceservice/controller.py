@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from pydantic import ValidationError
 
@@ -11,12 +11,12 @@ from hostler.api.inferenceservice import (
     InferenceServiceStatus,
     ServiceReason,
 )
-from hostler.api.model import ModelSpec
 from hostler.controllers import triggers
 from hostler.controllers.inferenceservice import wording
 from hostler.controllers.inferenceservice.decide import Decision, decide
 from hostler.controllers.inferenceservice.observed import Observed, config_name, superseded_names
 from hostler.controllers.ledger import Ledger, Workload
+from hostler.controllers.named import named_model
 from hostler.controllers.plan import Plan, RefusedError, write_children, write_status
 from hostler.controllers.poolstate import choose
 from hostler.controllers.ports import Clock, Key, Object, Outcome, Reader, Writer
@@ -24,6 +24,7 @@ from hostler.controllers.said import change, conditions
 from hostler.controllers.settings import Settings
 from hostler.controllers.validity import invalid_spec_sentence
 from hostler.manifests import naming
+from hostler.planning.models import NamedModel
 
 
 class InferenceServiceController:
@@ -63,15 +64,16 @@ class InferenceServiceController:
         spec = InferenceServiceSpec.model_validate(service["spec"])
         name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
         asks = Workload(naming.INFERENCE_SERVICE, namespace, name)
-        model = self._model(spec, namespace)
+        served = named_model(self._reader, spec.model, path="spec.model", namespace=namespace)
         deployment = self._own(self._reader.get("Deployment", namespace=namespace, name=name), service)
         settled = _all_ready(deployment)
         return Observed(
             service=service,
             spec=spec,
             status=InferenceServiceStatus.model_validate(service.get("status") or {}),
-            model=model,
-            claim_exists=self._claim_exists(model, namespace),
+            model=served.model,
+            claim_exists=served.claim_exists,
+            adapters=tuple(self._adapters(spec, namespace)),
             deployment=deployment,
             endpoint=self._own(self._reader.get("Service", namespace=namespace, name=name), service),
             pods=tuple(self._reader.list("Pod", namespace=namespace, labels={naming.INFERENCE_SERVICE: name})),
@@ -80,18 +82,10 @@ class InferenceServiceController:
             pool=lambda: choose(self._reader, self._ledger, spec.accelerators.pool, asks=asks),
         )
 
-    def _model(self, spec: InferenceServiceSpec, namespace: str) -> ModelSpec | None:
-        reference = spec.model
-        where = namespace if reference.kind == "Model" else ""
-        found = self._reader.get(reference.kind, namespace=where, name=reference.name)
-        return ModelSpec.model_validate(found["spec"]) if found else None
-
-    def _claim_exists(self, model: ModelSpec | None, namespace: str) -> bool:
-        source = model.artifacts.source.pvc if model else None
-        return (
-            source is not None
-            and self._reader.get("PersistentVolumeClaim", namespace=namespace, name=source.claim_name) is not None
-        )
+    def _adapters(self, spec: InferenceServiceSpec, namespace: str) -> Iterator[NamedModel]:
+        for index, adapter in enumerate(spec.adapters):
+            path = f"spec.adapters[{index}].model"
+            yield named_model(self._reader, adapter.model, path=path, namespace=namespace)
 
     def _own(self, child: Object | None, service: Object) -> Object | None:
         """A child of exactly this service; one of an earlier service of the same name is being removed."""

@@ -21,11 +21,13 @@ from hostler.controllers.said import Said, no, yes
 from hostler.controllers.settings import Settings
 from hostler.manifests.service import inference_url
 from hostler.planning import pods as read
-from hostler.planning.acceptance import PoolChoice, Rejection, ask_of_service, reject_service
+from hostler.planning.acceptance import PoolChoice, ask_of_service, reject_service
 from hostler.planning.demand import Demand
 from hostler.planning.failures import Cause, replica_failure
+from hostler.planning.models import NamedModel
 from hostler.planning.placement import Waiting, place
 from hostler.planning.pools import PoolView
+from hostler.planning.rejection import Rejection
 from hostler.planning.rollout import Strategy, strategy
 
 
@@ -106,7 +108,7 @@ def _rejection(seen: Observed, model: ModelSpec, choice: PoolChoice, *, settings
         view = choice.view
         return view is not None and children.own_image(seen, children.revision(seen, model, view)) is not None
 
-    return reject_service(seen.spec, model=model, choice=choice, has_image=has_image)
+    return reject_service(seen.spec, model=model, adapters=seen.adapters, choice=choice, has_image=has_image)
 
 
 def _has_its_place(seen: Observed, model: ModelSpec, view: PoolView) -> bool:
@@ -122,12 +124,19 @@ def _has_its_place(seen: Observed, model: ModelSpec, view: PoolView) -> bool:
 
 
 def _model_waits(seen: Observed, model: ModelSpec) -> str:
-    name = seen.spec.model.name
-    if not seen.claim_exists:
-        claim = model.artifacts.source.pvc.claim_name if model.artifacts.source.pvc else "of its artifacts"
-        return f"Model {name} is not ready: there is no claim {claim} in namespace {seen.namespace}."
+    """Why the model or one of its adapters cannot be served now."""
+    served = NamedModel(
+        path="spec.model",
+        reference=seen.spec.model,
+        model=model,
+        claim_exists=seen.claim_exists,
+        namespace=seen.namespace,
+    )
+    for named in (served, *seen.adapters):
+        if found := named.obstacle:
+            return f"{named.title} is not ready: {found[1]}"
     try:
-        children.sample_request(name, model)
+        children.sample_request(seen.spec.model.name, model)
     except children.SampleRequestError as error:
         return f"{error}. Correct it, or remove it and the family's own is used."
     return ""

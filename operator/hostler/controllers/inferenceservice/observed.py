@@ -10,6 +10,7 @@ from hostler.api.model import ModelSpec
 from hostler.controllers.ports import Object
 from hostler.manifests.deployment import REVISION, SUPERSEDED
 from hostler.planning.acceptance import PoolChoice
+from hostler.planning.models import NamedModel
 from hostler.planning.rollout import Rollout, read
 
 
@@ -24,6 +25,8 @@ class Observed:
     """None where the reference leads nowhere."""
     claim_exists: bool = False
     """Whether the claim with the model's artifacts is there."""
+    adapters: tuple[NamedModel, ...] = ()
+    """Models of the adapters, in the order of the spec."""
     deployment: Object | None = None
     """The replicas as they are; None before the first time."""
     endpoint: Object | None = None

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 from hostler.accelerators import Verb, compatibility
-from hostler.api.trainingjob import Precision, TrainingJobSpec
 from hostler.controllers.ports import Object
 from hostler.controllers.settings import Settings
+from hostler.controllers.trainingjob.config import job_config
 from hostler.controllers.trainingjob.observed import Observed
-from hostler.families import Shape, family
 from hostler.manifests.claim import workspace_claim
 from hostler.manifests.configmap import job_config_map
-from hostler.manifests.job import WORKSPACE, attempt_job, data_location
-from hostler.manifests.model import model_name
+from hostler.manifests.inputs import base_mount, part_mount
+from hostler.manifests.job import attempt_job
 from hostler.manifests.naming import owner_reference
+from hostler.manifests.podtemplate import Mount
 from hostler.manifests.service import attempt_service
 from hostler.planning import quantities
-from hostler.planning.pools import Pool, PoolView
-from hostler_contract import (
-    CheckpointPolicy,
-    DatasetConfig,
-    DatasetSource,
-    Hyperparameters,
-    JobConfig,
-    Topology,
-    TransformerConfig,
-)
-
-_FLOPS = 1e12
+from hostler.planning.pools import PoolView
 
 
 def attempt_children(
@@ -48,6 +37,7 @@ def attempt_children(
         pool=pool,
         claim=claim_name(seen),
         owner=owner,
+        inputs=_input_mounts(seen),
     )
     children = (*surroundings(seen, number=number, pods=pods, view=view), job)
     return children if has_claim(seen) else (own_claim(seen, owner), *children)
@@ -84,64 +74,16 @@ def own_claim(seen: Observed, owner: Object) -> Object:
     return workspace_claim(seen.name, storage, namespace=seen.namespace, owner=owner)
 
 
-def job_config(seen: Observed, *, number: int, pods: int, view: PoolView) -> JobConfig:
-    """What the trainer is asked to do. The formulas are the family's; the container gets their results."""
-    spec, pool = seen.spec, view.pool
-    sizes = spec.model.transformer
-    if sizes is None:
-        raise ValueError("spec.model.transformer: the chat family needs the sizes of the network")
-    kind, location, sha256 = data_location(spec.dataset.source)
-    shape = Shape(**sizes.model_dump())
-    return JobConfig(
-        name=seen.name,
-        namespace=seen.namespace,
-        attempt=number,
-        family="chat",
-        model_name=model_name(spec, seen.name),
-        model=TransformerConfig(**sizes.model_dump()),
-        dataset=DatasetConfig(
-            source=DatasetSource.model_validate({"kind": kind, "location": location, "sha256": sha256}),
-            validation_percent=spec.dataset.validation_percent,
-        ),
-        hyperparameters=_hyperparameters(spec),
-        checkpoint=CheckpointPolicy(every_steps=spec.checkpoint.every_steps, keep=spec.checkpoint.keep),
-        topology=Topology(pods=pods, processes_per_pod=spec.accelerators.per_pod if pool.resource else 1),
-        flops_per_token=family(spec.family.value).training_flops_per_token(shape),
-        accelerator=pool.spec.accelerator_type,
-        # Simulated devices compute nothing: a share of the real one's peak would be a made-up figure.
-        peak_flops_per_process=None if view.simulated else peak_flops(pool, spec.training.precision),
-        # On a claim of the user's, every job keeps to a directory of its own.
-        workspace=WORKSPACE if spec.storage.claim_name is None else f"{WORKSPACE}/{seen.name}",
-    )
-
-
-def peak_flops(pool: Pool, precision: Precision) -> float | None:
-    """Peak of one accelerator in the precision that the trainer will use; None where nobody published it."""
-    if pool.kind is None:
-        return None
-    peak = pool.kind.peak_dense
-    by_precision = {
-        Precision.BF16: peak.bf16_tflops,
-        Precision.FP32: peak.fp32_tflops,
-        Precision.AUTO: peak.bf16_tflops or peak.fp32_tflops,
-    }
-    found = by_precision[precision]
-    return None if found is None else found * _FLOPS
+def _input_mounts(seen: Observed) -> list[Mount]:
+    """Base and parts, from the claims of their Models."""
+    mounts = []
+    for named in seen.inputs:
+        source = named.model.artifacts.source.pvc if named.model is not None else None
+        if source is None:
+            raise ValueError(f"{named.path}: {named.title} cannot be mounted: acceptance refuses such a job")
+        mounts.append(base_mount(source) if named.part is None else part_mount(named.part, source))
+    return mounts
 
 
 def _owner(seen: Observed) -> Object:
     return owner_reference("TrainingJob", seen.job["metadata"])
-
-
-def _hyperparameters(spec: TrainingJobSpec) -> Hyperparameters:
-    training = spec.training
-    return Hyperparameters(
-        steps=training.steps,
-        batch_size=training.batch_size,
-        learning_rate=float(training.learning_rate),
-        warmup_steps=training.warmup_steps,
-        weight_decay=float(training.weight_decay),
-        gradient_clip=float(training.gradient_clip),
-        seed=training.seed,
-        precision=training.precision.value,
-    )

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from hostler.api.model import Ancestor
 from hostler.api.trainingjob import TrainingReason
 from hostler.controllers.plan import Plan
 from hostler.controllers.ports import Object
-from hostler.controllers.trainingjob import children, progress, wording
+from hostler.controllers.trainingjob import children, outcome, progress, wording
 from hostler.controllers.trainingjob.observed import Attempt, Observed
 from hostler.controllers.trainingjob.report import Report, plan_of
-from hostler.manifests.model import model_name, trained_model
+from hostler.manifests.model import Origin, model_name, trained_model
 from hostler.manifests.naming import owner_reference
 from hostler.planning import pods as read
+from hostler.planning.models import NamedModel
 from hostler_contract import Result
 
 _SOON_SECONDS = 2.0
@@ -36,12 +38,16 @@ def register(seen: Observed, attempt: Attempt, result: Result, *, restarts: int,
     """
     name = model_name(seen.spec, seen.name)
     steps = progress.finished(seen.status.progress, result, total_steps=seen.spec.training.steps)
-    base = Report(restarts=restarts, attempt=attempt.number, progress=steps)
+    base = Report(
+        restarts=restarts,
+        attempt=attempt.number,
+        progress=steps,
+        comparison=outcome.comparison(result),
+        target=outcome.target(result, seen),
+    )
     standing = wording.placed(f"Attempt {attempt.number} is complete.")
     if seen.model is None:
-        model = trained_model(
-            seen.spec, result, job=seen.job["metadata"], attempt=attempt.number, claim=children.claim_name(seen)
-        )
+        model = trained_model(seen.spec, result, _origin(seen, attempt))
         said = wording.registering(standing, f"Training is complete; Model {name} is being registered.")
         return plan_of(seen, replace(base, said=said), now=now, apply=(model,), requeue=_SOON_SECONDS)
     if not made_by(seen.model, seen.uid):
@@ -53,6 +59,22 @@ def register(seen: Observed, attempt: Attempt, result: Result, *, restarts: int,
         handover = (children.own_claim(seen, owner_reference("Model", seen.model["metadata"])),)
     report = replace(base, said=wording.succeeded(name), model=name, completion_time=now)
     return plan_of(seen, report, now=now, apply=handover, delete=seen.obsolete)
+
+
+def _origin(seen: Observed, attempt: Attempt) -> Origin:
+    base = next((named for named in seen.inputs if named.part is None), None)
+    return Origin(
+        job=seen.job["metadata"],
+        attempt=attempt.number,
+        claim=children.claim_name(seen),
+        base=None if base is None else _ancestor(base),
+        parts={named.part: _ancestor(named) for named in seen.inputs if named.part is not None},
+    )
+
+
+def _ancestor(named: NamedModel) -> Ancestor:
+    sha256 = named.model.artifacts.sha256 if named.model is not None else None
+    return Ancestor(kind=named.reference.kind, name=named.reference.name, sha256=sha256)
 
 
 def made_by(model: Object, uid: str) -> bool:

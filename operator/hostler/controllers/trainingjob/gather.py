@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
 from hostler.api.common import Source
 from hostler.api.trainingjob import TrainingJobSpec, TrainingJobStatus
 from hostler.controllers.ledger import Ledger, Workload
+from hostler.controllers.named import named_model
 from hostler.controllers.poolstate import choose
 from hostler.controllers.ports import Clock, Object, Reader
 from hostler.controllers.trainingjob.finish import made_by
@@ -17,6 +19,7 @@ from hostler.manifests.model import model_name
 from hostler.planning import pods as read
 from hostler.planning.acceptance import PoolChoice, TrainingFacts
 from hostler.planning.demand import Demand
+from hostler.planning.models import NamedModel
 
 _REPAIR_AFTER_SECONDS = 15
 """A child that was written a moment ago may not be seen yet; that is no reason to write it again."""
@@ -52,6 +55,7 @@ class Gatherer:
         unended = tuple(pod for pod in pods if not read.is_terminal(pod))
         newest = attempts[-1] if attempts else None
         live = newest is not None and newest.state is AttemptState.LIVE
+        inputs = tuple(self._inputs(spec, namespace))
         begins = not spec.suspend and (newest is None or newest.state is AttemptState.FAILED)
         return replace(
             seen,
@@ -60,7 +64,8 @@ class Gatherer:
             unended_on_lost_nodes=self._lost_nodes(unended),
             claim=self._reader.get("PersistentVolumeClaim", namespace=namespace, name=name),
             model=self._reader.get("Model", namespace=namespace, name=model_name(spec, name)),
-            facts=await self._facts(seen.job, spec) if begins else TrainingFacts(),
+            inputs=inputs,
+            facts=await self._facts(seen.job, spec, inputs) if begins else TrainingFacts(),
             missing=await self._missing(newest) if newest is not None and live else (),
             obsolete=await self._obsolete(namespace, name, attempts, seen.status),
         )
@@ -96,12 +101,22 @@ class Gatherer:
         names = {where for pod in unended if read.is_terminating(pod) and (where := read.node_name(pod))}
         return tuple(sorted(name for name in names if not _node_ready(self._reader.get("Node", name=name))))
 
-    async def _facts(self, job: Object, spec: TrainingJobSpec) -> TrainingFacts:
+    def _inputs(self, spec: TrainingJobSpec, namespace: str) -> Iterator[NamedModel]:
+        if spec.base is not None:
+            yield named_model(self._reader, spec.base, path="spec.base", namespace=namespace)
+        for part, field in type(spec.parts).model_fields.items() if spec.parts is not None else ():
+            reference = getattr(spec.parts, part)
+            if reference is not None:
+                path = f"spec.parts.{field.alias}"
+                yield named_model(self._reader, reference, path=path, namespace=namespace, part=part)
+
+    async def _facts(self, job: Object, spec: TrainingJobSpec, inputs: tuple[NamedModel, ...]) -> TrainingFacts:
         namespace = job["metadata"]["namespace"]
         return TrainingFacts(
             dataset_missing=await self._dataset_missing(spec.dataset.source, namespace),
             storage_missing=self._storage_missing(spec, namespace),
             name_taken=self._name_taken(job, spec),
+            inputs=inputs,
         )
 
     async def _dataset_missing(self, source: Source, namespace: str) -> str:

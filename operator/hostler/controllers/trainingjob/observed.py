@@ -11,6 +11,7 @@ from hostler.api.trainingjob import TrainingCondition, TrainingJobSpec, Training
 from hostler.controllers.ports import Object
 from hostler.planning.acceptance import PoolChoice, TrainingFacts
 from hostler.planning.demand import Demand
+from hostler.planning.models import NamedModel
 from hostler_contract import Progress
 
 
@@ -67,6 +68,8 @@ class Observed:
     """The claim named after the job."""
     model: Object | None = None
     """The Model of the name that the job puts out."""
+    inputs: tuple[NamedModel, ...] = ()
+    """Base and parts, by the order of the spec."""
     facts: TrainingFacts = field(default_factory=TrainingFacts)
     pool: Callable[[], PoolChoice]
     """Looks at the pool, only when a decision needs it. Reads caches, nothing else."""

@@ -2,67 +2,78 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 from hostler.api.trainingjob import TrainingProgress
+from hostler.controllers.trainingjob.figures import duration, figures, sensible
+from hostler.controllers.trainingjob.figures import shown as figure
+from hostler.planning import quantities
 from hostler_contract import Progress, Result
 from hostler_contract.progress import Stage
 
-_ABSURD = 1e15
-"""More tokens a second than all machines compute, and more seconds than anybody waits."""
+_LIVE = ("speed", "eta", "stage", "data_wait", "memory", "learning_rate", "gradient_norm", "model_flops_utilization")
+"""What nobody can say of a job while no process of it runs."""
+_MOST_NOTES, _NOTE_LIMIT = 16, 1024
 
 
 def shown(progress: Progress) -> TrainingProgress:
-    """A snapshot of rank 0. The pod may run anybody's code, so a figure without sense is one that is not known."""
-    speed, eta = _sensible(progress.tokens_per_second), _sensible(progress.eta_seconds)
+    """A snapshot of rank 0."""
+    eta = sensible(progress.eta_seconds)
     return TrainingProgress(
         percent=progress.percent,
         step=progress.step,
         total_steps=progress.total_steps,
-        loss=None if progress.loss is None else f"{progress.loss:.4g}",
-        tokens_per_second=None if speed is None else f"{speed:.0f}",
+        loss=figure(progress.loss),
+        losses=figures(progress.losses),
+        learning_rate=figure(progress.learning_rate),
+        gradient_norm=figure(progress.gradient_norm),
+        speed=_speed(progress),
+        model_flops_utilization=figure(progress.model_flops_utilization),
+        packing_factor=figure(progress.packing_factor),
+        data_wait=figure(progress.data_wait_ratio),
+        memory=None if progress.memory_bytes is None else quantities.show_bytes(progress.memory_bytes)[:24],
+        metrics=figures(progress.metrics),
+        training_stage=None if progress.training_stage is None else progress.training_stage[:63],
         eta=None if eta is None or not progress.step else duration(eta),
         checkpoint_step=progress.checkpoint_step,
         resumed_from_step=progress.resumed_from_step,
         stage=progress.stage.value,
+        notes=_notes(progress.notes),
     )
 
 
-def _sensible(figure: float | None) -> float | None:
-    return figure if figure is not None and math.isfinite(figure) and figure < _ABSURD else None
+def _speed(progress: Progress) -> str | None:
+    """Whole units where there are many of them, three figures of few."""
+    found = sensible(progress.units_per_second)
+    if found is None:
+        return None
+    count = f"{found:.0f}" if found >= 100 else f"{found:.3g}"
+    return f"{count} {progress.unit[:24]}/s"
+
+
+def _notes(notes: list[str]) -> tuple[str, ...] | None:
+    return tuple(note[:_NOTE_LIMIT] for note in notes[:_MOST_NOTES]) or None
 
 
 def interrupted(before: TrainingProgress | None) -> TrainingProgress | None:
     """What still holds when no process runs: how far it came, not how fast it is."""
-    if before is None:
-        return None
-    return before.model_copy(update={"tokens_per_second": None, "eta": None, "stage": None})
+    return None if before is None else before.model_copy(update=dict.fromkeys(_LIVE))
 
 
 def finished(before: TrainingProgress | None, result: Result, *, total_steps: int) -> TrainingProgress:
     """The end, which may come before anybody has read the last snapshot."""
     known = before or TrainingProgress(total_steps=total_steps)
-    loss = result.metrics.get("training_loss")
-    return known.model_copy(
-        update={
-            "percent": 100,
-            "step": result.steps or known.step,
-            "total_steps": total_steps,
-            "loss": known.loss if loss is None else f"{loss:.4g}",
-            "tokens_per_second": None,
-            "eta": None,
-            "stage": Stage.FINISHED.value,
-        }
-    )
-
-
-def duration(seconds: float) -> str:
-    """Two figures at most: ``45s``, ``2m10s``, ``3h05m``, ``2d3h``."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    if whole < 86400:
-        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
-    return f"{whole // 86400}d{whole % 86400 // 3600}h"
+    loss = figure(result.metrics.get("training_loss"))
+    packed = figure(result.dataset.packing_factor) if result.dataset is not None else None
+    update: dict[str, Any] = {
+        **dict.fromkeys(_LIVE),
+        "percent": 100,
+        "step": result.steps or known.step,
+        "total_steps": total_steps,
+        "loss": loss or known.loss,
+        "packing_factor": packed or known.packing_factor,
+        "metrics": figures(result.metrics) or known.metrics,
+        "stage": Stage.FINISHED.value,
+        "notes": _notes(result.notes) or known.notes,
+    }
+    return known.model_copy(update=update)

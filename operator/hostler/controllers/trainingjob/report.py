@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hostler.api.common import Failure
-from hostler.api.trainingjob import Placement, TrainingProgress
+from hostler.api.trainingjob import Comparison, Placement, Target, TrainingProgress
 from hostler.controllers.plan import Plan
 from hostler.controllers.ports import Object
 from hostler.controllers.said import change, conditions
@@ -32,11 +32,13 @@ class Report:
     start_time: str | None = None
     completion_time: str | None = None
     model: str | None = None
+    comparison: Comparison | None = None
+    target: Target | None = None
     placement: Placement | _Keep | None = KEEP
     progress: TrainingProgress | _Keep | None = KEEP
 
 
-_STICKY = ("restarts", "attempt", "last_failure", "start_time", "completion_time", "model")
+_STICKY = ("restarts", "attempt", "last_failure", "start_time", "completion_time", "model", "comparison", "target")
 """Once known, never unknown again."""
 
 

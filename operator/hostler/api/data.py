@@ -1,0 +1,51 @@
+"""Data: where it is, how it is written, how it is split."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from hostler.api.common import Source
+from hostler.api.schema import ApiModel, cel, rules
+
+
+class DataFormat(StrEnum):
+    """How rows are written down."""
+
+    TEXT = "text"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+    IMAGES = "images"
+    WEBDATASET = "webdataset"
+    AUDIO = "audio"
+
+
+_ROLE = "^[a-z][a-z0-9_]{0,62}$"
+
+
+class DatasetSpec(ApiModel):
+    """The data, inline."""
+
+    source: Source
+    """Where it comes from."""
+    format: DataFormat = DataFormat.TEXT
+    """text is UTF-8 files, each a document; jsonl and parquet are rows with columns; images is a folder of images with
+    a folder for each label, or with a metadata.jsonl; webdataset is tar shards; audio is files beside a
+    manifest.jsonl."""
+    columns: Annotated[
+        dict[str, Annotated[str, Field(min_length=1, max_length=253)]],
+        Field(
+            max_length=16,
+            json_schema_extra=rules(
+                cel(f"self.all(role, role.matches('{_ROLE}'))", "every key must be a role such as text or label")
+            ),
+        ),
+    ] = Field(default={})
+    """Role (text, messages, label, image, caption, audio, prompt, chosen, ...) to the column that plays it; a role that
+    is not named is played by the column of its own name."""
+    license: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    """SPDX expression of the data's licence, for the model card."""
+    validation_percent: Annotated[int, Field(ge=1, le=50)] = 10
+    """Share that is held out for evaluation, in percent."""

@@ -1,0 +1,82 @@
+"""The model that is to come out: its name, its licence, the sizes of its network.
+
+The blocks are the contract's own classes; only the rules stand here, because CEL is the API server's business.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from hostler.api.schema import ApiModel, Name, cel, rules
+from hostler_contract.architectures import (
+    AutoencoderConfig,
+    DiffusionConfig,
+    EncoderConfig,
+    GanConfig,
+    SpeechConfig,
+    TransformerConfig,
+    VideoConfig,
+)
+
+BLOCKS = ("transformer", "encoder", "autoencoder", "diffusion", "video", "speech", "gan")
+_AT_MOST_ONE = "[" + ", ".join(f"has(self.{name})" for name in BLOCKS) + "].filter(found, found).size() <= 1"
+
+
+def _heads_divide(block: str = "") -> dict[str, str]:
+    return cel(
+        f"self{block}.hiddenSize % self{block}.heads == 0",
+        "hiddenSize must be a multiple of heads",
+        field_path=f"{block}.hiddenSize",
+    )
+
+
+def _halves(block: str = "") -> dict[str, str]:
+    """Every resolution after the first has half the height and width of the one before."""
+    return cel(
+        f"self{block}.imageSize % [1, 2, 4, 8, 16, 32, 64, 128][self{block}.blockWidths.size() - 1] == 0",
+        "imageSize must be halved as often as blockWidths has entries after the first, without a rest",
+        field_path=f"{block}.imageSize",
+    )
+
+
+_POWERS = ", ".join(str(2**n) for n in range(3, 13))
+_POWER_OF_TWO = cel(
+    f"self.imageSize in [{_POWERS}]", "imageSize must be a power of two from 8 up", field_path=".imageSize"
+)
+_IF_AUTOENCODER = {
+    **_halves(".autoencoder"),
+    "rule": f"!has(self.autoencoder) || {_halves('.autoencoder')['rule']}",
+}
+
+
+def _ruled(*entries: dict[str, str]) -> Any:
+    return Field(json_schema_extra=rules(*entries))
+
+
+class TrainedModel(ApiModel):
+    """The model that is to come out, with at most one block of sizes; spec.base may make it needless."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(cel(_AT_MOST_ONE, f"at most one of {', '.join(BLOCKS)} may be set"))
+    )
+
+    name: Name | None = None
+    """Name of the Model; absent means the job's own name."""
+    license: Annotated[str, Field(min_length=1, max_length=64)] = "unknown"
+    """SPDX expression of the licence that the weights get; it follows from the data's."""
+    transformer: Annotated[TransformerConfig | None, _ruled(_heads_divide())] = None
+    """Sizes of a decoder (chat, code)."""
+    encoder: Annotated[EncoderConfig | None, _ruled(_heads_divide())] = None
+    """Sizes of an encoder (bert)."""
+    autoencoder: Annotated[AutoencoderConfig | None, _ruled(_halves())] = None
+    """Sizes of an autoencoder of images (vae)."""
+    diffusion: Annotated[DiffusionConfig | None, _ruled(_heads_divide(".textEncoder"), _IF_AUTOENCODER)] = None
+    """Sizes of latent diffusion (text-to-image)."""
+    video: Annotated[VideoConfig | None, _ruled(_heads_divide(".textEncoder"), _halves())] = None
+    """Sizes of diffusion of clips (text-to-video)."""
+    speech: Annotated[SpeechConfig | None, _ruled(_heads_divide())] = None
+    """Sizes of an acoustic model (speech-to-text)."""
+    gan: Annotated[GanConfig | None, _ruled(_POWER_OF_TWO)] = None
+    """Sizes of a generator and a discriminator (gan)."""

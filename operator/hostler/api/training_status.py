@@ -1,0 +1,138 @@
+"""Status of a TrainingJob."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from hostler.api.common import Conditions, Failure, Figures
+from hostler.api.schema import StatusModel, Text, Timestamp
+
+Short = Annotated[str, Field(max_length=24)]
+
+
+class TrainingProgress(StatusModel):
+    """How far the running attempt is, as rank 0 reports it."""
+
+    percent: Annotated[int, Field(ge=0, le=100)] = 0
+    """Optimizer steps done, in whole percent."""
+    step: Annotated[int, Field(ge=0)] = 0
+    """Optimizer steps done."""
+    total_steps: Annotated[int, Field(ge=0)] = 1
+    """Optimizer steps in all."""
+    loss: Short | None = None
+    """Training loss of the last step: the family's own, such as nats per token."""
+    losses: Figures | None = None
+    """Its parts, where it has several."""
+    learning_rate: Short | None = None
+    """Learning rate of the last step."""
+    gradient_norm: Short | None = None
+    """Norm of the last step's gradient."""
+    speed: Annotated[str, Field(max_length=48)] | None = None
+    """Speed over all pods with its unit, such as 9423 tokens/s. Padding does not count."""
+    model_flops_utilization: Short | None = None
+    """Share of the accelerators' peak that the model's own arithmetic takes, from 0 to 1."""
+    packing_factor: Short | None = None
+    """Sequences in each row, where sequences are packed."""
+    data_wait: Short | None = None
+    """Share of each step that is spent waiting for data, from 0 to 1."""
+    memory: Short | None = None
+    """Most memory in use by the first process, such as 5.2Gi."""
+    metrics: Figures | None = None
+    """Figures of the newest evaluation on held-out data."""
+    training_stage: Annotated[str, Field(max_length=63)] | None = None
+    """Which part of the model learns, in families that train several one after the other."""
+    eta: Short | None = None
+    """Expected time to the last step, such as 2m10s."""
+    checkpoint_step: Annotated[int, Field(ge=0)] | None = None
+    """Step of the newest complete checkpoint."""
+    resumed_from_step: Annotated[int, Field(ge=0)] | None = None
+    """Step from which the running attempt went on; absent when it started from nothing."""
+    stage: Annotated[str, Field(max_length=32)] | None = None
+    """What rank 0 is doing."""
+    notes: Annotated[tuple[Text, ...], Field(max_length=16)] | None = None
+    """What differs from what was asked, such as a precision that fell back."""
+
+
+class Measured(StatusModel):
+    """One model as it stands."""
+
+    size_bytes: Annotated[int, Field(ge=1)]
+    """Weights as stored, in bytes."""
+    parameters: Annotated[int, Field(ge=1)]
+    """Weights that are not zero."""
+    latency: Short
+    """Median of one forward pass on the job's own device, such as 3.1ms."""
+    metrics: Figures | None = None
+    """Quality on held-out data."""
+
+
+class Comparison(StatusModel):
+    """What the objective changed."""
+
+    before: Measured
+    """The base model."""
+    after: Measured
+    """The model that came out."""
+
+
+class Target(StatusModel):
+    """When evaluation.stopAt was met, and what it took until then."""
+
+    metric: Annotated[str, Field(max_length=63)]
+    """Name of the figure."""
+    value: Short
+    """The figure."""
+    step: Annotated[int, Field(ge=0)]
+    """Optimizer steps until then."""
+    seconds: Short
+    """Training time over all attempts, in seconds."""
+    energy: Short | None = None
+    """Upper bound of the accelerators' energy (their rated power for that time), such as 1.2kWh; absent where the
+    accelerator type has no rated power, or the devices are simulated."""
+    cost: Annotated[str, Field(max_length=48)] | None = None
+    """Price of the accelerators for that time, such as 3.35 EUR; absent where the pool has no price, or the devices
+    are simulated."""
+
+
+class Placement(StatusModel):
+    """What the running attempt holds."""
+
+    pool: Annotated[str, Field(max_length=63)]
+    """AcceleratorPool."""
+    accelerator_type: Annotated[str, Field(max_length=63)]
+    """Type of the accelerators."""
+    pods: Annotated[int, Field(ge=1)]
+    """Pods of the attempt."""
+    per_pod: Annotated[int, Field(ge=1)]
+    """Accelerators of each pod."""
+
+
+class TrainingJobStatus(StatusModel):
+    """Where the job stands."""
+
+    observed_generation: Annotated[int, Field(ge=0)] = 0
+    """Generation of the spec that this status speaks of."""
+    conditions: Conditions = ()
+    """Accepted, Admitted, Ready, Succeeded, Stalled, Suspended."""
+    attempt: Annotated[int, Field(ge=0)] | None = None
+    """Number of the newest attempt, from 0."""
+    restarts: Annotated[int, Field(ge=0)] = 0
+    """Attempts that failed and were replaced."""
+    placement: Placement | None = None
+    """What the newest attempt holds."""
+    progress: TrainingProgress | None = None
+    """How far it is."""
+    comparison: Comparison | None = None
+    """What the objective changed, of a job that starts from a base model."""
+    target: Target | None = None
+    """Set when training ended early because evaluation.stopAt was met."""
+    last_failure: Failure | None = None
+    """Why the last failed attempt failed."""
+    model: Annotated[str, Field(max_length=63)] | None = None
+    """Name of the Model, once it is registered."""
+    start_time: Timestamp | None = None
+    """When the first attempt was created."""
+    completion_time: Timestamp | None = None
+    """When the job succeeded or failed for good."""

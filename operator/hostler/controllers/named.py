@@ -1,0 +1,28 @@
+"""From a reference in a spec to the model that it names, read from the caches."""
+
+from __future__ import annotations
+
+from hostler.api.common import ModelReference
+from hostler.api.model import ModelSpec
+from hostler.controllers.ports import Reader
+from hostler.planning.models import NamedModel
+
+
+def named_model(
+    reader: Reader, reference: ModelReference, *, path: str, namespace: str, part: str | None = None
+) -> NamedModel:
+    """The model and whether its claim is there. Raises ``pydantic.ValidationError`` for a stored spec of another
+    release."""
+    where = namespace if reference.kind == "Model" else ""
+    found = reader.get(reference.kind, namespace=where, name=reference.name)
+    model = ModelSpec.model_validate(found["spec"]) if found else None
+    source = model.artifacts.source.pvc if model else None
+    claim = source and reader.get("PersistentVolumeClaim", namespace=namespace, name=source.claim_name)
+    return NamedModel(
+        path=path,
+        reference=reference,
+        model=model,
+        part=part,
+        claim_exists=claim is not None,
+        namespace=namespace,
+    )

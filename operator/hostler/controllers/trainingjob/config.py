@@ -1,0 +1,156 @@
+"""The file of an attempt, ``job.json``: the spec in the words of the contract, and figures from the registry."""
+
+from __future__ import annotations
+
+from hostler.api.data import DatasetSpec
+from hostler.api.trainingjob import Evaluation, Packing, Precision, TrainingJobSpec
+from hostler.controllers.trainingjob.observed import Observed
+from hostler.families import family
+from hostler.manifests.inputs import BASE, part_path
+from hostler.manifests.job import WORKSPACE, dataset_source
+from hostler.manifests.model import model_name, network
+from hostler.planning.pools import Pool, PoolView
+from hostler_contract import (
+    CheckpointPolicy,
+    DatasetConfig,
+    EvaluationConfig,
+    Hyperparameters,
+    Inputs,
+    JobConfig,
+    Objective,
+    ObjectiveConfig,
+    PackingConfig,
+    StopAt,
+    Supervision,
+    Topology,
+)
+from hostler_contract.objective import (
+    DistillConfig,
+    LoraConfig,
+    PreferenceConfig,
+    PruneConfig,
+    QuantizeConfig,
+    SemiSupervisedConfig,
+)
+
+_FLOPS = 1e12
+_WHOLE_TRAINING = (Objective.PRETRAIN, Objective.FINETUNE)
+
+
+def job_config(seen: Observed, *, number: int, pods: int, view: PoolView) -> JobConfig:
+    """What the trainer is asked to do. The formulas are the family's; the container gets their results."""
+    spec, pool = seen.spec, view.pool
+    return JobConfig(
+        name=seen.name,
+        namespace=seen.namespace,
+        attempt=number,
+        family=spec.family.value,
+        objective=_objective(spec),
+        model_name=model_name(spec, seen.name),
+        license=spec.model.license,
+        model=network(spec),
+        inputs=_inputs(spec),
+        dataset=_dataset(spec.dataset),
+        packing=_packing(spec.training.packing),
+        hyperparameters=_hyperparameters(spec),
+        evaluation=_evaluation(spec.evaluation),
+        checkpoint=CheckpointPolicy(every_steps=spec.checkpoint.every_steps, keep=spec.checkpoint.keep),
+        topology=Topology(pods=pods, processes_per_pod=spec.accelerators.per_pod if pool.resource else 1),
+        flops_per_unit=_flops(spec),
+        accelerator=pool.spec.accelerator_type,
+        # Simulated devices compute nothing: a share of the real one's peak would be a made-up figure.
+        peak_flops_per_process=None if view.simulated else peak_flops(pool, spec.training.precision),
+        # On a claim of the user's, every job keeps to a directory of its own.
+        workspace=WORKSPACE if spec.storage.claim_name is None else f"{WORKSPACE}/{seen.name}",
+    )
+
+
+def peak_flops(pool: Pool, precision: Precision) -> float | None:
+    """Peak of one accelerator in the precision that the trainer will use; None where nobody published it.
+
+    A precision that the device lacks falls back to the next wider one, as the trainer does.
+    """
+    if pool.kind is None:
+        return None
+    peak = pool.kind.peak_dense
+    by_precision = {
+        Precision.FP8: peak.fp8_tflops or peak.bf16_tflops or peak.fp32_tflops,
+        Precision.FP16: peak.fp16_tflops,
+        Precision.BF16: peak.bf16_tflops,
+        Precision.FP32: peak.fp32_tflops,
+        Precision.AUTO: peak.bf16_tflops or peak.fp32_tflops,
+    }
+    found = by_precision[precision]
+    return None if found is None else found * _FLOPS
+
+
+def _flops(spec: TrainingJobSpec) -> float | None:
+    """Only where every weight learns from one forward and one backward pass is the family's formula the truth."""
+    whole = spec.objective in _WHOLE_TRAINING and spec.lora is None
+    if not whole or spec.supervision is Supervision.SEMI_SUPERVISED:
+        return None
+    return family(spec.family.value).training_flops(network(spec))
+
+
+def _objective(spec: TrainingJobSpec) -> ObjectiveConfig:
+    """Absent sections take the contract's own defaults, which are the API's."""
+    given = {
+        "lora": spec.lora and LoraConfig.model_validate(spec.lora.model_dump()),
+        "preference": spec.preference and PreferenceConfig.model_validate(spec.preference.model_dump()),
+        "distill": spec.distill and DistillConfig.model_validate(spec.distill.model_dump()),
+        "prune": spec.prune and PruneConfig.model_validate(spec.prune.model_dump()),
+        "quantize": spec.quantize and QuantizeConfig.model_validate(spec.quantize.model_dump()),
+        "semi_supervised": spec.semi_supervised
+        and SemiSupervisedConfig.model_validate(spec.semi_supervised.model_dump()),
+    }
+    sections = {name: section for name, section in given.items() if section is not None}
+    return ObjectiveConfig.model_validate({"kind": spec.objective, "supervision": spec.supervision, **sections})
+
+
+def _inputs(spec: TrainingJobSpec) -> Inputs:
+    parts = spec.parts.model_dump(exclude_none=True) if spec.parts is not None else {}
+    return Inputs(base=BASE if spec.base is not None else None, parts={name: part_path(name) for name in parts})
+
+
+def _dataset(dataset: DatasetSpec) -> DatasetConfig:
+    return DatasetConfig(
+        source=dataset_source(dataset.source),
+        format=dataset.format.value,
+        columns=dict(dataset.columns),
+        validation_percent=dataset.validation_percent,
+        license=dataset.license,
+    )
+
+
+def _packing(packing: Packing) -> PackingConfig:
+    return PackingConfig(mode=packing.mode.value, strategy=packing.strategy.value, max_per_pack=packing.max_per_pack)
+
+
+def _evaluation(evaluation: Evaluation) -> EvaluationConfig:
+    stop = evaluation.stop_at
+    return EvaluationConfig(
+        every_steps=evaluation.every_steps,
+        stop_at=None if stop is None else StopAt(metric=stop.metric, min=_float(stop.min), max=_float(stop.max)),
+        samples=evaluation.samples,
+    )
+
+
+def _float(text: str | None) -> float | None:
+    return None if text is None else float(text)
+
+
+def _hyperparameters(spec: TrainingJobSpec) -> Hyperparameters:
+    training = spec.training
+    return Hyperparameters(
+        steps=training.steps,
+        batch_size=training.batch_size,
+        gradient_accumulation=training.gradient_accumulation,
+        learning_rate=float(training.learning_rate),
+        warmup_steps=training.warmup_steps,
+        weight_decay=float(training.weight_decay),
+        gradient_clip=float(training.gradient_clip),
+        seed=training.seed,
+        precision=training.precision.value,
+        deterministic=training.deterministic,
+        parallelism=training.parallelism.value,
+    )

@@ -1,0 +1,60 @@
+"""Figures of containers as strings: short, and coarse enough that an idle minute writes nothing."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+
+from hostler.api.common import Figure
+
+_ABSURD = 1e15
+"""More tokens a second than all machines compute, and more seconds than anybody waits."""
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_MOST = 64
+
+
+def sensible(figure: float | None) -> float | None:
+    """A figure that can be shown. A pod may run anybody's code, so one without sense is one that is not known."""
+    return figure if figure is not None and math.isfinite(figure) and abs(figure) < _ABSURD else None
+
+
+def number(figure: float) -> str:
+    """Four figures."""
+    return f"{figure:.4g}"
+
+
+def shown(figure: float | None) -> str | None:
+    """Four figures of what makes sense."""
+    found = sensible(figure)
+    return None if found is None else number(found)
+
+
+def figures(found: Mapping[str, float]) -> tuple[Figure, ...] | None:
+    """By name; what has no proper name or no proper value is left out, and None is left where nothing has."""
+    proper = [
+        Figure(name=name, value=number(value))
+        for name, value in sorted(found.items())
+        if _NAME.fullmatch(name) and sensible(value) is not None
+    ]
+    return tuple(proper[:_MOST]) or None
+
+
+def duration(seconds: float) -> str:
+    """Two figures at most: ``45s``, ``2m10s``, ``3h05m``, ``2d3h``."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600}h"
+
+
+def short_duration(seconds: float) -> str:
+    """Of what lasts a moment: ``310us``, ``3.1ms``, ``2.5s``."""
+    for factor, unit in ((1e6, "us"), (1e3, "ms")):
+        if seconds * factor < 1000:
+            return f"{seconds * factor:.3g}{unit}"
+    return f"{seconds:.3g}s"

@@ -1,0 +1,45 @@
+"""What a finished job's status says of its result, beside the Model's own figures."""
+
+from __future__ import annotations
+
+from hostler.api.trainingjob import Comparison, Measured, Target
+from hostler.controllers.trainingjob.figures import figures, number, short_duration
+from hostler.controllers.trainingjob.observed import Observed
+from hostler.planning import quantities
+from hostler.planning.spending import show_amount, show_energy, spending
+from hostler_contract import Result
+from hostler_contract import result as contract
+
+
+def comparison(result: Result) -> Comparison | None:
+    """Size, latency and quality before and after, of an objective that starts from a base."""
+    found = result.comparison
+    return None if found is None else Comparison(before=_measured(found.before), after=_measured(found.after))
+
+
+def target(result: Result, seen: Observed) -> Target | None:
+    """When stopAt was met, with energy and price where pool and registry know what they follow from."""
+    found = result.target
+    if found is None:
+        return None
+    shown = Target(metric=found.metric, value=number(found.value), step=found.step, seconds=f"{found.seconds:.1f}")
+    placement, view = seen.status.placement, seen.pool().view
+    if placement is None or view is None:
+        return shown
+    per_pod = placement.per_pod if view.pool.resource else quantities.cores(seen.spec.resources.cpu)
+    spent = spending(view, units=placement.pods * per_pod, seconds=found.seconds)
+    return shown.model_copy(
+        update={
+            "energy": None if spent.kilowatt_hours is None else show_energy(spent.kilowatt_hours),
+            "cost": None if spent.amount is None else show_amount(spent.amount, spent.currency),
+        }
+    )
+
+
+def _measured(model: contract.Measured) -> Measured:
+    return Measured(
+        size_bytes=model.size_bytes,
+        parameters=model.parameters,
+        latency=short_duration(model.latency_seconds),
+        metrics=figures(model.metrics),
+    )

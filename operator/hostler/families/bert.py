@@ -1,0 +1,74 @@
+"""Encoders of text: embeddings, hidden words, labels and answers."""
+
+from __future__ import annotations
+
+from hostler.families.family import FROM_SCRATCH, Family
+from hostler.families.names import FamilyName
+from hostler_contract import ModelConfig, Objective, SampleRequest, Supervision
+from hostler_contract.architectures import EncoderConfig
+
+_TASKS = {
+    "masked-lm": "fill-mask",
+    "classification": "text-classification",
+    "question-answering": "question-answering",
+}
+_TOKEN_TYPES = 2
+
+
+class Bert(Family):
+    """BERT (arXiv 1810.04805): learned positions, post-norm, a head for its task."""
+
+    name = FamilyName.BERT
+    task = "feature-extraction"
+    apis = ("/v1/embeddings", "/v1/fill-mask", "/v1/classify", "/v1/answers", "/v1/models")
+    block = "encoder"
+    formats = ("text", "jsonl", "parquet", "webdataset")
+    objectives = FROM_SCRATCH | {Objective.DISTILL, Objective.PRUNE, Objective.QUANTIZE}
+    lora = True
+    supervisions = frozenset(Supervision)
+    packs = True
+
+    def task_of(self, model: ModelConfig) -> str:
+        """What the head is for."""
+        return self.task if model.encoder is None else _TASKS[model.encoder.head]
+
+    def parameters(self, model: ModelConfig) -> int | None:
+        """With the masked-lm head; how many labels a classifier has, only the data knows."""
+        sizes = model.encoder
+        if sizes is None or sizes.head == "classification":
+            return None
+        return _body(sizes) + _HEADS[sizes.head](sizes)
+
+    def training_flops(self, model: ModelConfig) -> float | None:
+        """6N for the matrix products and 12*L*H*S for attention (PaLM, arXiv 2204.02311, appendix B)."""
+        sizes = model.encoder
+        if sizes is None or sizes.head != "masked-lm":
+            return None
+        looked_up = (sizes.context_length + _TOKEN_TYPES) * sizes.hidden_size
+        multiplied = _body(sizes) + _masked_lm(sizes) - looked_up
+        return float(6 * multiplied + 12 * sizes.layers * sizes.hidden_size * sizes.context_length)
+
+    def sample_request(self) -> SampleRequest:
+        """An embedding, which every encoder can give, whatever its head."""
+        return SampleRequest(path="/v1/embeddings", body={"input": "Hello"}, expect="data")
+
+
+def _body(sizes: EncoderConfig) -> int:
+    """Embeddings with their norm, and blocks of attention 4h2+4h, MLP 8h2+5h and two norms 4h."""
+    h = sizes.hidden_size
+    embeddings = (sizes.vocabulary_size + sizes.context_length + _TOKEN_TYPES) * h + 2 * h
+    return embeddings + sizes.layers * (12 * h * h + 13 * h)
+
+
+def _masked_lm(sizes: EncoderConfig) -> int:
+    """A dense layer, its norm, and a bias for each token; the output matrix is the embedding."""
+    h = sizes.hidden_size
+    return h * h + 3 * h + sizes.vocabulary_size
+
+
+def _question_answering(sizes: EncoderConfig) -> int:
+    """Two figures for each token: where the answer begins, where it ends."""
+    return 2 * sizes.hidden_size + 2
+
+
+_HEADS = {"masked-lm": _masked_lm, "question-answering": _question_answering}

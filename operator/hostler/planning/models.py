@@ -1,0 +1,111 @@
+"""Whether a model can be used: served, or made into another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from hostler.api.common import Gate, ModelReference
+from hostler.api.model import ModelReason, ModelSpec
+from hostler.api.trainingjob import TrainingJobSpec, TrainingReason
+from hostler.families import FamilyName, family
+from hostler.planning.rejection import Rejection, rejection
+
+SERVABLE_SOURCES = ("pvc",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedModel:
+    """A reference in a spec, and what it leads to."""
+
+    path: str
+    """Field of the reference, such as ``spec.base``."""
+    reference: ModelReference
+    model: ModelSpec | None
+    """None where it leads nowhere."""
+    part: str | None = None
+    """Name of the part, where the reference is one to a part."""
+    claim_exists: bool = False
+    """Whether the claim with its artifacts is there."""
+    namespace: str = ""
+
+    @property
+    def title(self) -> str:
+        """``Model tiny``."""
+        return f"{self.reference.kind} {self.reference.name}"
+
+    @property
+    def obstacle(self) -> tuple[ModelReason, str] | None:
+        """Why it is not Ready; None where it is, or does not exist."""
+        if self.model is None:
+            return None
+        return obstacle(self.model, claim_exists=self.claim_exists, namespace=self.namespace)
+
+
+def obstacle(model: ModelSpec, *, claim_exists: bool, namespace: str) -> tuple[ModelReason, str] | None:
+    """Why a model is not Ready, as its own condition says it; None where it is."""
+    source = model.artifacts.source
+    if source.pvc is None:
+        text = f"spec.artifacts.source.{source.member}: this release serves from {' or '.join(SERVABLE_SOURCES)} only."
+        return ModelReason.SOURCE_NOT_SUPPORTED, text
+    if not claim_exists:
+        text = f"There is no claim {source.pvc.claim_name} in namespace {namespace}: create or restore it."
+        return ModelReason.ARTIFACTS_MISSING, text
+    if missed := missed_gates(model):
+        return ModelReason.GATE_MISSED, f"{' '.join(missed)} Train a better one, or change spec.gates."
+    return None
+
+
+def missed_gates(model: ModelSpec) -> list[str]:
+    """A sentence for each gate that the model's figures do not pass. A figure that is not there passes none."""
+    figures = {figure.name: figure.value for figure in model.metrics}
+    return [said for gate in model.gates if (said := _missed(gate, figures.get(gate.metric)))]
+
+
+def _missed(gate: Gate, figure: str | None) -> str:
+    if figure is None:
+        return f"{gate.metric} was not measured, and a gate asks for {_bounds(gate)}."
+    value = _number(figure)
+    # Not "above max or below min": a figure that is no number compares as neither.
+    inside = (gate.min is None or value >= float(gate.min)) and (gate.max is None or value <= float(gate.max))
+    return "" if inside else f"{gate.metric} is {figure}, and a gate asks for {_bounds(gate)}."
+
+
+def _bounds(gate: Gate) -> str:
+    said = [f"at {word} {bound}" for word, bound in (("least", gate.min), ("most", gate.max)) if bound is not None]
+    return " and ".join(said)
+
+
+def _number(figure: str) -> float:
+    try:
+        return float(figure)
+    except ValueError:
+        return float("nan")
+
+
+def reject_inputs(spec: TrainingJobSpec, inputs: Iterable[NamedModel]) -> Rejection | None:
+    """The first thing that speaks against one of the models that a job's model is made from."""
+    for named in inputs:
+        if found := reject_model(named, families=_families_for(spec, named)):
+            return found
+    return None
+
+
+def reject_model(named: NamedModel, *, families: Sequence[FamilyName]) -> Rejection | None:
+    """What speaks against a model in the place where a spec names it."""
+    model = named.model
+    if model is None:
+        where = f" in namespace {named.namespace}" if named.reference.kind == "Model" else ""
+        text = f"there is no {named.title}{where}: create it, or name another one"
+        return rejection(TrainingReason.MODEL_NOT_FOUND, named.path, text)
+    if model.family not in families:
+        text = f"{named.title} is of family {model.family}, and family {' or '.join(families)} is needed here"
+        return rejection(TrainingReason.INCOMPATIBLE_MODEL, named.path, text)
+    if found := named.obstacle:
+        return rejection(TrainingReason.MODEL_NOT_READY, named.path, f"{named.title} is not ready: {found[1]}")
+    return None
+
+
+def _families_for(spec: TrainingJobSpec, named: NamedModel) -> tuple[FamilyName, ...]:
+    """A base is of the job's own family; a part may come from any family that has it."""
+    return (spec.family,) if named.part is None else family(spec.family.value).parts.get(named.part, ())

@@ -1,0 +1,55 @@
+"""What accelerators cost while somebody holds them, in energy and money. Without facts there is no figure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+
+from hostler.api.pool import BillingStep, Price
+from hostler.planning.pools import PoolView
+
+_STEPS = {BillingStep.SECOND: 1, BillingStep.MINUTE: 60, BillingStep.HOUR: 3600}
+_HOUR = 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spending:
+    """Each part is None where nobody knows the figure that it follows from."""
+
+    kilowatt_hours: float | None
+    """At the accelerators' rated power, so an upper bound."""
+    amount: Decimal | None
+    currency: str = ""
+
+
+def spending(view: PoolView, *, units: int, seconds: float) -> Spending:
+    """Of ``units`` accelerators (cores in a cpu pool) of a pool for a time.
+
+    Simulated devices draw no power and are worth no price.
+    """
+    if view.simulated:
+        return Spending(kilowatt_hours=None, amount=None)
+    watts = view.pool.kind.watts if view.pool.kind is not None else None
+    price = view.pool.spec.price
+    return Spending(
+        kilowatt_hours=None if watts is None else watts * units * seconds / _HOUR / 1000,
+        amount=None if price is None else _amount(price, units=units, seconds=seconds),
+        currency="" if price is None else price.currency,
+    )
+
+
+def _amount(price: Price, *, units: int, seconds: float) -> Decimal:
+    step = _STEPS[price.billing_step]
+    billed = math.ceil(seconds / step) * step
+    return Decimal(price.amount) * units * billed / _HOUR
+
+
+def show_energy(kilowatt_hours: float) -> str:
+    """Three figures: ``1.25kWh``, ``830Wh``."""
+    return f"{kilowatt_hours:.3g}kWh" if kilowatt_hours >= 1 else f"{kilowatt_hours * 1000:.3g}Wh"
+
+
+def show_amount(amount: Decimal, currency: str) -> str:
+    """In hundredths, or three figures of what is less: ``3.35 EUR``, ``0.00123 EUR``."""
+    return f"{amount:.2f} {currency}" if amount >= 1 else f"{float(amount):.3g} {currency}"
