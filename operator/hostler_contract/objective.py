@@ -44,13 +44,11 @@ class Supervision(StrEnum):
 
 
 class LoraConfig(Part):
-    """A low-rank adapter (arXiv 2106.09685)."""
+    """A low-rank adapter (arXiv 2106.09685). The model that comes out has it merged in, and beside it alone."""
 
     rank: Annotated[int, Field(ge=1, le=1024)] = 8
     alpha: Annotated[int, Field(ge=1, le=4096)] = 16
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    merge: bool = True
-    """True writes the merged weights beside the adapter; False the adapter alone, for a server that has the base."""
 
 
 class PreferenceConfig(Part):
@@ -73,8 +71,8 @@ class PruneConfig(Part):
     """Which weights go."""
 
     method: Literal["unstructured", "structured"] = "unstructured"
-    """unstructured zeroes the smallest weights; structured removes whole heads and channels, which makes the model
-    smaller and faster."""
+    """unstructured zeroes the smallest weights, wherever they are; structured removes whole channels of the
+    feed-forward layers, which makes the model smaller and faster."""
     sparsity: Annotated[float, Field(gt=0, lt=1)] = 0.5
 
 

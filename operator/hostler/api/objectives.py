@@ -11,7 +11,8 @@ from hostler.api.schema import ApiModel, InnerShare, PositiveDecimal, Share
 
 
 class Lora(ApiModel):
-    """A low-rank adapter (arXiv 2106.09685) is trained instead of all weights."""
+    """A low-rank adapter (arXiv 2106.09685) is trained instead of all weights. The Model that comes out has it merged
+    in, and beside it alone, for services that have the base."""
 
     rank: Annotated[int, Field(ge=1, le=1024)] = 8
     """Rank of the adapter's matrices."""
@@ -58,8 +59,8 @@ class Prune(ApiModel):
     """Weights are removed, then what is left is trained to heal."""
 
     method: PruneMethod = PruneMethod.UNSTRUCTURED
-    """unstructured zeroes the smallest weights; structured removes whole heads and channels, which makes the model
-    smaller and faster."""
+    """unstructured zeroes the smallest weights, wherever they are; structured removes whole channels of the
+    feed-forward layers, which makes the model smaller and faster."""
     sparsity: InnerShare = "0.5"
     """Share of the weights that goes."""
 

@@ -44,7 +44,7 @@ def make_job(workspace: Path, *, data: Path | str | None = None, **changes: Any)
         "hyperparameters": {"steps": 12, "batchSize": 4, "learningRate": 3e-3, "warmupSteps": 2},
         "checkpoint": {"everySteps": 4},
         "topology": {"pods": 1, "processesPerPod": 1},
-        "flopsPerToken": 1e6,
+        "flopsPerUnit": 1e6,
         "workspace": str(workspace),
     }  # fmt: skip
     for name, value in changes.items():

@@ -6,6 +6,7 @@ It lives in a module of its own so that processes started by the launcher can im
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,19 @@ BLOCK = "transformer"
 WIDTH = 8
 
 
+def whole(parameter: torch.Tensor) -> torch.Tensor:
+    """A weight in one piece, also where every process holds a part."""
+    found = parameter.detach()
+    return found.full_tensor() if hasattr(found, "full_tensor") else found
+
+
 class Layers(nn.Module):
     """Two layers in a list, so that sharding finds blocks; dropout, so that random state matters."""
 
     def __init__(self) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(nn.Linear(WIDTH, WIDTH) for _ in range(2))
-        self.dropout = nn.Dropout(0.2)
+        self.dropout = nn.Dropout(float(os.environ.get("TOY_DROPOUT", "0.2")))
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Row by row."""
@@ -105,17 +112,19 @@ def stages(job: JobConfig, model: Toy, dataset: Numbers) -> Sequence[Stage]:
         values = batch["values"]
         with torch.no_grad():
             made = model.maker(values)
-        return LossSum(total=torch.relu(1 - module(values)).sum() + torch.relu(1 + module(made)).sum(), weight=len(values))
+        return LossSum(
+            total=torch.relu(1 - module(values)).sum() + torch.relu(1 + module(made)).sum(), weight=len(values)
+        )
 
     def made(module: Any, batch: Batch) -> LossSum:
         values = batch["values"] * model.scale
         return LossSum(total=-model.judge(module(values)).sum(), weight=len(values))
 
     def begin() -> None:
-        model.scale.fill_(float(next(model.coder.parameters()).detach().abs().mean()))
+        model.scale.fill_(float(whole(next(model.coder.parameters())).abs().mean()))
 
     def average() -> None:
-        model.average.mul_(0.5).add_(model.maker.blocks[0].weight.detach(), alpha=0.5)
+        model.average.mul_(0.5).add_(whole(model.maker.blocks[0].weight), alpha=0.5)
 
     return (
         Stage("coder", (Update("coder", model.coder, squared),), share=1),
@@ -140,11 +149,13 @@ def evaluate(model: Toy, dataset: Numbers, around: Evaluation) -> dict[str, floa
 
 
 def sample(model: Toy, dataset: Numbers, directory: Path, *, count: int) -> None:
-    (directory / "numbers.json").write_text(json.dumps([index for index in range(count)]))
+    (directory / "numbers.json").write_text(json.dumps(list(range(count))))
 
 
 def save(model: Toy, dataset: Numbers, directory: Path) -> ModelFacts:
-    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, directory / "model.safetensors")
+    save_file(
+        {name: tensor.contiguous() for name, tensor in model.state_dict().items()}, directory / "model.safetensors"
+    )
     return ModelFacts(parameters=sum(each.numel() for each in model.parameters()))
 
 

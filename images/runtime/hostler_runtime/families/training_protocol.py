@@ -163,11 +163,19 @@ class TrainingHalf(Protocol):
 
 
 class Decorated(Protocol):
-    """Optional functions of a family that objectives ask for; one that is missing makes the objective
-    ``InvalidConfiguration`` with the family's name."""
+    """Optional functions of a half. Objectives ask a family for the first two, and one that is missing makes the
+    objective ``InvalidConfiguration`` with the family's name; the core asks a decorated half for the others."""
 
     def logits(self, module: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """``distill``: logits (targets x classes) of the batch's targets, and the target indices."""
 
     def prunable(self, model: Any) -> Iterable[tuple[str, torch.nn.Module]]:
-        """``prune``, ``quantize``, ``lora``: linear and convolution modules whose weights may be changed."""
+        """``prune``, ``quantize``, LoRA: linear and convolution modules whose weights may be changed, by their full name
+        in the model."""
+
+    def original(self, job: JobConfig, dataset: Any) -> torch.nn.Module | None:
+        """The model to compare with, where it is not what ``build`` gives: a teacher, a base before its channels
+        went."""
+
+    def complete(self, model: Any) -> Any:
+        """Called once between the last step and the final figures; returns the model to measure and to save."""

@@ -6,9 +6,13 @@ the family know nothing of it.
 
 from __future__ import annotations
 
+from typing import Any
+
 from hostler_contract import ErrorReason, JobConfig, Objective
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families.training_protocol import TrainingHalf
+
+_WITH_ADAPTER = (Objective.FINETUNE, Objective.PREFERENCE)
 
 
 def with_objective(job: JobConfig, half: TrainingHalf) -> TrainingHalf:
@@ -20,4 +24,37 @@ def with_objective(job: JobConfig, half: TrainingHalf) -> TrainingHalf:
         )
     if kind is not Objective.QUANTIZE and job.hyperparameters.steps == 0:
         raise RuntimeFailure(ErrorReason.INVALID_CONFIGURATION, f"objective {kind} trains: steps must be above 0")
-    return half
+    if job.objective.lora is not None and kind not in _WITH_ADAPTER:
+        allowed = " or ".join(_WITH_ADAPTER)
+        raise RuntimeFailure(
+            ErrorReason.INVALID_CONFIGURATION, f"objective {kind} trains no adapter: lora goes with {allowed}"
+        )
+    return _decorated(job, half)
+
+
+def _decorated(job: JobConfig, half: TrainingHalf) -> TrainingHalf:
+    """Imported on demand: a plain training run needs neither peft nor torchao."""
+    decorated: Any = half
+    if job.objective.lora is not None:
+        from hostler_runtime.objectives.lora import Lora
+
+        decorated = Lora(job, decorated)
+    match job.objective.kind:
+        case Objective.PREFERENCE:
+            from hostler_runtime.objectives.preference import Preference
+
+            decorated = Preference(job, decorated)
+        case Objective.DISTILL:
+            from hostler_runtime.objectives.distill import Distill
+
+            decorated = Distill(job, decorated)
+        case Objective.PRUNE:
+            from hostler_runtime.objectives.prune import PruneChannels, PruneWeights
+
+            structured = job.objective.prune.method == "structured"
+            decorated = (PruneChannels if structured else PruneWeights)(job, decorated)
+        case Objective.QUANTIZE:
+            from hostler_runtime.objectives.quantize import Quantize
+
+            decorated = Quantize(job, decorated)
+    return decorated  # type: ignore[no-any-return]

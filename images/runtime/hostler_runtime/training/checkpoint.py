@@ -21,7 +21,7 @@ import torch
 import torch.distributed.checkpoint as dcp
 from pydantic import ValidationError
 from torch.distributed.checkpoint.api import CheckpointException
-from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict, set_state_dict
 
 from hostler_contract import CheckpointManifest, ErrorReason, JobConfig
 from hostler_contract.checkpoint import MANIFEST_NAME, CheckpointFile
@@ -62,6 +62,9 @@ class Checkpoints:
         self._keep = job.checkpoint.keep
         self._identity = identity
         self._processes = processes
+        # What an adapter stands on is frozen and comes from the base model at every start.
+        adapter = job.objective.lora is not None
+        self._options = StateDictOptions(ignore_frozen_params=adapter, strict=not adapter)
         self.newest: int | None = None
 
     def save(self, state: TrainingState, *, step: int) -> None:
@@ -70,7 +73,7 @@ class Checkpoints:
             return
         temporary = self._root / _TEMPORARY
         self._processes.from_first(lambda: fresh_directory(temporary) and None)
-        model, optimizer = get_state_dict(state.model, state.optimizers)
+        model, optimizer = get_state_dict(state.model, state.optimizers, options=self._options)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -87,7 +90,7 @@ class Checkpoints:
 
     def load(self, found: Found, state: TrainingState) -> float:
         """Bring the state to what the checkpoint holds; returns the training time up to it, in seconds."""
-        model, optimizer = get_state_dict(state.model, state.optimizers)
+        model, optimizer = get_state_dict(state.model, state.optimizers, options=self._options)
         loaded: dict[str, Any] = {"model": model, "optimizer": optimizer}
         try:
             with warnings.catch_warnings():
@@ -99,7 +102,11 @@ class Checkpoints:
                 ErrorReason.CHECKPOINT_UNREADABLE, f"{found.directory} cannot be loaded: {cause.message}"
             ) from error
         set_state_dict(
-            state.model, state.optimizers, model_state_dict=loaded["model"], optim_state_dict=loaded["optimizer"]
+            state.model,
+            state.optimizers,
+            model_state_dict=loaded["model"],
+            optim_state_dict=loaded["optimizer"],
+            options=self._options,
         )
         self.newest = found.step
         return found.seconds

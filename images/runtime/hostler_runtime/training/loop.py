@@ -73,9 +73,13 @@ class Trainer:
 
     @property
     def state(self) -> TrainingState:
-        """What checkpoints hold: every network, and the optimizers of the stage that did the last step."""
+        """What checkpoints hold: every network, and the optimizers of a stage that is not over.
+
+        Where one is, whether or not the next has begun, there is nothing of an optimizer to remember.
+        """
+        players = [] if self._between_stages(self.step) else self._players
         return TrainingState(
-            model=self._model, optimizers=tuple(player.plain for player in self._players), seconds=self.seconds
+            model=self._model, optimizers=tuple(player.plain for player in players), seconds=self.seconds
         )
 
     def restore(self) -> None:
@@ -84,12 +88,15 @@ class Trainer:
         found = self._checkpoints.find()
         if found is None:
             return
-        # The optimizers in the checkpoint are those of the stage that did its last step.
-        self._enter(span_of(self._spans, step=max(0, found.step - 1)))
-        self._before = self._checkpoints.load(found, self.state)
         self.step = found.step
-        if begin := self._stages[self._current.index].begin:
-            begin()
+        if self._between_stages(found.step):
+            self._before = self._checkpoints.load(found, self.state)
+        else:
+            span = span_of(self._spans, step=found.step)
+            self._enter(span)
+            self._before = self._checkpoints.load(found, self.state)
+            if begin := self._stages[span.index].begin:
+                begin()
         self._board.resumed(found.step)
         self._say("resumed from checkpoint", step=found.step)
 
@@ -118,6 +125,9 @@ class Trainer:
         """Take the networks out of their wrappers, so that they can be measured and saved."""
         self._leave()
         self._model.eval()
+
+    def _between_stages(self, step: int) -> bool:
+        return any(step == span.end for span in self._spans)
 
     @property
     def _current(self) -> Span:

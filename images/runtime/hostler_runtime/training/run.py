@@ -8,7 +8,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -73,6 +73,8 @@ def run(job: JobConfig, around: Surroundings) -> Result:
     parts.trainer.restore()
     target = parts.trainer.train(lambda: measure_and_sample(parts))
     parts.trainer.finish()
+    if not parts.measurer.parallel.sharded:
+        parts = completed(parts)
     around.board.enter(Stage.EVALUATING)
     metrics = parts.measurer.figures()
     around.board.measured(metrics)
@@ -110,6 +112,18 @@ def assemble(job: JobConfig, around: Surroundings) -> Assembled:
     )
     measurer = Measurer(job, half, model, dataset, processes, parallel)
     return Assembled(job, half, dataset, measurer, trainer, around)
+
+
+def completed(parts: Assembled) -> Assembled:
+    """With the model as the objective leaves it."""
+    return replace(parts, measurer=replace(parts.measurer, model=_complete(parts.half, parts.measurer.model)))
+
+
+def _complete(half: TrainingHalf, model: torch.nn.Module) -> torch.nn.Module:
+    """Let the objective merge its adapter, or quantize."""
+    complete = getattr(half, "complete", None)
+    done: torch.nn.Module = model if complete is None else complete(model)
+    return done.eval()
 
 
 def prepare_data(job: JobConfig, half: TrainingHalf) -> Path:
@@ -154,10 +168,14 @@ def measure_base(parts: Assembled) -> Measured:
     if remembered is not None:
         return Measured.model_validate_json(remembered)
     parts.around.board.enter(Stage.EVALUATING)
-    base = Path(parts.job.inputs.base or "")
+    original = getattr(parts.half, "original", None)
+    model = original(parts.job, parts.dataset) if original is not None else None
+    if model is not None:
+        model = model.to(parts.around.processes.device).eval()
+        parts = replace(parts, measurer=replace(parts.measurer, model=model))
     found = measured(
         parts.measurer.model,
-        size_bytes=max(1, weights_bytes(base)),
+        size_bytes=max(1, weights_bytes(Path(parts.job.inputs.base or ""))),
         latency_seconds=_latency(parts),
         metrics=parts.measurer.figures(),
     )
@@ -229,7 +247,8 @@ def whole_model(parts: Assembled) -> torch.nn.Module | None:
         return None
     model = parts.half.build(parts.job, parts.dataset)
     model.load_state_dict(state)
-    return model.eval()
+    # Only now: an adapter is merged into whole matrices.
+    return _complete(parts.half, model)
 
 
 def _latency(parts: Assembled) -> float:

@@ -1,0 +1,86 @@
+"""Low-rank adapters through peft (arXiv 2106.09685): only they learn, only they are in the checkpoints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model
+from peft.tuners.tuners_utils import BaseTunerLayer
+from safetensors.torch import save_file
+from transformers.pytorch_utils import Conv1D
+
+from hostler_contract import JobConfig
+from hostler_runtime.families.training_protocol import ModelFacts
+from hostler_runtime.objectives.decorator import Decorator
+
+ADAPTER_DIRECTORY = "adapter"
+"""Beside the merged weights, in peft's own layout."""
+
+
+class Lora(Decorator):
+    """Trains an adapter on the family's linear layers."""
+
+    def build(self, job: JobConfig, dataset: Any) -> torch.nn.Module:
+        """The base model with fresh adapters; everything else is frozen."""
+        model = self._half.build(job, dataset)
+        named = self.weights(model)
+        inject_adapter_in_model(self._config(named), model)
+        return model
+
+    def complete(self, model: torch.nn.Module) -> torch.nn.Module:
+        """Keep the adapter apart, then merge it, so that what is measured is what is served."""
+        self._adapter = {name: tensor.detach().clone() for name, tensor in get_peft_model_state_dict(model).items()}
+        self._adapter_config = model.peft_config["default"].to_dict()
+        merge(model)
+        return model
+
+    def save(self, model: torch.nn.Module, dataset: Any, directory: Path) -> ModelFacts:
+        """The merged model, and the adapter beside it."""
+        facts = self._half.save(model, dataset, directory)
+        target = directory / ADAPTER_DIRECTORY
+        target.mkdir()
+        save_adapter = getattr(self._half, "save_adapter", None)
+        if save_adapter is not None:
+            save_adapter(self._adapter, self._adapter_config, target)
+            return facts
+        tensors = {f"base_model.model.{name}": tensor.cpu().contiguous() for name, tensor in self._adapter.items()}
+        save_file(tensors, target / "adapter_model.safetensors")
+        (target / "adapter_config.json").write_text(json.dumps(_plain(self._adapter_config), indent=2, sort_keys=True))
+        return facts
+
+    def _config(self, named: list[tuple[str, torch.nn.Module]]) -> LoraConfig:
+        wanted = self._job.objective.lora
+        assert wanted is not None
+        return LoraConfig(
+            r=wanted.rank,
+            lora_alpha=wanted.alpha,
+            lora_dropout=wanted.dropout,
+            target_modules=[name for name, _ in named],
+            # GPT-2 stores its products transposed.
+            fan_in_fan_out=all(isinstance(module, Conv1D) for _, module in named),
+        )
+
+
+def merge(model: torch.nn.Module) -> None:
+    """Add every adapter to the layer under it, and put that layer back in its place."""
+    adapted = [(name, module) for name, module in model.named_modules() if isinstance(module, BaseTunerLayer)]
+    for name, module in adapted:
+        module.merge(safe_merge=True)
+        parent, _, child = name.rpartition(".")
+        setattr(model.get_submodule(parent), child, module.get_base_layer())
+    for name in ("peft_config", "active_adapter", "_hf_peft_config_loaded"):
+        if name in model.__dict__:
+            delattr(model, name)
+    model.requires_grad_(True)
+
+
+def _plain(config: dict[str, Any]) -> dict[str, Any]:
+    """Peft's configuration as JSON: sets become lists, enums their values."""
+    return {
+        key: sorted(value) if isinstance(value, set) else getattr(value, "value", value)
+        for key, value in config.items()
+        if not isinstance(value, torch.dtype)
+    }

@@ -1,0 +1,85 @@
+"""Pruning: the smallest weights, or whole channels, of a base model go; training heals what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from hostler_contract import JobConfig
+from hostler_runtime.families.training_protocol import Evaluation, Stage
+from hostler_runtime.objectives.channels import remove_channels
+from hostler_runtime.objectives.decorator import Decorator
+
+
+class PruneWeights(Decorator):
+    """Unstructured: zeros where the magnitude is smallest over all layers together (arXiv 1506.02626).
+
+    Zeros are stored like any other number, so neither the file nor the latency shrinks; the comparison says so.
+    """
+
+    def build(self, job: JobConfig, dataset: Any) -> torch.nn.Module:
+        """The base model, whole: the masks follow from its weights, so that a resumed attempt finds the same ones."""
+        model = self._half.build(job, dataset)
+        self._masks = magnitude_masks(self.weights(model), sparsity=job.objective.prune.sparsity)
+        return model
+
+    def stages(self, job: JobConfig, model: torch.nn.Module, dataset: Any) -> Sequence[Stage]:
+        """The family's, with the zeros put back after every step."""
+        modules = dict(self.weights(model))
+
+        @torch.no_grad()
+        def erase() -> None:
+            for name, mask in self._masks.items():
+                weight = modules[name].weight
+                weight.mul_(mask.to(weight.device))
+
+        return [
+            replace(stage, begin=_both(stage.begin, erase), after_step=_both(stage.after_step, erase))
+            for stage in self._half.stages(job, model, dataset)
+        ]
+
+    def evaluate(self, model: torch.nn.Module, dataset: Any, around: Evaluation) -> dict[str, float]:
+        """The family's figures and the share of zeros."""
+        return {**self._half.evaluate(model, dataset, around), "sparsity": sparsity(self.weights(model))}
+
+
+class PruneChannels(Decorator):
+    """Structured: the same share of every feed-forward layer's channels goes; the matrices get smaller."""
+
+    def build(self, job: JobConfig, dataset: Any) -> torch.nn.Module:
+        """The base model without the channels that matter least."""
+        model = self._half.build(job, dataset)
+        remove_channels(model, share=job.objective.prune.sparsity)
+        return model
+
+    def original(self, job: JobConfig, dataset: Any) -> torch.nn.Module:
+        """The base model with all its channels."""
+        return self._half.build(job, dataset)
+
+
+def magnitude_masks(modules: Iterable[tuple[str, torch.nn.Module]], *, sparsity: float) -> dict[str, torch.Tensor]:
+    """For each module, ones where the weight stays: the ``sparsity`` smallest of all weights together do not."""
+    weights = {name: module.weight.detach().abs() for name, module in modules}
+    everything = torch.cat([weight.flatten() for weight in weights.values()])
+    count = int(sparsity * everything.numel())
+    threshold = everything.kthvalue(max(1, count)).values
+    return {name: (weight > threshold).to(weight.dtype) for name, weight in weights.items()}
+
+
+def sparsity(modules: Iterable[tuple[str, torch.nn.Module]]) -> float:
+    """Share of zeros among the modules' weights."""
+    weights = [module.weight for _, module in modules]
+    zeros = sum(int((weight == 0).sum()) for weight in weights)
+    return zeros / sum(weight.numel() for weight in weights)
+
+
+def _both(first: Callable[[], None] | None, second: Callable[[], None]) -> Callable[[], None]:
+    def call() -> None:
+        if first is not None:
+            first()
+        second()
+
+    return call

@@ -1,0 +1,55 @@
+"""8-bit weights through torchao, stored as transformers stores them, so that any transformers loader reads them."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, TorchAoConfig
+
+from hostler_contract import ErrorReason, JobConfig
+from hostler_contract.objective import QuantizeConfig
+from hostler_runtime.errors import RuntimeFailure
+from hostler_runtime.objectives.decorator import Decorator
+
+
+class Quantize(Decorator):
+    """Trains as the family does, if there are steps, and stores the linear layers' weights as 8-bit integers."""
+
+    def build(self, job: JobConfig, dataset: Any) -> torch.nn.Module:
+        """The base model as it is; refused here where nothing of it would become smaller."""
+        model = self._half.build(job, dataset)
+        if not isinstance(model, PreTrainedModel):
+            raise RuntimeFailure(
+                ErrorReason.INVALID_CONFIGURATION, f"family {job.family} cannot be stored quantized by this release"
+            )
+        if not any(isinstance(module, torch.nn.Linear) for _, module in self.weights(model)):
+            raise RuntimeFailure(
+                ErrorReason.INVALID_CONFIGURATION,
+                f"{type(model).__name__} has no linear layers that torchao quantizes (gpt2 stores its products "
+                "another way): quantize a model of another architecture, such as llama",
+            )
+        return model
+
+    def complete(self, model: PreTrainedModel) -> PreTrainedModel:
+        """The quantized model, read back from a directory: what is measured is what a server will load."""
+        device = next(model.parameters()).device
+        with tempfile.TemporaryDirectory(prefix="hostler-quantize-") as directory:
+            model.save_pretrained(directory)
+            quantized: PreTrainedModel = type(model).from_pretrained(
+                directory,
+                quantization_config=TorchAoConfig(torchao_config(self._job.objective.quantize)),
+                dtype=torch.float32,
+                local_files_only=True,
+            )
+        return quantized.to(device).eval()
+
+
+def torchao_config(wanted: QuantizeConfig) -> Any:
+    """Torchao's name of a method."""
+    from torchao.quantization import Int8DynamicActivationInt8WeightConfig, Int8WeightOnlyConfig
+
+    if wanted.method == "int8-dynamic":
+        return Int8DynamicActivationInt8WeightConfig()
+    return Int8WeightOnlyConfig()

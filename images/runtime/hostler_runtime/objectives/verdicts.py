@@ -1,0 +1,149 @@
+"""Rows of praise and criticism as tokens: pairs for DPO, single verdicts for KTO."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hostler_contract import ErrorReason, JobConfig
+from hostler_contract.result import DatasetFacts
+from hostler_data.records import Record, Records, Rows
+from hostler_runtime.errors import RuntimeFailure
+from hostler_runtime.families.training_protocol import Batch
+from hostler_runtime.text.completions import completion
+from hostler_runtime.text.rows import collate
+from hostler_runtime.text.sequences import IGNORED, Example, Sequences, write
+from hostler_runtime.text.starting import context_length, tokenizer_for, vocabulary_size
+from hostler_runtime.text.tokenizer import load_tokenizer
+
+_PARTS = ("train", "validation")
+_FACTS, _TOKENIZER, _VERDICTS = "facts.json", "tokenizer", "verdicts.npy"
+
+
+class Verdicts:
+    """A ``Dataset`` of completions: two for each row with dpo, one and what was said of it with kto."""
+
+    def __init__(self, directory: Path) -> None:
+        stored = json.loads((directory / _FACTS).read_text())
+        self.method: str = stored["method"]
+        self.facts = DatasetFacts.model_validate(stored["dataset"])
+        self.tokenizer: Any = load_tokenizer(directory / _TOKENIZER)
+        self.context_length: int = stored["contextLength"]
+        self.vocabulary_size: int = stored["vocabularySize"]
+        self.sequences_per_row = 1.0
+        self._each = 2 if self.method == "dpo" else 1
+        self._parts = {part: Sequences(directory / part) for part in _PARTS}
+        self._verdicts = {part: np.load(directory / part / _VERDICTS) for part in _PARTS}
+
+    @property
+    def train_rows(self) -> int:
+        """Pairs, or verdicts, to learn from."""
+        return len(self._parts["train"]) // self._each
+
+    @property
+    def validation_rows(self) -> int:
+        """Pairs, or verdicts, held out."""
+        return len(self._parts["validation"]) // self._each
+
+    @property
+    def praised_share(self) -> float:
+        """Share of praise among the verdicts to learn from."""
+        return float(self._verdicts["train"].mean())
+
+    def held_out_prompts(self, count: int) -> list[list[int]]:
+        """Tokens of the first held-out prompts."""
+        part = self._parts["validation"]
+        found = (part[index * self._each] for index in range(min(count, self.validation_rows)))
+        return [inputs[: int(np.argmax(targets != IGNORED)) + 1].tolist() for inputs, targets in found]
+
+    def train_batch(self, rows: Sequence[int]) -> Batch:
+        """See ``text.rows.collate``; with ``praised`` (1 or 0) for each sequence."""
+        return self._batch("train", rows)
+
+    def validation_batch(self, rows: Sequence[int]) -> Batch:
+        """See ``train_batch``."""
+        return self._batch("validation", rows)
+
+    def _batch(self, part: str, rows: Sequence[int]) -> Batch:
+        members = [row * self._each + offset for row in rows for offset in range(self._each)]
+        padding = self.tokenizer.pad_token_id
+        batch = collate(
+            [[self._parts[part][member]] for member in members],
+            padding=self.tokenizer.eos_token_id if padding is None else padding,
+        )
+        return {**batch, "praised": torch.from_numpy(self._verdicts[part][members].astype(np.float32))}
+
+
+def prepare(job: JobConfig, records: Records, directory: Path) -> None:
+    """Prompts with their completions as tokens of the base model."""
+    tokenizer = tokenizer_for(job, ())
+    length, vocabulary = context_length(job), vocabulary_size(job, tokenizer)
+    tokenizer.save_pretrained(directory / _TOKENIZER)
+    method = _method(job, records)
+    rows = tokens = 0
+    for part, found in zip(_PARTS, records.split(job.dataset.validation_percent), strict=True):
+        verdicts: list[bool] = []
+        written = write(
+            _examples(found, verdicts, method=method, tokenizer=tokenizer, length=length),
+            directory / part,
+            context_length=length,
+            vocabulary_size=vocabulary,
+        )
+        np.save(directory / part / _VERDICTS, np.array(verdicts, dtype=bool))
+        rows, tokens = rows + written.documents, tokens + written.tokens
+    facts = DatasetFacts(
+        sha256=records.sha256,
+        size_bytes=records.size_bytes,
+        rows=rows // (2 if method == "dpo" else 1),
+        tokens=tokens,
+    )
+    stored = {
+        "dataset": facts.model_dump(mode="json"),
+        "method": method,
+        "contextLength": length,
+        "vocabularySize": vocabulary,
+    }
+    (directory / _FACTS).write_text(json.dumps(stored))
+
+
+def _method(job: JobConfig, records: Records) -> str:
+    """What the first row calls for, or what the job says, where the rows allow it."""
+    first = next(iter(records))
+    found = "dpo" if "chosen" in first.values else "kto" if "praise" in first.values else None
+    if found is None:
+        columns = ", ".join(sorted(first.values)) or "none"
+        raise first.error(
+            "preference needs the columns prompt, chosen and rejected, or prompt, completion and praise; "
+            f"the columns are: {columns}"
+        )
+    wanted = job.objective.preference.method
+    if wanted not in ("auto", found):
+        raise RuntimeFailure(
+            ErrorReason.INVALID_CONFIGURATION, f"preference.method is {wanted}, the rows are made for {found}"
+        )
+    return found
+
+
+def _examples(rows: Rows, verdicts: list[bool], *, method: str, tokenizer: Any, length: int) -> Iterator[Example]:
+    for record in rows:
+        prompt = record.text("prompt")
+        answers = (
+            [(record.text("chosen"), True), (record.text("rejected"), False)]
+            if method == "dpo"
+            else [(record.text("completion"), _verdict(record))]
+        )
+        for answer, praised in answers:
+            verdicts.append(praised)
+            yield completion(tokenizer, prompt=prompt, answer=answer, context_length=length)
+
+
+def _verdict(record: Record) -> bool:
+    value = record.values.get("praise")
+    if not isinstance(value, bool):
+        raise record.error(f"praise is {value!r}: it must be true or false")
+    return value

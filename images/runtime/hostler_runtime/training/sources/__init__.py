@@ -1,0 +1,111 @@
+"""Getting hold of the data: files below a path, or a download that is kept in the workspace.
+
+Runs on rank 0 only. Every way in which data can be missing has its own sentence, because this is where most users'
+first attempts end. A download is kept, because a later attempt must train on the same bytes as the first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hostler_contract import DatasetSource, ErrorReason
+from hostler_contract.job import DatasetConfig
+from hostler_data.errors import DataNotFoundError
+from hostler_data.files import content_sha256, files_below, root_of
+from hostler_data.records import Records, open_records
+from hostler_runtime.errors import RuntimeFailure
+from hostler_runtime.training.files import clear_directory, fresh_directory, publish_directory
+from hostler_runtime.training.sources import hub, s3, web
+
+Pause = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where the data is on this machine."""
+
+    root: Path
+    """What names of files are relative to."""
+    files: list[Path]
+    """In a stable order."""
+
+    @property
+    def sha256(self) -> str:
+        """Content hash."""
+        return content_sha256(self.files, root=self.root)
+
+
+def open_source(config: DatasetConfig, *, cache: Path) -> Records:
+    """The rows of a dataset, wherever it is. Raises ``RuntimeFailure`` and ``DataError``."""
+    located = find(config.source, cache=cache)
+    return open_records(
+        located.files,
+        root=located.root,
+        location=config.source.location,
+        format=config.format,
+        columns=config.columns,
+    )
+
+
+def find(source: DatasetSource, *, cache: Path, pause: Pause = time.sleep) -> Located:
+    """The dataset's files. Raises ``RuntimeFailure`` and ``DataError``."""
+    if source.kind != "path":
+        return _kept(source, cache=cache, pause=pause)
+    path = Path(source.location)
+    located = Located(root_of(path), files_below(path))
+    _verify(located, source)
+    return located
+
+
+def locate(source: DatasetSource, *, cache: Path, pause: Pause = time.sleep) -> list[Path]:
+    """The files that make up the dataset, in a stable order."""
+    return find(source, cache=cache, pause=pause).files
+
+
+def _kept(source: DatasetSource, *, cache: Path, pause: Pause) -> Located:
+    identity = " ".join((source.kind, source.location, source.revision or "", source.endpoint or ""))
+    target = cache / "downloads" / hashlib.sha256(identity.encode()).hexdigest()[:32]
+    if target.exists():
+        located = _located(source, target)
+        if source.sha256 is None or located.sha256 == source.sha256.lower():
+            return located
+    temporary = fresh_directory(target.with_name(f".{target.name}"))
+    try:
+        _fetch(source, temporary, pause=pause)
+        _verify(_located(source, temporary), source)
+        publish_directory(temporary, target)
+    finally:
+        clear_directory(temporary)
+    return _located(source, target)
+
+
+def _located(source: DatasetSource, directory: Path) -> Located:
+    # A path within a repository is the data's root, as a prefix in a bucket is: folders below it are labels.
+    below = directory / (hub.path_in(source.location) if source.kind == "hf" else "")
+    try:
+        return Located(below if below.is_dir() else directory, files_below(directory))
+    except DataNotFoundError:
+        raise RuntimeFailure(
+            ErrorReason.DATASET_NOT_FOUND, f"{source.location} holds no files: check the path in it"
+        ) from None
+
+
+def _fetch(source: DatasetSource, directory: Path, *, pause: Pause) -> None:
+    if source.kind == "http":
+        web.download(source.location, directory, pause=pause)
+    elif source.kind == "s3":
+        s3.download(source, directory)
+    else:
+        hub.download(source, directory)
+
+
+def _verify(located: Located, source: DatasetSource) -> None:
+    if source.sha256 is not None and (found := located.sha256) != source.sha256.lower():
+        raise RuntimeFailure(
+            ErrorReason.DATASET_INVALID,
+            f"{source.location} has SHA-256 {found}, expected {source.sha256.lower()}: correct the hash or the data",
+        )

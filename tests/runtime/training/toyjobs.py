@@ -1,0 +1,89 @@
+"""Jobs of the toy family, and runs of them in this process and in several."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from runtime.training import toyfamily
+from runtime.training.harness import ROOT, free_port, make_job
+from safetensors.torch import load_file
+
+from hostler_contract import JobConfig
+from hostler_runtime.training import run as running
+from hostler_runtime.training.distributed import joined
+from hostler_runtime.training.progress import ProgressBoard
+
+STEPS = 12
+"""Four of the first stage, eight of the second."""
+
+
+def toy_job(workspace: Path, **changes: Any) -> JobConfig:
+    """Twelve steps of eight rows; ``changes`` name fields by ``part__field``."""
+    data = workspace.parent / "toy-data"
+    data.mkdir(parents=True, exist_ok=True)
+    (data / "rows.txt").write_text("one\ntwo\n")
+    return make_job(
+        workspace,
+        data=data,
+        **{
+            "family": "toy",
+            "model": {},
+            "flopsPerUnit": None,
+            "hyperparameters__steps": STEPS,
+            "hyperparameters__batchSize": 8,
+            "hyperparameters__learningRate": 1e-2,
+            **changes,
+        },
+    )
+
+
+def weights(job: JobConfig) -> dict[str, Any]:
+    """The published model's tensors."""
+    return load_file(Path(job.workspace) / "model" / "model.safetensors")
+
+
+def run_in_processes(job: JobConfig, *, count: int, timeout: float = 240) -> None:
+    """Run the job in several processes on this machine, joined by torchrun's variables."""
+    path = Path(job.workspace).parent / "job.json"
+    path.write_text(job.to_json())
+    port = free_port()
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "runtime.training.toyjobs", str(path)],
+            env={
+                **os.environ,
+                "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT / 'images/runtime'}:{ROOT / 'tests'}",
+                "OMP_NUM_THREADS": "1",
+                "PYTHONWARNINGS": "ignore",
+                "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": str(port),
+                "RANK": str(rank),
+                "LOCAL_RANK": str(rank),
+                "WORLD_SIZE": str(count),
+                "LOCAL_WORLD_SIZE": str(count),
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(count)
+    ]
+    outputs = [process.communicate(timeout=timeout)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * count, "\n".join(outputs)
+
+
+def main(path: str) -> None:
+    """One of the processes."""
+    job = JobConfig.from_json(Path(path).read_bytes())
+    running.training_half = lambda family: toyfamily
+    with joined() as processes:
+        board = ProgressBoard(job, world_size=processes.world_size)
+        running.run(job, running.Surroundings(processes, board, lambda: False, Path(job.workspace)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
