@@ -51,6 +51,34 @@ def make_transformer(**sizes: int) -> Object:
     return {"layers": 2, "hiddenSize": 64, "heads": 4, "contextLength": 64, "vocabularySize": 512} | sizes
 
 
+_ENCODER = {"layers": 2, "hiddenSize": 64, "heads": 4, "contextLength": 64, "vocabularySize": 512}
+_SPEECH = {"encoderLayers": 2, "decoderLayers": 2, "hiddenSize": 64, "heads": 4}
+FAMILY_SIZES: dict[str, Object] = {
+    "chat": {"transformer": _ENCODER},
+    "code": {"transformer": _ENCODER},
+    "bert": {"encoder": _ENCODER},
+    "text-to-image": {"diffusion": {"autoencoder": {"imageSize": 16}}},
+    "text-to-video": {"video": {"imageSize": 8}},
+    "speech-to-text": {"speech": _SPEECH},
+    "gan": {"gan": {"imageSize": 16}},
+    "vae": {"autoencoder": {"imageSize": 16}},
+}
+"""A small network of every family that the bundled runtime has."""
+_FORMATS = {
+    "text-to-image": "images",
+    "text-to-video": "webdataset",
+    "speech-to-text": "audio",
+    "gan": "images",
+    "vae": "images",
+}
+
+
+def make_family_job(family: str, name: str = "tiny", **spec: Any) -> Object:
+    """A job of any family, on a claim with data in a format that the family reads."""
+    data = {"source": {"pvc": {"claimName": "data"}}, "format": _FORMATS.get(family, "text")}
+    return make_training_job(name, **{"family": family, "model": FAMILY_SIZES[family], "dataset": data} | spec)
+
+
 def make_inference_service(name: str = "tiny", *, namespace: str = NAMESPACE, **spec: Any) -> Object:
     """One replica that serves the Model ``tiny``."""
     return _object(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
+from apiserver.invalid_training import FAMILIES, MEASURED, OBJECTIVES
+from apiserver.refusal import Invalid
 from builders import (
     edited,
     make_cluster_model,
@@ -14,16 +16,6 @@ from builders import (
     make_transformer,
     without,
 )
-
-
-class Invalid(NamedTuple):
-    """One row."""
-
-    sentence: str
-    manifest: dict[str, Any]
-    want_path: str
-    want_message: str
-
 
 JOB = make_training_job()
 POOL = make_pool()
@@ -130,7 +122,8 @@ _JOBS = (
         "spec.dataset.validationPercent",
         "less than or equal to 50",
     ),
-    Invalid("no steps", _training(steps=0), "spec.training.steps", "greater than or equal to 1"),
+    Invalid("no steps", _training(steps=0), "spec.training.steps", "only objective quantize need not train"),
+    Invalid("steps below none", _training(steps=-1), "spec.training.steps", "greater than or equal to 0"),
     Invalid("steps in halves", _training(steps=1.5), "spec.training.steps", "type integer"),
     Invalid("a rate without quotes", _training(learningRate=3e-4), "spec.training.learningRate", "type string"),
     Invalid("a rate of zero", _training(learningRate="0.0"), "spec.training.learningRate", "above 0"),
@@ -273,4 +266,4 @@ _MODELS = (
     ),
 )
 
-INVALID = (*_NAMES, *_REQUIRED, *_JOBS, *_SERVICES, *_POOLS, *_MODELS)
+INVALID = (*_NAMES, *_REQUIRED, *_JOBS, *_SERVICES, *_POOLS, *_MODELS, *FAMILIES, *OBJECTIVES, *MEASURED)

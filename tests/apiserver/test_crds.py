@@ -10,8 +10,10 @@ import pytest
 import yaml
 from apiserver.invalid import INVALID, Invalid
 from builders import (
+    FAMILY_SIZES,
     edited,
     make_cluster_model,
+    make_family_job,
     make_inference_service,
     make_model,
     make_pool,
@@ -27,7 +29,7 @@ from hostler.api.kinds import KINDS, Kind
 from hostler.api.model import ModelStatus
 from hostler.api.pool import AcceleratorPoolStatus
 from hostler.api.schema import StatusModel
-from hostler.api.trainingjob import Placement, TrainingJobStatus, TrainingProgress
+from hostler.api.trainingjob import Placement, TrainingJobSpec, TrainingJobStatus, TrainingProgress
 
 Object = dict[str, Any]
 
@@ -216,9 +218,52 @@ def _update(api: KubeClient, manifest: Object) -> Any:
     return api.replace(edited(manifest, "metadata.resourceVersion", version), dry_run=True)
 
 
+_OBJECTIVES = {
+    "a low-rank adapter": {"objective": "finetune", "base": {"name": "large"}, "model": {}, "lora": {"rank": 4}},
+    "preferences, with an adapter": {"objective": "preference", "base": {"name": "large"}, "model": {}, "lora": {}},
+    "a pupil": {"objective": "distill", "base": {"name": "large"}, "distill": {"temperature": "3"}},
+    "a lighter model": {"objective": "prune", "base": {"name": "large"}, "model": {}, "prune": {"sparsity": "0.3"}},
+    "8-bit weights without a step": {
+        "objective": "quantize",
+        "base": {"kind": "ClusterModel", "name": "large"},
+        "model": {"license": "MIT"},
+        "training": {"steps": 0},
+    },
+    "a range as a gate": {"evaluation": {"gates": [{"metric": "spread", "min": "-0.7", "max": "1.3"}]}},
+    "a target": {"evaluation": {"everySteps": 5, "stopAt": {"metric": "loss", "max": "2e0"}}},
+    "data of a hub": {"dataset": {"source": {"hf": {"repository": "a/b", "secretRef": {"name": "token"}}}}},
+}
+
+
+@pytest.mark.parametrize("family", FAMILY_SIZES)
+def test_every_family_is_accepted_with_its_sizes_and_without_them_from_a_base(api: KubeClient, family: str) -> None:
+    scratch = make_family_job(family)
+    tuned = make_family_job(family, objective="finetune", base={"name": "large"}, model={})
+    for manifest in (scratch, tuned):
+        answer = api.create(manifest, dry_run=True)
+        assert answer.status_code == 201, answer.text
+        filled_in = TrainingJobSpec.model_validate(answer.json()["spec"])
+        assert filled_in == TrainingJobSpec.model_validate(manifest["spec"]), "both sides have the same defaults"
+
+
+@pytest.mark.parametrize("spec", _OBJECTIVES.values(), ids=_OBJECTIVES.keys())
+def test_every_objective_is_accepted_where_it_makes_sense(api: KubeClient, spec: Object) -> None:
+    answer = api.create(make_training_job(**spec), dry_run=True)
+    assert answer.status_code == 201, answer.text
+    TrainingJobSpec.model_validate(answer.json()["spec"])
+
+
+def test_an_image_model_may_take_its_first_stage_from_another_model(api: KubeClient) -> None:
+    job = make_family_job("text-to-image", model={"diffusion": {}}, parts={"autoencoder": {"name": "vae"}})
+    assert api.create(job, dry_run=True).status_code == 201
+
+
 WANT_JOB_DEFAULTS = {
     "objective": "pretrain",
-    "model": {"license": "unknown", "transformer": make_transformer()},
+    "model": {
+        "license": "unknown",
+        "transformer": make_transformer() | {"architecture": "gpt2", "dropoutPercent": 0},
+    },
     "dataset": {
         "source": {"configMap": {"name": "text", "key": "text"}},
         "format": "text",
@@ -227,13 +272,18 @@ WANT_JOB_DEFAULTS = {
     "training": {
         "steps": 20,
         "batchSize": 8,
+        "gradientAccumulation": 1,
         "learningRate": "3e-4",
         "warmupSteps": 0,
         "weightDecay": "0.1",
         "gradientClip": "1.0",
         "seed": 0,
         "precision": "auto",
+        "deterministic": False,
+        "parallelism": "replicated",
+        "packing": {"mode": "auto", "strategy": "best-fit"},
     },
+    "evaluation": {"samples": 4},
     "checkpoint": {"everySteps": 100, "keep": 2},
     "accelerators": {"pool": "gpu", "perPod": 1},
     "pods": {"min": 1, "max": 1},
@@ -277,7 +327,9 @@ STATUSES: tuple[tuple[Object, StatusModel], ...] = (
             conditions=(CONDITION,),
             attempt=0,
             placement=Placement(pool="gpu", accelerator_type="nvidia-a100-80", pods=2, per_pod=1),
-            progress=TrainingProgress(percent=50, step=10, total_steps=20, loss="3.14", eta="2m10s"),
+            progress=TrainingProgress(
+                percent=50, step=10, total_steps=20, loss="3.14", eta="2m10s", speed="9423 tokens/s"
+            ),
             start_time=NOW,
         ),
     ),
@@ -330,6 +382,14 @@ WANT_CELLS: dict[str, Object] = {
     "AcceleratorPool": {"Type": "nvidia-a100-80", "Ready": "True", "Capacity": 4, "In Use": 1, "Largest Free": 3},
     "ClusterModel": {"Family": "chat", "Task": "text-generation", "Ready": "True", "License": "unknown"},
     "Model": {"Family": "chat", "Task": "text-generation", "Ready": "True", "License": "unknown"},
-    "TrainingJob": {"State": "Fine", "Percent": 50, "Loss": "3.14", "ETA": "2m10s", "Pool": "gpu", "Pods": 2},
+    "TrainingJob": {
+        "State": "Fine",
+        "Percent": 50,
+        "Loss": "3.14",
+        "Speed": "9423 tokens/s",
+        "ETA": "2m10s",
+        "Pool": "gpu",
+        "Pods": 2,
+    },
     "InferenceService": {"Ready": "True", "State": "Fine", "Model": "tiny", "Pool": "ipu", "Replicas": 1},
 }
