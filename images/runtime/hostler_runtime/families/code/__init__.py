@@ -1,0 +1,1 @@
+"""Decoders of programs, which also fill in the middle: ``training`` makes them, ``serving`` completes with them."""

@@ -1,0 +1,108 @@
+"""Training half of the code family: a decoder on source files or functions, half of them rearranged for filling in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import tokenizers
+import torch
+from transformers import GenerationConfig
+
+from hostler_contract import JobConfig
+from hostler_data.records import Records
+from hostler_runtime.families.code.cutting import examples
+from hostler_runtime.families.code.figures import code_figures, write_code_samples, write_probes
+from hostler_runtime.families.training_protocol import Evaluation, ModelFacts, Stage, Update
+from hostler_runtime.text.dataset import TokenDataset, store
+from hostler_runtime.text.decoder import describe, facts_of, logits, loss, prunable
+from hostler_runtime.text.documents import documents, utf8_bytes
+from hostler_runtime.text.infilling import FIM_TOKENS, sentinels_of
+from hostler_runtime.text.saving import save_decoder
+from hostler_runtime.text.starting import build_decoder, context_length, preparation, tokenizer_for, vocabulary_size
+
+__all__ = ["logits", "loss", "prunable"]
+
+UNIT: Final = "tokens"
+BLOCK: Final = "transformer"
+
+
+def fingerprint(job: JobConfig) -> str:
+    """A new release of the tokenizer library may cut differently; the seed decides where documents are cut."""
+    return f"code 1 {preparation(job)} seed {job.hyperparameters.seed} tokenizers {tokenizers.__version__}"
+
+
+def prepare(job: JobConfig, records: Records, directory: Path) -> None:
+    """Train the tokenizer on the training part; store that part as it is and rearranged, the held-out part as it is."""
+    train, validation = records.split(job.dataset.validation_percent)
+    tokenizer = tokenizer_for(job, (record.text() for record in train), special_tokens=FIM_TOKENS, newlines="alone")
+    seed, context = job.hyperparameters.seed, context_length(job)
+    store(
+        job,
+        records,
+        directory,
+        tokenizer=tokenizer,
+        context_length=context,
+        vocabulary_size=vocabulary_size(job, tokenizer),
+        train=examples(
+            tokenizer,
+            (record.text() for record in train),
+            marks=sentinels_of(tokenizer),
+            context_length=context,
+            seed=seed,
+        ),
+        validation=documents(tokenizer, validation),
+        validation_bytes=utf8_bytes(validation),
+    )
+    write_probes((record.text() for record in validation), directory, seed=seed)
+
+
+def open_dataset(job: JobConfig, directory: Path) -> TokenDataset:
+    """Open what ``prepare`` wrote."""
+    return TokenDataset(directory)
+
+
+def build(job: JobConfig, dataset: TokenDataset) -> torch.nn.Module:
+    """A decoder with fresh weights, or the base model."""
+    model: torch.nn.Module = build_decoder(job, dataset.tokenizer)
+    return model
+
+
+def stages(job: JobConfig, model: torch.nn.Module, dataset: TokenDataset) -> Sequence[Stage]:
+    """One stage, one optimizer."""
+    return (Stage("decoder", (_update(model),)),)
+
+
+def evaluate(model: torch.nn.Module, dataset: TokenDataset, around: Evaluation) -> dict[str, float]:
+    """Perplexity beside those of counting; how many generated bodies parse; what the suffix is worth."""
+    return dataset.score(around.mean_loss(_update(model))) | code_figures(model, dataset)
+
+
+def sample(model: torch.nn.Module, dataset: TokenDataset, directory: Path, *, count: int) -> None:
+    """``samples.jsonl``: functions with generated bodies, then programs with generated middles."""
+    write_code_samples(model, dataset, directory, count=count)
+
+
+def save(model: Any, dataset: TokenDataset, directory: Path) -> ModelFacts:
+    """Safetensors, configuration, generation defaults, tokenizer with the tokens for filling in."""
+    tokenizer = dataset.tokenizer
+    generation = GenerationConfig(
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        do_sample=True,
+        temperature=0.2,
+        top_p=0.95,
+    )
+    save_decoder(model, tokenizer, directory, generation=generation)
+    return facts_of(model, context_length=dataset.context_length, description=describe(model, trained_on="programs"))
+
+
+def card_header() -> dict[str, Any]:
+    """For the model card."""
+    return {"library_name": "transformers", "pipeline_tag": "text-generation"}
+
+
+def _update(model: torch.nn.Module) -> Update:
+    return Update("decoder", model, loss)
