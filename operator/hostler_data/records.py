@@ -74,6 +74,7 @@ class Records(Rows):
         Text is cut by bytes, because a dataset may be one long document; everything else is shared out by rows.
         """
         if isinstance(self._reader, TextReader):
+            next(iter(self))  # where there is no text at all, that is said, and not of a part
             parts = self._reader.split(validation_percent)
             names = ("training", "validation")
             return tuple(  # type: ignore[return-value]

@@ -37,8 +37,10 @@ def make_job(workspace: Path, *, data: Path | str | None = None, **changes: Any)
         "family": "chat",
         "modelName": "tiny",
         "model": {
-            "architecture": "gpt2", "layers": 2, "hiddenSize": 32, "heads": 2, "contextLength": 32,
-            "vocabularySize": 400, "dropout": 0.1,
+            "transformer": {
+                "architecture": "gpt2", "layers": 2, "hiddenSize": 32, "heads": 2, "contextLength": 32,
+                "vocabularySize": 400, "dropoutPercent": 10,
+            },
         },
         "dataset": {"source": {"kind": "path", "location": str(data)}},
         "hyperparameters": {"steps": 12, "batchSize": 4, "learningRate": 3e-3, "warmupSteps": 2},

@@ -1,6 +1,6 @@
 """The one training loop of every family.
 
 Reading order: ``run`` (the stages of an attempt), ``loop`` (one step), ``checkpoint`` (what survives a crash), then
-the helpers: ``sources`` and ``corpus`` (data), ``order`` (which rows a step sees), ``distributed``, ``progress``,
+the helpers: ``sources`` (data), ``order`` (which rows a step sees), ``distributed``, ``progress``,
 ``artifact``.
 """

@@ -17,7 +17,7 @@ from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_
 from hostler_contract import ErrorReason, JobConfig, Result
 from hostler_contract.progress import Stage
 from hostler_contract.result import Comparison, Measured, TargetReached
-from hostler_data.records import Records, open_records
+from hostler_data.records import Records
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families import training_half
 from hostler_runtime.families.training_protocol import Dataset, ModelFacts, TrainingHalf
@@ -31,7 +31,7 @@ from hostler_runtime.training.loop import Trainer, rows_per_step
 from hostler_runtime.training.measuring import Measurer, measured
 from hostler_runtime.training.parallel import Parallel
 from hostler_runtime.training.progress import ProgressBoard
-from hostler_runtime.training.sources import locate
+from hostler_runtime.training.sources import open_source
 
 VOLUME_ROOT = Path("/workspace")
 """Where the trainer sees the workspace volume; artifact paths are relative to it."""
@@ -130,7 +130,7 @@ def prepare_data(job: JobConfig, half: TrainingHalf) -> Path:
     """Rank 0: the prepared dataset's directory in the workspace, made once per content."""
     cache = _workspace(job) / "cache"
     started = time.monotonic()
-    records = find_records(job, cache=cache)
+    records = open_source(job.dataset, cache=cache)
     key = hashlib.sha256(_preparation(job, half, records).encode()).hexdigest()[:32]
     target = cache / f"prepared-{key}"
     if not target.exists():
@@ -143,16 +143,6 @@ def prepare_data(job: JobConfig, half: TrainingHalf) -> Path:
     seconds = round(time.monotonic() - started, 2)
     event(logger, "data ready", files=len(records.files), bytes=records.size_bytes, seconds=seconds)
     return target
-
-
-def find_records(job: JobConfig, *, cache: Path) -> Records:
-    """The job's data as rows by role."""
-    source = job.dataset.source
-    files = locate(source, cache=cache)
-    root = Path(source.location) if source.kind == "path" else files[0].parent
-    return open_records(
-        files, root=root, location=source.location, format=job.dataset.format, columns=job.dataset.columns
-    )
 
 
 def measure_and_sample(parts: Assembled) -> dict[str, float]:

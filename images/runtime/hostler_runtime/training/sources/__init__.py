@@ -61,11 +61,6 @@ def find(source: DatasetSource, *, cache: Path, pause: Pause = time.sleep) -> Lo
     return located
 
 
-def locate(source: DatasetSource, *, cache: Path, pause: Pause = time.sleep) -> list[Path]:
-    """The files that make up the dataset, in a stable order."""
-    return find(source, cache=cache, pause=pause).files
-
-
 def _kept(source: DatasetSource, *, cache: Path, pause: Pause) -> Located:
     identity = " ".join((source.kind, source.location, source.revision or "", source.endpoint or ""))
     target = cache / "downloads" / hashlib.sha256(identity.encode()).hexdigest()[:32]
@@ -90,7 +85,7 @@ def _located(source: DatasetSource, directory: Path) -> Located:
         return Located(below if below.is_dir() else directory, files_below(directory))
     except DataNotFoundError:
         raise RuntimeFailure(
-            ErrorReason.DATASET_NOT_FOUND, f"{source.location} holds no files: check the path in it"
+            ErrorReason.DATASET_NOT_FOUND, f"{source.location} holds no files: check that it exists"
         ) from None
 
 

@@ -1,0 +1,101 @@
+"""A hub of one dataset, with as much of the hub's API as its own library needs to download a snapshot."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+
+class HubServer:
+    """Holds the files of ``owner/name`` at revisions by name. With ``token`` nobody else is answered."""
+
+    def __init__(
+        self, repository: str, revisions: Mapping[str, Mapping[str, bytes]], *, token: str | None = None
+    ) -> None:
+        self.repository = repository
+        self.commits = {name: hashlib.sha1(name.encode()).hexdigest() for name in revisions}
+        self.files = {self.commits[name]: dict(files) for name, files in revisions.items()}
+        self.token = token
+        self.requests: list[str] = []
+        hub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                hub.answer(self, body=True)
+
+            def do_HEAD(self) -> None:
+                hub.answer(self, body=False)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Quiet."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def close(self) -> None:
+        """Stop."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def answer(self, request: BaseHTTPRequestHandler, *, body: bool) -> None:
+        """One request."""
+        path = unquote(urlsplit(request.path).path)
+        self.requests.append(f"{request.command} {path}")
+        if self.token is not None and request.headers.get("Authorization") != f"Bearer {self.token}":
+            return self._send(request, 401, b"{}", {"X-Error-Code": "RepoNotFound"}, body=body)
+        for beginning, reply in (
+            (f"/api/datasets/{self.repository}/revision/", self._info),
+            (f"/api/datasets/{self.repository}/tree/", self._tree),
+            (f"/datasets/{self.repository}/resolve/", self._file),
+        ):
+            if path.startswith(beginning):
+                return self._send(request, *reply(path.removeprefix(beginning)), body=body)
+        return self._send(request, 404, b"{}", {"X-Error-Code": "RepoNotFound"}, body=body)
+
+    def _commit(self, revision: str) -> str | None:
+        commit = self.commits.get(revision, revision)
+        return commit if commit in self.files else None
+
+    def _info(self, revision: str) -> tuple[int, bytes, dict[str, str]]:
+        commit = self._commit(revision)
+        if commit is None:
+            return 404, b"{}", {"X-Error-Code": "RevisionNotFound"}
+        siblings = [{"rfilename": name} for name in self.files[commit]]
+        return 200, json.dumps({"id": self.repository, "sha": commit, "siblings": siblings}).encode(), {}
+
+    def _tree(self, revision: str) -> tuple[int, bytes, dict[str, str]]:
+        files = self.files[self._commit(revision.split("/")[0]) or ""]
+        entries = [
+            {"type": "file", "path": name, "size": len(content), "oid": hashlib.sha1(content).hexdigest()}
+            for name, content in files.items()
+        ]
+        return 200, json.dumps(entries).encode(), {}
+
+    def _file(self, rest: str) -> tuple[int, bytes, dict[str, str]]:
+        revision, _, name = rest.partition("/")
+        commit = self._commit(revision) or ""
+        content = self.files.get(commit, {}).get(name)
+        if content is None:
+            return 404, b"", {"X-Error-Code": "EntryNotFound"}
+        return 200, content, {"X-Repo-Commit": commit, "ETag": f'"{hashlib.sha1(content).hexdigest()}"'}
+
+    @staticmethod
+    def _send(
+        request: BaseHTTPRequestHandler, status: int, content: bytes, headers: Mapping[str, str], *, body: bool
+    ) -> None:
+        request.send_response(status)
+        request.send_header("Content-Length", str(len(content)))
+        request.send_header("Content-Type", "application/json")
+        for name, value in headers.items():
+            request.send_header(name, value)
+        request.end_headers()
+        if body:
+            request.wfile.write(content)

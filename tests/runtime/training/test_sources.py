@@ -1,0 +1,382 @@
+"""Where data comes from: paths, URLs, buckets and hubs, each with what is said where there is none."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from runtime.training.harness import REFERENCE_TEXT, JobFactory, Train, free_port
+from runtime.training.hubserver import HubServer
+from runtime.training.s3server import S3Server
+
+from hostler_contract import DatasetSource, ErrorReason
+from hostler_contract.job import DatasetConfig
+from hostler_runtime.errors import RuntimeFailure
+from hostler_runtime.training.sources import find, open_source
+
+BODY = REFERENCE_TEXT[:50_000].encode()
+BODY_SHA256 = hashlib.sha256(BODY).hexdigest()
+INVALID, NOT_FOUND = ErrorReason.DATASET_INVALID, ErrorReason.DATASET_NOT_FOUND
+
+
+class Site:
+    """A web server whose answers a test chooses."""
+
+    def __init__(self) -> None:
+        self.requests: list[str] = []
+        self.answers: dict[str, list[tuple[int, bytes, int | None]]] = {}
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                site.requests.append(self.path)
+                queue = site.answers[self.path]
+                status, body, announced = queue.pop(0) if len(queue) > 1 else queue[0]
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body) if announced is None else announced))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Quiet."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def url(self, path: str, *answers: tuple[int, bytes, int | None]) -> str:
+        """Answer requests of ``path`` in this order, the last one again and again."""
+        self.answers[path] = list(answers)
+        return f"http://127.0.0.1:{self._server.server_address[1]}{path}"
+
+    def close(self) -> None:
+        """Stop."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A fresh server."""
+    server = Site()
+    yield server
+    server.close()
+
+
+def fetch(url: str, tmp_path: Path, *, sha256: str | None = None, waits: list[float] | None = None) -> bytes:
+    """Download through the code under test, without waiting between tries."""
+    source = DatasetSource(kind="http", location=url, sha256=sha256)
+    pause = (waits if waits is not None else []).append
+    (file,) = find(source, cache=tmp_path / "cache", pause=pause).files
+    return file.read_bytes()
+
+
+def test_a_download_is_kept_for_later_attempts(site: Site, tmp_path: Path) -> None:
+    url = site.url("/text", (200, BODY, None), (200, b"changed meanwhile", None))
+
+    assert fetch(url, tmp_path) == BODY
+    assert fetch(url, tmp_path) == BODY
+    assert fetch(url, tmp_path, sha256=BODY_SHA256.upper()) == BODY
+    assert site.requests == ["/text"]
+
+
+def test_a_kept_download_that_is_not_what_was_asked_for_is_fetched_again(site: Site, tmp_path: Path) -> None:
+    url = site.url("/text", (200, b"first edition", None), (200, BODY, None))
+    fetch(url, tmp_path)
+
+    assert fetch(url, tmp_path, sha256=BODY_SHA256) == BODY
+
+
+def test_a_server_in_trouble_is_asked_again(site: Site, tmp_path: Path) -> None:
+    waits: list[float] = []
+    url = site.url("/text", (503, b"", None), (200, BODY[:100], len(BODY)), (200, BODY, None))
+
+    assert fetch(url, tmp_path, waits=waits) == BODY
+    assert waits == [2.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "options", "want_reason", "want_words", "want_requests"),
+    [
+        ((404, b"", None), {}, NOT_FOUND, "the server answered 404 Not Found. Check the URL", 1),
+        ((403, b"", None), {}, NOT_FOUND, "the server answered 403 Forbidden", 1),
+        ((500, b"", None), {}, NOT_FOUND, "the server answered 500 Internal Server Error", 3),
+        ((200, BODY[:100], len(BODY)), {}, NOT_FOUND, "the body ended after 100 of 50", 3),
+        ((200, BODY, None), {"sha256": "0" * 64}, INVALID, f"has SHA-256 {BODY_SHA256}, expected 000", 1),
+    ],
+)
+def test_a_download_that_fails(
+    answer: tuple[int, bytes, int | None],
+    options: dict[str, Any],
+    want_reason: ErrorReason,
+    want_words: str,
+    want_requests: int,
+    site: Site,
+    tmp_path: Path,
+) -> None:
+    url = site.url("/text", answer)
+
+    with pytest.raises(RuntimeFailure) as failure:
+        fetch(url, tmp_path, **options)
+
+    assert failure.value.reason is want_reason
+    assert want_words in failure.value.message
+    assert url in failure.value.message
+    assert len(site.requests) == want_requests
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("url", "want_words"),
+    [
+        (f"http://127.0.0.1:{free_port()}/text", "could not be downloaded"),
+        ("http://no-such-host.invalid/text", "could not be downloaded"),
+        ("file:///etc/passwd", "is not an http or https URL"),
+        ("ftp://127.0.0.1/text", "is not an http or https URL"),
+    ],
+)
+def test_a_url_that_leads_nowhere(url: str, want_words: str, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeFailure) as failure:
+        fetch(url, tmp_path)
+
+    assert failure.value.reason is NOT_FOUND
+    assert want_words in failure.value.message
+
+
+def test_a_job_trains_on_a_download(site: Site, job: JobFactory, train: Train) -> None:
+    url = site.url("/text", (200, BODY, None))
+
+    result = train(job(dataset__source={"kind": "http", "location": url, "sha256": BODY_SHA256})).result
+
+    assert result.succeeded
+    assert result.dataset is not None
+    assert result.dataset.size_bytes == len(BODY)
+
+
+def test_a_path_may_be_checked_by_hash_too(tmp_path: Path) -> None:
+    (tmp_path / "text").write_bytes(BODY)
+    right = DatasetSource(kind="path", location=str(tmp_path / "text"), sha256=BODY_SHA256)
+    wrong = right.model_copy(update={"sha256": "f" * 64})
+
+    assert find(right, cache=tmp_path).files == [tmp_path / "text"]
+    with pytest.raises(RuntimeFailure, match="expected ffff") as failure:
+        find(wrong, cache=tmp_path)
+    assert failure.value.reason is INVALID
+
+
+@pytest.mark.parametrize(
+    ("url", "want"),
+    [
+        ("/books/part-1.jsonl", "part-1.jsonl"),
+        ("/books/part%201.jsonl?token=secret", "part_1.jsonl"),
+        ("/books/..%2F..%2Fetc%2Fpasswd", "passwd"),
+        ("/", "data"),
+    ],
+)
+def test_a_download_keeps_its_name(url: str, want: str, site: Site, tmp_path: Path) -> None:
+    address = site.url(url, (200, BODY, None))
+
+    located = find(DatasetSource(kind="http", location=address), cache=tmp_path)
+
+    assert [file.relative_to(located.root).as_posix() for file in located.files] == [want]
+
+
+def contents(source: DatasetSource, cache: Path) -> dict[str, bytes]:
+    """Every file of a source by its name."""
+    located = find(source, cache=cache)
+    return {file.relative_to(located.root).as_posix(): file.read_bytes() for file in located.files}
+
+
+OBJECTS = {
+    "books/train/a.jsonl": b'{"text": "a"}',
+    "books/train/deep/b.jsonl": b'{"text": "b"}',
+    "books/train/.hidden": b"",
+    "books/other.txt": b"other",
+}
+
+Serve = Callable[..., S3Server]
+
+
+@pytest.fixture
+def buckets(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Start services with objects; the environment holds no credentials but those a test sets."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    started: list[S3Server] = []
+
+    def start(objects: Mapping[str, bytes] = OBJECTS, **options: Any) -> S3Server:
+        started.append(S3Server(objects, **options))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.close()
+
+
+def bucket(location: str, server: S3Server) -> DatasetSource:
+    """A source in a service of one's own."""
+    return DatasetSource(kind="s3", location=location, endpoint=server.url)
+
+
+@pytest.mark.parametrize(
+    ("location", "want"),
+    [
+        pytest.param("s3://books/train", {"a.jsonl", "deep/b.jsonl"}, id="a prefix"),
+        pytest.param("s3://books/train/", {"a.jsonl", "deep/b.jsonl"}, id="a prefix with a slash"),
+        pytest.param("s3://books", {"train/a.jsonl", "train/deep/b.jsonl", "other.txt"}, id="a whole bucket"),
+        pytest.param("s3://books/train/a.jsonl", {"a.jsonl"}, id="one object"),
+    ],
+)
+def test_objects_keep_their_names_below_the_prefix(
+    location: str, want: set[str], buckets: Serve, tmp_path: Path
+) -> None:
+    server = buckets()
+
+    found = contents(bucket(location, server), tmp_path)
+
+    assert set(found) == want
+    assert server.signed == 0
+    assert all(content in OBJECTS.values() for content in found.values())
+
+
+def test_objects_are_kept_for_later_attempts(buckets: Serve, tmp_path: Path) -> None:
+    server = buckets()
+    first = contents(bucket("s3://books/train", server), tmp_path)
+    server.objects["books/train/a.jsonl"] = b"changed meanwhile"
+    server.requests.clear()
+
+    assert contents(bucket("s3://books/train", server), tmp_path) == first
+    assert server.requests == []
+
+
+def test_credentials_are_those_of_the_environment(
+    buckets: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = buckets(access_key="AKEXAMPLE")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
+    assert set(contents(bucket("s3://books/train", server), tmp_path)) == {"a.jsonl", "deep/b.jsonl"}
+    assert server.signed == len(server.requests)
+
+
+@pytest.mark.parametrize(
+    ("location", "options", "want"),
+    [
+        pytest.param("s3://books/none", {}, "holds no files: check that it exists", id="an empty prefix"),
+        pytest.param("s3://films", {}, "holds no files: check that it exists", id="another bucket"),
+        pytest.param("s3://books", {"access_key": "AK"}, "Check bucket, region, endpoint and credentials", id="a key"),
+        pytest.param("s3:/books", {}, "is not of the form s3://bucket/prefix", id="no bucket"),
+    ],
+)
+def test_buckets_without_data(
+    location: str, options: dict[str, Any], want: str, buckets: Serve, tmp_path: Path
+) -> None:
+    with pytest.raises(RuntimeFailure) as failure:
+        find(bucket(location, buckets(**options)), cache=tmp_path)
+
+    assert failure.value.reason is NOT_FOUND
+    assert failure.value.message.startswith(location)
+    assert want in failure.value.message
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_an_object_cannot_leave_the_dataset(buckets: Serve, tmp_path: Path) -> None:
+    server = buckets({"books/a/../../../evil": b"x"})
+
+    with pytest.raises(RuntimeFailure, match="has a name that leads out of the dataset"):
+        find(bucket("s3://books/a", server), cache=tmp_path / "cache")
+
+    assert not list(tmp_path.rglob("evil"))
+
+
+REPOSITORY = {
+    "main": {"README.md": b"about it", "train.jsonl": b'{"text": "new"}', "images/cat/1.png": b"png"},
+    "v1": {"train.jsonl": b'{"text": "old"}'},
+}
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the trainer's container."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+
+
+@pytest.fixture
+def hub(offline: None) -> Iterator[HubServer]:
+    """A hub of one's own."""
+    server = HubServer("me/books", REPOSITORY)
+    yield server
+    server.close()
+
+
+def on_hub(location: str, server: HubServer, revision: str | None = None) -> DatasetSource:
+    """A source on a hub of one's own."""
+    return DatasetSource(kind="hf", location=location, endpoint=server.url, revision=revision)
+
+
+def test_a_hub_is_asked_although_everything_else_stays_offline(hub: HubServer, tmp_path: Path) -> None:
+    whole = contents(on_hub("hf://datasets/me/books", hub), tmp_path)
+    hub.requests.clear()
+
+    assert whole == REPOSITORY["main"]
+    assert contents(on_hub("hf://datasets/me/books", hub), tmp_path) == whole
+    assert hub.requests == []
+
+
+def test_a_path_and_a_revision_on_a_hub(hub: HubServer, tmp_path: Path) -> None:
+    assert contents(on_hub("hf://datasets/me/books/images", hub), tmp_path) == {"cat/1.png": b"png"}
+    assert contents(on_hub("hf://datasets/me/books", hub, "v1"), tmp_path) == REPOSITORY["v1"]
+
+
+def test_a_token_is_taken_from_the_environment(offline: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = HubServer("me/books", REPOSITORY, token="hf_secret")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    try:
+        assert set(contents(on_hub("hf://datasets/me/books", server, "v1"), tmp_path)) == {"train.jsonl"}
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ("location", "revision", "want"),
+    [
+        pytest.param("hf://datasets/me/films", None, "Repository Not Found", id="another repository"),
+        pytest.param("hf://datasets/me/books", "v9", "Revision Not Found", id="another revision"),
+        pytest.param("hf://datasets/me/books/none", None, "holds no files", id="an empty path"),
+        pytest.param("hf://models/me/books", None, "is not of the form hf://datasets/owner/name", id="a model"),
+        pytest.param("hf://datasets/me/books/../x", None, "is not of the form", id="a way out"),
+    ],
+)
+def test_hubs_without_data(location: str, revision: str | None, want: str, hub: HubServer, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeFailure) as failure:
+        find(on_hub(location, hub, revision), cache=tmp_path)
+
+    assert failure.value.reason is NOT_FOUND
+    assert failure.value.message.startswith(location)
+    assert want in failure.value.message
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_the_same_bytes_are_the_same_data_wherever_they_come_from(
+    site: Site, buckets: Serve, hub: HubServer, tmp_path: Path
+) -> None:
+    rows = REPOSITORY["v1"]["train.jsonl"]
+    (tmp_path / "claim").write_bytes(rows)
+    sources = [
+        DatasetSource(kind="path", location=str(tmp_path / "claim")),
+        DatasetSource(kind="http", location=site.url("/train.jsonl", (200, rows, None))),
+        bucket("s3://books/rows", buckets({"books/rows": rows})),
+        on_hub("hf://datasets/me/books", hub, "v1"),
+    ]
+
+    configs = [DatasetConfig(source=source, format="jsonl") for source in sources]
+    opened = [open_source(config, cache=tmp_path / "cache") for config in configs]
+
+    assert {records.sha256 for records in opened} == {hashlib.sha256(rows).hexdigest()}
+    assert [[record.text() for record in records] for records in opened] == [["old"]] * len(sources)
