@@ -63,10 +63,10 @@ async def failed(bench: Bench, name: str = "tiny", attempt: int = 0, *, result: 
     await bench.settle()
 
 
-async def completed(bench: Bench, name: str = "tiny", attempt: int = 0) -> None:
+async def completed(bench: Bench, name: str = "tiny", attempt: int = 0, *, result: Result | None = None) -> None:
     """All its pods end well."""
     for pod in bench.cluster.pods_of(bench.cluster.object("Job", f"{name}-{attempt}")):
-        bench.cluster.end(pod, result=success())
+        bench.cluster.end(pod, result=result or success())
     bench.cluster.finish(f"{name}-{attempt}", "Complete")
     await bench.settle()
 

@@ -14,6 +14,9 @@ TERMINATION_MESSAGE_LIMIT = 4096
 _CUT = " [cut]"
 """Ends a message of which a part was left out."""
 
+ADAPTER_DIRECTORY = "adapter"
+"""Where a low-rank adapter lies alone, below the artifacts of the model that has it merged in."""
+
 EXIT_FAILED = 1
 """Exit status of a trainer's container whose result is a failure."""
 EXIT_INTERRUPTED = 75

@@ -85,7 +85,7 @@ class AdapterReference(ApiModel):
     name: Name
     """Name under which requests choose it."""
     model: ModelReference
-    """The Model that holds it: a fine-tuning with lora."""
+    """The Model that holds it: one that a TrainingJob with lora put out, whose directory adapter/ has it alone."""
 
 
 class Serving(ApiModel):

@@ -117,7 +117,10 @@ def reject_service(
 
 def _reject_adapters(spec: InferenceServiceSpec, model: ModelSpec, adapters: Sequence[NamedModel]) -> Rejection | None:
     if spec.adapters and not family(model.family.value).adapters:
-        text = f"family {model.family} takes no adapters: serve the Model that training with lora put out, which has its adapter merged in"
+        text = (
+            f"family {model.family} takes no adapters: serve the Model that training with lora put out, which has its "
+            "adapter merged in"
+        )
         return rejection(TrainingReason.INCOMPATIBLE_MODEL, "spec.adapters", text)
     found = (reject_model(named, families=(model.family,)) for named in adapters)
     # An adapter that is not Ready may become so: the service waits for it.

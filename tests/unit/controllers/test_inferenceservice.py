@@ -450,3 +450,83 @@ async def test_a_change_of_the_pool_that_pods_see_is_a_new_revision(modelled: Be
     modelled.cluster.edit("AcceleratorPool", "ipu", tolerations=[{"key": "team"}])
     await modelled.settle()
     assert modelled.status("InferenceService", "tiny")["revision"] != before
+
+
+STYLES = [{"name": "bold", "model": {"name": "bold-style"}}, {"name": "thin", "model": {"name": "thin-style"}}]
+
+
+@pytest.fixture
+def painting(bench: Bench) -> Bench:
+    """A bench with an image model ``tiny`` and two styles for it."""
+    for name in ("tiny", "bold-style", "thin-style"):
+        bench.cluster.claim(name)
+        bench.cluster.put(make_model(name, family="text-to-image", task="text-to-image"))
+    return bench
+
+
+async def test_adapters_are_mounted_read_only_and_named_in_the_file(painting: Bench) -> None:
+    await submitted(painting, adapters=STYLES)
+    (container,) = painting.cluster.object("Deployment", "tiny")["spec"]["template"]["spec"]["containers"]
+    mounts = [mount for mount in container["volumeMounts"] if mount["mountPath"].startswith("/adapters")]
+    assert mounts == [
+        {"name": f"adapter-{n}", "mountPath": f"/adapters/{name}", "readOnly": True, "subPath": "artifacts/adapter"}
+        for n, name in enumerate(("bold", "thin"))
+    ]
+    (config,) = [c for c in painting.cluster.all("ConfigMap") if c["metadata"]["name"].startswith("tiny-")]
+    told = json.loads(config["data"]["serving.json"])
+    assert told["adapters"] == {"bold": "/adapters/bold", "thin": "/adapters/thin"}
+    assert (told["family"], told["task"]) == ("text-to-image", "text-to-image")
+
+
+async def test_another_adapter_is_another_revision(painting: Bench) -> None:
+    await submitted(painting, adapters=STYLES)
+    first = _revision(painting.cluster.object("Deployment", "tiny"))
+    painting.cluster.edit("Model", "bold-style", artifacts={"source": {"pvc": {"claimName": "tiny", "path": "b"}}})
+    await painting.settle()
+    assert _revision(painting.cluster.object("Deployment", "tiny")) != first
+
+
+@table(
+    ("change", "want_condition", "want_reason", "want_words"),
+    {
+        "a style that is not there": (
+            lambda bench: bench.cluster.remove(bench.cluster.object("Model", "bold-style")),
+            "Accepted",
+            "ModelNotFound",
+            "spec.adapters[0].model: there is no Model bold-style in namespace default",
+        ),
+        "a style of another family": (
+            lambda bench: bench.cluster.put(make_model("bold-style", family="chat")),
+            "Accepted",
+            "IncompatibleModel",
+            "spec.adapters[0].model: Model bold-style is of family chat, and family text-to-image is needed here.",
+        ),
+        "a style whose files are gone": (
+            lambda bench: bench.cluster.remove(bench.cluster.object("PersistentVolumeClaim", "bold-style")),
+            "Admitted",
+            "ModelNotReady",
+            "Model bold-style is not ready: There is no claim bold-style",
+        ),
+        "a model that misses its gate": (
+            lambda bench: bench.cluster.edit("Model", "tiny", gates=[{"metric": "agreement", "min": "0.8"}]),
+            "Admitted",
+            "ModelNotReady",
+            "Model tiny is not ready: agreement was not measured, and a gate asks for at least 0.8.",
+        ),
+        "a family that takes no styles": (
+            lambda bench: bench.cluster.put(make_model("tiny", family="gan")),
+            "Accepted",
+            "IncompatibleModel",
+            "spec.adapters: family gan takes no adapters",
+        ),
+    },
+)
+async def test_a_service_does_not_begin_without_all_that_it_names(
+    painting: Bench, change: Any, want_condition: str, want_reason: str, want_words: str
+) -> None:
+    change(painting)
+    await submitted(painting, adapters=STYLES)
+    status, reason, message = said(painting, want_condition)
+    assert (status, reason) == ("False", want_reason)
+    assert want_words in message
+    assert painting.cluster.find("Deployment", "tiny") is None

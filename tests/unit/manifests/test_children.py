@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from fakes import FakeCluster
 from tables import table
 from world import success
 
+from hostler.api.common import ModelReference
 from hostler.api.inferenceservice import InferenceServiceSpec, InferenceServiceStatus
 from hostler.api.model import ModelSpec
 from hostler.api.pool import AcceleratorPoolSpec
@@ -32,6 +34,7 @@ from hostler.manifests.naming import owner_reference
 from hostler.manifests.podtemplate import Image
 from hostler.manifests.yamltext import to_yaml
 from hostler.planning.acceptance import PoolChoice
+from hostler.planning.models import NamedModel
 from hostler.planning.pools import PoolView, read_pool, see
 from hostler.planning.rollout import Strategy
 
@@ -125,6 +128,54 @@ def gaudi_attempt() -> dict[str, Object]:
     return attempt(view, dataset={"source": source}, accelerators={"pool": "intel"})
 
 
+def tuned_attempt() -> dict[str, Object]:
+    """Everything that a pod may read beside its workspace: a base, a part, and data with credentials."""
+    store = {"s3": {"bucket": "pictures", "prefix": "a", "region": "eu-1", "secretRef": {"name": "keys"}}}
+    view = pool_view()
+    seen = job_seen(
+        view,
+        family="text-to-image",
+        objective="finetune",
+        base={"name": "painter"},
+        parts={"autoencoder": {"name": "vae"}},
+        model={},
+        lora={"rank": 4},
+        dataset={"source": store, "format": "webdataset"},
+        accelerators={"pool": "nvidia"},
+    )
+    inputs = (
+        named("spec.base", seen.spec.base, family="text-to-image"),
+        named("spec.parts.autoencoder", seen.spec.parts.autoencoder, family="vae", part="autoencoder"),
+    )
+    seen = replace(seen, inputs=inputs)
+    made = training.attempt_children(seen, number=0, pods=1, view=view, settings=SETTINGS)
+    return {child["kind"]: child for child in made}
+
+
+def named(path: str, reference: ModelReference, *, family: str, part: str | None = None) -> NamedModel:
+    """A model that is there."""
+    described = ModelSpec.model_validate(make_model(reference.name, family=family)["spec"])
+    return NamedModel(path=path, reference=reference, model=described, part=part, claim_exists=True)
+
+
+def styled_service() -> dict[str, Object]:
+    """A server that requests may ask for a style."""
+    view = pool_view("graphcore-c600", resource="c600.graphcore.ai/ipu")
+    adapters = [{"name": "bold", "model": {"name": "bold-style"}}]
+    seen = service_seen(view, adapters=adapters)
+    bold = named("spec.adapters[0].model", seen.spec.adapters[0].model, family="text-to-image")
+    model = ModelSpec.model_validate(make_model("tiny", family="text-to-image")["spec"])
+    deployment = serving.replicas(
+        replace(seen, adapters=(bold,)),
+        model,
+        view,
+        config_map="tiny-abc",
+        strategy=Strategy(max_surge=1, max_unavailable=0),
+        settings=SETTINGS,
+    )
+    return {"Deployment": deployment}
+
+
 def ipu_service() -> dict[str, Object]:
     view = pool_view(
         "graphcore-c600", resource="c600.graphcore.ai/ipu", tolerations=[{"key": "ipu", "effect": "NoSchedule"}]
@@ -148,6 +199,12 @@ def model() -> Object:
         "the Job of two pods with two GPUs each": ("job-gpu", lambda: gpu_attempt()["Job"]),
         "the Job of a cpu pool, on claims of the user's": ("job-cpu", lambda: cpu_attempt()["Job"]),
         "the Job on a type that needs privileges": ("job-gaudi", lambda: gaudi_attempt()["Job"]),
+        "the Job that starts from other models": ("job-tuned", lambda: tuned_attempt()["Job"]),
+        "the file of an attempt that starts from other models": (
+            "configmap-tuned",
+            lambda: tuned_attempt()["ConfigMap"],
+        ),
+        "the replicas that have a style to choose": ("deployment-styled", lambda: styled_service()["Deployment"]),
         "the file of an attempt": ("configmap-job", lambda: gpu_attempt()["ConfigMap"]),
         "the names of an attempt's pods": ("service-attempt", lambda: gpu_attempt()["Service"]),
         "the claim, while the job trains": ("claim-job", lambda: gpu_attempt()["PersistentVolumeClaim"]),
@@ -169,6 +226,7 @@ def templates() -> dict[str, Object]:
     return {
         "trainers on GPUs": gpu_attempt()["Job"]["spec"]["template"],
         "trainers on cores": cpu_attempt()["Job"]["spec"]["template"],
+        "trainers that start from other models": tuned_attempt()["Job"]["spec"]["template"],
         "servers on IPUs": ipu_service()["Deployment"]["spec"]["template"],
     }
 

@@ -1,0 +1,224 @@
+"""Models that are made from other models, measured, and held to what was asked of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from bench import GPU, SETTINGS, Bench
+from builders import edited, make_family_job, make_model, make_pool
+from tables import table
+from world import completed, progress, running, states, submitted, success
+
+from hostler_contract.result import Comparison, DatasetFacts, Measured, TargetReached
+
+Object = dict[str, Any]
+TUNED = {"objective": "finetune", "base": {"name": "large"}, "model": {}}
+PRICE = {"amount": "3.6", "currency": "EUR", "source": "contract", "date": "2026-01-31"}
+
+
+@pytest.fixture
+def based(bench: Bench) -> Bench:
+    """A bench with a chat model ``large`` and an autoencoder ``vae`` on their claims."""
+    for name, family in (("large", "chat"), ("vae", "vae")):
+        bench.cluster.claim(name)
+        bench.cluster.put(edited(make_model(name, family=family), "spec.artifacts.sha256", name[0].encode().hex() * 32))
+    bench.cluster.claim("data")
+    return bench
+
+
+def trainer(bench: Bench) -> Object:
+    (container,) = bench.cluster.object("Job", "tiny-0")["spec"]["template"]["spec"]["containers"]
+    return container
+
+
+async def test_a_base_is_mounted_read_only_and_stands_in_the_lineage(based: Bench) -> None:
+    await running(based, **TUNED)
+    (mount,) = [mount for mount in trainer(based)["volumeMounts"] if mount["mountPath"].startswith("/inputs")]
+    assert mount == {"name": "base", "mountPath": "/inputs/base", "readOnly": True, "subPath": "artifacts"}
+    config = json.loads(based.cluster.object("ConfigMap", "tiny-0")["data"]["job.json"])
+    assert config["inputs"] == {"base": "/inputs/base", "parts": {}}
+    await completed(based)
+    lineage = based.cluster.object("Model", "tiny")["spec"]["lineage"]
+    assert (lineage["objective"], lineage["base"]) == (
+        "finetune",
+        {"kind": "Model", "name": "large", "sha256": "6c" * 32},
+    )
+
+
+async def test_parts_are_mounted_and_stand_in_the_lineage(based: Bench) -> None:
+    parts = {"autoencoder": {"name": "vae"}}
+    based.cluster.put(make_family_job("text-to-image", model={"diffusion": {}}, parts=parts))
+    await based.settle()
+    await running(based)
+    paths = [mount["mountPath"] for mount in trainer(based)["volumeMounts"]]
+    assert "/inputs/parts/autoencoder" in paths
+    await completed(based)
+    model = based.cluster.object("Model", "tiny")["spec"]
+    assert model["lineage"]["parts"] == {"autoencoder": {"kind": "Model", "name": "vae", "sha256": "76" * 32}}
+    assert model["task"] == "text-to-image"
+
+
+async def test_a_job_waits_for_its_base_and_starts_when_it_is_there(bench: Bench) -> None:
+    await submitted(bench, **TUNED)
+    assert states(bench)["Accepted"] == ("False", "ModelNotFound")
+    assert states(bench)["Ready"] == ("False", "ModelNotFound")
+    model = bench.cluster.put(make_model("large"))
+    claim = bench.cluster.claim("large")
+    jobs = bench.controllers["TrainingJob"]
+    assert [key.name for key in jobs.affected("Model", model)] == ["tiny"]
+    bench.cluster.put(make_model("large", artifacts={"source": {"pvc": {"claimName": "large"}}}))
+    assert [key.name for key in jobs.affected("PersistentVolumeClaim", claim)] == ["tiny"]
+    await bench.settle()
+    assert states(bench)["Accepted"] == ("True", "Valid")
+
+
+async def test_a_base_that_vanishes_meanwhile_stops_no_running_attempt(based: Bench) -> None:
+    await running(based, **TUNED)
+    based.cluster.remove(based.cluster.object("Model", "large"))
+    await based.settle()
+    assert states(based)["Ready"] == ("True", "Training")
+    await completed(based)
+    assert based.cluster.object("Model", "tiny")["spec"]["lineage"]["base"] == {"kind": "Model", "name": "large"}
+
+
+async def test_credentials_of_a_store_are_named_and_never_read(based: Bench) -> None:
+    source = {"s3": {"bucket": "data", "secretRef": {"name": "keys"}}}
+    await submitted(based, dataset={"source": source})
+    assert trainer(based)["envFrom"] == [{"secretRef": {"name": "keys"}}]
+
+
+@table(
+    ("gates", "want_ready"),
+    {
+        "a figure that passes": ([{"metric": "validation_loss", "max": "3.5"}], ("True", "ArtifactsAvailable")),
+        "a figure that misses": ([{"metric": "validation_loss", "max": "3"}], ("False", "GateMissed")),
+        "a figure that nobody measured": ([{"metric": "accuracy", "min": "0.1"}], ("False", "GateMissed")),
+    },
+)
+async def test_a_model_that_misses_a_gate_exists_and_is_not_ready(
+    based: Bench, gates: list[dict[str, str]], want_ready: tuple[str, str]
+) -> None:
+    await running(based, evaluation={"gates": gates})
+    await completed(based)
+    await based.settle()
+    assert states(based)["Succeeded"] == ("True", "Succeeded"), "the job did what it could"
+    assert based.condition("Model", "tiny", "Ready")[:2] == want_ready
+
+
+async def test_the_message_of_a_missed_gate_has_the_figure_and_the_bound(based: Bench) -> None:
+    await running(based, evaluation={"gates": [{"metric": "validation_loss", "max": "3"}]})
+    await completed(based)
+    await based.settle()
+    assert based.condition("Model", "tiny", "Ready")[2] == (
+        "validation_loss is 3.25, and a gate asks for at most 3. Train a better one, or change spec.gates."
+    )
+    based.cluster.edit("Model", "tiny", gates=[{"metric": "validation_loss", "max": "4"}])
+    await based.settle()
+    assert based.condition("Model", "tiny", "Ready")[0] == "True"
+
+
+async def test_status_shows_all_that_rank_0_reports(bench: Bench) -> None:
+    await running(bench)
+    address = bench.cluster.object("Pod", "tiny-0-0-xyz")["status"]["podIP"]
+    bench.progress.answers[address] = progress(
+        5,
+        loss=1.0,
+        losses={"generator": 0.75, "discriminator": 0.25, "Odd Name": 1.0, "broken": float("nan")},
+        learning_rate=4e-3,
+        gradient_norm=0.51234,
+        unit="images",
+        units_per_second=41.678,
+        packing_factor=2.3712,
+        data_wait_ratio=0.01,
+        memory_bytes=5 * 2**30,
+        metrics={"validation_loss": 3.5},
+        training_stage="denoiser",
+        model_flops_utilization=0.41,
+        notes=["fp8 is not what this device has: bf16 is used."],
+    )
+    bench.cluster.clock.advance(5)
+    await bench.settle()
+    shown = bench.status("TrainingJob", "tiny")["progress"]
+    assert shown == {
+        "percent": 25,
+        "step": 5,
+        "totalSteps": 20,
+        "loss": "1",
+        "losses": [{"name": "discriminator", "value": "0.25"}, {"name": "generator", "value": "0.75"}],
+        "learningRate": "0.004",
+        "gradientNorm": "0.5123",
+        "speed": "41.7 images/s",
+        "modelFlopsUtilization": "0.41",
+        "packingFactor": "2.371",
+        "dataWait": "0.01",
+        "memory": "5Gi",
+        "metrics": [{"name": "validation_loss", "value": "3.5"}],
+        "trainingStage": "denoiser",
+        "stage": "Training",
+        "notes": ["fp8 is not what this device has: bf16 is used."],
+    }
+
+
+_MEASURED = Measured(size_bytes=4000, parameters=1000, latency_seconds=0.0031, metrics={"accuracy": 0.9})
+_SMALLER = Measured(size_bytes=1000, parameters=1000, latency_seconds=0.00095, metrics={"accuracy": 0.89})
+
+
+async def test_the_end_says_what_the_objective_changed(based: Bench) -> None:
+    await running(based, **TUNED)
+    result = success().model_copy(
+        update={
+            "comparison": Comparison(before=_MEASURED, after=_SMALLER),
+            "dataset": DatasetFacts(sha256="b" * 64, size_bytes=100, packing_factor=2.0),
+            "notes": ["said at the end"],
+        }
+    )
+    await completed(based, result=result)
+    status = based.status("TrainingJob", "tiny")
+    assert status["comparison"] == {
+        "before": {
+            "sizeBytes": 4000,
+            "parameters": 1000,
+            "latency": "3.1ms",
+            "metrics": [{"name": "accuracy", "value": "0.9"}],
+        },
+        "after": {
+            "sizeBytes": 1000,
+            "parameters": 1000,
+            "latency": "950us",
+            "metrics": [{"name": "accuracy", "value": "0.89"}],
+        },
+    }
+    ended = status["progress"]
+    assert (ended["packingFactor"], ended["notes"], ended["stage"]) == ("2", ["said at the end"], "Finished")
+    assert [figure["name"] for figure in ended["metrics"]] == ["training_loss", "validation_loss"]
+    assert not {"speed", "memory", "dataWait"} & set(ended)
+
+
+_EARLY = TargetReached(metric="validation_loss", value=2.98765, step=12, seconds=1800.0)
+
+
+@table(
+    ("label", "want"),
+    {
+        "real cards have power and price": ({}, {"energy": "400Wh", "cost": "3.60 EUR"}),
+        "simulated ones have neither": ({"hostler.dev/simulated": "true"}, {}),
+    },
+)
+async def test_a_target_says_what_it_took_until_then(bench: Bench, label: dict[str, str], want: dict[str, str]) -> None:
+    bench.restart(
+        settings=SETTINGS.__class__(**vars(SETTINGS) | {"variant_images": {"train-cuda": "registry/train:1"}})
+    )
+    bench.cluster.node("gpu-1", labels={"hostler.dev/pool": "gpu", **label}, devices={GPU: 4})
+    bench.cluster.put(make_pool("gpu", price=PRICE))
+    stop = {"everySteps": 5, "stopAt": {"metric": "validation_loss", "max": "3"}}
+    await running(bench, evaluation=stop, accelerators={"pool": "gpu", "perPod": 2})
+    await completed(bench, result=success().model_copy(update={"target": _EARLY}))
+    assert bench.status("TrainingJob", "tiny")["target"] == {
+        "metric": "validation_loss",
+        "value": "2.988",
+        "step": 12,
+        "seconds": "1800.0",
+        **want,
+    }

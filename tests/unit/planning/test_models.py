@@ -1,0 +1,173 @@
+"""Whether a model is good enough and there, and whether it fits where another one is made from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from builders import make_cluster_model, make_family_job, make_model
+from tables import table
+
+from hostler.api.common import ModelReference
+from hostler.api.model import ModelSpec
+from hostler.api.trainingjob import TrainingJobSpec
+from hostler.planning.models import NamedModel, missed_gates, obstacle, reject_inputs
+
+FIGURES = [{"name": "validation_loss", "value": "3.25"}, {"name": "pixel_spread", "value": "1.4"}]
+
+
+def model(**spec: Any) -> ModelSpec:
+    return ModelSpec.model_validate(make_model(**spec)["spec"])
+
+
+@table(
+    ("gate", "want"),
+    {
+        "no gate": (None, []),
+        "below the highest": ({"metric": "validation_loss", "max": "3.5"}, []),
+        "at the highest": ({"metric": "validation_loss", "max": "3.25"}, []),
+        "above the highest": (
+            {"metric": "validation_loss", "max": "3"},
+            ["validation_loss is 3.25, and a gate asks for at most 3."],
+        ),
+        "below the lowest": (
+            {"metric": "validation_loss", "min": "4e0"},
+            ["validation_loss is 3.25, and a gate asks for at least 4e0."],
+        ),
+        "above a lowest that is negative": ({"metric": "validation_loss", "min": "-1"}, []),
+        "outside a range": (
+            {"metric": "pixel_spread", "min": "0.7", "max": "1.3"},
+            ["pixel_spread is 1.4, and a gate asks for at least 0.7 and at most 1.3."],
+        ),
+        "a figure that nobody measured": (
+            {"metric": "accuracy", "min": "0.9"},
+            ["accuracy was not measured, and a gate asks for at least 0.9."],
+        ),
+    },
+)
+def test_a_figure_passes_its_gate_or_a_sentence_says_by_how_much_not(
+    gate: dict[str, str] | None, want: list[str]
+) -> None:
+    assert missed_gates(model(metrics=FIGURES, gates=[gate] if gate else [])) == want
+
+
+def test_a_figure_that_is_no_number_passes_no_gate() -> None:
+    figures = [{"name": "loss", "value": "nan"}, {"name": "accuracy", "value": "good"}]
+    gates = [{"metric": "loss", "max": "9"}, {"metric": "accuracy", "min": "0"}]
+    assert len(missed_gates(model(metrics=figures, gates=gates))) == 2
+
+
+@table(
+    ("spec", "claim", "want"),
+    {
+        "the claim is there": ({}, "there", None),
+        "the claim is gone": ({}, "gone", "ArtifactsMissing"),
+        "the figure is not good enough": (
+            {"metrics": FIGURES, "gates": [{"metric": "validation_loss", "max": "3"}]},
+            "there",
+            "GateMissed",
+        ),
+        "files come before figures": (
+            {"gates": [{"metric": "validation_loss", "max": "3"}]},
+            "gone",
+            "ArtifactsMissing",
+        ),
+        "a place that cannot be mounted": (
+            {"artifacts": {"source": {"hf": {"repository": "a/b"}}}},
+            "gone",
+            "SourceNotSup",
+        ),
+    },
+)
+def test_what_stands_between_a_model_and_its_use(spec: dict[str, Any], claim: str, want: str | None) -> None:
+    found = obstacle(model(**spec), claim_exists=claim == "there", namespace="default")
+    assert (found is None) if want is None else (found is not None and found[0].value.startswith(want))
+
+
+def named(found: ModelSpec | None, *, part: str | None = None, claim: bool = True, kind: str = "Model") -> NamedModel:
+    """A reference and what it leads to."""
+    return NamedModel(
+        path="spec.base" if part is None else f"spec.parts.{part}",
+        reference=ModelReference(kind=kind, name="large"),
+        model=found,
+        part=part,
+        claim_exists=claim,
+        namespace="default",
+    )
+
+
+CATALOG = ModelSpec.model_validate(make_cluster_model()["spec"])
+
+
+@table(
+    ("family", "inputs", "want_reason", "want_message"),
+    {
+        "a base of the same family": ("chat", [named(model())], "", ""),
+        "no model of that name": (
+            "chat",
+            [named(None)],
+            "ModelNotFound",
+            "spec.base: there is no Model large in namespace default: create it, or name another one.",
+        ),
+        "no catalog entry of that name": (
+            "chat",
+            [named(None, kind="ClusterModel")],
+            "ModelNotFound",
+            "spec.base: there is no ClusterModel large: create it, or name another one.",
+        ),
+        "a base of another family": (
+            "chat",
+            [named(model(family="gan"))],
+            "IncompatibleModel",
+            "spec.base: Model large is of family gan, and family chat is needed here.",
+        ),
+        "a base whose files are gone": (
+            "chat",
+            [named(model(), claim=False)],
+            "ModelNotReady",
+            "spec.base: Model large is not ready: There is no claim tiny in namespace default: create or restore it.",
+        ),
+        "a base that is not good enough": (
+            "chat",
+            [named(model(gates=[{"metric": "loss", "max": "1"}]))],
+            "ModelNotReady",
+            "spec.base: Model large is not ready: loss was not measured, and a gate asks for at most 1. Train a better "
+            "one, or change spec.gates.",
+        ),
+        "a base of the catalog, which cannot be mounted": (
+            "chat",
+            [named(CATALOG, kind="ClusterModel")],
+            "ModelNotReady",
+            "spec.base: ClusterModel large is not ready: spec.artifacts.source.hf: this release serves from pvc only.",
+        ),
+        "an autoencoder as first stage": (
+            "text-to-image",
+            [named(model(family="vae"), part="autoencoder")],
+            "",
+            "",
+        ),
+        "the first stage of another image model": (
+            "text-to-image",
+            [named(model(family="text-to-image"), part="autoencoder")],
+            "",
+            "",
+        ),
+        "a chat model as first stage": (
+            "text-to-image",
+            [named(model(), part="autoencoder")],
+            "IncompatibleModel",
+            "spec.parts.autoencoder: Model large is of family chat, and family vae or text-to-image is needed here.",
+        ),
+        "the second of two": (
+            "text-to-image",
+            [named(model(family="text-to-image")), named(None, part="autoencoder")],
+            "ModelNotFound",
+            "spec.parts.autoencoder: there is no Model large in namespace default: create it, or name another one.",
+        ),
+    },
+)
+def test_a_model_is_made_only_from_what_fits_and_is_ready(
+    family: str, inputs: list[NamedModel], want_reason: str, want_message: str
+) -> None:
+    spec = TrainingJobSpec.model_validate(make_family_job(family)["spec"])
+    found = reject_inputs(spec, inputs)
+    assert (found.reason if found else "", found.message if found else "") == (want_reason, want_message)
