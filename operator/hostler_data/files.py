@@ -15,7 +15,7 @@ def files_below(root: Path) -> list[Path]:
     if root.is_file():
         return [root]
     if not root.exists():
-        raise DataNotFoundError(file=str(root), message="does not exist in the dataset volume: check the source's path")
+        raise DataNotFoundError(file=str(root), message="does not exist: check the path")
     files = sorted(
         path
         for path in root.rglob("*")

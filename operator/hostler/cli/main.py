@@ -11,6 +11,7 @@ import hostler
 # Where each subcommand lives: module and name of its click command.
 COMMANDS: dict[str, tuple[str, str]] = {
     "accelerators": ("hostler.cli.pools", "list_accelerators"),
+    "data": ("hostler.cli.data", "data"),
     "demo": ("hostler.cli.demo", "demo"),
     "local": ("hostler.cli.local", "local"),
     "manifests": ("hostler.cli.manifests", "manifests"),

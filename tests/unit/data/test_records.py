@@ -108,7 +108,7 @@ def test_a_mounted_config_map_is_read_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "want"),
     [
-        ("absent", "absent: does not exist in the dataset volume: check the source's path"),
+        ("absent", "absent: does not exist: check the path"),
         ("empty", "empty: holds no files: put the data's files there"),
         ("hidden", "hidden: holds no files"),
     ],

@@ -56,6 +56,10 @@ def find(source: DatasetSource, *, cache: Path, pause: Pause = time.sleep) -> Lo
     if source.kind != "path":
         return _kept(source, cache=cache, pause=pause)
     path = Path(source.location)
+    if not path.exists():
+        raise RuntimeFailure(
+            ErrorReason.DATASET_NOT_FOUND, f"{path} does not exist in the dataset volume: check the source's path"
+        )
     located = Located(root_of(path), files_below(path))
     _verify(located, source)
     return located

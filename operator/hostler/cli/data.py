@@ -1,0 +1,189 @@
+"""`hostler data`: look at a dataset before a job does, with the trainer's own eyes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hostler_contract.dataset import DatasetReport, LengthFacts, PackingFacts
+from hostler_contract.job import DataFormat
+from hostler_data.describe import describe as describe_records
+from hostler_data.errors import DataError, MissingLibraryError
+from hostler_data.files import files_below
+from hostler_data.formats import guess_format
+from hostler_data.records import Records, open_records
+
+_BAR = 40
+"""Characters of the longest bar of a histogram."""
+_WIDE = 200
+"""Columns of a terminal that is none, so that a pipe gets whole lines."""
+_UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def data() -> None:
+    """Check and describe data before a TrainingJob meets it."""
+
+
+def _options(command: Callable[..., None]) -> Callable[..., None]:
+    """What both subcommands take."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text."),
+        click.option(
+            "--errors", "most_errors", type=click.IntRange(1, 1000), default=10, show_default=True, help="Errors shown."
+        ),
+        click.option(
+            "--max-length",
+            type=click.IntRange(1),
+            default=512,
+            show_default=True,
+            help="Tokens of a pack, for the packing factor.",
+        ),
+        click.option(
+            "--column",
+            "columns",
+            multiple=True,
+            metavar="ROLE=NAME",
+            help="Column that plays a role, such as text=body.",
+        ),
+        click.option(
+            "--format", type=click.Choice(get_args(DataFormat)), help="Guessed from the files' names if absent."
+        ),
+        click.argument("path", type=click.Path(path_type=Path)),
+    ):
+        command = option(command)
+    return command
+
+
+@data.command()
+@_options
+def validate(*, as_json: bool, **options: Any) -> None:
+    """Read everything, and say what is wrong by file and row. Exit status 1 where anything is."""
+    report = _report(**options)
+    if as_json:
+        _print_json(report)
+    else:
+        console = _console()
+        _print_errors(console, report)
+        state = "valid" if report.valid else f"{report.error_count:,} errors"
+        console.print(f"{_figures(report)}: {state}", highlight=False)
+    _leave(report)
+
+
+@data.command()
+@_options
+def describe(*, as_json: bool, **options: Any) -> None:
+    """Show counts, lengths and the packing factor to expect. Exit status 1 where anything is wrong with the data."""
+    report = _report(**options)
+    if as_json:
+        _print_json(report)
+    else:
+        console = _console()
+        console.print(_facts(report, options["path"]))
+        if report.lengths is not None:
+            console.print(histogram(report.lengths))
+        if report.packing is not None:
+            console.print(packing_sentence(report.packing), highlight=False)
+        _print_errors(console, report)
+    _leave(report)
+
+
+def histogram(lengths: LengthFacts) -> Table:
+    """Rows by length, as bars."""
+    table = Table(box=None, padding=(0, 1), title=f"rows by {lengths.unit}", title_justify="left", title_style="bold")
+    for name in ("up to", "rows"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    most = max(bucket.rows for bucket in lengths.buckets)
+    for bucket in lengths.buckets:
+        # A bucket with anything in it has a bar, however short.
+        bar = "█" * max(round(_BAR * bucket.rows / most), 1 if bucket.rows else 0)
+        table.add_row(f"{bucket.up_to:,}", f"{bucket.rows:,}", Text(bar, style="cyan"))
+    return table
+
+
+def packing_sentence(packing: PackingFacts) -> str:
+    """What packing is expected to gain."""
+    return (
+        f"Packed to {packing.max_length:,} tokens: {packing.factor:.2f} times fewer rows, "
+        f"{packing.efficiency:.1%} of positions used instead of {packing.unpacked_efficiency:.1%}."
+    )
+
+
+def _report(
+    *, path: Path, format: DataFormat | None, columns: Sequence[str], max_length: int, most_errors: int
+) -> DatasetReport:
+    try:
+        records = _opened(path, format=format, columns=columns)
+        return describe_records(records, max_length=max_length, most_errors=most_errors)
+    except (DataError, MissingLibraryError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _opened(path: Path, *, format: DataFormat | None, columns: Sequence[str]) -> Records:
+    roles: dict[str, str] = {}
+    for column in columns:
+        role, _, name = column.partition("=")
+        if not role or not name:
+            raise click.BadParameter(f"{column!r} is not of the form ROLE=NAME", param_hint="--column")
+        roles[role] = name
+    files = files_below(path)
+    return open_records(files, root=path, format=format or guess_format(files), columns=roles)
+
+
+def _facts(report: DatasetReport, path: Path) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    table.add_row("data", str(path))
+    table.add_row("rows", f"{report.rows:,}")
+    table.add_row("files", f"{report.files:,}")
+    table.add_row("size", size_of(report.size_bytes))
+    table.add_row("sha256", report.sha256)
+    table.add_row("columns", ", ".join(report.roles))
+    if (lengths := report.lengths) is not None:
+        estimated = " (estimated at four bytes each)" if lengths.unit == "tokens" else ""
+        table.add_row(lengths.unit, f"{lengths.total:,}{estimated}")
+        ends = f"{lengths.shortest:,} to {lengths.longest:,}, half of them up to {lengths.median:,}"
+        table.add_row(f"{lengths.unit} per row", ends)
+    table.add_row("errors", f"{report.error_count:,}")
+    return table
+
+
+def size_of(size: int) -> str:
+    """Bytes for people."""
+    for unit, name in _UNITS:
+        if size >= unit:
+            return f"{size / unit:.1f} {name}"
+    return f"{size} B"
+
+
+def _figures(report: DatasetReport) -> str:
+    files = "1 file" if report.files == 1 else f"{report.files:,} files"
+    return f"{report.rows:,} rows in {files}, {size_of(report.size_bytes)}"
+
+
+def _print_errors(console: Console, report: DatasetReport) -> None:
+    for error in report.errors:
+        console.print(Text(str(error), style="red"), soft_wrap=True)
+    if (more := report.error_count - len(report.errors)) > 0:
+        console.print(f"and {more:,} more", highlight=False)
+
+
+def _print_json(report: DatasetReport) -> None:
+    click.echo(json.dumps({"valid": report.valid, **report.to_dict()}, indent=2))
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=_WIDE)
+
+
+def _leave(report: DatasetReport) -> None:
+    if not report.valid:
+        raise click.exceptions.Exit(1)

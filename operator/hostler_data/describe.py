@@ -1,0 +1,129 @@
+"""A dataset in figures: rows, bytes, lengths, what packing would gain, and the first things that are wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from hostler_contract.dataset import DatasetReport, LengthBucket, LengthFacts, PackingFacts, RowError
+from hostler_data.checks import TEXTS, problems
+from hostler_data.errors import DataError
+from hostler_data.media import decode_audio
+from hostler_data.packing import chunk_lengths, expect
+from hostler_data.record import Record
+from hostler_data.records import Records
+
+BYTES_PER_TOKEN = 4
+"""For an estimate before there is a tokenizer: what vocabularies of some ten thousands make of text, about."""
+AUDIO_RATE = 16_000
+
+
+def describe(records: Records, *, max_length: int = 512, most_errors: int = 10) -> DatasetReport:
+    """Read everything once. Rows that are wrong are counted, and the first ``most_errors`` told. Raises ``DataError``
+    only where there is nothing to read."""
+    rows, found, roles = 0, 0, set[str]()
+    errors: list[DataError] = []
+    lengths: Counter[int] = Counter()
+    unit: Literal["tokens", "seconds"] = "tokens"
+    for entry in records.scan():
+        if isinstance(entry, DataError):
+            wrong = [entry]
+        else:
+            rows += 1
+            roles.update(entry.values)
+            length, wrong = _inspected(entry)
+            if length:
+                lengths[length] += 1
+                unit = "seconds" if "audio" in entry.values else "tokens"
+        found += len(wrong)
+        errors.extend(wrong[: most_errors - len(errors)])
+    if not rows and not found:
+        next(iter(records))  # says what is missing
+    return DatasetReport(
+        rows=rows,
+        files=len(records.files),
+        size_bytes=records.size_bytes,
+        sha256=records.sha256,
+        roles=sorted(roles),
+        lengths=length_facts(lengths, unit=unit) if lengths else None,
+        packing=packing_facts(lengths, max_length=max_length) if lengths and unit == "tokens" else None,
+        errors=[RowError(file=error.file, row=error.row, message=error.message) for error in errors],
+        error_count=found,
+    )
+
+
+def _inspected(record: Record) -> tuple[int, list[DataError]]:
+    wrong = list(problems(record))
+    if wrong:
+        return 0, wrong
+    try:
+        return length_of(record), []
+    except DataError as error:
+        return 0, [error]
+
+
+def length_of(record: Record) -> int:
+    """Estimated tokens of a row's text, or seconds of its recording, rounded up; 0 where it has neither.
+    Raises ``DataError``."""
+    if record.values.get("audio") is not None:
+        return -(-len(decode_audio(record, rate=AUDIO_RATE)) // AUDIO_RATE)
+    return sum(-(-len(text.encode()) // BYTES_PER_TOKEN) for text in _texts(record.values))
+
+
+def packing_facts(lengths: Mapping[int, int], *, max_length: int) -> PackingFacts:
+    """What packing these lengths is expected to gain, with longer ones cut."""
+    pieces: Counter[int] = Counter()
+    for length, count in lengths.items():
+        for piece in chunk_lengths(length, max_length=max_length):
+            pieces[piece] += count
+    packing = expect(pieces, max_length=max_length)
+    return PackingFacts(
+        max_length=max_length,
+        factor=round(packing.factor, 4),
+        efficiency=round(packing.efficiency, 4),
+        unpacked_efficiency=round(packing.efficiency / packing.factor, 4),
+    )
+
+
+def length_facts(lengths: Mapping[int, int], *, unit: Literal["tokens", "seconds"]) -> LengthFacts:
+    """The histogram in powers of two, with its middle and ends."""
+    buckets: Counter[int] = Counter()
+    for length, count in lengths.items():
+        buckets[_power_above(length)] += count
+    powers = _powers(min(buckets), max(buckets))
+    return LengthFacts(
+        unit=unit,
+        total=sum(length * count for length, count in lengths.items()),
+        shortest=min(lengths),
+        median=_median(lengths),
+        longest=max(lengths),
+        buckets=[LengthBucket(up_to=power, rows=buckets[power]) for power in powers],
+    )
+
+
+def _texts(values: Mapping[str, Any]) -> Iterator[str]:
+    for message in values.get("messages") or ():
+        yield message["content"]
+    for role in ("answer", *TEXTS):
+        # A shard's txt plays two roles, but is one text.
+        repeated = role == "caption" and values.get("text") == values.get("caption")
+        if isinstance(value := values.get(role), str) and not repeated:
+            yield value
+
+
+def _power_above(length: int) -> int:
+    return 1 << (length - 1).bit_length()
+
+
+def _powers(first: int, last: int) -> list[int]:
+    return [1 << exponent for exponent in range(first.bit_length() - 1, last.bit_length())]
+
+
+def _median(lengths: Mapping[int, int]) -> int:
+    before, half = 0, sum(lengths.values()) / 2
+    for length, count in sorted(lengths.items()):
+        before += count
+        if before >= half:
+            return length
+    raise ValueError("there are no lengths")

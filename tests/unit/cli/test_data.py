@@ -1,0 +1,133 @@
+"""`hostler data`: what it shows, what it says of broken data, and its exit status."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from unit.data.makers import png, tone, write_images, write_lines, write_tar
+
+from hostler.cli.data import size_of
+from hostler.cli.main import main
+from hostler_data.files import files_below
+from hostler_data.formats import guess_format
+
+
+def run(*arguments: Any) -> Result:
+    """One call."""
+    return CliRunner().invoke(main, ["data", *map(str, arguments)])
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    """Ten rows, of 4 to 40 bytes."""
+    return write_lines(tmp_path / "a.jsonl", [{"body": "x" * 4 * size} for size in range(1, 11)])
+
+
+def test_describe_shows_counts_lengths_and_the_packing_factor(texts: Path) -> None:
+    done = run("describe", texts, "--column", "text=body", "--max-length", 16)
+
+    assert done.exit_code == 0, done.output
+    lines = [line.rstrip() for line in done.output.splitlines()]
+    assert any(line.split() == ["rows", "10"] for line in lines)
+    assert any(line.split()[:2] == ["tokens", "55"] for line in lines)
+    assert any(line.split() == ["8", "4", "█" * 40] for line in lines)
+    assert any(line.split() == ["4", "2", "█" * 20] for line in lines)
+    assert "Packed to 16 tokens: 2.50 times fewer rows, 85.9% of positions used instead of 34.4%." in lines
+
+
+def test_validate_says_that_data_is_valid(texts: Path) -> None:
+    done = run("validate", texts, "--column", "text=body")
+
+    assert done.exit_code == 0
+    assert done.output == "10 rows in 1 file, 350 B: valid\n"
+
+
+def test_validate_names_file_and_row(texts: Path) -> None:
+    texts.write_text(texts.read_text() + "junk\n" * 12)
+
+    done = run("validate", texts, "--column", "text=body", "--errors", 2)
+
+    assert done.exit_code == 1
+    assert done.output.splitlines() == [
+        "a.jsonl:11: is not JSON: Expecting value: line 1 column 1 (char 0)",
+        "a.jsonl:12: is not JSON: Expecting value: line 1 column 1 (char 0)",
+        "and 10 more",
+        "10 rows in 1 file, 410 B: 12 errors",
+    ]
+
+
+@pytest.mark.parametrize("command", ["validate", "describe"])
+def test_json(command: str, texts: Path) -> None:
+    done = run(command, texts, "--column", "text=body", "--json")
+
+    document = json.loads(done.output)
+    assert (document["valid"], document["rows"], document["errorCount"]) == (True, 10, 0)
+    assert document["packing"]["maxLength"] == 512
+    assert len(document["sha256"]) == 64
+
+
+def test_describe_ends_with_status_1_where_anything_is_wrong(texts: Path) -> None:
+    texts.write_text("junk\n")
+
+    done = run("describe", texts)
+
+    assert done.exit_code == 1
+    assert "a.jsonl:1: is not JSON" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "want"),
+    [
+        (["validate", "/nowhere/data"], "Error: /nowhere/data: does not exist: check the path"),
+        (["validate", "TEXTS", "--format", "images"], "holds no image files and no metadata.jsonl: check the format"),
+        (["validate", "TEXTS", "--column", "text"], "'text' is not of the form ROLE=NAME"),
+        (["describe", "TEXTS", "--format", "tfrecord"], "'tfrecord' is not one of"),
+    ],
+)
+def test_calls_that_cannot_work(arguments: list[str], want: str, texts: Path) -> None:
+    done = run(*(str(texts) if argument == "TEXTS" else argument for argument in arguments))
+
+    assert done.exit_code in {1, 2}
+    assert want in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
+    ("names", "want"),
+    [
+        (["a.txt", "README.md"], "text"),
+        (["a.jsonl", "README.md"], "jsonl"),
+        (["a.json"], "jsonl"),
+        (["a.parquet", "b.jsonl"], "parquet"),
+        (["a.tar"], "webdataset"),
+        (["manifest.jsonl", "a.wav"], "audio"),
+        (["cat/1.png", "dog/2.jpg"], "images"),
+        (["metadata.jsonl", "a.mp4"], "images"),
+    ],
+)
+def test_the_format_is_guessed(names: list[str], want: str) -> None:
+    assert guess_format([Path(name) for name in names]) == want
+
+
+def test_every_format_is_described(tmp_path: Path) -> None:
+    write_images(tmp_path / "images", labels=["one", "two"], each=1)
+    (tmp_path / "audio").mkdir()
+    (tmp_path / "audio" / "a.wav").write_bytes(tone())
+    write_lines(tmp_path / "audio" / "manifest.jsonl", [{"audio": "a.wav", "text": "beep"}])
+    write_tar(tmp_path / "shards" / "a.tar", {"1.png": png(1), "1.txt": b"one"})
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "a.txt").write_text("hello")
+
+    for directory in ("images", "audio", "shards", "text"):
+        assert guess_format(files_below(tmp_path / directory)) != "jsonl"
+        assert run("describe", tmp_path / directory).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "want"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 << 20, "5.0 MiB"), (3 << 40, "3.0 TiB")]
+)
+def test_sizes_for_people(size: int, want: str) -> None:
+    assert size_of(size) == want
