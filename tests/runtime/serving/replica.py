@@ -44,10 +44,26 @@ def serving_config(model: Path, **changes: Any) -> dict[str, Any]:
     }
 
 
+def fake_replica(directory: Path, **changes: Any) -> Replica:
+    """A server of the fake family, whose model does whatever a request asks for."""
+    sample = {"path": "/v1/embeddings", "body": {"input": "sample"}}
+    config = serving_config(directory, **{"family": "fake", "task": "everything", "sampleRequest": sample, **changes})
+    log = directory / "batches"
+    return Replica(directory, config, module="runtime.serving.fake_server", FAKE_LOG=str(log))
+
+
 class Replica:
     """One process; use as a context manager."""
 
-    def __init__(self, directory: Path, config: dict[str, Any] | str, **environment: str) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        config: dict[str, Any] | str,
+        *,
+        module: str = "hostler_runtime.serve",
+        **environment: str,
+    ) -> None:
+        self._module = module
         directory.mkdir(parents=True, exist_ok=True)
         config_path = directory / "serving.json"
         config_path.write_text(config if isinstance(config, str) else json.dumps(config))
@@ -55,7 +71,7 @@ class Replica:
         self.log = directory / "log"
         self._environment = {
             **os.environ,
-            "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT / 'images/runtime'}",
+            "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT / 'images/runtime'}:{ROOT / 'tests'}",
             "OMP_NUM_THREADS": "1",
             "HF_HUB_OFFLINE": "1",
             "HOSTLER_SERVING_CONFIG": str(config_path),
@@ -70,13 +86,18 @@ class Replica:
     def __enter__(self) -> Replica:
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "hostler_runtime.serve"], env=self._environment, stdout=log, stderr=log
+                [sys.executable, "-m", self._module], env=self._environment, stdout=log, stderr=log
             )
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._process.kill()
         self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
 
     @property
     def port(self) -> int:

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from hostler_runtime.families.tasks import SAMPLING_RATE, Segment, SpeechRequest, SpeechResult
 from hostler_runtime.server import sound, subtitles
-from hostler_runtime.server.body import Upload, read_form
+from hostler_runtime.server.body import Form, Upload, read_form
 from hostler_runtime.server.desk import Desk
 from hostler_runtime.server.errors import invalid_type, invalid_value, missing_parameter, unknown_parameter
 from hostler_runtime.server.fields import NEUTRAL, Fields
@@ -83,8 +83,8 @@ def endpoints(desk: Desk) -> tuple[Endpoint, ...]:
 async def _answered(request: Request, desk: Desk, *, task: str) -> Response:
     form = await read_form(request)
     desk.take_model(form.fields)
+    upload = _file(form)
     order = parse_speech(form.fields, task=task)
-    upload = _file(form.files)
     samples = await desk.helped(lambda: sound.decode(upload.content, name=upload.name), param="file")
     [result] = await desk.answers(request, [order.request(samples)], param="file", result=SpeechResult)
     return _response(order, result, seconds=len(samples) / SAMPLING_RATE)
@@ -124,13 +124,15 @@ def _code(language: str | None) -> str | None:
     return language.strip().lower() if language else None
 
 
-def _file(files: Mapping[str, Upload]) -> Upload:
-    for name in files:
+def _file(form: Form) -> Upload:
+    for name in form.files:
         if name != "file":
             raise unknown_parameter(name)
-    if "file" not in files:
+    if form.fields.take("file") is not None:
+        raise invalid_type("file", want="a file, not a text; curl takes a file's content with -F file=@NAME")
+    if "file" not in form.files:
         raise missing_parameter("file")
-    return files["file"]
+    return form.files["file"]
 
 
 def _response(order: SpeechOrder, result: SpeechResult, *, seconds: float) -> Response:
