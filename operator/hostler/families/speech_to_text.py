@@ -16,7 +16,8 @@ from hostler_contract.architectures import SpeechConfig
 _RATE = 16_000
 _TONE_SECONDS = 0.25
 _TONE_HERTZ = 440.0
-_POSITIONS_PER_SECOND = 50
+_FRAMES_PER_POSITION = 2
+"""The second convolution takes every other frame."""
 
 
 class SpeechToText(Family):
@@ -47,7 +48,7 @@ def _whisper(sizes: SpeechConfig) -> int:
     """Two convolutions, positions, blocks of 12h2 (encoder) and 16h2 (decoder), tied token embeddings."""
     h, mels = sizes.hidden_size, sizes.mel_bins
     convolutions = 3 * mels * h + h + 3 * h * h + h
-    heard = sizes.max_seconds * _POSITIONS_PER_SECOND * h
+    heard = sizes.max_seconds * 1000 // sizes.frame_milliseconds // _FRAMES_PER_POSITION * h
     encoder = convolutions + heard + sizes.encoder_layers * (12 * h * h + 12 * h) + 2 * h
     written = (sizes.vocabulary_size + sizes.max_text_tokens) * h
     return encoder + written + sizes.decoder_layers * (16 * h * h + 17 * h) + 2 * h

@@ -1,0 +1,79 @@
+"""Every example is a job or a service that its pool would take, had its nodes the room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from fakes import FakeCluster
+
+from hostler.accelerators import accelerator
+from hostler.api.model import ModelSpec
+from hostler.api.pool import AcceleratorPoolSpec
+from hostler.api.trainingjob import TrainingJobSpec
+from hostler.families import families
+from hostler.planning.acceptance import PoolChoice, TrainingFacts, reject_job
+from hostler.planning.models import NamedModel
+from hostler.planning.pools import PoolView, read_pool, see
+
+Object = dict[str, Any]
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+def documents(path: Path) -> list[Object]:
+    return list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+
+
+JOBS = {
+    f"{path.relative_to(EXAMPLES)}": [d for d in documents(path) if d["kind"] in ("TrainingJob", "Model")]
+    for path in sorted(EXAMPLES.rglob("*.yaml"))
+    if any(document["kind"] == "TrainingJob" for document in documents(path))
+}
+
+
+def pool(name: str) -> PoolView:
+    """The pool of an example, on one large node."""
+    (document,) = documents(EXAMPLES / "pools" / f"{name}.yaml")
+    spec = AcceleratorPoolSpec.model_validate(document["spec"])
+    resource = accelerator(spec.accelerator_type).resource_for(spec.resource_name)
+    cluster = FakeCluster()
+    node = cluster.node(
+        "large", labels=spec.node_selector, devices={resource: 64} if resource else {}, cpu="256", memory="2Ti"
+    )
+    return see(read_pool(name, spec), nodes=[node], pods=[])
+
+
+def inputs(spec: TrainingJobSpec, models: dict[str, ModelSpec]) -> tuple[NamedModel, ...]:
+    """Base and parts, as the same file describes them."""
+    parts = {name: getattr(spec.parts, name) for name in type(spec.parts).model_fields} if spec.parts else {}
+    named = {None: spec.base, **parts}
+    return tuple(
+        NamedModel(
+            path=f"spec.parts.{part}" if part else "spec.base",
+            reference=reference,
+            model=models.get(reference.name),
+            part=part,
+            claim_exists=True,
+        )
+        for part, reference in named.items()
+        if reference is not None
+    )
+
+
+@pytest.mark.parametrize("path", JOBS)
+def test_an_example_is_accepted(path: str) -> None:
+    models = {d["metadata"]["name"]: ModelSpec.model_validate(d["spec"]) for d in JOBS[path] if d["kind"] == "Model"}
+    (job,) = [document for document in JOBS[path] if document["kind"] == "TrainingJob"]
+    spec = TrainingJobSpec.model_validate(job["spec"])
+    choice = PoolChoice(view=pool(spec.accelerators.pool))
+    facts = TrainingFacts(inputs=inputs(spec, models))
+    assert reject_job(spec, choice=choice, facts=facts, has_image=lambda verb, variant: True) is None
+
+
+def test_there_is_an_example_of_every_family_that_is_bundled() -> None:
+    shown = {document["spec"]["family"] for found in JOBS.values() for document in found}
+    assert shown == {name for name, entry in families().items() if entry.training.available}
+    for name in shown:
+        assert (EXAMPLES / name / "inferenceservice.yaml").exists(), name
