@@ -8,6 +8,7 @@ the previous release are still running.
 
 from hostler_contract.architectures import ModelConfig, TransformerConfig
 from hostler_contract.checkpoint import CheckpointManifest
+from hostler_contract.dataset import DatasetReport, InspectionConfig
 from hostler_contract.errors import ErrorReason
 from hostler_contract.feedback import FeedbackRecord
 from hostler_contract.job import (
@@ -34,12 +35,14 @@ __all__ = [
     "CheckpointManifest",
     "CheckpointPolicy",
     "DatasetConfig",
+    "DatasetReport",
     "DatasetSource",
     "ErrorReason",
     "EvaluationConfig",
     "FeedbackRecord",
     "Hyperparameters",
     "Inputs",
+    "InspectionConfig",
     "JobConfig",
     "Message",
     "ModelConfig",

@@ -13,10 +13,29 @@ from typing import Any
 
 import pytest
 
-from hostler_contract import CheckpointManifest, FeedbackRecord, JobConfig, Message, Progress, Result, ServingConfig
+from hostler_contract import (
+    CheckpointManifest,
+    DatasetReport,
+    FeedbackRecord,
+    InspectionConfig,
+    JobConfig,
+    Message,
+    Progress,
+    Result,
+    ServingConfig,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
-MESSAGES = (CheckpointManifest, FeedbackRecord, JobConfig, Progress, Result, ServingConfig)
+MESSAGES = (
+    CheckpointManifest,
+    DatasetReport,
+    FeedbackRecord,
+    InspectionConfig,
+    JobConfig,
+    Progress,
+    Result,
+    ServingConfig,
+)
 
 
 def shape(message: type[Message]) -> str:
