@@ -48,8 +48,8 @@ def fake_replica(directory: Path, **changes: Any) -> Replica:
     """A server of the fake family, whose model does whatever a request asks for."""
     sample = {"path": "/v1/embeddings", "body": {"input": "sample"}}
     config = serving_config(directory, **{"family": "fake", "task": "everything", "sampleRequest": sample, **changes})
-    log = directory / "batches"
-    return Replica(directory, config, module="runtime.serving.fake_server", FAKE_LOG=str(log))
+    log = str(directory / "batches")
+    return Replica(directory, config, module="runtime.serving.fake_server", FAKE_LOG=log)
 
 
 class Replica:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
+import signal
 import socket
 import threading
 from collections.abc import Callable
@@ -14,7 +16,8 @@ import httpx
 import openai
 import pytest
 from runtime.serving import tiny_model
-from runtime.serving.replica import Replica, serving_config
+from runtime.serving.recordings import recording
+from runtime.serving.replica import Replica, fake_replica, serving_config
 from runtime.serving.waiting import eventually
 
 from hostler_contract import ErrorReason
@@ -97,6 +100,90 @@ def test_sigterm_while_loading_ends_at_once_without_a_failure(tiny_directory: Pa
         replica.terminate()
         assert replica.wait(timeout=15) == 0
     assert not replica.termination_log.exists()
+
+
+def handles_sigterm(pid: int) -> bool:
+    """Whether the process has a handler for SIGTERM, as the kernel sees it."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+    return bool(caught >> (signal.SIGTERM - 1) & 1)
+
+
+def test_sigterm_while_libraries_are_imported_ends_at_once_without_a_failure(
+    tiny_directory: Path, tmp_path: Path
+) -> None:
+    """Process number 1 of a container ignores a signal that it has no handler for."""
+    with Replica(tmp_path, serving_config(tiny_directory)) as replica:
+        eventually(lambda: handles_sigterm(replica.pid), what="a handler")
+        assert "listening" not in replica.log.read_text()
+        replica.terminate()
+        assert replica.wait(timeout=5) == 0
+    assert not replica.termination_log.exists()
+
+
+def test_a_form_with_a_file_makes_a_replica_ready(tmp_path: Path) -> None:
+    tone = base64.b64encode(recording("wav", 0.2)).decode()
+    sample = {"path": "/v1/audio/transcriptions", "files": [{"name": "tone.wav", "contentBase64": tone}]}
+    with fake_replica(tmp_path, sampleRequest=sample) as replica:
+        replica.wait_ready()
+        assert replica.value("hostler_audio_seconds_total") == 0
+        assert "hostler_audio_seconds_total" in replica.samples()
+        replica.terminate()
+        assert replica.wait(timeout=15) == 0
+
+
+@pytest.mark.parametrize(
+    ("sample", "want"),
+    [
+        pytest.param({"path": "/v1/embeddings", "body": {"input": "poison"}}, "status 500", id="a model that fails"),
+        pytest.param(
+            {"path": "/v1/fill-mask", "body": {"inputs": "no mask"}}, "nothing in 'data.0.masks.0'",
+            id="an answer without anything in it",
+        ),
+        pytest.param(
+            {"path": "/v1/embeddings", "body": {"input": "x"}, "expect": "data.1.embedding"},
+            "nothing in 'data.1.embedding'", id="an answer without what the sample expects",
+        ),
+    ],
+)  # fmt: skip
+def test_a_sample_request_must_bring_something(tmp_path: Path, sample: dict[str, Any], want: str) -> None:
+    with fake_replica(tmp_path, sampleRequest=sample) as replica:
+        assert replica.wait() == 1
+    assert replica.result().reason is ErrorReason.SAMPLE_REQUEST_FAILED
+    assert want in (replica.result().message or "")
+
+
+def test_sigterm_lets_every_accepted_batch_finish(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    with fake_replica(tmp_path / "replica") as replica:
+        client = replica.wait_ready().client()
+
+        def ask(text: str) -> int:
+            return len(client.embeddings.create(model="tiny", input=text).data[0].embedding)
+
+        with ThreadPoolExecutor(12) as pool:
+            answers = [pool.submit(ask, f"until {go}")]
+            eventually(lambda: replica.value("hostler_requests_in_flight") == 1, what="the first in flight")
+            answers += [pool.submit(ask, f"text {number}") for number in range(11)]
+            eventually(lambda: replica.value("hostler_requests_in_flight") == 12, what="all in flight")
+            replica.terminate()
+            eventually(lambda: httpx.get(f"{replica.url}/readyz").status_code == 503, what="readiness to go")
+            go.touch()
+            assert [answer.result() for answer in answers] == [4] * 12
+        assert replica.wait(timeout=25) == 0
+    assert not replica.termination_log.exists()
+
+
+def test_a_batch_that_outlives_the_drain_time_gets_an_error(tmp_path: Path) -> None:
+    with fake_replica(tmp_path / "replica", drainSeconds=1) as replica:
+        client = replica.wait_ready().client()
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(client.embeddings.create, model="tiny", input=f"until {tmp_path / 'never'}")
+            eventually(lambda: replica.value("hostler_requests_in_flight") == 1, what="it to be in flight")
+            replica.terminate()
+            with pytest.raises(openai.InternalServerError, match="had to end before"):
+                answer.result()
+        assert replica.wait(timeout=15) == 0
 
 
 def test_sigterm_under_load_loses_no_request(tiny_directory: Path, tmp_path: Path) -> None:
