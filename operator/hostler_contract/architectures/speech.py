@@ -30,4 +30,10 @@ class SpeechConfig(Block):
     max_seconds: Annotated[int, Field(ge=1, le=30)] = 30
     """Longest stretch of audio that is heard at once, in seconds."""
     max_text_tokens: Annotated[int, Field(ge=8, le=448)] = 64
-    """Longest transcript of one stretch, in tokens."""
+    """Longest transcript of one stretch, in tokens, with what stands before and after the text; whisper only."""
+    frame_milliseconds: Annotated[int, Field(ge=5, le=40)] = 10
+    """Time from one frame of the input to the next. Half as many frames are half the work."""
+    subsampling: Literal[2, 4, 8] = 4
+    """Frames of the input for each step of a conformer's encoder. A step writes one token at most; whisper takes 2."""
+    language: Annotated[str, Field(max_length=3, pattern="^[a-z]{2,3}$")] = "en"
+    """Language (ISO 639) that is spoken in rows of the data that do not say."""

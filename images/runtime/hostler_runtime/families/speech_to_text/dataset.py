@@ -1,0 +1,199 @@
+"""Recordings with their transcripts: from rows to files, and from files to batches."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from transformers import AutoFeatureExtractor, AutoTokenizer
+
+from hostler_contract.result import DatasetFacts
+from hostler_data.media import decode_audio
+from hostler_data.records import Record, Records
+from hostler_runtime.families.speech_to_text.augmentation import augmented
+from hostler_runtime.families.speech_to_text.conformer import ConformerFormat
+from hostler_runtime.families.speech_to_text.formats import Example, Format, MisfitError, Sound, seconds_of
+from hostler_runtime.families.speech_to_text.plan import Plan, trusted
+from hostler_runtime.families.speech_to_text.store import Examples, write_examples
+from hostler_runtime.families.speech_to_text.whisper import WhisperFormat
+from hostler_runtime.families.tasks import SAMPLING_RATE
+from hostler_runtime.families.training_protocol import Batch
+
+MOST_TRANSCRIBED = 512
+"""Held-out rows that are transcribed at most: writing costs more than a loss, and more of them change little."""
+_FACTS = "facts.json"
+_FORMAT = "format"
+_TRAIN, _VALIDATION = "train", "validation"
+_CODE = re.compile(r"[a-z]{2,3}")
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What a held-out recording says."""
+
+    text: str
+    spoken: str
+    target: str
+
+
+class SpeechDataset:
+    """What ``prepare`` wrote."""
+
+    def __init__(self, directory: Path, *, plan: Plan) -> None:
+        stored = json.loads((directory / _FACTS).read_text())
+        self.plan = plan
+        self.facts = DatasetFacts.model_validate(stored["dataset"])
+        self.text_languages: dict[str, tuple[str, ...]] = {
+            spoken: tuple(targets) for spoken, targets in stored["textLanguages"].items()
+        }
+        self.format = trusted(plan.base.format) if plan.base is not None else _stored_format(directory / _FORMAT, plan)
+        bins = int(self.format.extractor.feature_size)
+        self._train = Examples(directory / _TRAIN, mel_bins=bins)
+        self._validation = Examples(directory / _VALIDATION, mel_bins=bins)
+        self._most_frames = self.format.max_samples // int(self.format.extractor.hop_length)
+        self.transcripts = [Transcript(**row) for row in stored["transcripts"]]
+
+    @property
+    def train_rows(self) -> int:
+        """Rows to train on."""
+        return len(self._train)
+
+    @property
+    def validation_rows(self) -> int:
+        """Rows held out."""
+        return len(self._validation)
+
+    @property
+    def sequences_per_row(self) -> float:
+        """Recordings are not packed."""
+        return 1.0
+
+    def train_batch(self, rows: Sequence[int]) -> Batch:
+        """Varied recordings."""
+        found = [self._train[row] for row in rows]
+        sounds = [augmented(sound, most_frames=max(self._most_frames, len(sound.frames))) for sound, _ in found]
+        return self.format.batch(sounds, [example for _, example in found])
+
+    def validation_batch(self, rows: Sequence[int]) -> Batch:
+        """Recordings as they are."""
+        found = [self._validation[row] for row in rows]
+        return self.format.batch([sound for sound, _ in found], [example for _, example in found])
+
+    def held_out_sound(self, row: int) -> Sound:
+        """The recording of a held-out transcript."""
+        return self._validation[row][0]
+
+
+def prepare_speech(plan: Plan, records: Records, directory: Path, *, validation_percent: int) -> None:
+    """Languages and vocabulary first, then both parts as frames and tokens. Raises ``DataError`` and
+    ``RuntimeFailure``."""
+    train, validation = records.split(validation_percent)
+    text_languages = _text_languages(plan, records)
+    languages = sorted({each for spoken, targets in text_languages.items() for each in (spoken, *targets)})
+    layout = plan.format(texts=(record.text() for record in train), languages=languages)
+    (directory / _FORMAT).mkdir()
+    layout.save(directory / _FORMAT)
+    tokens = rows = 0
+    transcripts: list[Transcript] = []
+    for name, part in ((_TRAIN, train), (_VALIDATION, validation)):
+        counted = _Prepared(plan, layout, part)
+        tokens += write_examples(directory / name, counted)
+        rows += counted.rows
+        transcripts = counted.transcripts
+    facts = DatasetFacts(sha256=records.sha256, size_bytes=records.size_bytes, rows=rows, tokens=tokens)
+    stored: dict[str, Any] = {
+        "dataset": facts.model_dump(mode="json"),
+        "textLanguages": text_languages,
+        "transcripts": [vars(each) for each in transcripts],
+    }
+    (directory / _FACTS).write_text(json.dumps(stored))
+
+
+class _Prepared:
+    """Rows of one part as sounds with what is to be written for them."""
+
+    def __init__(self, plan: Plan, layout: Format, part: Iterable[Record]) -> None:
+        self._plan = plan
+        self._layout = layout
+        self._part = part
+        self.rows = 0
+        self.transcripts: list[Transcript] = []
+
+    def __iter__(self) -> Iterator[tuple[Sound, Example]]:
+        for record in self._part:
+            transcript = transcript_of(record, default=self._plan.language)
+            sound = self._layout.sound(_samples(record, self._layout))
+            try:
+                example = self._layout.example(
+                    transcript.text, spoken=transcript.spoken, target=transcript.target, sound=sound
+                )
+            except MisfitError as problem:
+                raise record.error(str(problem)) from problem
+            self.rows += 1
+            if len(self.transcripts) < MOST_TRANSCRIBED:
+                self.transcripts.append(transcript)
+            yield sound, example
+
+
+def transcript_of(record: Record, *, default: str) -> Transcript:
+    """Text and languages of a row; ``default`` is spoken where it does not say. Raises ``DataError``."""
+    text = record.text().strip()
+    if not text:
+        raise record.error("text is empty: write what is said, or remove the row")
+    spoken = _language(record, "language") or default
+    return Transcript(text, spoken, _language(record, "target_language") or spoken)
+
+
+def _language(record: Record, role: str) -> str | None:
+    if record.values.get(role) is None:
+        return None
+    code = record.text(role).strip().lower()
+    if not _CODE.fullmatch(code):
+        raise record.error(f"{role} {code!r} is no ISO 639 code such as en, de or lb")
+    return code
+
+
+def _samples(record: Record, layout: Format) -> np.ndarray:
+    samples: np.ndarray = decode_audio(record, rate=SAMPLING_RATE)
+    if len(samples) > layout.max_samples:
+        raise record.error(
+            f"the recording lasts {seconds_of(samples):.2f} s, and the model hears "
+            f"{layout.max_samples / SAMPLING_RATE:g} s at once: cut it with its text, or raise maxSeconds"
+        )
+    if not np.isfinite(samples).all():
+        raise record.error("the recording has samples that are not numbers")
+    return samples
+
+
+def _text_languages(plan: Plan, records: Records) -> dict[str, list[str]]:
+    """Which languages are spoken and written, most frequent text first."""
+    counts: dict[str, dict[str, int]] = {}
+    for record in records:
+        row = transcript_of(record, default=plan.language)
+        targets = counts.setdefault(row.spoken, {})
+        targets[row.target] = targets.get(row.target, 0) + 1
+        if plan.architecture == "conformer" and len(targets) > 1:
+            raise record.error(
+                f"the text is in {row.target}, and that of earlier rows in {next(iter(targets))}, with {row.spoken} "
+                "spoken in both: a conformer is not told which is wanted; train one for each, or a whisper"
+            )
+    # The language that is spoken comes first: it is what a request gets that names none.
+    return {
+        spoken: sorted(targets, key=lambda target: (target != spoken, -targets[target], target))
+        for spoken, targets in sorted(counts.items())
+    }
+
+
+def _stored_format(directory: Path, plan: Plan) -> WhisperFormat | ConformerFormat:
+    sizes = plan.sizes
+    assert sizes is not None, "a plan without a base has sizes"
+    tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+    extractor = AutoFeatureExtractor.from_pretrained(directory, local_files_only=True)
+    if plan.architecture == "whisper":
+        return WhisperFormat(tokenizer, extractor, text_positions=sizes.max_text_tokens)
+    return ConformerFormat(tokenizer, extractor, subsampling=sizes.subsampling, max_seconds=sizes.max_seconds)
