@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hostler_contract import JobConfig, Result
+import pytest
+
+from hostler_contract import ErrorReason, JobConfig, Result
+from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.training.distributed import joined
 from hostler_runtime.training.progress import ProgressBoard
 from hostler_runtime.training.run import Surroundings, run
@@ -54,9 +57,25 @@ def encoder_job(workspace: Path, *, data: Path, encoder: Mapping[str, Any] | Non
 
 def train(job: JobConfig) -> Trained:
     """Run a job in this process, through the trainer's own code."""
+    return _run(job, stop_after=None)
+
+
+def interrupted(job: JobConfig, *, after: int) -> Trained:
+    """The same with a SIGTERM after some steps and a second attempt."""
+    with pytest.raises(RuntimeFailure) as caught:
+        _run(job, stop_after=after)
+    assert caught.value.reason is ErrorReason.INTERRUPTED
+    return _run(job, stop_after=None)
+
+
+def _run(job: JobConfig, *, stop_after: int | None) -> Trained:
     workspace = Path(job.workspace)
     workspace.mkdir(parents=True, exist_ok=True)
     with joined({}) as processes:
         board = ProgressBoard(job, world_size=1)
-        result = run(job, Surroundings(processes, board, lambda: False, workspace))
+
+        def stop() -> bool:
+            return stop_after is not None and board.snapshot.step >= stop_after
+
+        result = run(job, Surroundings(processes, board, stop, workspace))
     return Trained(result, workspace / "model", job)

@@ -144,11 +144,17 @@ def held_out_question(record: Record) -> Question:
     return Question(record.text("question"), record.text("context"), [answer for answer, _ in _answers(record)])
 
 
-def texts_of(records: Iterable[Record], *, roles: tuple[str, ...]) -> Iterator[str]:
-    """What a tokenizer is trained on."""
-    for record in records:
-        for role in roles:
-            yield record.text(role)
+@dataclass(frozen=True)
+class Texts:
+    """What a tokenizer is trained on; may be read more than once."""
+
+    records: Iterable[Record]
+    roles: tuple[str, ...]
+
+    def __iter__(self) -> Iterator[str]:
+        for record in self.records:
+            for role in self.roles:
+                yield record.text(role)
 
 
 def _name(record: Record) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from transformers import BertTokenizer, PreTrainedTokenizerFast
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _MOST_TRAINING_CHARACTERS = 64 << 20
+_MOST_LETTERS = 1000
 _PIECE = 1 << 18
 
 
@@ -26,18 +28,32 @@ class Window:
 
 
 def train_tokenizer(texts: Iterable[str], *, vocabulary_size: int, context_length: int) -> PreTrainedTokenizerFast:
-    """Learn pieces of words from ``texts``; small texts give fewer than asked for."""
+    """Learn pieces of words from ``texts``, which are read twice; small ones give fewer than asked for."""
     learner = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     learner.normalizer = normalizers.BertNormalizer(lowercase=True)
     learner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     trainer = trainers.WordPieceTrainer(
-        vocab_size=vocabulary_size, special_tokens=list(SPECIAL_TOKENS), show_progress=False
+        vocab_size=vocabulary_size,
+        # The library numbers inner letters in the random order of its hash table, and breaks ties by number; what has
+        # a number already keeps it, so that the same texts always give the same vocabulary.
+        special_tokens=[*SPECIAL_TOKENS, *_inner_letters(_at_most(texts, _MOST_TRAINING_CHARACTERS), learner)],
+        limit_alphabet=_MOST_LETTERS,
+        show_progress=False,
     )
     learner.train_from_iterator(_at_most(texts, _MOST_TRAINING_CHARACTERS), trainer=trainer)
     tokenizer: PreTrainedTokenizerFast = BertTokenizer(
         vocab=learner.get_vocab(), do_lower_case=True, model_max_length=context_length
     )
     return tokenizer
+
+
+def _inner_letters(texts: Iterable[str], learner: Tokenizer) -> list[str]:
+    """What stands within words, as tokens."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        for word, _ in learner.pre_tokenizer.pre_tokenize_str(learner.normalizer.normalize_str(text)):
+            counts.update(word[1:])
+    return [f"##{letter}" for letter, _ in sorted(counts.most_common(_MOST_LETTERS))]
 
 
 class SequenceMaker:

@@ -27,13 +27,13 @@ from hostler_runtime.families.bert.plan import Plan, make_plan, trusted
 from hostler_runtime.families.bert.preparation import (
     Labels,
     Losses,
+    Texts,
     class_examples,
     find_labels,
     held_out_question,
     labelled,
     question_examples,
     text_examples,
-    texts_of,
 )
 from hostler_runtime.families.bert.store import Example, write_examples
 from hostler_runtime.families.bert.tokenizer import SequenceMaker, train_tokenizer
@@ -53,7 +53,7 @@ def fingerprint(job: JobConfig) -> str:
     """Everything besides the data that decides what ``prepare`` writes."""
     sizes = job.model.encoder
     parts = (sizes.head, sizes.vocabulary_size, sizes.context_length) if sizes is not None else ()
-    return f"bert 1 {parts} tokenizers {tokenizers.__version__}"
+    return f"bert 2 {parts} tokenizers {tokenizers.__version__}"
 
 
 def prepare(job: JobConfig, records: Records, directory: Path) -> None:
@@ -177,7 +177,7 @@ def _tokenizer(plan: Plan, train: Rows) -> PreTrainedTokenizerFast:
         return trusted(plan.base.tokenizer)
     assert plan.sizes is not None, "a plan without a base has sizes"
     return train_tokenizer(
-        texts_of(train, roles=_ROLES[plan.head]),
+        Texts(train, _ROLES[plan.head]),
         vocabulary_size=plan.sizes.vocabulary_size,
         context_length=plan.context_length,
     )
