@@ -1,7 +1,7 @@
 """Scikit-learn's 1,797 handwritten digits as one Parquet file: ``python digits.py data.parquet``.
 
-Each row has an ``image`` (a PNG file of 16 x 16 pixels), its ``label`` and a ``caption``. Needs scikit-learn, Pillow and
-pyarrow, which the environment of the runtime's tests has.
+Each row has an ``image`` (a PNG file of 16 x 16 pixels), its ``label`` and a ``caption``. Needs scikit-learn, Pillow
+and pyarrow, which the environment of the runtime's tests has.
 """
 
 from __future__ import annotations

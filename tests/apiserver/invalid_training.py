@@ -105,6 +105,18 @@ FAMILIES = (
         "name a Model in parts.autoencoder",
     ),
     Invalid(
+        "a frame whose latent cannot be halved",
+        _sized("text-to-video", "video", autoencoderWidths=[16, 32, 64], blockWidths=[32, 64, 96]),
+        "spec.model.video.imageSize",
+        "as often as autoencoderWidths and blockWidths",
+    ),
+    Invalid(
+        "a first stage beside that of the base",
+        make_family_job("text-to-image", objective="finetune", base=_BASE, parts={"autoencoder": {"name": "vae"}}),
+        "spec.parts",
+        "a base brings its own",
+    ),
+    Invalid(
         "a first stage for a chat model",
         make_family_job("chat", parts={"autoencoder": {"name": "vae"}}),
         "spec.parts.autoencoder",

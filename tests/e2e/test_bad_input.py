@@ -38,7 +38,15 @@ def job(**spec: Any) -> dict[str, Any]:
             ["16", "gpu", "4"],
             id="more than any pool has",
         ),
-        pytest.param({"family": "gan"}, "FamilyNotAvailable", ["gan"], id="a family that no runtime trains yet"),
+        pytest.param(
+            {"family": "custom", "model": {}}, "FamilyNotAvailable", ["images of your own"], id="an image of one's own"
+        ),
+        pytest.param(
+            {"objective": "finetune", "base": {"name": "nowhere"}},
+            "ModelNotFound",
+            ["spec.base", "nowhere"],
+            id="a base model that is not there",
+        ),
         pytest.param(
             {"dataset": {"source": {"configMap": {"name": "nowhere", "key": "text"}}}},
             "DatasetNotFound",
@@ -58,9 +66,9 @@ def job(**spec: Any) -> dict[str, Any]:
             id="a claim that is not there",
         ),
         pytest.param(
-            {"dataset": {"source": {"hf": {"repository": "a/b"}}}},
+            {"dataset": {"source": {"oci": {"reference": "a/b:1"}}}},
             "SourceNotSupported",
-            ["hf", "http"],
+            ["oci", "http"],
             id="a source of a later release",
         ),
     ],

@@ -32,11 +32,14 @@ def _heads_divide(block: str = "") -> dict[str, str]:
     )
 
 
-def _halves(block: str = "") -> dict[str, str]:
+def _halves(block: str = "", *widths: str) -> dict[str, str]:
     """Every resolution after the first has half the height and width of the one before."""
+    fields = widths or ("blockWidths",)
+    times = " + ".join(f"self{block}.{field}.size() - 1" for field in fields)
+    powers = [2**n for n in range(7 * len(fields) + 1)]
     return cel(
-        f"self{block}.imageSize % [1, 2, 4, 8, 16, 32, 64, 128][self{block}.blockWidths.size() - 1] == 0",
-        "imageSize must be halved as often as blockWidths has entries after the first, without a rest",
+        f"self{block}.imageSize % {powers}[{times}] == 0",
+        f"imageSize must be halved as often as {' and '.join(fields)} has entries after the first, without a rest",
         field_path=f"{block}.imageSize",
     )
 
@@ -45,6 +48,7 @@ _POWERS = ", ".join(str(2**n) for n in range(3, 13))
 _POWER_OF_TWO = cel(
     f"self.imageSize in [{_POWERS}]", "imageSize must be a power of two from 8 up", field_path=".imageSize"
 )
+_IN_LATENTS = _halves("", "autoencoderWidths", "blockWidths")
 _IF_AUTOENCODER = {
     **_halves(".autoencoder"),
     "rule": f"!has(self.autoencoder) || {_halves('.autoencoder')['rule']}",
@@ -74,7 +78,7 @@ class TrainedModel(ApiModel):
     """Sizes of an autoencoder of images (vae)."""
     diffusion: Annotated[DiffusionConfig | None, _ruled(_heads_divide(".textEncoder"), _IF_AUTOENCODER)] = None
     """Sizes of latent diffusion (text-to-image)."""
-    video: Annotated[VideoConfig | None, _ruled(_heads_divide(".textEncoder"), _halves())] = None
+    video: Annotated[VideoConfig | None, _ruled(_heads_divide(".textEncoder"), _IN_LATENTS)] = None
     """Sizes of diffusion of clips (text-to-video)."""
     speech: Annotated[SpeechConfig | None, _ruled(_heads_divide())] = None
     """Sizes of an acoustic model (speech-to-text)."""

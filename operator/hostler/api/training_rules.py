@@ -110,6 +110,11 @@ def _blocks() -> Iterator[Rule]:
 
 
 def _parts() -> Iterator[Rule]:
+    yield cel(
+        "!has(self.parts) || !has(self.base)",
+        "parts belong to a model from scratch: a base brings its own",
+        field_path=".parts",
+    )
     for part in PARTS:
         yield _only_for(
             [entry for entry in _TRAINABLE if _snake(part) in entry.parts],

@@ -50,7 +50,7 @@ class Bert(Family):
 
     def sample_request(self) -> SampleRequest:
         """An embedding, which every encoder can give, whatever its head."""
-        return SampleRequest(path="/v1/embeddings", body={"input": "Hello"}, expect="data")
+        return SampleRequest(path="/v1/embeddings", body={"input": "Hello"}, expect="data.0.embedding")
 
 
 def _body(sizes: EncoderConfig) -> int:

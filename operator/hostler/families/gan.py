@@ -21,4 +21,4 @@ class Gan(Family):
     def sample_request(self) -> SampleRequest:
         """One image of any class."""
         body = {"prompt": "", "n": 1, "response_format": "b64_json"}
-        return SampleRequest(path="/v1/images/generations", body=body, expect="data")
+        return SampleRequest(path="/v1/images/generations", body=body, expect="data.0.b64_json")

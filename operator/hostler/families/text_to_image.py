@@ -25,4 +25,4 @@ class TextToImage(Family):
     def sample_request(self) -> SampleRequest:
         """One image in few steps, of the model's own size."""
         body = {"prompt": "a sample", "n": 1, "steps": 2, "response_format": "b64_json"}
-        return SampleRequest(path="/v1/images/generations", body=body, expect="data")
+        return SampleRequest(path="/v1/images/generations", body=body, expect="data.0.b64_json")

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from hostler.families.family import Family
+from types import MappingProxyType
+
+from hostler.families.family import FROM_SCRATCH, Family
 from hostler.families.names import FamilyName
-from hostler_contract import SampleRequest
+from hostler_contract import Objective, SampleRequest
 
 
 class TextToVideo(Family):
-    """A text encoder, a 3-D U-Net and a super-resolution stage (arXiv 2210.02303)."""
+    """An autoencoder, a text encoder, a 3-D U-Net and a super-resolution stage (arXiv 2210.02303)."""
 
     name = FamilyName.TEXT_TO_VIDEO
     task = "text-to-video"
     apis = ("/v1/videos", "/v1/models")
     unit = "clips"
     block = "video"
-    formats = ("jsonl", "parquet", "webdataset")
+    formats = ("images", "jsonl", "parquet", "webdataset")
+    objectives = FROM_SCRATCH | {Objective.PRUNE, Objective.QUANTIZE}
+    parts = MappingProxyType(
+        {
+            "autoencoder": (FamilyName.VAE, FamilyName.TEXT_TO_IMAGE, FamilyName.TEXT_TO_VIDEO),
+            "text_encoder": (FamilyName.TEXT_TO_IMAGE, FamilyName.TEXT_TO_VIDEO),
+        }
+    )
 
     def sample_request(self) -> SampleRequest:
         """One clip in few steps; the answer comes when it is finished."""
-        return SampleRequest(path="/v1/videos", body={"prompt": "a sample", "steps": 2, "wait": True}, expect="id")
+        body = {"prompt": "a sample", "steps": 2, "wait": True}
+        return SampleRequest(path="/v1/videos", body=body, expect="completed_at")

@@ -20,4 +20,4 @@ class Vae(Family):
     def sample_request(self) -> SampleRequest:
         """One sampled image."""
         body = {"prompt": "", "n": 1, "response_format": "b64_json"}
-        return SampleRequest(path="/v1/images/generations", body=body, expect="data")
+        return SampleRequest(path="/v1/images/generations", body=body, expect="data.0.b64_json")

@@ -129,7 +129,7 @@ def gaudi_attempt() -> dict[str, Object]:
 
 
 def tuned_attempt() -> dict[str, Object]:
-    """Everything that a pod may read beside its workspace: a base, a part, and data with credentials."""
+    """A base, and data with credentials."""
     store = {"s3": {"bucket": "pictures", "prefix": "a", "region": "eu-1", "secretRef": {"name": "keys"}}}
     view = pool_view()
     seen = job_seen(
@@ -137,18 +137,34 @@ def tuned_attempt() -> dict[str, Object]:
         family="text-to-image",
         objective="finetune",
         base={"name": "painter"},
-        parts={"autoencoder": {"name": "vae"}},
         model={},
         lora={"rank": 4},
         dataset={"source": store, "format": "webdataset"},
         accelerators={"pool": "nvidia"},
     )
-    inputs = (
-        named("spec.base", seen.spec.base, family="text-to-image"),
-        named("spec.parts.autoencoder", seen.spec.parts.autoencoder, family="vae", part="autoencoder"),
-    )
-    seen = replace(seen, inputs=inputs)
+    seen = replace(seen, inputs=(named("spec.base", seen.spec.base, family="text-to-image"),))
     made = training.attempt_children(seen, number=0, pods=1, view=view, settings=SETTINGS)
+    return {child["kind"]: child for child in made}
+
+
+def joined_attempt() -> dict[str, Object]:
+    """Two parts of other models."""
+    view = pool_view()
+    parts = {"autoencoder": {"name": "vae"}, "textEncoder": {"name": "painter"}}
+    seen = job_seen(
+        view,
+        family="text-to-video",
+        parts=parts,
+        model={"video": {"imageSize": 8}},
+        dataset={"source": {"pvc": {"claimName": "clips"}}, "format": "webdataset"},
+        accelerators={"pool": "nvidia"},
+    )
+    wanted = seen.spec.parts
+    inputs = (
+        named("spec.parts.autoencoder", wanted.autoencoder, family="vae", part="autoencoder"),
+        named("spec.parts.textEncoder", wanted.text_encoder, family="text-to-image", part="text_encoder"),
+    )
+    made = training.attempt_children(replace(seen, inputs=inputs), number=0, pods=1, view=view, settings=SETTINGS)
     return {child["kind"]: child for child in made}
 
 
@@ -199,8 +215,9 @@ def model() -> Object:
         "the Job of two pods with two GPUs each": ("job-gpu", lambda: gpu_attempt()["Job"]),
         "the Job of a cpu pool, on claims of the user's": ("job-cpu", lambda: cpu_attempt()["Job"]),
         "the Job on a type that needs privileges": ("job-gaudi", lambda: gaudi_attempt()["Job"]),
-        "the Job that starts from other models": ("job-tuned", lambda: tuned_attempt()["Job"]),
-        "the file of an attempt that starts from other models": (
+        "the Job that starts from another model": ("job-tuned", lambda: tuned_attempt()["Job"]),
+        "the Job that takes parts of other models": ("job-joined", lambda: joined_attempt()["Job"]),
+        "the file of an attempt that starts from another model": (
             "configmap-tuned",
             lambda: tuned_attempt()["ConfigMap"],
         ),
@@ -226,7 +243,7 @@ def templates() -> dict[str, Object]:
     return {
         "trainers on GPUs": gpu_attempt()["Job"]["spec"]["template"],
         "trainers on cores": cpu_attempt()["Job"]["spec"]["template"],
-        "trainers that start from other models": tuned_attempt()["Job"]["spec"]["template"],
+        "trainers that start from another model": tuned_attempt()["Job"]["spec"]["template"],
         "servers on IPUs": ipu_service()["Deployment"]["spec"]["template"],
     }
 

@@ -158,10 +158,10 @@ CATALOG = ModelSpec.model_validate(make_cluster_model()["spec"])
             "spec.parts.autoencoder: Model large is of family chat, and family vae or text-to-image is needed here.",
         ),
         "the second of two": (
-            "text-to-image",
-            [named(model(family="text-to-image")), named(None, part="autoencoder")],
+            "text-to-video",
+            [named(model(family="vae"), part="autoencoder"), named(None, part="text_encoder")],
             "ModelNotFound",
-            "spec.parts.autoencoder: there is no Model large in namespace default: create it, or name another one.",
+            "spec.parts.text_encoder: there is no Model large in namespace default: create it, or name another one.",
         ),
     },
 )
