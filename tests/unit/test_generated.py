@@ -31,7 +31,7 @@ def test_crds_and_their_copies_in_the_chart_come_in_pairs() -> None:
     paths = {file.path for file in generated()}
     plain = {path.name for path in paths if path.parent == Path("crds")}
     copies = {path.name for path in paths if path.parent == Path("helm/hostler/templates/crds")}
-    assert len(plain) == 5
+    assert len(plain) == 6
     assert plain == copies
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from hostler.api.dataset import NAME_LIMIT as DATASET_NAME_LIMIT
+from hostler.api.dataset import DatasetCondition, DatasetReason, DatasetSpec, DatasetStatus
 from hostler.api.inferenceservice import NAME_LIMIT as SERVICE_NAME_LIMIT
 from hostler.api.inferenceservice import InferenceServiceSpec, InferenceServiceStatus, ServiceCondition, ServiceReason
 from hostler.api.model import ModelCondition, ModelReason, ModelSpec, ModelStatus
@@ -150,6 +152,32 @@ MODEL = Kind(
     columns=_MODEL_COLUMNS,
 )
 
+DATASET = Kind(
+    kind="Dataset",
+    description="Data with a name, in versions: looked at once, then trained on by any number of jobs.",
+    plural="datasets",
+    short_names=("dset",),
+    namespaced=True,
+    spec=DatasetSpec,
+    status=DatasetStatus,
+    conditions=DatasetCondition,
+    reasons=DatasetReason,
+    name_limit=DATASET_NAME_LIMIT,
+    columns=(
+        Column(name="Format", path=".spec.format"),
+        _READY,
+        _REASON,
+        Column(name="Version", path=".status.version", type="integer"),
+        Column(name="Rows", path=".status.rows", type="integer"),
+        Column(name="Bytes", path=".status.sizeBytes", type="integer"),
+        Column(name="Packing", path=".status.packing.factor"),
+        Column(name="Errors", path=".status.errorCount", type="integer"),
+        Column(name="SHA256", path=".status.sha256", priority=1),
+        _MESSAGE,
+        _AGE,
+    ),
+)
+
 TRAINING_JOB = Kind(
     kind="TrainingJob",
     description="A model, data, an objective and accelerators; a new Model comes out. A job runs once.",
@@ -203,4 +231,4 @@ INFERENCE_SERVICE = Kind(
     ),
 )
 
-KINDS = (POOL, CLUSTER_MODEL, MODEL, TRAINING_JOB, INFERENCE_SERVICE)
+KINDS = (POOL, CLUSTER_MODEL, MODEL, DATASET, TRAINING_JOB, INFERENCE_SERVICE)

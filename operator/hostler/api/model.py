@@ -99,6 +99,10 @@ class Lineage(ApiModel):
     """Attempt that finished."""
     dataset_sha256: Sha256 | None = None
     """Hash of the training data."""
+    dataset: Name | None = None
+    """Dataset of the same namespace, where the job named one."""
+    dataset_version: Annotated[int, Field(ge=1)] | None = None
+    """Its version that has this hash."""
     objective: Annotated[str, Field(max_length=32, pattern=r"^[a-z-]+$")] | None = None
     """What training was for."""
     base: Ancestor | None = None

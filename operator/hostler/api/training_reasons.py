@@ -54,6 +54,8 @@ class TrainingReason(StrEnum):
     """Accepted: set when a model that this one is made from is of a family that does not fit."""
     DATASET_NOT_FOUND = "DatasetNotFound"
     """Accepted, Stalled: set when the claim, ConfigMap, key, file or URL of the data does not exist."""
+    DATASET_NOT_READY = "DatasetNotReady"
+    """Accepted: set when the Dataset is being looked at, or has errors in it."""
     STORAGE_NOT_FOUND = "StorageNotFound"
     """Accepted: set when spec.storage.claimName names no claim."""
     NAME_TAKEN = "NameTaken"

@@ -16,7 +16,7 @@ from hostler.api.common import (
     PodRange,
     PodResources,
 )
-from hostler.api.data import DatasetSpec
+from hostler.api.data import JobData
 from hostler.api.network import TrainedModel
 from hostler.api.objectives import Distill, Lora, Preference, Prune, Quantize, SemiSupervised
 from hostler.api.schema import (
@@ -45,8 +45,8 @@ from hostler_contract import Objective, Supervision
 __all__ = [
     "NAME_LIMIT",
     "Comparison",
-    "DatasetSpec",
     "Hyperparameters",
+    "JobData",
     "Measured",
     "Objective",
     "Placement",
@@ -301,7 +301,7 @@ class TrainingJobSpec(ApiModel):
     """Parts that are taken from other models."""
     model: TrainedModel
     """The model that is to come out."""
-    dataset: DatasetSpec
+    dataset: JobData
     """The data."""
     training: Hyperparameters
     """The optimizer run."""

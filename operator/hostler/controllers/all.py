@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hostler.controllers.dataset import DatasetController
 from hostler.controllers.inferenceservice import InferenceServiceController
 from hostler.controllers.ledger import Ledger
 from hostler.controllers.model import ModelController
@@ -20,6 +21,7 @@ def build_controllers(
         PoolController(reader, writer, clock=clock),
         ModelController(reader, writer, clock=clock, kind="ClusterModel"),
         ModelController(reader, writer, clock=clock, kind="Model"),
+        DatasetController(reader, writer, clock=clock, settings=settings),
         TrainingJobController(reader, writer, clock=clock, progress=progress, settings=settings, ledger=ledger),
         InferenceServiceController(reader, writer, clock=clock, settings=settings, ledger=ledger),
     )

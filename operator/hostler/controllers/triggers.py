@@ -46,6 +46,8 @@ def _indirectly(reader: Reader, own: str, kind: str, changed: Object) -> Iterato
             yield from _on_pools(reader, own, {pool} if pool else set(), unsettled_only=True)
         case "PersistentVolumeClaim" | "Model":
             yield from (w for w in reader.list(own, namespace=namespace) if _names(w, metadata["name"]) or unsettled(w))
+        case "Dataset":
+            yield from (w for w in reader.list(own, namespace=namespace) if _dataset_of(w) == metadata["name"])
         case "ClusterModel":
             yield from (w for w in reader.list(own) if _names(w, metadata["name"]))
         case _:
@@ -79,6 +81,11 @@ def _pools_with(reader: Reader, node: Object) -> set[str]:
 def _frees(pod: Object) -> bool:
     """Whether this pod may have given something back: only then does anybody who waits care."""
     return pods.node_name(pod) is not None and (pods.is_terminal(pod) or pods.is_terminating(pod))
+
+
+def _dataset_of(workload: Object) -> str | None:
+    named: str | None = ((workload["spec"].get("dataset") or {}).get("ref") or {}).get("name")
+    return named
 
 
 def _names(workload: Object, name: str) -> bool:

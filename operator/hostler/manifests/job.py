@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hostler.api.common import Source
+from hostler.api.data import JobData
+from hostler.api.dataset import DatasetSpec
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.manifests.naming import (
     RENDEZVOUS_PORT,
@@ -16,7 +18,7 @@ from hostler.manifests.naming import (
 from hostler.manifests.podtemplate import Image, Mount, PodPlan, pod_template, value
 from hostler.planning.pods import INDEX
 from hostler.planning.pools import Pool
-from hostler_contract import DatasetSource, JobConfig
+from hostler_contract import DatasetConfig, DatasetSource, JobConfig
 
 WORKSPACE = "/workspace"
 DATA = "/data"
@@ -80,8 +82,8 @@ def _plan(
         resources=spec.resources,
         config_map=name,
         env=_environment(config, name),
-        env_from=_credentials(spec.dataset.source),
-        mounts=[workspace, *_data(spec.dataset.source), *inputs],
+        env_from=credentials(spec.dataset.source),
+        mounts=[workspace, *data_mounts(spec.dataset.source), *inputs],
         restart_policy="Never",
         grace_seconds=_GRACE_SECONDS,
         processes=config.topology.processes_per_pod,
@@ -103,8 +105,10 @@ def _environment(config: JobConfig, name: str) -> list[Manifest]:
     ]
 
 
-def _data(source: Source) -> list[Mount]:
+def data_mounts(source: Source | None) -> list[Mount]:
     """The whole volume, not a subPath: the kubelet would create a missing directory, and hide a wrong path."""
+    if source is None:
+        return []
     if source.pvc is not None:
         claim = {"persistentVolumeClaim": {"claimName": source.pvc.claim_name}}
         return [Mount(name="data", path=DATA, source=claim)]
@@ -115,12 +119,26 @@ def _data(source: Source) -> list[Mount]:
     return []
 
 
-def _credentials(source: Source) -> list[Manifest]:
+def credentials(source: Source | None) -> list[Manifest]:
     """Named, not read: the pod gets the Secret's keys as variables, and the operator may read no Secret."""
-    named = source.s3 or source.hf
+    named = (source.s3 or source.hf) if source is not None else None
     if named is None or named.secret_ref is None:
         return []
     return [{"secretRef": {"name": named.secret_ref.name}}]
+
+
+def dataset_config(data: JobData | DatasetSpec, *, sha256: str | None = None) -> DatasetConfig:
+    """The data in the words of the contract. With ``sha256`` nothing else is read than what has this hash."""
+    if data.source is None:
+        raise ValueError("a reference to a Dataset has to be resolved first: acceptance refuses such a job")
+    source = dataset_source(data.source)
+    return DatasetConfig(
+        source=source if sha256 is None else source.model_copy(update={"sha256": sha256}),
+        format=data.format.value,
+        columns=dict(data.columns),
+        validation_percent=data.validation_percent,
+        license=data.license,
+    )
 
 
 def dataset_source(source: Source) -> DatasetSource:

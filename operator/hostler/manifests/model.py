@@ -27,6 +27,9 @@ class Origin:
     """Metadata of the TrainingJob."""
     attempt: int
     claim: str
+    dataset: str | None = None
+    """Dataset that the job named."""
+    dataset_version: int | None = None
     base: Ancestor | None = None
     parts: Mapping[str, Ancestor] = field(default_factory=dict)
 
@@ -88,6 +91,8 @@ def _lineage(spec: TrainingJobSpec, result: Result, origin: Origin) -> Manifest:
         "trainingJobUid": origin.job["uid"],
         "attempt": origin.attempt,
         "datasetSha256": result.dataset.sha256 if result.dataset else None,
+        "dataset": origin.dataset,
+        "datasetVersion": origin.dataset_version,
         "objective": spec.objective.value,
         "base": origin.base,
         "parts": dict(origin.parts) or None,

@@ -14,9 +14,12 @@ COMPONENT = "app.kubernetes.io/component"
 MANAGER = "hostler"
 TRAINER = "trainer"
 SERVER = "server"
+INSPECTOR = "inspector"
 TRAINING_JOB = f"{GROUP}/training-job"
+DATASET = f"{GROUP}/dataset"
 ATTEMPT = f"{GROUP}/attempt"
 INFERENCE_SERVICE = f"{GROUP}/inference-service"
+GENERATION = f"{GROUP}/generation"
 POOL = f"{GROUP}/pool"
 
 HTTP_PORT = 8080
@@ -43,6 +46,16 @@ def attempt_labels(job: str, *, attempt: int, pool: str) -> dict[str, str]:
 def attempt_selector(job: str, attempt: int) -> dict[str, str]:
     """What finds the pods of one attempt."""
     return {TRAINING_JOB: job, ATTEMPT: str(attempt)}
+
+
+def inspection_name(dataset: str, generation: int) -> str:
+    """Name of the Job and the ConfigMap that look at one generation of a dataset."""
+    return f"{dataset}-inspect-{generation}"
+
+
+def inspection_labels(dataset: str, *, generation: int) -> dict[str, str]:
+    """Labels of an inspection's children and pod."""
+    return {MANAGED_BY: MANAGER, COMPONENT: INSPECTOR, DATASET: dataset, GENERATION: str(generation)}
 
 
 def server_labels(service: str, *, pool: str) -> dict[str, str]:

@@ -71,14 +71,7 @@ def pod_template(plan: PodPlan) -> Manifest:
         "restartPolicy": plan.restart_policy,
         "terminationGracePeriodSeconds": plan.grace_seconds,
         "nodeSelector": dict(sorted(plan.pool.spec.node_selector.items())),
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": pod_security(),
         "containers": [_container(plan)],
         "volumes": [{"name": mount.name, **mount.source} for mount in _mounts(plan)],
     }
@@ -96,6 +89,23 @@ def pod_template(plan: PodPlan) -> Manifest:
     return {"metadata": {"labels": dict(plan.labels), "annotations": annotations}, "spec": spec}
 
 
+def pod_security() -> Manifest:
+    """The pod's half of Pod Security restricted."""
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": USER,
+        "runAsGroup": USER,
+        "fsGroup": USER,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def container_security(capabilities: Manifest) -> Manifest:
+    """The container's half."""
+    return {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": capabilities}
+
+
 def value(name: str, text: str | int) -> Manifest:
     """An environment variable with a fixed value."""
     return {"name": name, "value": str(text)}
@@ -111,19 +121,16 @@ def _container(plan: PodPlan) -> Manifest:
         **({"envFrom": list(plan.env_from)} if plan.env_from else {}),
         "ports": [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}],
         "resources": _resources(plan),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": _capabilities(plan.pool),
-        },
+        "securityContext": container_security(_capabilities(plan.pool)),
         "terminationMessagePath": "/dev/termination-log",
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [_volume_mount(mount) for mount in _mounts(plan)],
+        "volumeMounts": [volume_mount(mount) for mount in _mounts(plan)],
         **plan.probes,
     }
 
 
-def _volume_mount(mount: Mount) -> Manifest:
+def volume_mount(mount: Mount) -> Manifest:
+    """Where a volume appears in the container."""
     found: Manifest = {"name": mount.name, "mountPath": mount.path}
     if mount.read_only:
         found["readOnly"] = True

@@ -46,6 +46,8 @@ class PoolChoice:
 class TrainingFacts:
     """What exists of the things that a job refers to; each sentence is empty where nothing is wrong."""
 
+    dataset: Rejection | None = None
+    """What is wrong with the Dataset that the job names."""
     dataset_missing: str = ""
     storage_missing: str = ""
     name_taken: str = ""
@@ -83,6 +85,7 @@ def reject_job(
         or _reject_image(choice, has_image, verb=Verb.TRAIN, family_name=spec.family.value)
         or _reject_size(choice, lambda resource: ask_of_job(spec, resource=resource))
         or _reject_batch(spec, choice)
+        or facts.dataset
         or _reject_source(spec.dataset.source, "spec.dataset.source", TRAINABLE_SOURCES)
         or _fact(TrainingReason.DATASET_NOT_FOUND, facts.dataset_missing)
         or _fact(TrainingReason.STORAGE_NOT_FOUND, facts.storage_missing)
@@ -221,8 +224,8 @@ def _micro_batch(spec: TrainingJobSpec) -> int:
     return spec.training.batch_size // spec.training.gradient_accumulation
 
 
-def _reject_source(source: Source, path: str, supported: Sequence[str]) -> Rejection | None:
-    if source.member in supported:
+def _reject_source(source: Source | None, path: str, supported: Sequence[str]) -> Rejection | None:
+    if source is None or source.member in supported:
         return None
     text = f"this release cannot read from {source.member}; use {' or '.join(supported)}"
     return rejection(TrainingReason.SOURCE_NOT_SUPPORTED, f"{path}.{source.member}", text)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from hostler.api.data import DatasetSpec
 from hostler.api.trainingjob import Evaluation, Packing, Precision, TrainingJobSpec
 from hostler.controllers.trainingjob.observed import Observed
 from hostler.families import family
 from hostler.manifests.inputs import BASE, part_path
-from hostler.manifests.job import WORKSPACE, dataset_source
+from hostler.manifests.job import WORKSPACE, dataset_config
 from hostler.manifests.model import model_name, network
 from hostler.planning.pools import Pool, PoolView
 from hostler_contract import (
     CheckpointPolicy,
-    DatasetConfig,
     EvaluationConfig,
     Hyperparameters,
     Inputs,
@@ -50,7 +48,8 @@ def job_config(seen: Observed, *, number: int, pods: int, view: PoolView) -> Job
         license=spec.model.license,
         model=network(spec),
         inputs=_inputs(spec),
-        dataset=_dataset(spec.dataset),
+        # Nothing else is trained on than what the Dataset's status speaks of.
+        dataset=dataset_config(spec.dataset, sha256=seen.data.sha256 if seen.data else None),
         packing=_packing(spec.training.packing),
         hyperparameters=_hyperparameters(spec),
         evaluation=_evaluation(spec.evaluation),
@@ -110,16 +109,6 @@ def _objective(spec: TrainingJobSpec) -> ObjectiveConfig:
 def _inputs(spec: TrainingJobSpec) -> Inputs:
     parts = spec.parts.model_dump(exclude_none=True) if spec.parts is not None else {}
     return Inputs(base=BASE if spec.base is not None else None, parts={name: part_path(name) for name in parts})
-
-
-def _dataset(dataset: DatasetSpec) -> DatasetConfig:
-    return DatasetConfig(
-        source=dataset_source(dataset.source),
-        format=dataset.format.value,
-        columns=dict(dataset.columns),
-        validation_percent=dataset.validation_percent,
-        license=dataset.license,
-    )
 
 
 def _packing(packing: Packing) -> PackingConfig:

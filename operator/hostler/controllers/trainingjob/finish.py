@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import Any
 
 from hostler.api.model import Ancestor
 from hostler.api.trainingjob import TrainingReason
@@ -47,7 +48,7 @@ def register(seen: Observed, attempt: Attempt, result: Result, *, restarts: int,
     )
     standing = wording.placed(f"Attempt {attempt.number} is complete.")
     if seen.model is None:
-        model = trained_model(seen.spec, result, _origin(seen, attempt))
+        model = trained_model(seen.spec, result, _origin(seen, attempt, result))
         said = wording.registering(standing, f"Training is complete; Model {name} is being registered.")
         return plan_of(seen, replace(base, said=said), now=now, apply=(model,), requeue=_SOON_SECONDS)
     if not made_by(seen.model, seen.uid):
@@ -61,15 +62,23 @@ def register(seen: Observed, attempt: Attempt, result: Result, *, restarts: int,
     return plan_of(seen, report, now=now, apply=handover, delete=seen.obsolete)
 
 
-def _origin(seen: Observed, attempt: Attempt) -> Origin:
+def _origin(seen: Observed, attempt: Attempt, result: Result) -> Origin:
     base = next((named for named in seen.inputs if named.part is None), None)
     return Origin(
         job=seen.job["metadata"],
         attempt=attempt.number,
         claim=children.claim_name(seen),
+        **_dataset(seen, result),
         base=None if base is None else _ancestor(base),
         parts={named.part: _ancestor(named) for named in seen.inputs if named.part is not None},
     )
+
+
+def _dataset(seen: Observed, result: Result) -> dict[str, Any]:
+    """The Dataset and its version, if it still is the one that was trained on: there may be a newer one by now."""
+    if seen.data is None or result.dataset is None or result.dataset.sha256 != seen.data.sha256:
+        return {}
+    return {"dataset": seen.data.name, "dataset_version": seen.data.version}
 
 
 def _ancestor(named: NamedModel) -> Ancestor:

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from hostler.api.common import Source
 from hostler.api.trainingjob import TrainingJobSpec, TrainingJobStatus
 from hostler.controllers.ledger import Ledger, Workload
 from hostler.controllers.named import named_model
 from hostler.controllers.poolstate import choose
 from hostler.controllers.ports import Clock, Object, Reader
+from hostler.controllers.sources import missing
+from hostler.controllers.trainingjob.data import resolved
 from hostler.controllers.trainingjob.finish import made_by
 from hostler.controllers.trainingjob.observed import Attempt, AttemptState, Observed
 from hostler.manifests import naming
@@ -20,6 +21,7 @@ from hostler.planning import pods as read
 from hostler.planning.acceptance import PoolChoice, TrainingFacts
 from hostler.planning.demand import Demand
 from hostler.planning.models import NamedModel
+from hostler.planning.rejection import Rejection
 
 _REPAIR_AFTER_SECONDS = 15
 """A child that was written a moment ago may not be seen yet; that is no reason to write it again."""
@@ -38,17 +40,19 @@ class Gatherer:
         spec = TrainingJobSpec.model_validate(job["spec"])
         status = TrainingJobStatus.model_validate(job.get("status") or {})
         name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
+        given = resolved(self._reader, spec, namespace=namespace)
         seen = Observed(
             job=job,
-            spec=spec,
+            spec=given.spec,
             status=status,
+            data=given.data,
             pool=lambda: self._pool(spec, namespace=namespace, name=name),
             promised=lambda number: self._promised(namespace, name, number),
         )
         # Most jobs of a cluster have ended; they must cost nothing.
-        return seen if seen.ended else await self._under_way(seen)
+        return seen if seen.ended else await self._under_way(seen, no_data=given.rejection)
 
-    async def _under_way(self, seen: Observed) -> Observed:
+    async def _under_way(self, seen: Observed, *, no_data: Rejection | None) -> Observed:
         name, namespace, spec = seen.name, seen.namespace, seen.spec
         pods = self._reader.list("Pod", namespace=namespace, labels={naming.TRAINING_JOB: name})
         attempts = await self._attempts(seen.job, seen.status, pods)
@@ -65,8 +69,9 @@ class Gatherer:
             claim=self._reader.get("PersistentVolumeClaim", namespace=namespace, name=name),
             model=self._reader.get("Model", namespace=namespace, name=model_name(spec, name)),
             inputs=inputs,
-            facts=await self._facts(seen.job, spec, inputs) if begins else TrainingFacts(),
-            missing=await self._missing(newest) if newest is not None and live else (),
+            facts=await self._facts(seen.job, spec, inputs, no_data=no_data) if begins else TrainingFacts(),
+            # Without its data the file could not be written anew.
+            missing=await self._missing(newest) if newest is not None and live and spec.dataset.source else (),
             obsolete=await self._obsolete(namespace, name, attempts, seen.status),
         )
 
@@ -110,32 +115,18 @@ class Gatherer:
                 path = f"spec.parts.{field.alias}"
                 yield named_model(self._reader, reference, path=path, namespace=namespace, part=part)
 
-    async def _facts(self, job: Object, spec: TrainingJobSpec, inputs: tuple[NamedModel, ...]) -> TrainingFacts:
-        namespace = job["metadata"]["namespace"]
+    async def _facts(
+        self, job: Object, spec: TrainingJobSpec, inputs: tuple[NamedModel, ...], *, no_data: Rejection | None
+    ) -> TrainingFacts:
+        namespace, source = job["metadata"]["namespace"], spec.dataset.source
+        path = "spec.dataset.source"
         return TrainingFacts(
-            dataset_missing=await self._dataset_missing(spec.dataset.source, namespace),
+            dataset=no_data,
+            dataset_missing=await missing(self._reader, source, path=path, namespace=namespace) if source else "",
             storage_missing=self._storage_missing(spec, namespace),
             name_taken=self._name_taken(job, spec),
             inputs=inputs,
         )
-
-    async def _dataset_missing(self, source: Source, namespace: str) -> str:
-        if source.pvc is not None:
-            claim = source.pvc.claim_name
-            if self._reader.get("PersistentVolumeClaim", namespace=namespace, name=claim) is None:
-                path = "spec.dataset.source.pvc.claimName"
-                return f"{path}: there is no claim {claim} in namespace {namespace}: create it, or name another one."
-        if source.config_map is not None:
-            name, key = source.config_map.name, source.config_map.key
-            path = "spec.dataset.source.configMap"
-            # Not watched: a watch would keep every ConfigMap of the cluster in memory.
-            found = await self._reader.live("ConfigMap", namespace=namespace, name=name)
-            if found is None:
-                return f"{path}.name: there is no ConfigMap {name} in namespace {namespace}: create it."
-            keys = sorted({**(found.get("data") or {}), **(found.get("binaryData") or {})})
-            if key not in keys:
-                return f"{path}.key: ConfigMap {name} has no key {key}; its keys: {', '.join(keys[:8]) or 'none'}."
-        return ""
 
     def _storage_missing(self, spec: TrainingJobSpec, namespace: str) -> str:
         name = spec.storage.claim_name

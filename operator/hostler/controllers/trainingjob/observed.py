@@ -9,6 +9,7 @@ from enum import Enum, auto
 from hostler.api.conditions import is_true
 from hostler.api.trainingjob import TrainingCondition, TrainingJobSpec, TrainingJobStatus
 from hostler.controllers.ports import Object
+from hostler.controllers.trainingjob.data import DataVersion
 from hostler.planning.acceptance import PoolChoice, TrainingFacts
 from hostler.planning.demand import Demand
 from hostler.planning.models import NamedModel
@@ -70,6 +71,8 @@ class Observed:
     """The Model of the name that the job puts out."""
     inputs: tuple[NamedModel, ...] = ()
     """Base and parts, by the order of the spec."""
+    data: DataVersion | None = None
+    """The Dataset that the job names, where it is Ready. The spec here has the data itself in place of the name."""
     facts: TrainingFacts = field(default_factory=TrainingFacts)
     pool: Callable[[], PoolChoice]
     """Looks at the pool, only when a decision needs it. Reads caches, nothing else."""

@@ -1,0 +1,122 @@
+"""The loop body of Dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from pydantic import ValidationError
+
+from hostler.accelerators import Verb
+from hostler.api.dataset import DatasetReason, DatasetSpec, DatasetStatus
+from hostler.controllers.dataset.decide import decide, plan_of
+from hostler.controllers.dataset.observed import Observed
+from hostler.controllers.plan import Plan, RefusedError, write_children, write_status
+from hostler.controllers.ports import Clock, Key, Object, Outcome, Reader, Writer
+from hostler.controllers.said import conditions, no
+from hostler.controllers.settings import Settings
+from hostler.controllers.sources import missing
+from hostler.controllers.triggers import key_of
+from hostler.controllers.validity import invalid_spec_sentence
+from hostler.manifests import naming
+from hostler.manifests.podtemplate import Image
+
+
+class DatasetController:
+    """Gather, decide, act, status."""
+
+    kind = "Dataset"
+
+    def __init__(self, reader: Reader, writer: Writer, *, clock: Clock, settings: Settings) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._clock = clock
+        self._settings = settings
+
+    async def reconcile(self, key: Key) -> Outcome:
+        """Bring one dataset a step further."""
+        dataset = self._reader.get(self.kind, namespace=key.namespace, name=key.name)
+        if dataset is None or dataset["metadata"].get("deletionTimestamp"):
+            # Children have the dataset as their owner; the garbage collector takes them.
+            return Outcome()
+        now = self._clock.now()
+        try:
+            seen = await self._gather(dataset)
+        except ValidationError as error:
+            return await write_status(self._writer, dataset, _invalid(dataset, error, now=now))
+        plan = decide(seen, now=now, image=self._image(), recheck=self._settings.recheck_seconds)
+        try:
+            await write_children(self._writer, plan)
+        except RefusedError as refusal:
+            said = no(DatasetReason.CHILD_REFUSED, str(refusal))
+            plan = plan_of(seen, said, now=now, requeue=self._settings.recheck_seconds)
+        return await write_status(self._writer, dataset, plan)
+
+    def affected(self, kind: str, changed: Object) -> Iterable[Key]:
+        """The dataset itself, the one that a Job or pod looks at, and those on a claim."""
+        if kind == self.kind:
+            return [key_of(changed)]
+        metadata = changed["metadata"]
+        namespace = metadata.get("namespace", "")
+        if kind == "PersistentVolumeClaim":
+            return [
+                key_of(dataset)
+                for dataset in self._reader.list(self.kind, namespace=namespace)
+                if (dataset["spec"]["source"].get("pvc") or {}).get("claimName") == metadata["name"]
+            ]
+        named = (metadata.get("labels") or {}).get(naming.DATASET)
+        return [Key(self.kind, namespace, named)] if named and kind in {"Job", "Pod"} else []
+
+    async def _gather(self, dataset: Object) -> Observed:
+        spec = DatasetSpec.model_validate(dataset["spec"])
+        status = DatasetStatus.model_validate(dataset.get("status") or {})
+        name, namespace = dataset["metadata"]["name"], dataset["metadata"]["namespace"]
+        generation = int(dataset["metadata"].get("generation") or 0)
+        labels = {naming.DATASET: name}
+        # Children of an earlier object of the same name are on their way out, and speak of other data.
+        listed = self._reader.list("Job", namespace=namespace, labels=labels)
+        jobs = [job for job in listed if _owned_by(job, dataset)]
+        current = naming.inspection_name(name, generation)
+        job = next((job for job in jobs if job["metadata"]["name"] == current), None)
+        pods = self._reader.list("Pod", namespace=namespace, labels=labels) if job is not None else []
+        seen = Observed(
+            dataset=dataset,
+            spec=spec,
+            status=status,
+            job=job,
+            pods=tuple(pod for pod in pods if job is not None and _owned_by(pod, job)),
+            obsolete=await self._obsolete([job for job in jobs if job["metadata"]["name"] != current]),
+        )
+        if seen.inspected or seen.job is not None:
+            return seen
+        said = await missing(self._reader, spec.source, path="spec.source", namespace=namespace)
+        return replace(seen, missing=said)
+
+    async def _obsolete(self, jobs: list[Object]) -> tuple[Object, ...]:
+        """Jobs of earlier generations with their files; the Job goes last, because only it can be found by label."""
+        found: list[Object] = []
+        for job in jobs:
+            metadata = job["metadata"]
+            config = await self._reader.live("ConfigMap", namespace=metadata["namespace"], name=metadata["name"])
+            found += [child for child in (config, job) if child is not None]
+        return tuple(found)
+
+    def _image(self) -> Image:
+        image = self._settings.image(Verb.TRAIN, variant=self._settings.default_variant)
+        assert image is not None  # the default variant always has one
+        return image
+
+
+def _owned_by(child: Object, owner: Object) -> bool:
+    references = child["metadata"].get("ownerReferences") or ()
+    return any(reference["uid"] == owner["metadata"]["uid"] for reference in references)
+
+
+def _invalid(dataset: Object, error: ValidationError, *, now: str) -> Plan:
+    """The earlier figures stay; only the condition says that this spec cannot be read."""
+    before = DatasetStatus.model_validate(dataset.get("status") or {})
+    generation = int(dataset["metadata"].get("generation") or 0)
+    said = {"Ready": no(DatasetReason.INVALID_SPEC, invalid_spec_sentence(error))}
+    after = conditions(before.conditions, said, generation=generation, now=now)
+    status = before.model_copy(update={"observed_generation": generation, "conditions": after})
+    return Plan(status=status.model_dump(mode="json", by_alias=True, exclude_none=True))

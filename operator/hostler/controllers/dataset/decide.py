@@ -1,0 +1,138 @@
+"""What is to be done about a Dataset. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hostler.api.dataset import DatasetCondition, DatasetReason, DatasetStatus
+from hostler.controllers.dataset.observed import Observed
+from hostler.controllers.plan import Plan
+from hostler.controllers.said import Said, change, conditions, no, unknown, yes
+from hostler.manifests.datasetjob import inspection_children
+from hostler.manifests.naming import inspection_name
+from hostler.manifests.podtemplate import Image
+from hostler.planning import pods as read
+from hostler.planning.acceptance import TRAINABLE_SOURCES
+from hostler.planning.failures import cause_of
+from hostler_contract import DatasetReport, ErrorReason
+from hostler_contract.dataset import RowError
+
+MOST_ERRORS = 10
+"""Errors that a status holds."""
+_MESSAGE_LIMIT = 1000
+_WARNINGS = frozenset(reason.value for reason in DatasetReason) - {DatasetReason.VALID, DatasetReason.INSPECTING}
+_NOT_FOUND = {ErrorReason.DATASET_NOT_FOUND: DatasetReason.DATASET_NOT_FOUND}
+_INVALID = {ErrorReason.DATASET_INVALID: DatasetReason.DATA_INVALID}
+
+
+def decide(seen: Observed, *, now: str, image: Image, recheck: float) -> Plan:
+    """The next step of one dataset."""
+    if seen.inspected:
+        return plan_of(seen, _found(seen.status), now=now, delete=seen.obsolete)
+    member = seen.spec.source.member
+    if member not in TRAINABLE_SOURCES:
+        text = f"spec.source.{member}: this release cannot read from {member}; use {' or '.join(TRAINABLE_SOURCES)}."
+        return plan_of(seen, no(DatasetReason.SOURCE_NOT_SUPPORTED, text), now=now)
+    if seen.missing and seen.job is None:
+        return plan_of(seen, no(DatasetReason.DATASET_NOT_FOUND, seen.missing), now=now, requeue=recheck)
+    if seen.job is None:
+        children = inspection_children(seen.spec, seen.dataset["metadata"], image=image)
+        return plan_of(seen, unknown(DatasetReason.INSPECTING, "The data is being looked at."), now=now, apply=children)
+    report = seen.report
+    if report is not None and report.reason is None:
+        return _inspected(seen, report, now=now)
+    if seen.job_ended:
+        return plan_of(seen, _failed(seen, report), now=now, delete=seen.obsolete)
+    return plan_of(seen, unknown(DatasetReason.INSPECTING, _waiting(seen)), now=now)
+
+
+def plan_of(
+    seen: Observed,
+    said: Said,
+    *,
+    now: str,
+    apply: tuple[dict[str, Any], ...] = (),
+    delete: tuple[dict[str, Any], ...] = (),
+    requeue: float | None = None,
+    figures: Mapping[str, Any] | None = None,
+) -> Plan:
+    """A plan with this condition, and these figures in place of the earlier ones."""
+    before = seen.status
+    after = conditions(before.conditions, {DatasetCondition.READY: said}, generation=seen.generation, now=now)
+    status = DatasetStatus.model_validate(
+        {
+            **before.model_dump(),
+            **(figures or {}),
+            "observed_generation": seen.generation,
+            "conditions": [condition.model_dump() for condition in after],
+        }
+    )
+    return Plan(
+        apply=apply,
+        delete=delete,
+        status=status.model_dump(mode="json", by_alias=True, exclude_none=True),
+        happening=change(before.conditions, after, warnings=_WARNINGS),
+        requeue_after=requeue,
+    )
+
+
+def _inspected(seen: Observed, report: DatasetReport, *, now: str) -> Plan:
+    figures = {
+        "inspected_generation": seen.generation,
+        "inspected_at": now,
+        "version": seen.status.version + 1,
+        "sha256": report.sha256,
+        "rows": report.rows,
+        "files": report.files,
+        "size_bytes": report.size_bytes,
+        "roles": report.roles,
+        "lengths": report.lengths and report.lengths.model_dump(),
+        "packing": report.packing and _decimals(report.packing.model_dump()),
+        "error_count": report.error_count,
+        "errors": [_short(error) for error in report.errors[:MOST_ERRORS]],
+    }
+    said = _found(DatasetStatus.model_validate(figures))
+    return plan_of(seen, said, now=now, figures=figures, delete=seen.obsolete)
+
+
+def _found(status: DatasetStatus) -> Said:
+    """What the figures say."""
+    if status.error_count:
+        first = status.errors[0] if status.errors else None
+        where = f", the first in {_place(first.file, first.row)}: {first.message}" if first else ""
+        errors = "1 error" if status.error_count == 1 else f"{status.error_count:,} errors"
+        return no(DatasetReason.DATA_INVALID, f"{errors}{where}"[:_MESSAGE_LIMIT])
+    files = "1 file" if status.files == 1 else f"{status.files:,} files"
+    return yes(DatasetReason.VALID, f"Version {status.version}: {status.rows:,} rows in {files}.")
+
+
+def _failed(seen: Observed, report: DatasetReport | None) -> Said:
+    if report is not None and report.reason is not None:
+        known = _NOT_FOUND | _INVALID
+        return no(known.get(report.reason, DatasetReason.INSPECTION_FAILED), (report.message or "")[:_MESSAGE_LIMIT])
+    name = inspection_name(seen.dataset["metadata"]["name"], seen.generation)
+    cause = cause_of(seen.pods, attempt=0) if seen.pods else None
+    why = cause.message if cause is not None else "its pod is gone, and left no word"
+    text = f"Job {name} ended without a report: {why.rstrip('.')}. Delete the Job, and the data is looked at again."
+    return no(DatasetReason.INSPECTION_FAILED, text[:_MESSAGE_LIMIT])
+
+
+def _waiting(seen: Observed) -> str:
+    obstacles = [found for pod in seen.pods if (found := read.start_obstacle(pod)) is not None]
+    if obstacles:
+        return f"The data is to be looked at, but {obstacles[0][0]}."[:_MESSAGE_LIMIT]
+    return "The data is being looked at."
+
+
+def _place(file: str, row: int | None) -> str:
+    return file if row is None else f"{file}:{row}"
+
+
+def _short(error: RowError) -> dict[str, Any]:
+    return {"file": error.file[-_MESSAGE_LIMIT:], "row": error.row, "message": error.message[:_MESSAGE_LIMIT]}
+
+
+def _decimals(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """The API knows no floats."""
+    return {name: f"{figure:.4g}" if isinstance(figure, float) else figure for name, figure in figures.items()}

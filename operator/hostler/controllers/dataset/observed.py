@@ -1,0 +1,59 @@
+"""Everything that one decision about a Dataset looks at, frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from hostler.api.dataset import DatasetSpec, DatasetStatus
+from hostler.controllers.ports import Object
+from hostler.planning import pods as read
+from hostler_contract import DatasetReport
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """One moment of a dataset and of what looks at it."""
+
+    dataset: Object
+    spec: DatasetSpec
+    status: DatasetStatus
+    job: Object | None = None
+    """The Job of this generation."""
+    pods: tuple[Object, ...] = ()
+    """Its pods."""
+    missing: str = ""
+    """A sentence where the claim, ConfigMap or key of the source does not exist."""
+    obsolete: tuple[Object, ...] = ()
+    """Children of earlier generations."""
+
+    @property
+    def generation(self) -> int:
+        """The spec's generation."""
+        return int(self.dataset["metadata"].get("generation") or 0)
+
+    @property
+    def inspected(self) -> bool:
+        """Whether status speaks of this generation already. What was found is never looked at again."""
+        return self.status.inspected_generation == self.generation
+
+    @property
+    def job_ended(self) -> bool:
+        """Whether the Job will start no further pod."""
+        conditions = ((self.job or {}).get("status") or {}).get("conditions") or ()
+        return any(c["type"] in {"Complete", "Failed"} and c.get("status") == "True" for c in conditions)
+
+    @property
+    def report(self) -> DatasetReport | None:
+        """The last words of the pod that ended last, where they make sense; success before failure."""
+        endings = sorted((end for pod in self.pods for end in read.endings(pod)), key=lambda end: end.finished_at)
+        reports = [found for end in endings if (found := _report(end.message)) is not None]
+        return next((report for report in reports if report.reason is None), reports[-1] if reports else None)
+
+
+def _report(message: str) -> DatasetReport | None:
+    try:
+        return DatasetReport.from_json(message)
+    except ValidationError:
+        return None

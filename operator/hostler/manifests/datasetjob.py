@@ -1,0 +1,99 @@
+"""What looks at one generation of a Dataset: a Job of one small pod, and its file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hostler.api.dataset import DatasetSpec
+from hostler.manifests.configmap import CONFIG_DIRECTORY
+from hostler.manifests.job import credentials, data_mounts, dataset_config
+from hostler.manifests.naming import Manifest, inspection_labels, inspection_name, metadata, owner_reference
+from hostler.manifests.podtemplate import Image, Mount, container_security, pod_security, value, volume_mount
+from hostler_contract import InspectionConfig
+
+DATASET_FILE = "dataset.json"
+_TRIES = 3
+"""Pods of the Job: a download may fail once."""
+_GRACE_SECONDS = 5
+"""There is nothing to save."""
+
+
+def inspection_children(spec: DatasetSpec, dataset: Mapping[str, Any], *, image: Image) -> tuple[Manifest, Manifest]:
+    """File and Job, in the order in which they are written. ``dataset`` is the Dataset's metadata."""
+    config = InspectionConfig(
+        name=dataset["name"],
+        namespace=dataset["namespace"],
+        dataset=dataset_config(spec),
+        max_length=spec.max_length,
+    )
+    return _config_map(config, dataset), _job(spec, dataset, image=image)
+
+
+def _metadata(dataset: Mapping[str, Any]) -> Manifest:
+    generation = int(dataset["generation"])
+    return metadata(
+        inspection_name(dataset["name"], generation),
+        namespace=dataset["namespace"],
+        labels=inspection_labels(dataset["name"], generation=generation),
+        owner=owner_reference("Dataset", dataset),
+    )
+
+
+def _config_map(config: InspectionConfig, dataset: Mapping[str, Any]) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": _metadata(dataset),
+        "data": {DATASET_FILE: config.to_json()},
+    }
+
+
+def _job(spec: DatasetSpec, dataset: Mapping[str, Any], *, image: Image) -> Manifest:
+    generation = int(dataset["generation"])
+    config = {"configMap": {"name": inspection_name(dataset["name"], generation)}}
+    mounts = [
+        Mount(name="config", path=CONFIG_DIRECTORY, source=config),
+        *data_mounts(spec.source),
+        # Downloads go here, and are gone with the pod: each job downloads what it trains on.
+        Mount(name="tmp", path="/tmp", source={"emptyDir": {}}, read_only=False),
+    ]
+    template = {
+        "metadata": {"labels": inspection_labels(dataset["name"], generation=generation)},
+        "spec": {
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "restartPolicy": "Never",
+            "terminationGracePeriodSeconds": _GRACE_SECONDS,
+            "securityContext": pod_security(),
+            "containers": [_container(spec, mounts, image=image)],
+            "volumes": [{"name": mount.name, **mount.source} for mount in mounts],
+        },
+    }
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": _metadata(dataset),
+        "spec": {"backoffLimit": _TRIES - 1, "podReplacementPolicy": "Failed", "template": template},
+    }
+
+
+def _container(spec: DatasetSpec, mounts: list[Mount], *, image: Image) -> Manifest:
+    secrets = credentials(spec.source)
+    resources = spec.resources
+    return {
+        "name": "inspector",
+        "image": image.reference,
+        "imagePullPolicy": image.pull_policy,
+        "command": ["python", "-m", "hostler_runtime.dataset"],
+        "env": [value("OMP_NUM_THREADS", 1), value("HF_HUB_OFFLINE", 1), value("HOME", "/tmp")],
+        **({"envFrom": secrets} if secrets else {}),
+        "resources": {
+            "requests": {"cpu": resources.cpu, "memory": resources.memory},
+            "limits": {"memory": resources.memory},
+        },
+        "securityContext": container_security({"drop": ["ALL"]}),
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [volume_mount(mount) for mount in mounts],
+    }
