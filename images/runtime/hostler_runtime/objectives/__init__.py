@@ -22,6 +22,16 @@ def with_objective(job: JobConfig, half: TrainingHalf) -> TrainingHalf:
         raise RuntimeFailure(
             ErrorReason.INVALID_CONFIGURATION, f"objective {kind} starts from a base model, and the job names none"
         )
+    if kind is Objective.PREFERENCE and half.BLOCK != "transformer":
+        raise RuntimeFailure(
+            ErrorReason.INVALID_CONFIGURATION,
+            f"family {job.family} does not support objective {kind}: it writes no text",
+        )
+    if kind is Objective.DISTILL and getattr(job.model, half.BLOCK) is None:
+        raise RuntimeFailure(
+            ErrorReason.INVALID_CONFIGURATION,
+            f"objective {kind} makes a new model: model.{half.BLOCK} must say how large it is",
+        )
     if kind is not Objective.QUANTIZE and job.hyperparameters.steps == 0:
         raise RuntimeFailure(ErrorReason.INVALID_CONFIGURATION, f"objective {kind} trains: steps must be above 0")
     if job.objective.lora is not None and kind not in _WITH_ADAPTER:

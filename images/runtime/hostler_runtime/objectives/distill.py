@@ -9,8 +9,7 @@ from typing import Any
 import torch
 import torch.nn.functional as functional
 
-from hostler_contract import ErrorReason, JobConfig, ModelConfig, Objective
-from hostler_runtime.errors import RuntimeFailure
+from hostler_contract import JobConfig, ModelConfig, Objective
 from hostler_runtime.families.training_protocol import Batch, LossSum, Stage, Update
 from hostler_runtime.objectives.decorator import Decorator
 
@@ -21,11 +20,6 @@ class Distill(Decorator):
     def build(self, job: JobConfig, dataset: Any) -> torch.nn.Module:
         """A fresh student, as a family builds one for this objective. The teacher stays outside of it: checkpoints need
         no second copy of a model that is there."""
-        if getattr(job.model, self._half.BLOCK) is None:
-            raise RuntimeFailure(
-                ErrorReason.INVALID_CONFIGURATION,
-                f"objective distill makes a new model: model.{self._half.BLOCK} must say how large it is",
-            )
         base = {"kind": Objective.FINETUNE}
         as_it_is = {"objective": job.objective.model_copy(update=base), "model": ModelConfig()}
         self._teacher = self._half.build(job.model_copy(update=as_it_is), dataset).eval().requires_grad_(False)

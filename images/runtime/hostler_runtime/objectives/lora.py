@@ -66,15 +66,24 @@ class Lora(Decorator):
 
 def merge(model: torch.nn.Module) -> None:
     """Add every adapter to the layer under it, and put that layer back in its place."""
-    adapted = [(name, module) for name, module in model.named_modules() if isinstance(module, BaseTunerLayer)]
-    for name, module in adapted:
+    for module in _adapted(model).values():
         module.merge(safe_merge=True)
+    remove(model)
+
+
+def remove(model: torch.nn.Module) -> None:
+    """Put the layers under the adapters back in their places."""
+    for name, module in _adapted(model).items():
         parent, _, child = name.rpartition(".")
         setattr(model.get_submodule(parent), child, module.get_base_layer())
     for name in ("peft_config", "active_adapter", "_hf_peft_config_loaded"):
         if name in model.__dict__:
             delattr(model, name)
     model.requires_grad_(True)
+
+
+def _adapted(model: torch.nn.Module) -> dict[str, Any]:
+    return {name: module for name, module in model.named_modules() if isinstance(module, BaseTunerLayer)}
 
 
 def _plain(config: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 
 from hostler_contract import JobConfig
 from hostler_data.records import Records
-from hostler_runtime.families.training_protocol import Batch, Evaluation, LossSum, Stage, Update
+from hostler_runtime.families.training_protocol import Batch, Evaluation, LossSum, ModelFacts, Stage, Update
 from hostler_runtime.objectives.decorator import Decorator
+from hostler_runtime.objectives.lora import remove
 from hostler_runtime.objectives.verdicts import Verdicts, prepare
-from hostler_runtime.text.decoder import forward
+from hostler_runtime.text.decoder import describe, forward
 from hostler_runtime.text.sequences import IGNORED
 
 _MOST_MEASURED = 256
@@ -59,6 +61,15 @@ class Preference(Decorator):
         """One stage; the loss is that of the method."""
         return (Stage("preference", (Update("preference", model, self._loss_of(job, dataset, model)),)),)
 
+    def complete(self, model: Any) -> Any:
+        """Once an adapter is merged it cannot be switched off any more: the final figures need the base apart."""
+        if self._reference is None:
+            self._reference = copy.deepcopy(model)
+            remove(self._reference)
+            self._reference.eval().requires_grad_(False)
+        complete = getattr(self._half, "complete", None)
+        return model if complete is None else complete(model)
+
     def evaluate(self, model: torch.nn.Module, dataset: Verdicts, around: Evaluation) -> dict[str, float]:
         """Loss, and how often the implicit reward (beta times the log ratio to the reference) agrees with people.
 
@@ -90,6 +101,11 @@ class Preference(Decorator):
             written = model.generate(tokens, max_new_tokens=32, do_sample=False, use_cache=True)
             texts.append(dataset.tokenizer.decode(written[0], skip_special_tokens=True))
         (directory / "samples.txt").write_text("\n\n".join(texts) + "\n", encoding="utf-8")
+
+    def save(self, model: Any, dataset: Verdicts, directory: Path) -> ModelFacts:
+        """As the family saves it."""
+        facts = self._half.save(model, dataset, directory)
+        return replace(facts, description=describe(model, trained_on="what people praised and criticised"))
 
     def _loss_of(self, job: JobConfig, dataset: Verdicts, model: torch.nn.Module) -> Callable[[Any, Batch], LossSum]:
         beta = job.objective.preference.beta

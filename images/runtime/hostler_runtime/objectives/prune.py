@@ -12,6 +12,7 @@ from hostler_contract import JobConfig
 from hostler_runtime.families.training_protocol import Evaluation, Stage
 from hostler_runtime.objectives.channels import remove_channels
 from hostler_runtime.objectives.decorator import Decorator
+from hostler_runtime.objectives.network import network_of
 
 
 class PruneWeights(Decorator):
@@ -52,7 +53,7 @@ class PruneChannels(Decorator):
     def build(self, job: JobConfig, dataset: Any) -> torch.nn.Module:
         """The base model without the channels that matter least."""
         model = self._half.build(job, dataset)
-        remove_channels(model, share=job.objective.prune.sparsity)
+        remove_channels(network_of(model, job), share=job.objective.prune.sparsity)
         return model
 
     def original(self, job: JobConfig, dataset: Any) -> torch.nn.Module:

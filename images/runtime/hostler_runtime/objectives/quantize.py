@@ -12,6 +12,7 @@ from hostler_contract import ErrorReason, JobConfig
 from hostler_contract.objective import QuantizeConfig
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.objectives.decorator import Decorator
+from hostler_runtime.objectives.network import network_of, with_network
 
 
 class Quantize(Decorator):
@@ -20,10 +21,7 @@ class Quantize(Decorator):
     def build(self, job: JobConfig, dataset: Any) -> torch.nn.Module:
         """The base model as it is; refused here where nothing of it would become smaller."""
         model = self._half.build(job, dataset)
-        if not isinstance(model, PreTrainedModel):
-            raise RuntimeFailure(
-                ErrorReason.INVALID_CONFIGURATION, f"family {job.family} cannot be stored quantized by this release"
-            )
+        network_of(model, job)
         if not any(isinstance(module, torch.nn.Linear) for _, module in self.weights(model)):
             raise RuntimeFailure(
                 ErrorReason.INVALID_CONFIGURATION,
@@ -32,18 +30,19 @@ class Quantize(Decorator):
             )
         return model
 
-    def complete(self, model: PreTrainedModel) -> PreTrainedModel:
+    def complete(self, model: torch.nn.Module) -> torch.nn.Module:
         """The quantized model, read back from a directory: what is measured is what a server will load."""
         device = next(model.parameters()).device
         with tempfile.TemporaryDirectory(prefix="hostler-quantize-") as directory:
-            model.save_pretrained(directory)
-            quantized: PreTrainedModel = type(model).from_pretrained(
+            network = network_of(model, self._job)
+            network.save_pretrained(directory)
+            quantized: PreTrainedModel = type(network).from_pretrained(
                 directory,
                 quantization_config=TorchAoConfig(torchao_config(self._job.objective.quantize)),
                 dtype=torch.float32,
                 local_files_only=True,
             )
-        return quantized.to(device).eval()
+        return with_network(model, quantized.to(device).eval())
 
 
 def torchao_config(wanted: QuantizeConfig) -> Any:

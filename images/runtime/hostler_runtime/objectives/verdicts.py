@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from hostler_contract import ErrorReason, JobConfig
 from hostler_contract.result import DatasetFacts
 from hostler_data.records import Record, Records, Rows
 from hostler_runtime.errors import RuntimeFailure
+from hostler_runtime.families.chat.conversations import Conversations
 from hostler_runtime.families.training_protocol import Batch
-from hostler_runtime.text.completions import completion
+from hostler_runtime.text.completions import completion, joined
 from hostler_runtime.text.rows import collate
 from hostler_runtime.text.sequences import IGNORED, Example, Sequences, write
 from hostler_runtime.text.starting import context_length, tokenizer_for, vocabulary_size
@@ -36,6 +38,8 @@ class Verdicts:
         self.context_length: int = stored["contextLength"]
         self.vocabulary_size: int = stored["vocabularySize"]
         self.sequences_per_row = 1.0
+        self.extra = {"messages": True}
+        """Answers are turns of a conversation for the family that saves the model."""
         self._each = 2 if self.method == "dpo" else 1
         self._parts = {part: Sequences(directory / part) for part in _PARTS}
         self._verdicts = {part: np.load(directory / part / _VERDICTS) for part in _PARTS}
@@ -139,7 +143,17 @@ def _examples(rows: Rows, verdicts: list[bool], *, method: str, tokenizer: Any, 
         )
         for answer, praised in answers:
             verdicts.append(praised)
-            yield completion(tokenizer, prompt=prompt, answer=answer, context_length=length)
+            yield _example(record, tokenizer, prompt=prompt, answer=answer, length=length)
+
+
+def _example(record: Record, tokenizer: Any, *, prompt: str, answer: str, length: int) -> Example:
+    """As a server of the model would see it: a turn of a conversation where the model knows roles, else plain text."""
+    if not isinstance(tokenizer.chat_template, str) or "role" not in tokenizer.chat_template:
+        return completion(tokenizer, prompt=prompt, answer=answer, context_length=length)
+    turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
+    spoken = Conversations(tokenizer).example(replace(record, values={"messages": turns}))
+    border = list(spoken.learnt or ()).index(True)
+    return joined(spoken.tokens[:border], spoken.tokens[border:], context_length=length)
 
 
 def _verdict(record: Record) -> bool:

@@ -113,7 +113,13 @@ def measured(
     """One side of a comparison."""
     return Measured(
         size_bytes=size_bytes,
-        parameters=sum(int(torch.count_nonzero(each)) for each in model.parameters()),
+        parameters=sum(_nonzero(each) for each in model.parameters()),
         latency_seconds=latency_seconds,
         metrics=dict(metrics),
     )
+
+
+def _nonzero(weight: torch.Tensor) -> int:
+    # Quantized tensors implement products, and little else.
+    plain = weight.dequantize() if hasattr(weight, "dequantize") and type(weight) is not torch.nn.Parameter else weight
+    return int(torch.count_nonzero(plain))
