@@ -39,7 +39,7 @@ class DiffusionConfig(Block):
 
 
 class VideoConfig(Block):
-    """Diffusion of clips with a 3-D U-Net, and a super-resolution stage after it (cascade, arXiv 2210.02303)."""
+    """Latent diffusion of clips with a 3-D U-Net, and a super-resolution stage after it (cascade, arXiv 2210.02303)."""
 
     image_size: ImageSize
     """Height and width of the first stage's frames, in pixels."""
@@ -49,9 +49,13 @@ class VideoConfig(Block):
     """Frames of a clip."""
     frames_per_second: Annotated[int, Field(ge=1, le=120)] = 8
     """Speed at which clips are shown."""
+    latent_channels: Annotated[int, Field(ge=1, le=64)] = 4
+    """Channels of a frame's latent; another Model's where that brings the autoencoder (parts.autoencoder)."""
+    autoencoder_widths: Widths = (16, 32)
+    """Channels of each resolution of the frames' autoencoder; every one after the first halves height and width."""
     text_encoder: TextEncoderConfig = TextEncoderConfig()
     """What reads the prompt."""
     block_widths: Widths = (32, 64)
-    """Channels of each resolution of the U-Net."""
+    """Channels of each resolution of the U-Net, which works on latents."""
     upscale: Annotated[int, Field(ge=1, le=8)] = 2
     """Factor of the super-resolution stage; 1 leaves it out."""

@@ -1,0 +1,85 @@
+"""Which caption belongs to which clip: two towers that learn together (CLIP, arXiv 2103.00020).
+
+The text tower becomes the denoiser's text encoder. Learned by denoising alone, from scratch, it stays blind: the loss
+falls and the prompt is ignored. The clip tower stays as the judge of what is generated.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as functional
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
+from torch import nn
+
+_COARSE = (2, 2, 2)
+"""Frames, height and width that the clip tower ends in: where and when things are must not be averaged away."""
+
+
+class HostlerClipJudge(ModelMixin, ConfigMixin):  # type: ignore[misc]
+    """The clip tower, and the projections of both into the common space."""
+
+    @register_to_config
+    def __init__(self, channels: int = 1, text_width: int = 64, width: int = 32, space: int = 64) -> None:
+        super().__init__()
+        self.tower = nn.Sequential(
+            nn.Conv3d(channels, width, 3, stride=(1, 2, 2), padding=1),
+            nn.GELU(),
+            nn.Conv3d(width, 2 * width, 3, stride=(1, 2, 2), padding=1),
+            nn.GELU(),
+            nn.Conv3d(2 * width, 2 * width, 3, padding=1),
+            nn.GELU(),
+            nn.AdaptiveAvgPool3d(_COARSE),
+            nn.Flatten(),
+        )
+        self.clip_projection = nn.Linear(2 * width * math.prod(_COARSE), space)
+        self.text_projection = nn.Linear(text_width, space)
+        self.temperature = nn.Parameter(torch.tensor(math.log(10.0)))
+
+    def forward(
+        self, *, clips: torch.Tensor | None = None, pooled: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """Unit vectors of clips (batch x channels x frames x height x width in -1..1) and of pooled texts."""
+        seen = None if clips is None else functional.normalize(self.clip_projection(self.tower(clips)), dim=-1)
+        said = None if pooled is None else functional.normalize(self.text_projection(pooled), dim=-1)
+        return seen, said
+
+
+class Towers(nn.Module):
+    """Text encoder and judge as one module, so that they learn together and are sharded together."""
+
+    def __init__(self, text_encoder: Any, judge: HostlerClipJudge) -> None:
+        super().__init__()
+        self.text_encoder = text_encoder
+        self.judge = judge
+
+    def forward(
+        self, *, tokens: torch.Tensor | None = None, clips: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
+        """The tokens' hidden states (batch x tokens x width), and unit vectors of clips and of texts."""
+        states = pooled = None
+        if tokens is not None:
+            encoded = self.text_encoder(input_ids=tokens)
+            states, pooled = encoded.last_hidden_state, encoded.pooler_output
+        seen, said = self.judge(clips=clips, pooled=pooled)
+        return states, seen, said
+
+    @property
+    def scale(self) -> torch.Tensor:
+        """Factor on similarities, at most 100."""
+        return self.judge.temperature.clamp(max=math.log(100.0)).exp()
+
+
+def contrastive_loss(seen: torch.Tensor, said: torch.Tensor, tokens: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """Symmetric cross entropy by row. Rows with the same caption are not each other's negatives."""
+    same = (tokens[:, None] == tokens[None]).all(-1).float()
+    wanted = same / same.sum(dim=1, keepdim=True)
+    logits = scale * seen @ said.T
+    return (_entropy(logits, wanted) + _entropy(logits.T, wanted)) / 2
+
+
+def _entropy(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    return -(wanted * functional.log_softmax(logits, dim=1)).sum(dim=1)

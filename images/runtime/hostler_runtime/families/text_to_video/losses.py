@@ -1,0 +1,120 @@
+"""What each part of the model learns from a batch of clips."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from hostler_runtime.families.text_to_video.judge import contrastive_loss
+from hostler_runtime.families.text_to_video.network import VideoModel
+from hostler_runtime.families.text_to_video.upscaler import ASSUMED_NOISE, MOST_NOISE, enlarged, reduced
+from hostler_runtime.families.training_protocol import Batch, LossSum, Update
+
+UNCONDITIONAL = 0.1
+"""Share of clips whose caption is left out, so that guidance has something to lead away from (arXiv 2207.12598)."""
+FRAMES_PER_CLIP = 2
+"""Frames of each clip that the autoencoder learns from: neighbours look alike."""
+DIVERGENCE = 1e-4
+"""Weight of the latents' divergence from a normal distribution: enough to keep them smooth."""
+_BETAS = (0.9, 0.99)
+
+
+def as_floats(clips: torch.Tensor) -> torch.Tensor:
+    """Bytes as -1..1."""
+    return clips.float() / 127.5 - 1
+
+
+def small(model: VideoModel, clips: torch.Tensor) -> torch.Tensor:
+    """Clips at the size of the first stage."""
+    return reduced(clips, model.settings.upscale)
+
+
+def first_stage_update(model: VideoModel) -> Update:
+    """The autoencoder: frames through a latent and back."""
+
+    def loss(stage: Any, batch: Batch) -> LossSum:
+        clips = small(model, as_floats(batch["clips"]))
+        if "noise_level" not in batch:
+            clips = clips[:, :, torch.randperm(clips.shape[2])[:FRAMES_PER_CLIP].sort().values]
+        posterior, restored, frames = stage(clips, "posterior")
+        error = (restored - frames).square().mean(dim=(1, 2, 3)).sum()
+        return LossSum(
+            total=error + DIVERGENCE * posterior.kl().sum(),
+            weight=len(frames),
+            units=len(clips),
+            parts={"reconstruction": error},
+        )
+
+    return Update("autoencoder", model.first_stage, loss, betas=_BETAS, weight_decay=False)
+
+
+def text_update(model: VideoModel) -> Update:
+    """Text encoder and judge: which caption belongs to which clip."""
+
+    def loss(towers: Any, batch: Batch) -> LossSum:
+        _, seen, said = towers(tokens=batch["tokens"], clips=small(model, as_floats(batch["clips"])))
+        rows = contrastive_loss(seen, said, batch["tokens"], model.towers.scale)
+        return LossSum(total=rows.sum(), weight=len(rows))
+
+    return Update("text", model.towers, loss, betas=_BETAS)
+
+
+def upscaler_update(model: VideoModel) -> Update:
+    """Super-resolution: the large clip from a small one with noise on it."""
+
+    def loss(upscaler: Any, batch: Batch) -> LossSum:
+        clips = as_floats(batch["clips"])
+        below = small(model, clips)
+        if "noise_level" in batch:
+            level = torch.full((len(clips),), ASSUMED_NOISE, device=clips.device)
+        else:
+            level = torch.rand(len(clips), device=clips.device) * MOST_NOISE
+            below = below + torch.randn_like(below) * level.view(-1, 1, 1, 1, 1)
+        rows = (upscaler(below, level) - clips).square().mean(dim=(1, 2, 3, 4))
+        return LossSum(total=rows.sum(), weight=len(rows))
+
+    assert model.upscaler is not None
+    return Update("super-resolution", model.upscaler, loss, betas=_BETAS, weight_decay=False)
+
+
+def enlargement_update(model: VideoModel) -> Update:
+    """What bicubic enlargement loses; nothing that learns, only a measure for what does."""
+
+    def loss(_: Any, batch: Batch) -> LossSum:
+        clips = as_floats(batch["clips"])
+        rows = (enlarged(small(model, clips), model.settings.upscale) - clips).square().mean(dim=(1, 2, 3, 4))
+        return LossSum(total=rows.sum(), weight=len(rows))
+
+    assert model.upscaler is not None
+    return Update("bicubic", model.upscaler, loss)
+
+
+def denoiser_update(model: VideoModel, empty: torch.Tensor) -> Update:
+    """The denoiser: noise or velocity (arXiv 2202.00512) of a latent, given the caption. ``empty``: tokens of no
+    caption."""
+    scheduler = model.scheduler
+    steps = int(scheduler.config.num_train_timesteps)
+
+    def loss(unet: Any, batch: Batch) -> LossSum:
+        tokens, clips = batch["tokens"], batch["clips"]
+        device = clips.device
+        if "noise_level" in batch:
+            moments = (batch["noise_level"] * steps).long()
+        else:
+            moments = torch.randint(0, steps, (len(clips),), device=device)
+            without = torch.rand(len(clips), device=device) < UNCONDITIONAL
+            tokens = torch.where(without[:, None], empty.to(device), tokens)
+        with torch.no_grad():
+            latents = model.first_stage(small(model, as_floats(clips)), "encode")
+            states, _, _ = model.towers(tokens=tokens)
+        noise = torch.randn_like(latents)
+        noisy = scheduler.add_noise(latents, noise, moments)
+        wanted = noise
+        if scheduler.config.prediction_type == "v_prediction":
+            wanted = scheduler.get_velocity(latents, noise, moments)
+        predicted = unet(noisy, moments, encoder_hidden_states=states).sample
+        rows = (predicted.float() - wanted.float()).square().mean(dim=(1, 2, 3, 4))
+        return LossSum(total=rows.sum(), weight=len(rows))
+
+    return Update("denoiser", model.unet, loss, betas=_BETAS, weight_decay=False)
