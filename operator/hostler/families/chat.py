@@ -18,4 +18,4 @@ class Chat(Decoder):
     def sample_request(self) -> SampleRequest:
         """The shortest conversation."""
         body = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4, "temperature": 0}
-        return SampleRequest(path="/v1/chat/completions", body=body, expect="choices.0")
+        return SampleRequest(path="/v1/chat/completions", body=body, expect="usage.completion_tokens")

@@ -18,4 +18,4 @@ class Code(Decoder):
     def sample_request(self) -> SampleRequest:
         """The beginning of a function. Without a suffix, because a fine-tuned base may know none."""
         body = {"prompt": "def add(a, b):\n", "max_tokens": 4, "temperature": 0}
-        return SampleRequest(path="/v1/completions", body=body, expect="choices.0")
+        return SampleRequest(path="/v1/completions", body=body, expect="usage.completion_tokens")

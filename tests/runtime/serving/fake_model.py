@@ -6,7 +6,7 @@ import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from hostler_runtime.families.serving_protocol import Prompt, SamplingDefaults
+from hostler_runtime.families.serving_protocol import Prompt, PromptRejectedError, SamplingDefaults
 
 END = 0
 
@@ -70,6 +70,12 @@ class FakeModel:
     def encode_chat(self, messages: Sequence[dict[str, str]]) -> list[int]:
         """The contents one after the other."""
         return self.encode("".join(message["content"] for message in messages))
+
+    def encode_infill(self, prefix: str, suffix: str) -> list[int]:
+        """Both texts in brackets."""
+        if suffix == "refused":
+            raise PromptRejectedError("This model cannot fill in.", code="suffix_not_supported")
+        return self.encode(f"<{prefix}|{suffix}>")
 
     def decode(self, tokens: Sequence[int]) -> str:
         """A character for each token."""

@@ -71,6 +71,22 @@ async def test_a_full_queue_answers_429_with_retry_after(bench: Bench) -> None:
     assert [(await one).status_code for one in (running, waiting)] == [200, 200]
 
 
+async def test_a_suffix_reaches_the_model_in_the_model_s_own_layout(bench: Bench) -> None:
+    bench.model.steps.release(50)
+    answer = await bench.http.post("/v1/completions", json={**BODY, "prompt": "begin", "suffix": "end"})
+    assert (answer.status_code, answer.json()["choices"][0]["text"]) == (200, "abcd")
+    assert answer.json()["usage"]["prompt_tokens"] == len("<begin|end>")
+    await bench.http.post("/v1/completions", json={**BODY, "prompt": "begin", "suffix": ""})
+    assert bench.model.admitted == [tuple(map(ord, text)) for text in ("<begin|end>", "begin")]
+
+
+async def test_a_suffix_is_refused_where_the_model_was_not_trained_for_it(bench: Bench) -> None:
+    answer = await bench.http.post("/v1/completions", json={**BODY, "suffix": "refused"})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"], error["code"]) == (400, "suffix", "suffix_not_supported")
+    assert bench.model.admitted == []
+
+
 async def test_a_failing_model_answers_500_before_a_stream_begins_too(bench: Bench) -> None:
     for stream in (False, True):
         bench.model.answer = [0x110000]  # no character: the text cannot be assembled

@@ -109,6 +109,10 @@ class TestTextHeads:
         ]  # fmt: skip
         assert answer["usage"] == {"prompt_tokens": 6, "total_tokens": 6}
 
+    def test_the_client_s_own_way_to_other_paths_works(self, openai_client: openai.OpenAI) -> None:
+        answer: Any = openai_client.post("/classify", body={"model": "tiny", "inputs": ["a text"]}, cast_to=object)
+        assert answer["data"][0]["labels"][0] == {"label": "word0", "score": 0.5}
+
     def test_labels_come_best_first(self, server: Replica) -> None:
         [each] = post(server, "classify", {"inputs": "a text"})["data"]
         assert [label["label"] for label in each["labels"]] == [f"word{index}" for index in range(5)]
