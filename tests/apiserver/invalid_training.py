@@ -55,6 +55,18 @@ FAMILIES = (
         "spec.model.encoder",
         "describes the network of family bert",
     ),
+    Invalid(
+        "a llama with heads of odd width",
+        _sized("chat", "transformer", architecture="llama", hiddenSize=60, heads=4),
+        "spec.model.transformer.hiddenSize",
+        "must be even",
+    ),
+    Invalid(
+        "a llama that drops out",
+        _sized("code", "transformer", architecture="llama", dropoutPercent=10),
+        "spec.model.transformer.dropoutPercent",
+        "llama has no dropout",
+    ),
     Invalid("an encoder's heads", _sized("bert", "encoder", heads=5), "spec.model.encoder.hiddenSize", "multiple"),
     Invalid("a listener's heads", _sized("speech-to-text", "speech", heads=5), "spec.model.speech.hiddenSize", "multi"),
     Invalid(

@@ -55,6 +55,20 @@ _IF_AUTOENCODER = {
 }
 
 
+_LLAMA = (
+    cel(
+        "self.architecture != 'llama' || self.hiddenSize / self.heads % 2 == 0",
+        "hiddenSize / heads must be even: llama turns pairs of figures by their position",
+        field_path=".hiddenSize",
+    ),
+    cel(
+        "self.architecture != 'llama' || self.dropoutPercent == 0",
+        "llama has no dropout: remove dropoutPercent, or take gpt2",
+        field_path=".dropoutPercent",
+    ),
+)
+
+
 def _ruled(*entries: dict[str, str]) -> Any:
     return Field(json_schema_extra=rules(*entries))
 
@@ -70,7 +84,7 @@ class TrainedModel(ApiModel):
     """Name of the Model; absent means the job's own name."""
     license: Annotated[str, Field(min_length=1, max_length=64)] = "unknown"
     """SPDX expression of the licence that the weights get; it follows from the data's."""
-    transformer: Annotated[TransformerConfig | None, _ruled(_heads_divide())] = None
+    transformer: Annotated[TransformerConfig | None, _ruled(_heads_divide(), *_LLAMA)] = None
     """Sizes of a decoder (chat, code)."""
     encoder: Annotated[EncoderConfig | None, _ruled(_heads_divide())] = None
     """Sizes of an encoder (bert)."""

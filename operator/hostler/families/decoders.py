@@ -7,12 +7,13 @@ from typing import ClassVar
 from hostler.families.family import Family
 from hostler_contract import ModelConfig, Objective, TransformerConfig
 
-LLAMA_MULTIPLE = 256
-"""The width of llama's gated units is rounded up to a multiple of this where the model is wide enough."""
+_GATED_MULTIPLE = 32
+"""The width of llama's gated units is rounded up to a multiple of this."""
 
 
 class Decoder(Family):
-    """GPT-2's architecture (learned positions, biases, tied embeddings) or Llama's (rotary, gated, without biases)."""
+    """GPT-2's architecture (learned positions, biases) or Llama's (rotary, gated, without biases), both with an output
+    matrix that is the embedding too."""
 
     block: ClassVar[str] = "transformer"
     objectives: ClassVar[frozenset[Objective]] = frozenset(Objective)
@@ -27,8 +28,8 @@ class Decoder(Family):
     def training_flops(self, model: ModelConfig) -> float | None:
         """6N for the matrix products and 12*L*H*S for attention (PaLM, arXiv 2204.02311, appendix B).
 
-        Embeddings are looked up, not multiplied, so they do not count in N; the output matrix does, also where it is
-        the token embedding.
+        Learned positions are looked up, not multiplied, so they do not count in N; the token embedding does, because
+        it is the output matrix too.
         """
         sizes = model.transformer
         if sizes is None:
@@ -42,11 +43,6 @@ class Decoder(Family):
         return None if sizes is None else 2 * sizes.layers * sizes.hidden_size * bytes_per_value
 
 
-def llama_intermediate(hidden_size: int) -> int:
-    """Width of llama's gated units: 8/3 of the width, rounded up to a whole multiple."""
-    return -(-8 * hidden_size // 3 // LLAMA_MULTIPLE) * LLAMA_MULTIPLE
-
-
 def _gpt2(sizes: TransformerConfig) -> int:
     """Blocks of attention 4h2+4h, MLP 8h2+5h and two norms 4h."""
     h = sizes.hidden_size
@@ -55,15 +51,14 @@ def _gpt2(sizes: TransformerConfig) -> int:
 
 
 def _llama(sizes: TransformerConfig) -> int:
-    """Blocks of attention 4h2, three matrices of the gated unit and two norms of h; an output matrix of its own."""
+    """Blocks of attention 4h2, three matrices of the gated unit (8/3 of the width) and two norms of h."""
     h = sizes.hidden_size
-    block = 4 * h * h + 3 * h * llama_intermediate(h) + 2 * h
-    return 2 * sizes.vocabulary_size * h + sizes.layers * block + h
+    gated = -(-8 * h // 3 // _GATED_MULTIPLE) * _GATED_MULTIPLE
+    return sizes.vocabulary_size * h + sizes.layers * (4 * h * h + 3 * h * gated + 2 * h) + h
 
 
 def _looked_up(sizes: TransformerConfig) -> int:
-    rows = sizes.context_length if sizes.architecture == "gpt2" else sizes.vocabulary_size
-    return rows * sizes.hidden_size
+    return sizes.context_length * sizes.hidden_size if sizes.architecture == "gpt2" else 0
 
 
 _PARAMETERS = {"gpt2": _gpt2, "llama": _llama}

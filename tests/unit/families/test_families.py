@@ -46,7 +46,11 @@ def sizes(**block: Any) -> ModelConfig:
     {
         "GPT-2 small has 124 million": ("chat", {"transformer": GPT2_SMALL}, 124_439_808),
         "GPT-2 XL has 1.56 billion": ("code", {"transformer": GPT2_XL}, 1_557_611_200),
-        "Llama 2 7B has 6.74 billion": ("chat", {"transformer": LLAMA_7B}, 6_738_415_616),
+        "Llama 2 7B has 6.74 billion, its own output matrix and gates of 11008": (
+            "chat",
+            {"transformer": LLAMA_7B},
+            6_738_415_616 - 32000 * 4096 - 32 * 3 * 4096 * (11008 - 10944),
+        ),
         "BERT base has 110 million": ("bert", {"encoder": BERT_BASE}, 109_514_298),
         "BERT base that answers questions": (
             "bert",
@@ -75,10 +79,10 @@ def test_weights_of_published_models(name: str, model: dict[str, Any], want: int
             {"transformer": GPT2_SMALL},
             6 * (124_439_808 - 1024 * 768) + 12 * 12 * 768 * 1024,
         ),
-        "Llama looks its tokens up and has an output matrix": (
+        "Llama has nothing that is only looked up": (
             "chat",
             {"transformer": LLAMA_7B},
-            6 * (6_738_415_616 - 32000 * 4096) + 12 * 32 * 4096 * 4096,
+            6 * (6_738_415_616 - 32000 * 4096 - 32 * 3 * 4096 * 64) + 12 * 32 * 4096 * 4096,
         ),
         "BERT looks positions and token types up": (
             "bert",
