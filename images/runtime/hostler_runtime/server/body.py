@@ -82,7 +82,8 @@ async def read_fields(request: Request) -> Fields:
 
 def is_form(request: Request) -> bool:
     """True for multipart requests."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data"
+    given: str = request.headers.get("content-type", "")
+    return given.partition(";")[0].strip().lower() == "multipart/form-data"
 
 
 async def _limited(request: Request, *, limit: int) -> AsyncGenerator[bytes, None]:

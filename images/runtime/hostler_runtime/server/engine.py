@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from typing import Protocol
+from typing import Protocol, cast
 
 from hostler_runtime.families.serving_protocol import BatchModel, LanguageModel
 from hostler_runtime.server.batching import BatchWorker
@@ -124,5 +124,5 @@ class Engine:
     def _worker(self, model: Model) -> Worker:
         # By what it can do: a Protocol is satisfied without being inherited.
         if hasattr(model, "run_batch"):
-            return BatchWorker(model, line=self._line, observe=self._observe, clock=self._clock)
+            return BatchWorker(cast("BatchModel", model), line=self._line, observe=self._observe, clock=self._clock)
         return StepWorker(model, line=self._line, observe=self._observe, clock=self._clock)

@@ -29,7 +29,7 @@ class Video:
     """Seconds since 1970."""
     result: VideoResult | None = None
     error: ApiError | None = None
-    stop: Callable[[], None] = field(default=lambda: None)
+    stop: Callable[[], object] = field(default=lambda: None)
     """Ends the work on it; harmless where there is none."""
 
     @property

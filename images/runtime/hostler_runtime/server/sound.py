@@ -50,7 +50,7 @@ def _blocks(content: bytes) -> Iterator[np.ndarray]:
     import av
 
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
-    with av.open(io.BytesIO(content), options=options) as container:
+    with av.open(io.BytesIO(content), "r", options=options) as container:
         if not container.streams.audio:
             return
         # Channels are averaged here: FFmpeg's own way to one channel is 3 dB louder for floats and leaves -1..1.

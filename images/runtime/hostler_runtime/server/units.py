@@ -60,12 +60,13 @@ class UnitMetrics:
         audio = sum(work.audio_seconds for work in works)
         if audio > 0:
             text = "Seconds of computing for a second of audio, over the batch."
-            buckets = names.REAL_TIME_FACTOR_BUCKETS
-            self._observe(names.REAL_TIME_FACTOR, text, run.seconds / audio, share=share, buckets=buckets)
+            factor = run.seconds / audio
+            edges: Sequence[float] = names.REAL_TIME_FACTOR_BUCKETS
+            self._observe(names.REAL_TIME_FACTOR, text, factor, share=share, buckets=edges)
         if report.padding is not None:
             text = "Share of the computed positions that were padding, of each batch."
-            buckets = names.PADDING_BUCKETS
-            self._observe(names.PADDING_RATIO, text, report.padding, share=share, buckets=buckets)
+            edges = names.PADDING_BUCKETS
+            self._observe(names.PADDING_RATIO, text, report.padding, share=share, buckets=edges)
 
     def _add(self, name: str, text: str, amount: float, *, share: float, extra: dict[str, str] | None = None) -> None:
         if amount <= 0:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from hostler_runtime.families.serving_protocol import PromptRejectedError
+from hostler_runtime.families.serving_protocol import LoadOptions, PromptRejectedError
 from hostler_runtime.families.tasks import BatchReport, VideoRequest, VideoResult, Work
 from hostler_runtime.families.text_to_video.artifacts import load_model
 from hostler_runtime.families.text_to_video.captions import token_count, tokens_of
@@ -24,8 +24,9 @@ MOST_GUIDANCE = 100.0
 _DIGITS = 1e-6
 
 
-def load(path: Path) -> TextToVideo:
+def load(path: Path, *, options: LoadOptions) -> TextToVideo:
     """Load the artifacts, offline. Raises ``UnservableError``."""
+    options.refuse_adapters("text-to-video")
     threads = os.environ.get("OMP_NUM_THREADS", "")
     if threads.isdigit() and int(threads) > 0:
         torch.set_num_threads(int(threads))

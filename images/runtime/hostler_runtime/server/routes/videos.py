@@ -6,7 +6,7 @@ import asyncio
 import base64
 import secrets
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -126,7 +126,7 @@ class _Videos:
         # Its failure stands in the job; nobody awaits the task.
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    async def _work(self, video: Video, keys: list[Hashable], observer: Observer) -> None:
+    async def _work(self, video: Video, keys: Sequence[Hashable], observer: Observer) -> None:
         try:
             results = await self._desk.perform([video.request], keys, observer=observer, param="prompt")
         except ApiError as error:
