@@ -236,6 +236,12 @@ OBJECTIVES = (
     Invalid("a pupil without sizes", _tuned("distill", model={}), "spec.model", "distill teaches a smaller model"),
     Invalid("everything pruned", _tuned("prune", prune={"sparsity": "1"}), "spec.prune.sparsity", "between 0 and 1"),
     Invalid(
+        "channels of a family that has none to remove",
+        _tuned("prune", family="vae", prune={"method": "structured"}),
+        "spec.prune.method",
+        "others are pruned unstructured",
+    ),
+    Invalid(
         "4-bit weights", _tuned("quantize", quantize={"method": "int4"}), "spec.quantize.method", '"int8-weight-only"'
     ),
     Invalid(

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from hostler.api.data import DataFormat
 from hostler.api.network import BLOCKS
+from hostler.api.objectives import PruneMethod
 from hostler.api.schema import cel
 from hostler.families import Family, families
 from hostler_contract import Objective, Supervision
@@ -54,6 +55,12 @@ def _sections() -> Iterator[Rule]:
         )
     able = [entry for entry in _TRAINABLE if entry.lora]
     yield _only_for(able, condition="has(self.lora)", path=".lora", what="trains low-rank adapters")
+    yield _only_for(
+        [entry for entry in _TRAINABLE if entry.shrinks],
+        condition=f"has(self.prune) && self.prune.method == '{PruneMethod.STRUCTURED}'",
+        path=".prune.method",
+        what="has channels that can be removed; others are pruned unstructured",
+    )
     yield cel(
         f"!has(self.semiSupervised) || (has(self.supervision) && self.supervision == '{Supervision.SEMI_SUPERVISED}')",
         f"semiSupervised belongs to supervision {Supervision.SEMI_SUPERVISED}: remove it, or set supervision",

@@ -26,6 +26,7 @@ class Bert(Family):
     objectives = FROM_SCRATCH | {Objective.DISTILL, Objective.PRUNE, Objective.QUANTIZE}
     lora = True
     supervisions = frozenset(Supervision)
+    shrinks = True
     packs = True
 
     def task_of(self, model: ModelConfig) -> str:

@@ -18,6 +18,7 @@ class Decoder(Family):
     block: ClassVar[str] = "transformer"
     objectives: ClassVar[frozenset[Objective]] = frozenset(Objective)
     lora: ClassVar[bool] = True
+    shrinks: ClassVar[bool] = True
     packs: ClassVar[bool] = True
 
     def parameters(self, model: ModelConfig) -> int | None:

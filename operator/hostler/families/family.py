@@ -51,6 +51,8 @@ class Family:
     """Whether a low-rank adapter can be trained instead of all weights."""
     supervisions: ClassVar[frozenset[Supervision]] = frozenset()
     """Where targets may come from, beside the family's own way."""
+    shrinks: ClassVar[bool] = False
+    """Whether whole channels of its layers can be pruned, which makes the model smaller."""
     packs: ClassVar[bool] = False
     """Whether it has sequences of which several fit into one row."""
     shards: ClassVar[bool] = True

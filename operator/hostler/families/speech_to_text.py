@@ -29,8 +29,9 @@ class SpeechToText(Family):
     unit = "audio-seconds"
     block = "speech"
     formats = ("audio", "jsonl", "parquet", "webdataset")
-    objectives = FROM_SCRATCH | {Objective.PRUNE, Objective.QUANTIZE}
+    objectives = FROM_SCRATCH | {Objective.DISTILL, Objective.PRUNE, Objective.QUANTIZE}
     lora = True
+    shrinks = True
 
     def parameters(self, model: ModelConfig) -> int | None:
         """Of a Whisper."""

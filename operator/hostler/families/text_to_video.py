@@ -18,7 +18,7 @@ class TextToVideo(Family):
     unit = "clips"
     block = "video"
     formats = ("images", "jsonl", "parquet", "webdataset")
-    objectives = FROM_SCRATCH | {Objective.PRUNE, Objective.QUANTIZE}
+    objectives = FROM_SCRATCH | {Objective.PRUNE}
     parts = MappingProxyType(
         {
             "autoencoder": (FamilyName.VAE, FamilyName.TEXT_TO_IMAGE, FamilyName.TEXT_TO_VIDEO),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hostler.families.family import Family
+from hostler.families.family import FROM_SCRATCH, Family
 from hostler.families.names import FamilyName
-from hostler_contract import SampleRequest
+from hostler_contract import Objective, SampleRequest
 
 
 class Vae(Family):
@@ -15,6 +15,7 @@ class Vae(Family):
     apis = ("/v1/images/generations", "/v1/images/encodings", "/v1/images/decodings", "/v1/models")
     unit = "images"
     block = "autoencoder"
+    objectives = FROM_SCRATCH | {Objective.PRUNE}
     formats = ("images", "jsonl", "parquet", "webdataset")
 
     def sample_request(self) -> SampleRequest:
