@@ -193,8 +193,9 @@ def _report(reason: ErrorReason, message: str, path: Path) -> int:
 
 
 def _end_thread(replica: Replica, status: int) -> None:
-    replica.engine.join(timeout=1.0)
+    # A turn of the model ends soon; loading may take minutes, and nobody waits for what it brings.
+    replica.engine.join(timeout=1.0 if replica.engine.loaded.done() else 0.0)
     if replica.engine.alive:
-        # It is deep in native code (loading); the interpreter must not tear down under it.
+        # It is deep in native code; the interpreter must not tear down under it.
         logging.shutdown()
         os._exit(status)
