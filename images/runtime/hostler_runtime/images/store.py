@@ -1,0 +1,159 @@
+"""Images of a dataset as raw bytes that every process maps into memory, with their labels and captions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from hostler_contract import ErrorReason
+from hostler_contract.result import DatasetFacts
+from hostler_data.media import decode_image
+from hostler_data.record import Record
+from hostler_data.records import Records
+from hostler_runtime.errors import RuntimeFailure
+from hostler_runtime.families.training_protocol import Batch
+from hostler_runtime.images.png import CHANNELS, to_floats
+
+PARTS = ("train", "validation")
+_FACTS = "facts.json"
+Captions = Literal["required", "unused"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Images (rows x height x width x channels, uint8) and what is said of them."""
+
+    pixels: np.ndarray
+    labels: torch.Tensor | None
+    """Class of each row, from 0; None where the data has no labels."""
+    captions: list[str]
+    """Empty where captions are not used."""
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def images(self, rows: Sequence[int]) -> torch.Tensor:
+        """rows x channels x height x width in -1..1."""
+        return to_floats(torch.from_numpy(self.pixels[list(rows)]).permute(0, 3, 1, 2))
+
+
+class ImageDataset:
+    """A ``training_protocol.Dataset`` of images and, where the data has them, labels."""
+
+    sequences_per_row = 1.0
+
+    def __init__(self, directory: Path) -> None:
+        stored = json.loads((directory / _FACTS).read_text())
+        self.facts = DatasetFacts.model_validate(stored["dataset"])
+        self.classes: list[str] = stored["classes"]
+        """Names of the labels, in order; empty where the data has none."""
+        self.train, self.validation = (self._part(directory, name, stored[name]) for name in PARTS)
+        self.judge: Any = None
+        """Who has learnt from the training part what images show; see ``judge.judge_of``."""
+
+    @property
+    def train_rows(self) -> int:
+        """Images to train on."""
+        return len(self.train)
+
+    @property
+    def validation_rows(self) -> int:
+        """Images held out."""
+        return len(self.validation)
+
+    def train_batch(self, rows: Sequence[int]) -> Batch:
+        """``images`` and, where there are labels, ``labels``."""
+        return self._batch(self.train, rows)
+
+    def validation_batch(self, rows: Sequence[int]) -> Batch:
+        """The same of held-out rows."""
+        return self._batch(self.validation, rows)
+
+    def _batch(self, part: Part, rows: Sequence[int]) -> dict[str, torch.Tensor]:
+        batch = {"images": part.images(rows)}
+        if part.labels is not None:
+            batch["labels"] = part.labels[list(rows)]
+        return batch
+
+    def _part(self, directory: Path, name: str, stored: dict[str, Any]) -> Part:
+        pixels = np.memmap(directory / f"{name}.images", dtype=np.uint8, mode="r", shape=tuple(stored["shape"]))
+        labels = torch.tensor(stored["labels"]) if self.classes else None
+        return Part(pixels, labels, stored["captions"])
+
+
+def write_images(
+    directory: Path, records: Records, *, size: int, channels: int, validation_percent: int, captions: Captions
+) -> None:
+    """Both parts, the names of the labels and what the data turned out to be. Raises ``DataError``."""
+    if channels not in CHANNELS:
+        raise RuntimeFailure(
+            ErrorReason.INVALID_CONFIGURATION,
+            f"channels is {channels}, but image files have 1 (grey), 3 (colour) or 4 (colour and transparency)",
+        )
+    parts = dict(zip(PARTS, records.split(validation_percent), strict=True))
+    classes = _classes(parts["train"])
+    known = {name: index for index, name in enumerate(classes)}
+    stored = {
+        name: _write_part(
+            directory / f"{name}.images", rows, shape=(size, size, channels), known=known, captions=captions
+        )
+        for name, rows in parts.items()
+    }
+    facts = DatasetFacts(
+        sha256=records.sha256,
+        size_bytes=records.size_bytes,
+        rows=sum(part["shape"][0] for part in stored.values()),
+    )
+    document = {"dataset": facts.model_dump(mode="json"), "classes": classes, **stored}
+    (directory / _FACTS).write_text(json.dumps(document))
+
+
+def caption_of(row: Record) -> str:
+    """What is said of the image: its caption or, without one, its label. Raises ``DataError``."""
+    if row.values.get("caption") is None and row.values.get("label") is not None:
+        return label_of(row)
+    return row.text("caption")
+
+
+def label_of(row: Record) -> str:
+    """The label as text. Raises ``DataError``."""
+    value = row.require("label")
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise row.error(f"label is {value!r}, neither a word nor a whole number")
+    return str(value)
+
+
+def _classes(rows: Iterable[Record]) -> list[str]:
+    """All labels, numbers in their order; none where the first row has none."""
+    found: set[str] = set()
+    for index, row in enumerate(rows):
+        if index == 0 and row.values.get("label") is None:
+            return []
+        found.add(label_of(row))
+    return sorted(found, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
+
+
+def _write_part(
+    path: Path, rows: Iterable[Record], *, shape: tuple[int, int, int], known: dict[str, int], captions: Captions
+) -> dict[str, Any]:
+    labels: list[int] = []
+    said: list[str] = []
+    count = 0
+    with path.open("wb") as file:
+        for row in rows:
+            file.write(decode_image(row, size=shape[0], channels=shape[2]).tobytes())
+            if known:
+                label = label_of(row)
+                if label not in known:
+                    raise row.error(f"label {label!r} occurs only among the held-out rows: it cannot be learnt")
+                labels.append(known[label])
+            if captions == "required":
+                said.append(caption_of(row))
+            count += 1
+    return {"shape": [count, *shape], "labels": labels, "captions": said}
