@@ -44,6 +44,8 @@ class TrainingReason(StrEnum):
     """Accepted: set when the installation has no runtime image of the variant that drives the accelerator type."""
     SOURCE_NOT_SUPPORTED = "SourceNotSupported"
     """Accepted: set when this release cannot read that kind of source."""
+    UNSUPPORTED_COMBINATION = "UnsupportedCombination"
+    """Accepted: set when the family cannot learn from data of the Dataset's format."""
     MODEL_NOT_FOUND = "ModelNotFound"
     """Accepted: set when spec.base or one of spec.parts names no Model."""
     MODEL_NOT_READY = "ModelNotReady"

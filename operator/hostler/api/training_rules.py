@@ -135,7 +135,7 @@ def _data() -> Iterator[Rule]:
     for entry in _TRAINABLE:
         if missing := [form for form in DataFormat if form not in entry.formats]:
             yield cel(
-                f"self.family != '{entry.name}' || !(self.dataset.format in {_list(missing)})",
+                f"self.family != '{entry.name}' || has(self.dataset.ref) || !(self.dataset.format in {_list(missing)})",
                 f"family {entry.name} learns from data of format {', '.join(entry.formats)}",
                 field_path=".dataset.format",
             )

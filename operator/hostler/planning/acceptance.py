@@ -86,6 +86,7 @@ def reject_job(
         or _reject_size(choice, lambda resource: ask_of_job(spec, resource=resource))
         or _reject_batch(spec, choice)
         or facts.dataset
+        or _reject_format(spec)
         or _reject_source(spec.dataset.source, "spec.dataset.source", TRAINABLE_SOURCES)
         or _fact(TrainingReason.DATASET_NOT_FOUND, facts.dataset_missing)
         or _fact(TrainingReason.STORAGE_NOT_FOUND, facts.storage_missing)
@@ -222,6 +223,19 @@ def _reject_batch(spec: TrainingJobSpec, choice: PoolChoice) -> Rejection | None
 def _micro_batch(spec: TrainingJobSpec) -> int:
     """Sequences of one part of a step, over all processes."""
     return spec.training.batch_size // spec.training.gradient_accumulation
+
+
+def _reject_format(spec: TrainingJobSpec) -> Rejection | None:
+    """The API server has looked at the format of inline data; that of a Dataset it cannot see. A reference that is still
+    one leads nowhere, which is another rejection."""
+    formats = family(spec.family.value).formats
+    if spec.dataset.ref is not None or spec.dataset.format.value in formats:
+        return None
+    text = (
+        f"the data is of format {spec.dataset.format.value}, and family {spec.family.value} learns from data of format "
+        f"{', '.join(formats)}"
+    )
+    return rejection(TrainingReason.UNSUPPORTED_COMBINATION, "spec.dataset", text)
 
 
 def _reject_source(source: Source | None, path: str, supported: Sequence[str]) -> Rejection | None:
