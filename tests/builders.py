@@ -79,6 +79,12 @@ def make_family_job(family: str, name: str = "tiny", **spec: Any) -> Object:
     return make_training_job(name, **{"family": family, "model": FAMILY_SIZES[family], "dataset": data} | spec)
 
 
+def make_dataset(name: str = "books", *, namespace: str = NAMESPACE, **spec: Any) -> Object:
+    """JSON lines on a claim of the same namespace, in a column of their own name."""
+    data = {"source": {"pvc": {"claimName": "data", "path": "books"}}, "format": "jsonl", "columns": {"text": "body"}}
+    return _object("Dataset", name, namespace=namespace, spec=data | spec)
+
+
 def make_inference_service(name: str = "tiny", *, namespace: str = NAMESPACE, **spec: Any) -> Object:
     """One replica that serves the Model ``tiny``."""
     return _object(

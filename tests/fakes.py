@@ -14,7 +14,7 @@ from typing import Any
 
 from hostler.cluster.errors import ApiError, Conflict, Invalid, Taken
 from hostler.cluster.matching import satisfied, stamped
-from hostler_contract import Progress, Result
+from hostler_contract import DatasetReport, Progress, Result
 
 Object = dict[str, Any]
 CLUSTER_SCOPED = frozenset({"AcceleratorPool", "ClusterModel", "Node"})
@@ -190,9 +190,9 @@ class FakeCluster:
         """What the Job controller does, and the scheduler where a node is given."""
         job = self.object("Job", name, namespace=namespace)
         template = job["spec"]["template"]
-        for index in range(job["spec"]["parallelism"]):
+        for index in range(job["spec"].get("parallelism", 1)):
             annotations = {
-                **template["metadata"]["annotations"],
+                **template["metadata"].get("annotations", {}),
                 "batch.kubernetes.io/job-completion-index": str(index),
             }
             self._pod(f"{name}-{index}-xyz", job, template, annotations, node=node, number=index)
@@ -209,10 +209,13 @@ class FakeCluster:
             containerStatuses=[{"name": "c", "state": {"running": {}}, "ready": ready}],
         )
 
-    def end(self, pod: Object, *, result: Result | None = None, code: int | None = None, reason: str = "") -> None:
+    def end(
+        self, pod: Object, *, result: Result | DatasetReport | None = None, code: int | None = None, reason: str = ""
+    ) -> None:
         """The container ends; its last words are the termination message."""
         if code is None:
-            code = 0 if result is None or result.succeeded else 1
+            failed = result.reason is not None if result is not None else False
+            code = 1 if failed else 0
         ended = {
             "exitCode": code,
             "reason": reason or ("Completed" if code == 0 else "Error"),

@@ -9,6 +9,7 @@ from apiserver.refusal import Invalid
 from builders import (
     edited,
     make_cluster_model,
+    make_dataset,
     make_inference_service,
     make_model,
     make_pool,
@@ -20,10 +21,12 @@ from builders import (
 JOB = make_training_job()
 POOL = make_pool()
 MODEL = make_model()
+DATASET = make_dataset()
 SERVICE = make_inference_service()
 _SOURCE = "spec.dataset.source"
 _TRANSFORMER = "spec.model.transformer"
 _PVC = {"pvc": {"claimName": "data"}}
+_CONFIG_MAP = {"configMap": {"name": "text", "key": "text"}}
 _PRICE = {"amount": "2.5", "currency": "EUR", "source": "contract", "date": "2026-01-31"}
 
 
@@ -115,7 +118,7 @@ _JOBS = (
         f"{_SOURCE}.configMap.key",
         "should match",
     ),
-    Invalid("an unknown format", edited(JOB, "spec.dataset.format", "csv"), "spec.dataset.format", 'values: "text"'),
+    Invalid("a dataset of an unknown format", edited(JOB, "spec.dataset.format", "csv"), "spec.dataset.format", 'values: "text"'),
     Invalid(
         "everything held out",
         edited(JOB, "spec.dataset.validationPercent", 100),
@@ -266,4 +269,35 @@ _MODELS = (
     ),
 )
 
-INVALID = (*_NAMES, *_REQUIRED, *_JOBS, *_SERVICES, *_POOLS, *_MODELS, *FAMILIES, *OBJECTIVES, *MEASURED)
+_BY_NAME = {"ref": {"name": "books"}}
+
+_DATASETS = (
+    Invalid("a dataset without source", without(DATASET, "spec.source"), "spec.source", "Required"),
+    Invalid("a dataset in two places", make_dataset(source=_PVC | _CONFIG_MAP), "spec.source", "exactly one of"),
+    Invalid("an unknown format", make_dataset(format="tfrecord"), "spec.format", 'supported values: "text"'),
+    Invalid("a role with a capital", make_dataset(columns={"Text": "body"}), "spec.columns", "must be a role"),
+    Invalid("a column without a name", make_dataset(columns={"text": ""}), "spec.columns.text", "at least 1 char"),
+    Invalid("more than half held out", make_dataset(validationPercent=51), "spec.validationPercent", "less than or"),
+    Invalid("rows of no tokens", make_dataset(maxLength=0), "spec.maxLength", "greater than or equal to 8"),
+    Invalid("a dataset's name leaves no room for its Job's", make_dataset("a" * 46), "metadata.name", "45 characters"),
+    Invalid(
+        "data inline and by name", make_training_job(dataset=_BY_NAME | {"source": _PVC}), "spec.dataset", "exactly one"
+    ),
+    Invalid("no data at all", make_training_job(dataset={}), "spec.dataset", "exactly one of source and ref"),
+    *(
+        Invalid(
+            f"{field} beside a Dataset",
+            make_training_job(dataset=_BY_NAME | {field: value}),
+            "spec.dataset.ref",
+            "remove them beside ref",
+        )
+        for field, value in (
+            ("format", "jsonl"),
+            ("columns", {"text": "body"}),
+            ("license", "MIT"),
+            ("validationPercent", 20),
+        )
+    ),
+)
+
+INVALID = (*_NAMES, *_REQUIRED, *_JOBS, *_SERVICES, *_POOLS, *_MODELS, *_DATASETS, *FAMILIES, *OBJECTIVES, *MEASURED)

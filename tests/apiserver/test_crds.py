@@ -13,6 +13,7 @@ from builders import (
     FAMILY_SIZES,
     edited,
     make_cluster_model,
+    make_dataset,
     make_family_job,
     make_inference_service,
     make_model,
@@ -36,7 +37,14 @@ Object = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
 NOW = "2026-01-31T12:00:00Z"
-MINIMAL = (make_pool(), make_cluster_model(), make_model(), make_training_job(), make_inference_service())
+MINIMAL = (
+    make_pool(),
+    make_cluster_model(),
+    make_model(),
+    make_dataset(),
+    make_training_job(),
+    make_inference_service(),
+)
 
 pytestmark = pytest.mark.usefixtures("crds")
 
@@ -107,6 +115,9 @@ ACCEPTED = (
     ("a toleration that compares", make_pool(tolerations=[{"key": "a", "operator": "Equal", "value": "b"}])),
     ("a resource that the type leaves open", make_pool(resourceName="amd.com/xilinx_u55c-gen3x16_xdma_base_3")),
     ("several replicas", make_inference_service(pods={"min": 3, "max": 3})),
+    ("a dataset by its name", make_training_job(dataset={"ref": {"name": "books"}})),
+    ("a dataset of a bucket", make_dataset(source={"s3": {"bucket": "books", "secretRef": {"name": "keys"}}})),
+    ("a dataset's name of 45 characters", make_dataset("a" * 45)),
     ("a model of the catalog", make_inference_service(model={"kind": "ClusterModel", "name": "tiny"})),
 )
 

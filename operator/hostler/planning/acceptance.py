@@ -226,8 +226,8 @@ def _micro_batch(spec: TrainingJobSpec) -> int:
 
 
 def _reject_format(spec: TrainingJobSpec) -> Rejection | None:
-    """The API server has looked at the format of inline data; that of a Dataset it cannot see. A reference that is still
-    one leads nowhere, which is another rejection."""
+    """The API server has looked at the format of inline data; that of a Dataset it cannot see. A reference that leads
+    nowhere is another rejection."""
     formats = family(spec.family.value).formats
     if spec.dataset.ref is not None or spec.dataset.format.value in formats:
         return None

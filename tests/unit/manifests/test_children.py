@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 import yaml
-from builders import make_inference_service, make_model, make_pool, make_training_job
+from builders import make_dataset, make_inference_service, make_model, make_pool, make_training_job
 from fakes import FakeCluster
 from tables import table
 from world import success
 
 from hostler.api.common import ModelReference
+from hostler.api.dataset import DatasetSpec
 from hostler.api.inferenceservice import InferenceServiceSpec, InferenceServiceStatus
 from hostler.api.model import ModelSpec
 from hostler.api.pool import AcceleratorPoolSpec
@@ -28,6 +29,7 @@ from hostler.controllers.inferenceservice.observed import Observed as ServiceObs
 from hostler.controllers.settings import Settings
 from hostler.controllers.trainingjob import children as training
 from hostler.controllers.trainingjob.observed import Observed as JobObserved
+from hostler.manifests.datasetjob import inspection_children
 from hostler.manifests.deployment import ServerPlan, server_deployment
 from hostler.manifests.model import Origin, trained_model
 from hostler.manifests.naming import owner_reference
@@ -199,6 +201,21 @@ def ipu_service() -> dict[str, Object]:
     return served(view, pods={"min": 2, "max": 2}, serving={"drainSeconds": 20})
 
 
+def inspection(**spec: Any) -> dict[str, Object]:
+    """What looks at a dataset, by kind."""
+    dataset = make_dataset("books", **spec)
+    dataset["metadata"] |= {"uid": "uid-of-dataset", "generation": 3}
+    parsed = DatasetSpec.model_validate(dataset["spec"])
+    made = inspection_children(parsed, dataset["metadata"], image=Image(reference="registry/train:1"))
+    return {child["kind"]: child for child in made}
+
+
+def private_inspection() -> dict[str, Object]:
+    """Data with credentials."""
+    store = {"s3": {"bucket": "pictures", "prefix": "a", "secretRef": {"name": "keys"}}}
+    return inspection(source=store, format="images", columns={}, resources={"cpu": "2", "memory": "4Gi"})
+
+
 def claim_of_model() -> Object:
     model = {"name": "tiny", "uid": "uid-of-model"}
     return training.own_claim(job_seen(pool_view()), owner_reference("Model", model))
@@ -227,6 +244,9 @@ def model() -> Object:
         "the claim, while the job trains": ("claim-job", lambda: gpu_attempt()["PersistentVolumeClaim"]),
         "the claim, when the model has it": ("claim-model", claim_of_model),
         "the model": ("model", model),
+        "the Job that looks at a dataset": ("job-inspect", lambda: inspection()["Job"]),
+        "the Job that looks at a dataset with credentials": ("job-inspect-s3", lambda: private_inspection()["Job"]),
+        "the file of an inspection": ("configmap-inspect", lambda: inspection()["ConfigMap"]),
         "the replicas of a service": ("deployment", lambda: ipu_service()["Deployment"]),
         "the file of a revision": ("configmap-serving", lambda: ipu_service()["ConfigMap"]),
         "the address of a service": ("service-inference", lambda: ipu_service()["Service"]),
@@ -244,6 +264,7 @@ def templates() -> dict[str, Object]:
         "trainers on GPUs": gpu_attempt()["Job"]["spec"]["template"],
         "trainers on cores": cpu_attempt()["Job"]["spec"]["template"],
         "trainers that start from another model": tuned_attempt()["Job"]["spec"]["template"],
+        "what looks at data": inspection()["Job"]["spec"]["template"],
         "servers on IPUs": ipu_service()["Deployment"]["spec"]["template"],
     }
 

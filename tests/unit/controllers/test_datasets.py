@@ -1,0 +1,408 @@
+"""A dataset is looked at once for each generation, and jobs train on what was looked at."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from bench import SETTINGS, Bench, make_bench
+from builders import make_dataset, make_training_job
+from fakes import Crash
+from tables import table
+from world import completed, jobs, running, states, success
+
+from hostler.cluster.errors import Forbidden
+from hostler.controllers.ports import Key
+from hostler_contract import DatasetReport, ErrorReason, JobConfig
+from hostler_contract.dataset import LengthBucket, LengthFacts, PackingFacts, RowError
+
+Object = dict[str, Any]
+Condition = tuple[str, str, str]
+
+SHA, OTHER_SHA = "b" * 64, "c" * 64
+
+
+def report(sha256: str = SHA, *, errors: int = 0) -> DatasetReport:
+    """What the Job says of sound data, or of data with errors."""
+    return DatasetReport(
+        rows=1000,
+        files=2,
+        size_bytes=4096,
+        sha256=sha256,
+        roles=["text"],
+        lengths=LengthFacts(
+            unit="tokens", total=900, shortest=1, median=3, longest=9, buckets=[LengthBucket(up_to=16, rows=1000)]
+        ),
+        packing=PackingFacts(max_length=512, factor=2.3456789, efficiency=0.98, unpacked_efficiency=0.4178),
+        errors=[RowError(file="a.jsonl", row=7 + n, message="is not JSON") for n in range(min(errors, 10))],
+        error_count=errors,
+    )
+
+
+def failure(reason: ErrorReason, message: str) -> DatasetReport:
+    """What the Job says where it could not look."""
+    return DatasetReport(reason=reason, message=message)
+
+
+def ready(bench: Bench, name: str = "books") -> Condition:
+    """The condition Ready."""
+    return bench.condition("Dataset", name, "Ready")
+
+
+async def created(bench: Bench, name: str = "books", **spec: Any) -> None:
+    """A dataset on a claim, and its Job."""
+    bench.cluster.claim("data")
+    bench.cluster.put(make_dataset(name, **spec))
+    await bench.settle()
+
+
+async def inspected(bench: Bench, said: DatasetReport | None, *, name: str = "books", generation: int = 1) -> None:
+    """The Job's pod ends with these words, and the Job with it."""
+    job = f"{name}-inspect-{generation}"
+    (pod, *_) = bench.cluster.make_pods(job, node="gpu-1")
+    failed = said is None or said.reason is not None
+    bench.cluster.end(pod, result=said, code=1 if failed else 0)
+    bench.cluster.finish(job, "Failed" if failed else "Complete")
+    await bench.settle()
+
+
+async def test_a_dataset_gets_a_job_and_then_the_figures(bench: Bench) -> None:
+    await created(bench)
+    assert jobs(bench) == ["books-inspect-1"]
+    assert ready(bench) == ("Unknown", "Inspecting", "The data is being looked at.")
+
+    await inspected(bench, report())
+
+    assert ready(bench) == ("True", "Valid", "Version 1: 1,000 rows in 2 files.")
+    status = bench.status("Dataset", "books")
+    assert (status["version"], status["sha256"], status["rows"], status["sizeBytes"]) == (1, SHA, 1000, 4096)
+    assert status["packing"] == {
+        "maxLength": 512, "factor": "2.346", "efficiency": "0.98", "unpackedEfficiency": "0.4178"
+    }  # fmt: skip
+    assert status["lengths"]["buckets"] == [{"upTo": 16, "rows": 1000}]
+    assert [(reason, warning) for reason, _, warning in bench.writer.events if reason in {"Valid", "Inspecting"}] == [
+        ("Inspecting", False),
+        ("Valid", False),
+    ]
+
+
+async def test_errors_are_told_by_file_and_row(bench: Bench) -> None:
+    await created(bench)
+
+    await inspected(bench, report(errors=37))
+
+    assert ready(bench) == ("False", "DataInvalid", "37 errors, the first in a.jsonl:7: is not JSON")
+    status = bench.status("Dataset", "books")
+    assert status["errorCount"] == 37
+    assert status["errors"][:2] == [
+        {"file": "a.jsonl", "row": 7, "message": "is not JSON"},
+        {"file": "a.jsonl", "row": 8, "message": "is not JSON"},
+    ]
+    assert len(status["errors"]) == 10
+
+
+async def test_what_was_looked_at_is_not_looked_at_again(bench: Bench) -> None:
+    await created(bench)
+    await inspected(bench, report())
+    bench.cluster.remove(bench.cluster.object("Job", "books-inspect-1"))
+    bench.restart()
+
+    await bench.settle()
+
+    assert jobs(bench) == []
+    assert ready(bench)[1] == "Valid"
+
+
+async def test_a_change_is_a_new_version_and_the_old_job_goes(bench: Bench) -> None:
+    await created(bench)
+    await inspected(bench, report())
+
+    bench.cluster.edit("Dataset", "books", refresh="2026-02-01")
+    await bench.settle()
+    assert jobs(bench) == ["books-inspect-1", "books-inspect-2"]
+    assert ready(bench)[:2] == ("Unknown", "Inspecting")
+    assert bench.status("Dataset", "books")["sha256"] == SHA, "the earlier version's figures stay until there are new"
+
+    await inspected(bench, report(OTHER_SHA), generation=2)
+
+    status = bench.status("Dataset", "books")
+    assert (status["version"], status["sha256"], status["inspectedGeneration"]) == (2, OTHER_SHA, 2)
+    assert jobs(bench) == ["books-inspect-2"]
+    assert bench.cluster.find("ConfigMap", "books-inspect-1") is None
+
+
+@table(
+    ("said", "want_reason", "want_message"),
+    {
+        "nothing is there": (
+            failure(ErrorReason.DATASET_NOT_FOUND, "/data/books does not exist"),
+            "DatasetNotFound",
+            "/data/books does not exist",
+        ),
+        "it cannot be read at all": (
+            failure(ErrorReason.DATASET_INVALID, "a.tar:1: damaged"),
+            "DataInvalid",
+            "a.tar:1: damaged",
+        ),
+        "memory ran out": (failure(ErrorReason.OUT_OF_MEMORY, "more memory"), "InspectionFailed", "more memory"),
+        "it left no word": (
+            None,
+            "InspectionFailed",
+            "Job books-inspect-1 ended without a report: pod books-inspect-1-0-xyz ended with exit code 1 (Error). "
+            "Delete the Job, and the data is looked at again.",
+        ),
+    },
+)
+async def test_data_that_could_not_be_looked_at(
+    bench: Bench, said: DatasetReport | None, want_reason: str, want_message: str
+) -> None:
+    await created(bench)
+
+    await inspected(bench, said)
+
+    assert ready(bench) == ("False", want_reason, want_message)
+    assert bench.status("Dataset", "books").get("version", 0) == 0
+
+
+async def test_without_the_failed_job_the_data_is_looked_at_again(bench: Bench) -> None:
+    await created(bench)
+    await inspected(bench, None)
+    bench.cluster.remove(bench.cluster.object("Job", "books-inspect-1"))
+
+    await bench.settle()
+    assert ready(bench)[1] == "Inspecting"
+
+    await inspected(bench, report())
+    assert ready(bench)[1] == "Valid"
+
+
+async def test_a_pod_that_failed_is_forgotten_where_the_next_one_succeeds(bench: Bench) -> None:
+    await created(bench)
+    (first,) = bench.cluster.make_pods("books-inspect-1", node="gpu-1")
+    bench.cluster.end(first, result=failure(ErrorReason.DATASET_NOT_FOUND, "the server answered 503"), code=1)
+    await bench.settle()
+    assert ready(bench)[1] == "Inspecting", "the Job tries again"
+
+    bench.cluster.end(first, result=report(), code=0)
+    bench.cluster.finish("books-inspect-1", "Complete")
+    await bench.settle()
+
+    assert ready(bench)[1] == "Valid"
+
+
+@table(
+    ("spec", "want"),
+    {
+        "a claim that is not there": (
+            {"source": {"pvc": {"claimName": "nowhere"}}},
+            (
+                "False",
+                "DatasetNotFound",
+                "spec.source.pvc.claimName: there is no claim nowhere in namespace default: create it, or name "
+                "another one.",
+            ),
+        ),
+        "a key that is not there": (
+            {"source": {"configMap": {"name": "text", "key": "texts"}}},
+            ("False", "DatasetNotFound", "spec.source.configMap.key: ConfigMap text has no key texts; its keys: text."),
+        ),
+        "a source of a later release": (
+            {"source": {"oci": {"reference": "a/b:1"}}},
+            (
+                "False",
+                "SourceNotSupported",
+                "spec.source.oci: this release cannot read from oci; use pvc or configMap or http or s3 or hf.",
+            ),
+        ),
+    },
+)
+async def test_sources_that_lead_nowhere(bench: Bench, spec: Object, want: Condition) -> None:
+    await created(bench, **spec)
+
+    assert ready(bench) == want
+    assert jobs(bench) == []
+
+
+async def test_a_claim_that_comes_later_is_enough(bench: Bench) -> None:
+    bench.cluster.put(make_dataset())
+    outcome = await bench.reconcile("Dataset", "books")
+    assert ready(bench)[1] == "DatasetNotFound"
+    assert outcome.requeue_after == SETTINGS.recheck_seconds
+
+    claim = bench.cluster.claim("data")
+
+    assert list(bench.controllers["Dataset"].affected("PersistentVolumeClaim", claim)) == [
+        Key("Dataset", "default", "books")
+    ]
+    await bench.settle()
+    assert jobs(bench) == ["books-inspect-1"]
+
+
+async def test_a_job_of_an_earlier_dataset_of_that_name_says_nothing(bench: Bench) -> None:
+    await created(bench)
+    (pod,) = bench.cluster.make_pods("books-inspect-1", node="gpu-1")
+    bench.cluster.end(pod, result=report(), code=0)
+    dataset = bench.cluster.object("Dataset", "books")
+    children = [bench.cluster.object(kind, "books-inspect-1") for kind in ("Job", "ConfigMap")]
+    bench.cluster.remove(dataset)
+    for child in (*children, pod):  # the garbage collector is slow
+        bench.cluster.objects[child["kind"], "default", child["metadata"]["name"]] = child
+    bench.cluster.put(make_dataset(maxLength=64))
+
+    await bench.reconcile("Dataset", "books")
+
+    assert ready(bench)[1] != "Valid"
+    assert bench.status("Dataset", "books").get("version", 0) == 0
+
+
+async def test_a_refused_child_is_said(bench: Bench) -> None:
+    bench.writer.refuse["Job"] = Forbidden("exceeded quota: jobs", code=403)
+    await created(bench)
+
+    assert ready(bench) == ("False", "ChildRefused", "Job books-inspect-1: exceeded quota: jobs")
+
+
+async def test_a_spec_of_another_release_is_said(bench: Bench) -> None:
+    bench.cluster.put(make_dataset(format="tfrecord"))
+
+    await bench.settle()
+
+    assert ready(bench)[:2] == ("False", "InvalidSpec")
+    assert ready(bench)[2].startswith("format: ")
+
+
+@pytest.mark.parametrize("writes", range(1, 9))
+async def test_a_process_that_ends_after_any_write_is_none_the_worse(writes: int) -> None:
+    bench = make_bench()
+    bench.writer.crash_after = writes
+
+    async def step(go: Any) -> None:
+        try:
+            await go
+        except Crash:
+            bench.writer.crash_after = None
+            bench.restart()
+            await bench.settle()
+
+    await step(created(bench))
+    await step(inspected(bench, report()))
+    bench.writer.crash_after = None
+    await bench.settle()
+
+    assert bench.status("Dataset", "books")["version"] == 1
+    assert ready(bench)[1] == "Valid"
+    assert jobs(bench) == ["books-inspect-1"]
+
+
+BY_NAME = {"ref": {"name": "books"}}
+
+
+async def test_a_job_trains_on_the_dataset_that_it_names(bench: Bench) -> None:
+    await created(bench, license="CC-BY-4.0", validationPercent=20)
+    await inspected(bench, report())
+
+    await running(bench, dataset=BY_NAME)
+
+    file = bench.cluster.object("ConfigMap", "tiny-0")["data"]["job.json"]
+    given = JobConfig.from_json(file).dataset
+    assert given.source.location == "/data/books"
+    assert given.source.sha256 == SHA, "nothing else is trained on than what was looked at"
+    assert (given.format, given.columns, given.validation_percent) == ("jsonl", {"text": "body"}, 20)
+    volumes = bench.cluster.object("Job", "tiny-0")["spec"]["template"]["spec"]["volumes"]
+    assert {"name": "data", "persistentVolumeClaim": {"claimName": "data"}} in volumes
+
+
+async def test_the_lineage_names_the_version(bench: Bench) -> None:
+    await created(bench)
+    await inspected(bench, report())
+    await running(bench, dataset=BY_NAME)
+
+    await completed(bench, result=success())
+
+    lineage = bench.cluster.object("Model", "tiny")["spec"]["lineage"]
+    assert (lineage["dataset"], lineage["datasetVersion"], lineage["datasetSha256"]) == ("books", 1, SHA)
+
+
+async def test_a_version_that_came_after_training_is_not_in_the_lineage(bench: Bench) -> None:
+    await created(bench)
+    await inspected(bench, report())
+    await running(bench, dataset=BY_NAME)
+    bench.cluster.edit("Dataset", "books", refresh="again")
+    await bench.settle()
+    await inspected(bench, report(OTHER_SHA), generation=2)
+
+    await completed(bench, result=success())
+
+    lineage = bench.cluster.object("Model", "tiny")["spec"]["lineage"]
+    assert lineage["datasetSha256"] == SHA
+    assert "datasetVersion" not in lineage
+
+
+@table(
+    ("said", "want_reason", "want_words"),
+    {
+        "while it is looked at": (None, "DatasetNotReady", "Dataset books is not ready: Inspecting: The data is being"),
+        "where it has errors": (report(errors=1), "DatasetNotReady", "DataInvalid: 1 error, the first in a.jsonl:7"),
+    },
+)
+async def test_a_job_waits_for_its_dataset(
+    bench: Bench, said: DatasetReport | None, want_reason: str, want_words: str
+) -> None:
+    await created(bench)
+    if said is not None:
+        await inspected(bench, said)
+    bench.cluster.put(make_training_job("tiny", dataset=BY_NAME))
+    await bench.settle()
+
+    status, reason, message = bench.condition("TrainingJob", "tiny", "Accepted")
+    assert (status, reason) == ("False", want_reason)
+    assert message.startswith("spec.dataset.ref.name: ")
+    assert want_words in message
+    assert "tiny-0" not in jobs(bench)
+
+
+async def test_a_family_that_cannot_learn_from_the_dataset(bench: Bench) -> None:
+    await created(bench, format="images", columns={})
+    await inspected(bench, report())
+
+    bench.cluster.put(make_training_job("tiny", dataset=BY_NAME))
+    await bench.settle()
+
+    assert bench.condition("TrainingJob", "tiny", "Accepted")[1:] == (
+        "UnsupportedCombination",
+        "spec.dataset: the data is of format images, and family chat learns from data of format text, jsonl, parquet, "
+        "webdataset.",
+    )
+
+
+async def test_a_job_without_its_dataset_is_told_so_and_wakes_with_it(bench: Bench) -> None:
+    bench.cluster.put(make_training_job("tiny", dataset=BY_NAME))
+    await bench.settle()
+    assert bench.condition("TrainingJob", "tiny", "Accepted")[1:] == (
+        "DatasetNotFound",
+        "spec.dataset.ref.name: there is no Dataset books in namespace default: create it, or name another one.",
+    )
+
+    await created(bench)
+    dataset = bench.cluster.object("Dataset", "books")
+    assert list(bench.controllers["TrainingJob"].affected("Dataset", dataset)) == [
+        Key("TrainingJob", "default", "tiny")
+    ]
+    await inspected(bench, report())
+
+    assert states(bench)["Accepted"] == ("True", "Valid")
+    assert "tiny-0" in jobs(bench)
+
+
+async def test_a_running_job_outlives_its_dataset(bench: Bench) -> None:
+    await created(bench)
+    await inspected(bench, report())
+    await running(bench, dataset=BY_NAME)
+
+    bench.cluster.remove(bench.cluster.object("Dataset", "books"))
+    await bench.settle()
+    await completed(bench, result=success())
+
+    assert states(bench)["Succeeded"][0] == "True"
+    assert json.dumps(bench.cluster.object("Model", "tiny")["spec"]["lineage"]).count(SHA) == 1
