@@ -1,4 +1,4 @@
-"""The same text from a claim, from a URL and from a ConfigMap makes the same data."""
+"""The same text from a claim, from a URL, from a ConfigMap and as a Dataset makes the same data."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from builders import make_training_job
-from stack import Stack, wait
+from builders import make_dataset, make_training_job
+from stack import Stack, condition, wait
 
 from hostler.demo.text import help_topics
 
@@ -53,12 +53,12 @@ def _library(image: str) -> list[dict[str, Any]]:
     ]
 
 
-def _job(name: str, source: dict[str, Any]) -> dict[str, Any]:
+def _job(name: str, data: dict[str, Any]) -> dict[str, Any]:
     return make_training_job(
         name,
         namespace=NAMESPACE,
         model={"transformer": TRANSFORMER},
-        dataset={"source": source},
+        dataset=data,
         training={"steps": 10, "batchSize": 4},
         accelerators={"pool": "gpu", "perPod": 1},
         resources={"cpu": "200m", "memory": "1Gi"},
@@ -83,16 +83,34 @@ def hashes(stack: Stack, namespace: Callable[[str], str]) -> dict[str, str]:
         return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
 
     wait(served, what="the text is served", why=lambda: stack.api.get(path)["status"])
-    stack.apply(*(_job(name, source) for name, source in sources.items()))
-    for name in sources:
+    inline = {name: {"source": source} for name, source in sources.items()}
+    stack.apply(make_dataset("books", namespace=NAMESPACE, source=sources["claim"], format="text", columns={}))
+    jobs = {**inline, "by-name": {"ref": {"name": "books"}}}
+    stack.apply(*(_job(name, data) for name, data in jobs.items()))
+    for name in jobs:
         stack.wait_condition("trainingjobs", name, "Succeeded", "True", namespace=NAMESPACE, timeout=300)
-    models = {name: stack.get("models", name, namespace=NAMESPACE) for name in sources}
+    models = {name: stack.get("models", name, namespace=NAMESPACE) for name in jobs}
     return {name: model["spec"]["lineage"]["datasetSha256"] for name, model in models.items() if model}
 
 
 def test_every_source_trains(hashes: dict[str, str]) -> None:
-    assert set(hashes) == {"config-map", "claim", "url"}
+    assert set(hashes) == {"config-map", "claim", "url", "by-name"}
 
 
 def test_the_same_text_has_the_same_hash_wherever_it_comes_from(hashes: dict[str, str]) -> None:
     assert len(set(hashes.values())) == 1
+
+
+def test_a_dataset_says_what_it_is(hashes: dict[str, str], stack: Stack) -> None:
+    dataset = stack.get("datasets", "books", namespace=NAMESPACE)
+    assert dataset is not None
+    status = dataset["status"]
+    assert condition(dataset, "Ready")["reason"] == "Valid"
+    assert (status["version"], status["files"], status["errorCount"]) == (1, 1, 0)
+    assert status["sha256"] == hashes["by-name"]
+    assert float(status["packing"]["factor"]) >= 1
+
+    model = stack.get("models", "by-name", namespace=NAMESPACE)
+    assert model is not None
+    lineage = model["spec"]["lineage"]
+    assert (lineage["dataset"], lineage["datasetVersion"]) == ("books", 1)
