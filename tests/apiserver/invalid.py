@@ -274,7 +274,9 @@ _BY_NAME = {"ref": {"name": "books"}}
 _DATASETS = (
     Invalid("a dataset without source", without(DATASET, "spec.source"), "spec.source", "Required"),
     Invalid("a dataset in two places", make_dataset(source=_PVC | _CONFIG_MAP), "spec.source", "exactly one of"),
-    Invalid("a dataset of an unknown format", make_dataset(format="tfrecord"), "spec.format", 'supported values: "text"'),
+    Invalid(
+        "a dataset of an unknown format", make_dataset(format="tfrecord"), "spec.format", 'supported values: "text"'
+    ),
     Invalid("a role with a capital", make_dataset(columns={"Text": "body"}), "spec.columns", "must be a role"),
     Invalid("a column without a name", make_dataset(columns={"text": ""}), "spec.columns.text", "at least 1 char"),
     Invalid("more than half held out", make_dataset(validationPercent=51), "spec.validationPercent", "less than or"),
