@@ -1,0 +1,1 @@
+"""Images from a text: latent diffusion (arXiv 2112.10752) as diffusers' StableDiffusionPipeline has it."""

@@ -1,0 +1,113 @@
+"""A StableDiffusionPipeline directory: a folder for each part, named by ``model_index.json``. Read offline, safetensors
+only, no code from the directory."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from transformers import AutoTokenizer, CLIPTextModel
+
+from hostler_runtime.families.text_to_image.networks import PUBLISHED_DEFAULTS, Defaults, LatentDiffusion
+from hostler_runtime.images.artifacts import guarded, load_network, quiet, read_json, require_finite, unreadable
+from hostler_runtime.images.autoencoder import load_autoencoder
+
+INDEX: Final = "model_index.json"
+PIPELINE: Final = "StableDiffusionPipeline"
+DEFAULTS: Final = "generation_defaults.json"
+"""Ours: how to draw where the request does not say; diffusers ignores it."""
+
+
+def load_model(path: Path) -> tuple[LatentDiffusion, Any]:
+    """All networks (in evaluation mode, fp32) and the tokenizer. Raises ``UnservableError``."""
+    quiet()
+    size, _ = image_shape_of(path)
+    vae = load_autoencoder(path)
+    text_encoder, tokenizer = load_text_encoder(path)
+    unet = load_network(UNet2DConditionModel, path / "unet")
+    folder = path / "scheduler"
+    read_json(folder / "scheduler_config.json")
+    _check_pair(path, vae=vae, text_encoder=text_encoder, unet=unet)
+    model = LatentDiffusion(
+        vae=vae,
+        text_encoder=text_encoder,
+        unet=unet,
+        # Latents lie outside -1..1 by right; configurations of other schedulers do not say so.
+        scheduler=guarded(
+            folder, lambda: DDIMScheduler.from_pretrained(folder, local_files_only=True, clip_sample=False)
+        ),
+        size=size,
+        defaults=_defaults(path),
+    )
+    for network in (vae, text_encoder, unet):
+        require_finite(network.parameters(), path=path)
+    return model.eval(), tokenizer
+
+
+def save_model(model: LatentDiffusion, tokenizer: Any, directory: Path) -> None:
+    """Everything but the image tower."""
+    quiet()
+    model.vae.register_to_config(scaling_factor=float(model.scale))
+    pipeline = StableDiffusionPipeline(
+        vae=model.vae,
+        text_encoder=model.text_encoder,
+        tokenizer=tokenizer,
+        unet=model.unet,
+        scheduler=model.scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.save_pretrained(directory, safe_serialization=True)
+    (directory / DEFAULTS).write_text(json.dumps(asdict(model.defaults), indent=2))
+
+
+def image_shape_of(path: Path) -> tuple[int, int]:
+    """Size and channels of a model's images. Raises ``UnservableError``, also where it is no model of this family."""
+    declared = read_json(path / INDEX).get("_class_name")
+    if declared != PIPELINE:
+        raise unreadable(f"{path / INDEX} describes {declared}, not {PIPELINE}")
+    unet, vae = read_json(path / "unet" / "config.json"), read_json(path / "vae" / "config.json")
+
+    def shape() -> tuple[int, int]:
+        return int(unet["sample_size"]) * 2 ** (len(vae["block_out_channels"]) - 1), int(vae["in_channels"])
+
+    return guarded(path / "unet" / "config.json", shape)
+
+
+def load_text_encoder(path: Path) -> tuple[Any, Any]:
+    """Text encoder and tokenizer of a pipeline's directory. Raises ``UnservableError``."""
+    encoder = load_network(CLIPTextModel, path / "text_encoder")
+    folder = path / "tokenizer"
+    if not folder.is_dir():
+        raise unreadable(f"{path} has no tokenizer")
+    tokenizer = guarded(folder, lambda: AutoTokenizer.from_pretrained(folder, local_files_only=True))
+    longest = int(encoder.config.max_position_embeddings)
+    tokenizer.model_max_length = min(int(tokenizer.model_max_length), longest)
+    if len(tokenizer) > encoder.config.vocab_size:
+        raise unreadable(
+            f"the tokenizer in {folder} has {len(tokenizer)} tokens, the text encoder {encoder.config.vocab_size}: "
+            "they are not a pair"
+        )
+    return encoder, tokenizer
+
+
+def _check_pair(path: Path, *, vae: Any, text_encoder: Any, unet: Any) -> None:
+    for what, found, wanted in (
+        ("channels of the latent", unet.config.in_channels, vae.config.latent_channels),
+        ("width of the text", unet.config.cross_attention_dim, text_encoder.config.hidden_size),
+    ):
+        if found != wanted:
+            raise unreadable(
+                f"the parts in {path} do not fit together: the U-Net takes {found} as {what}, not {wanted}"
+            )
+
+
+def _defaults(path: Path) -> Defaults:
+    if not (path / DEFAULTS).is_file():
+        return PUBLISHED_DEFAULTS
+    stored = read_json(path / DEFAULTS)
+    return guarded(path / DEFAULTS, lambda: Defaults(int(stored["steps"]), float(stored["guidance"])))

@@ -1,0 +1,42 @@
+"""Images with captions and their tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from transformers import AutoTokenizer
+
+from hostler_runtime.families.text_to_video.captions import tokens_of
+from hostler_runtime.families.training_protocol import Batch
+from hostler_runtime.images.store import ImageDataset, Part
+
+TOKENIZER: Final = "tokenizer"
+_GOLDEN: Final = 0.6180339887
+
+
+class CaptionedDataset(ImageDataset):
+    """A ``training_protocol.Dataset`` whose batches have ``images`` and ``tokens``."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(directory / TOKENIZER, local_files_only=True)
+        self._train_tokens = tokens_of(self.tokenizer, self.train.captions)
+        self._validation_tokens = tokens_of(self.tokenizer, self.validation.captions)
+        self.empty = tokens_of(self.tokenizer, [""])[0]
+        """Tokens of the prompt that says nothing."""
+
+    def train_batch(self, rows: Sequence[int]) -> Batch:
+        """Images and tokens."""
+        return _batch(self.train, self._train_tokens, rows)
+
+    def validation_batch(self, rows: Sequence[int]) -> Batch:
+        """With a fixed share of noise for each row, spread evenly: drawn ones would make the loss a lottery."""
+        places = (torch.tensor(list(rows)) * _GOLDEN + 0.5) % 1
+        return {**_batch(self.validation, self._validation_tokens, rows), "noise_level": places}
+
+
+def _batch(part: Part, tokens: torch.Tensor, rows: Sequence[int]) -> dict[str, torch.Tensor]:
+    return {"images": part.images(rows), "tokens": tokens[list(rows)]}

@@ -1,0 +1,213 @@
+"""The networks of latent diffusion in one module, and fresh ones of any size."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+from diffusers import DDIMScheduler, UNet2DConditionModel
+from torch import nn
+from torch.nn import functional
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from hostler_contract import ErrorReason
+from hostler_contract.architectures import DiffusionConfig
+from hostler_runtime.errors import RuntimeFailure
+from hostler_runtime.images.autoencoder import TrainedAutoencoder, norm_groups
+
+ATTENTION_HEADS: Final = 8
+SHARED_SPACE: Final = 64
+"""Length of the vectors in which images and captions are compared."""
+_TOWER_WIDTH: Final = 16
+_LARGEST_SEEN: Final = 64
+"""Larger images are compared with their captions from a distance."""
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """How to draw where the request does not say."""
+
+    steps: int = 20
+    guidance: float = 3.0
+
+
+PUBLISHED_DEFAULTS: Final = Defaults(steps=50, guidance=7.5)
+"""Of models that bring no defaults: those of the pipeline that they are made for."""
+
+
+class TextTowers(nn.Module):
+    """Which caption belongs to which image (CLIP, arXiv 2103.00020).
+
+    The text tower becomes the U-Net's text encoder. One that learns from scratch by denoising alone stays blind: the
+    loss falls, images look right, and the prompt changes nothing. The image tower is left behind after this stage.
+    """
+
+    def __init__(self, text_encoder: Any, *, channels: int, size: int) -> None:
+        super().__init__()
+        self.text_encoder = text_encoder
+        self._seen = min(size, _LARGEST_SEEN)
+        width, side = _TOWER_WIDTH, math.ceil(self._seen / 4)
+        self.image_tower = nn.Sequential(
+            nn.Conv2d(channels, width, 3, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(width, 2 * width, 3, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Flatten(),
+            nn.Linear(2 * width * side * side, SHARED_SPACE),
+        )
+        self.text_projection = nn.Linear(text_encoder.config.hidden_size, SHARED_SPACE)
+        self.temperature = nn.Parameter(torch.tensor(math.log(10.0)))
+
+    def forward(self, images: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        """How well each image (rows) goes with each caption (columns), as logits."""
+        small = functional.interpolate(images, size=self._seen, mode="area")
+        seen = functional.normalize(self.image_tower(small), dim=-1)
+        said = functional.normalize(self.text_projection(self.text_encoder(tokens).pooler_output), dim=-1)
+        return self.temperature.clamp(max=math.log(100.0)).exp() * seen @ said.T
+
+
+class LatentDiffusion(nn.Module):
+    """Autoencoder, text towers and U-Net; everything that checkpoints hold."""
+
+    scale: torch.Tensor
+
+    def __init__(
+        self,
+        *,
+        vae: Any,
+        text_encoder: Any,
+        unet: Any,
+        scheduler: Any,
+        size: int,
+        defaults: Defaults,
+    ) -> None:
+        super().__init__()
+        self.autoencoder = TrainedAutoencoder(vae)
+        self.towers = TextTowers(text_encoder, channels=int(vae.config.in_channels), size=size)
+        self.unet = unet
+        self.scheduler = scheduler
+        self.size = size
+        self.defaults = defaults
+        self.register_buffer("scale", torch.tensor(float(vae.config.scaling_factor)))
+
+    @property
+    def vae(self) -> Any:
+        """diffusers' AutoencoderKL."""
+        return self.autoencoder.network
+
+    @property
+    def text_encoder(self) -> Any:
+        """transformers' CLIPTextModel."""
+        return self.towers.text_encoder
+
+    @property
+    def shrink(self) -> int:
+        """Pixels for each position of the latent, along one side."""
+        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
+
+    @property
+    def grain(self) -> int:
+        """Heights and widths are multiples of it, because the U-Net halves latents too."""
+        return self.shrink * int(2 ** (len(self.unet.config.block_out_channels) - 1))
+
+    @property
+    def channels(self) -> int:
+        """Of images."""
+        return int(self.vae.config.in_channels)
+
+    @property
+    def parameters_kept(self) -> int:
+        """Without the image tower, which is not saved."""
+        kept = (self.vae, self.text_encoder, self.unet)
+        return sum(parameter.numel() for network in kept for parameter in network.parameters())
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        """Latents of unit variance, drawn."""
+        return self.vae.encode(images).latent_dist.sample() * self.scale  # type: ignore[no-any-return]
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Images in -1..1."""
+        return self.vae.decode(latents / self.scale).sample  # type: ignore[no-any-return]
+
+    def read(self, tokens: torch.Tensor) -> torch.Tensor:
+        """The tokens' hidden states: batch x tokens x width."""
+        return self.text_encoder(tokens).last_hidden_state  # type: ignore[no-any-return]
+
+
+def fresh_text_encoder(config: DiffusionConfig, tokenizer: Any) -> Any:
+    """From torch's current random state."""
+    sizes = config.text_encoder
+    if sizes.hidden_size % sizes.heads:
+        raise invalid(
+            f"hiddenSize {sizes.hidden_size} of the text encoder is not a multiple of its {sizes.heads} heads"
+        )
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=sizes.hidden_size,
+            intermediate_size=4 * sizes.hidden_size,
+            projection_dim=sizes.hidden_size,
+            num_hidden_layers=sizes.layers,
+            num_attention_heads=sizes.heads,
+            max_position_embeddings=sizes.context_length,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+def fresh_unet(config: DiffusionConfig, *, vae: Any, text_width: int, size: int) -> Any:
+    """From torch's current random state. Raises ``RuntimeFailure`` where sizes do not fit."""
+    widths = config.block_widths
+    odd = [width for width in widths if width % ATTENTION_HEADS]
+    if odd:
+        raise invalid(
+            f"blockWidths of the U-Net must be multiples of {ATTENTION_HEADS}, its attention's heads: {odd[0]}"
+        )
+    shrink = 2 ** (len(vae.config.block_out_channels) - 1)
+    latent_size = size // shrink
+    if size % shrink or latent_size % 2 ** (len(widths) - 1):
+        raise invalid(
+            f"images of {size} pixels become latents of {latent_size}, which cannot be halved {len(widths) - 1} times, "
+            f"as the {len(widths)} blockWidths of the U-Net ask"
+        )
+    # The coarsest maps of a deep network have no attention, as in the published ones.
+    plain = len(widths) > 2
+    down = ("CrossAttnDownBlock2D",) * (len(widths) - plain) + ("DownBlock2D",) * plain
+    up = ("UpBlock2D",) * plain + ("CrossAttnUpBlock2D",) * (len(widths) - plain)
+    return UNet2DConditionModel(
+        sample_size=latent_size,
+        in_channels=vae.config.latent_channels,
+        out_channels=vae.config.latent_channels,
+        down_block_types=down,
+        up_block_types=up,
+        block_out_channels=widths,
+        layers_per_block=1,
+        cross_attention_dim=text_width,
+        attention_head_dim=ATTENTION_HEADS,
+        norm_num_groups=norm_groups(widths),
+    )
+
+
+def fresh_scheduler(config: DiffusionConfig) -> Any:
+    """For velocities noise goes all the way, so that training has seen what drawing begins with (arXiv 2305.08891)."""
+    velocity = config.prediction == "v"
+    return DDIMScheduler(
+        beta_schedule="scaled_linear",
+        beta_start=0.00085,
+        beta_end=0.012,
+        prediction_type="v_prediction" if velocity else "epsilon",
+        rescale_betas_zero_snr=velocity,
+        timestep_spacing="trailing",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+    )
+
+
+def invalid(message: str) -> RuntimeFailure:
+    """The job does not make sense."""
+    return RuntimeFailure(ErrorReason.INVALID_CONFIGURATION, message)
