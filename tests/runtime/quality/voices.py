@@ -7,6 +7,7 @@ ones that it never heard: other speakers, with speeds and pitches of their own.
 from __future__ import annotations
 
 import ctypes
+import io
 import json
 import wave
 from collections.abc import Sequence
@@ -113,6 +114,16 @@ def phrase_of(parts: Sequence[str]) -> dict[str, str]:
     }
 
 
+def in_language(saying: Saying, language: str) -> str:
+    """What a saying in English means in another language."""
+    parts, rest = [], saying.words
+    while rest:
+        part = next(each for each in sorted(PHRASES, key=len, reverse=True) if rest.startswith(each))
+        parts.append(part)
+        rest = rest[len(part) :].lstrip()
+    return phrase_of(parts)[language]
+
+
 def say(words: str, *, spoken: str, voice: Voice) -> tuple[np.ndarray, int]:
     """16-bit samples, and how many there are in a second."""
     library, rate = _library()
@@ -159,19 +170,27 @@ def write_recordings(directory: Path, made: Sequence[Saying]) -> Path:
         for index, each in enumerate(made):
             name = f"{index:05d}.wav"
             samples, rate = say(each.words, spoken=each.spoken, voice=each.voice)
-            write_wav(directory / name, samples, rate=rate)
+            (directory / name).write_bytes(wav(samples, rate=rate))
             row = {"audio": name, "text": each.text, "language": each.spoken, "target_language": each.target}
             manifest.write(json.dumps(row, ensure_ascii=False) + "\n")
     return directory
 
 
-def write_wav(path: Path, samples: np.ndarray, *, rate: int) -> None:
-    """One channel of 16 bits."""
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(samples.astype("<i2").tobytes())
+def wav_of(saying: Saying) -> bytes:
+    """A recording as a file."""
+    samples, rate = say(saying.words, spoken=saying.spoken, voice=saying.voice)
+    return wav(samples, rate=rate)
+
+
+def wav(samples: np.ndarray, *, rate: int) -> bytes:
+    """A WAV file of 16 bits and one channel."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as written:
+        written.setnchannels(1)
+        written.setsampwidth(2)
+        written.setframerate(rate)
+        written.writeframes(samples.astype("<i2").tobytes())
+    return file.getvalue()
 
 
 @cache

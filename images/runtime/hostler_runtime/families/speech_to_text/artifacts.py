@@ -17,7 +17,6 @@ from transformers import (
     AutoConfig,
     AutoFeatureExtractor,
     AutoTokenizer,
-    ParakeetForCTC,
     WhisperForConditionalGeneration,
 )
 from transformers.utils import logging as library_logging
@@ -25,6 +24,7 @@ from transformers.utils import logging as library_logging
 from hostler_contract import ErrorReason
 from hostler_runtime.families.serving_protocol import UnservableError
 from hostler_runtime.families.speech_to_text.conformer import ConformerFormat
+from hostler_runtime.families.speech_to_text.networks import ParakeetForCTC
 from hostler_runtime.families.speech_to_text.recognizers import ConformerRecognizer, Recognizer, WhisperRecognizer
 from hostler_runtime.families.speech_to_text.whisper import (
     END,

@@ -130,8 +130,8 @@ def fresh_format(sizes: SpeechConfig, *, texts: Iterable[str], languages: Sequen
     """Extractor by the sizes; a vocabulary of the transcripts' characters and, as far as there is room, their parts."""
     names = [BLANK, UNKNOWN, *map(language_token, languages)]
     learned = Tokenizer(models.BPE(unk_token=UNKNOWN))
-    learned.pre_tokenizer = pre_tokenizers.Metaspace()
-    learned.decoder = decoders.Metaspace()
+    learned.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never")
+    learned.decoder = decoders.Metaspace(prepend_scheme="never")
     trainer = trainers.BpeTrainer(vocab_size=sizes.vocabulary_size, special_tokens=names, show_progress=False)
     learned.train_from_iterator((text.strip() for text in texts), trainer=trainer)
     if learned.get_vocab_size() > sizes.vocabulary_size:
