@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from pathlib import Path
 from typing import Any
@@ -15,21 +14,28 @@ from runtime.training.harness import REFERENCE_TEXT, Outcome, Train, make_job
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from hostler_contract import JobConfig
-from hostler_runtime.families.chat import training as chat
+from hostler_data.files import content_sha256
+from hostler_runtime.text import decoder
+from hostler_runtime.text.sequences import Sequences
 from hostler_runtime.training.artifact import content_hash
+
+CONTEXT = 128
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, train: Train) -> tuple[JobConfig, Outcome]:
-    """A small Llama on 400 kB of Python's reference: ten seconds on one core."""
+    """A small Llama on 400 kB of Python's reference: half a minute on one core."""
     root = tmp_path_factory.mktemp("trained")
     (root / "data").mkdir()
     (root / "data" / "reference.txt").write_text(REFERENCE_TEXT)
+    sizes = {
+        "architecture": "llama", "layers": 2, "hiddenSize": 96, "heads": 4, "contextLength": CONTEXT,
+        "vocabularySize": 512,
+    }  # fmt: skip
     job = make_job(
-        root / "workspace", data=root / "data", model__architecture="llama", model__dropout=0.0,
-        model__heads=4, model__contextLength=128, model__vocabularySize=1024,
-        model__hiddenSize=64, hyperparameters__steps=200, hyperparameters__batchSize=8,
-        hyperparameters__warmupSteps=20, checkpoint__everySteps=100,
+        root / "workspace", data=root / "data", model__transformer=sizes, hyperparameters__steps=500,
+        hyperparameters__batchSize=8, hyperparameters__learningRate=5e-3, hyperparameters__warmupSteps=20,
+        checkpoint__everySteps=250,
     )  # fmt: skip
     return job, train(job)
 
@@ -44,28 +50,29 @@ def loaded(trained: tuple[JobConfig, Outcome]) -> tuple[Any, Any]:
     )
 
 
-def held_out(job: JobConfig) -> np.ndarray:
-    """Tokens that training never saw."""
+def held_out(job: JobConfig) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Inputs and targets that training never saw, a sequence at a time."""
     (prepared,) = (Path(job.workspace) / "cache").glob("prepared-*")
-    return np.load(prepared / "validation.npy").astype(np.int64)
+    sequences = Sequences(prepared / "validation")
+    return [sequences[index] for index in range(len(sequences))]
 
 
 @torch.no_grad()
-def perplexity(model: Any, tokens: np.ndarray, *, context: int) -> float:
+def perplexity(model: Any, sequences: list[tuple[np.ndarray, np.ndarray]]) -> float:
     """Computed apart from the code under test."""
-    rows = (len(tokens) - 1) // context
-    losses = []
-    for row in range(rows):
-        block = torch.from_numpy(tokens[row * context : (row + 1) * context + 1])[None]
-        logits = model(input_ids=block[:, :-1]).logits[0].log_softmax(-1)
-        losses.append(-logits.gather(1, block[0, 1:, None]).mean())
-    return math.exp(float(torch.stack(losses).mean()))
+    total, count = 0.0, 0
+    for inputs, targets in sequences:
+        logits = model(input_ids=torch.from_numpy(inputs)[None]).logits[0].log_softmax(-1)
+        total -= float(logits.gather(1, torch.from_numpy(targets)[:, None]).sum())
+        count += len(targets)
+    return math.exp(total / count)
 
 
-def test_held_out_text_is_less_surprising_than_by_word_frequencies(trained: tuple[JobConfig, Outcome]) -> None:
+def test_held_out_text_is_less_surprising_than_by_counting_words_or_pairs(trained: tuple[JobConfig, Outcome]) -> None:
     metrics = trained[1].result.metrics
 
-    assert metrics["validation_perplexity"] < 0.5 * metrics["unigram_perplexity"]
+    assert metrics["validation_perplexity"] < 0.9 * metrics["bigram_perplexity"]
+    assert metrics["bigram_perplexity"] < 0.5 * metrics["unigram_perplexity"]
     assert metrics["validation_perplexity"] == pytest.approx(math.exp(metrics["validation_loss"]))
     assert 1.0 < metrics["validation_bits_per_byte"] < 4.0
 
@@ -74,15 +81,18 @@ def test_the_same_tokens_in_random_order_are_more_surprising_than_by_frequency(
     trained: tuple[JobConfig, Outcome], loaded: tuple[Any, Any]
 ) -> None:
     """The control of the test above: what was learnt is order, so destroying the order must destroy the gain."""
-    shuffled = np.random.default_rng(0).permutation(held_out(trained[0]))
+    generator = np.random.default_rng(0)
+    tokens = generator.permutation(np.concatenate([targets for _, targets in held_out(trained[0])]))
+    rows = tokens[: len(tokens) // (CONTEXT + 1) * (CONTEXT + 1)].reshape(-1, CONTEXT + 1)
+    shuffled = [(row[:-1], row[1:]) for row in rows]
 
-    assert perplexity(loaded[0], shuffled, context=128) > trained[1].result.metrics["unigram_perplexity"]
+    assert perplexity(loaded[0], shuffled) > trained[1].result.metrics["unigram_perplexity"]
 
 
 def test_the_loaded_artifact_scores_what_was_reported(
     trained: tuple[JobConfig, Outcome], loaded: tuple[Any, Any]
 ) -> None:
-    measured = perplexity(loaded[0], held_out(trained[0]), context=128)
+    measured = perplexity(loaded[0], held_out(trained[0]))
 
     assert measured == pytest.approx(trained[1].result.metrics["validation_perplexity"], rel=1e-3)
 
@@ -120,10 +130,10 @@ def test_the_result_describes_the_files(trained: tuple[JobConfig, Outcome], load
     assert artifact.sha256 == content_hash(root, files)
     assert artifact.parameters == sum(each.numel() for each in loaded[0].parameters())
     assert artifact.vocabulary_size == loaded[0].config.vocab_size == len(loaded[1])
-    assert artifact.kv_bytes_per_token == 2 * 2 * 64 * 4
+    assert artifact.kv_bytes_per_token == 2 * 2 * 96 * 4
     assert {path.name for path in files} == {
         "README.md", "chat_template.jinja", "config.json", "generation_config.json", "model.safetensors",
-        "tokenizer.json", "tokenizer_config.json",
+        "tokenizer.json", "tokenizer_config.json", "samples.jsonl",
     }  # fmt: skip
     assert not list(Path(job.workspace).glob(".model*"))
     assert len(outcome.result.to_termination_message().encode()) < 4096
@@ -134,7 +144,8 @@ def test_the_dataset_is_part_of_the_lineage(trained: tuple[JobConfig, Outcome]) 
 
     assert dataset is not None
     assert dataset.size_bytes == len(REFERENCE_TEXT.encode())
-    assert dataset.sha256 == hashlib.sha256(hashlib.sha256(REFERENCE_TEXT.encode()).digest()).hexdigest()
+    (file,) = (Path(trained[0].workspace).parent / "data").iterdir()
+    assert dataset.sha256 == content_sha256([file], root=file.parent)
     assert dataset.tokens > 100_000
 
 
@@ -142,9 +153,10 @@ def test_the_model_card_has_a_header_that_catalogs_read(trained: tuple[JobConfig
     text = (Path(trained[0].workspace) / "model" / "README.md").read_text()
     _, header, body = text.split("---\n", maxsplit=2)
 
-    assert yaml.safe_load(header) == {
-        "library_name": "transformers", "pipeline_tag": "text-generation", "tags": ["hostler", "chat"]
-    }  # fmt: skip
+    facts = yaml.safe_load(header)
+    assert (facts["library_name"], facts["pipeline_tag"]) == ("transformers", "text-generation")
+    assert facts["tags"] == ["hostler", "chat", "pretrain"]
+    assert "A `llama` decoder with" in body
     assert "| validation perplexity |" in body
 
 
@@ -153,16 +165,17 @@ def test_the_precision_asked_for_is_the_one_computed_in(
     precision: str, dtype: torch.dtype, tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = set()
-    genuine_loss = chat.loss
+    genuine = decoder.forward
 
-    def loss(model: Any, batch: torch.Tensor) -> Any:
+    def forward(model: Any, batch: Any) -> torch.Tensor:
+        # The wrapper that computes in lower precision gives its results back in full.
         handle = model.lm_head.register_forward_hook(lambda _module, _inputs, output: seen.add(output.dtype))
         try:
-            return genuine_loss(model, batch)
+            return genuine(model, batch)
         finally:
             handle.remove()
 
-    monkeypatch.setattr(chat, "loss", loss)
+    monkeypatch.setattr(decoder, "forward", forward)
 
     result = train(make_job(tmp_path / "workspace", hyperparameters__precision=precision)).result
 
