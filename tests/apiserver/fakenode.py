@@ -9,7 +9,7 @@ from typing import Any
 
 from kubeclient import MERGE, KubeClient
 
-from hostler_contract import Result
+from hostler_contract import DatasetReport, Result
 
 Object = dict[str, Any]
 
@@ -57,16 +57,17 @@ class FakeNode:
         wanted = {f"hostler.dev/{name.replace('_', '-')}": value for name, value in labels.items()}
         return [pod for pod in found if wanted.items() <= pod["metadata"]["labels"].items()]
 
-    def end(self, pod: Object, result: Result) -> None:
+    def end(self, pod: Object, result: Result | DatasetReport) -> None:
         """The container ends with this last word."""
+        well = result.reason is None
         terminated = {
-            "exitCode": 0 if result.succeeded else 1,
-            "reason": "Completed" if result.succeeded else "Error",
+            "exitCode": 0 if well else 1,
+            "reason": "Completed" if well else "Error",
             "message": result.to_termination_message(),
             "startedAt": "2026-01-01T00:00:00Z",
             "finishedAt": "2026-01-01T00:00:01Z",
         }
-        phase = "Succeeded" if result.succeeded else "Failed"
+        phase = "Succeeded" if well else "Failed"
         self._report(pod, phase=phase, state={"terminated": terminated}, ready=False)
 
     def _start(self, pod: Object) -> None:

@@ -107,7 +107,7 @@ def test_the_operator_learns_what_the_default_images_were_built_for(
 
 def test_crds_survive_an_uninstall_unless_that_is_switched_off(helm: Path) -> None:
     kept = _named(template(helm), "CustomResourceDefinition")
-    assert len(kept) == 5
+    assert len(kept) == 6
     for name, crd in kept.items():
         assert crd["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep", name
     for name, crd in _named(template(helm, "crds.keep=false"), "CustomResourceDefinition").items():

@@ -14,7 +14,7 @@ import pytest
 from apiserver.conftest import GIVEN
 from apiserver.fakenode import FakeNode, fake_node
 from apiserver.operating import WRITES, free_port, until
-from builders import make_inference_service, make_pool, make_training_job
+from builders import make_dataset, make_inference_service, make_pool, make_training_job
 from kubeclient import MERGE, KubeClient
 from world import failure, success
 
@@ -22,7 +22,7 @@ from hostler.cluster.connection import connect
 from hostler.controllers.all import build_controllers
 from hostler.operator.settings import OperatorSettings
 from hostler.operator.shell import Operator
-from hostler_contract import ErrorReason
+from hostler_contract import DatasetReport, ErrorReason
 
 pytestmark = pytest.mark.usefixtures("crds")
 GPU = "nvidia.com/gpu"
@@ -251,7 +251,31 @@ async def test_a_deleted_pod_is_replaced_by_another_attempt(open_site: OpenSite)
         (pod,) = await _pods(site, 1, training_job="tiny", attempt="0")
         site.api.delete(f"/api/v1/namespaces/{site.namespace}/pods/{pod['metadata']['name']}")
         await _pods(site, 1, training_job="tiny", attempt="1")
-        assert site.get("hostler/trainingjobs/tiny")["status"]["restarts"] == 1
+        # Children are written before the status that tells of them.
+        await until(lambda: site.get("hostler/trainingjobs/tiny")["status"]["restarts"] == 1, what="a restart")
+
+
+async def test_a_dataset_is_looked_at_and_a_job_trains_on_it(open_site: OpenSite) -> None:
+    async with open_site() as site:
+        source = {"configMap": {"name": "text", "key": "text"}}
+        site.create(make_dataset("books", namespace=site.namespace, source=source, format="text", columns={}))
+        site.create(site.job(dataset={"ref": {"name": "books"}}))
+        (pod,) = await _pods(site, 1, dataset="books", generation="1")
+        await site.reaches("hostler/trainingjobs/tiny", "Accepted", "False", "DatasetNotReady")
+        site.node.end(pod, DatasetReport(rows=7, files=1, size_bytes=10, sha256="b" * 64, roles=["text"]))
+        await site.reaches("hostler/datasets/books", "Ready", "True", "Valid")
+        (trainer,) = await _pods(site, 1, training_job="tiny", attempt="0")
+        site.node.end(trainer, success())
+        await site.reaches("hostler/trainingjobs/tiny", "Succeeded", "True")
+        lineage = site.get("hostler/models/tiny")["spec"]["lineage"]
+        assert (lineage["dataset"], lineage["datasetVersion"], lineage["datasetSha256"]) == ("books", 1, "b" * 64)
+
+        path = f"/apis/hostler.dev/v1alpha1/namespaces/{site.namespace}/datasets/books"
+        site.patch(path, {"spec": {"maxLength": 64}})
+        (pod,) = await _pods(site, 1, dataset="books", generation="2")
+        site.node.end(pod, DatasetReport(rows=8, files=1, size_bytes=11, sha256="c" * 64, roles=["text"]))
+        await until(lambda: site.get("hostler/datasets/books")["status"]["version"] == 2, what="the second version")
+        await until(lambda: not site.get("batch/jobs/books-inspect-1"), what="the first Job to go")
 
 
 async def test_a_name_that_somebody_else_uses_is_not_taken_over(open_site: OpenSite) -> None:
