@@ -17,6 +17,7 @@ from hostler_runtime.families.text_to_video.captions import token_count, tokens_
 from hostler_runtime.families.text_to_video.network import VideoModel
 from hostler_runtime.families.text_to_video.sampling import as_pixels, generate, noise_of
 from hostler_runtime.families.text_to_video.unet import HostlerVideoUNet
+from hostler_runtime.images.artifacts import serving_device
 from hostler_runtime.video.mp4 import encode_mp4
 
 MOST_STEPS = 1000
@@ -31,8 +32,7 @@ def load(path: Path, *, options: LoadOptions) -> TextToVideo:
     if threads.isdigit() and int(threads) > 0:
         torch.set_num_threads(int(threads))
     model, tokenizer = load_model(path)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return TextToVideo(model.to(device).requires_grad_(False), tokenizer)
+    return TextToVideo(model.to(serving_device()).requires_grad_(False), tokenizer)
 
 
 class TextToVideo:

@@ -15,7 +15,6 @@ from hostler_contract import ErrorReason, JobConfig
 from hostler_contract.architectures import VideoConfig
 from hostler_data.records import Records
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.families.serving_protocol import UnservableError
 from hostler_runtime.families.text_to_video import artifacts, losses, network
 from hostler_runtime.families.text_to_video.captions import train_tokenizer
 from hostler_runtime.families.text_to_video.data import ClipDataset, captions_of, write_dataset
@@ -23,6 +22,7 @@ from hostler_runtime.families.text_to_video.measures import figures
 from hostler_runtime.families.text_to_video.network import ClipSettings, VideoModel
 from hostler_runtime.families.text_to_video.samples import write_samples
 from hostler_runtime.families.training_protocol import Evaluation, ModelFacts, Stage
+from hostler_runtime.images.artifacts import from_base
 
 UNIT = "clips"
 BLOCK = "video"
@@ -44,7 +44,7 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
     settings = clip_settings(job)
     source = job.inputs.base or job.inputs.parts.get("text_encoder")
     if source is not None:
-        tokenizer = _read("text encoder", lambda: artifacts.load_text_encoder(Path(source)))[1]
+        tokenizer = from_base(lambda: artifacts.load_text_encoder(Path(source)), what="the text encoder")[1]
     else:
         sizes = sizes_of(job).text_encoder
         tokenizer = train_tokenizer(
@@ -69,7 +69,7 @@ def open_dataset(job: JobConfig, directory: Path) -> ClipDataset:
 def build(job: JobConfig, dataset: ClipDataset) -> VideoModel:
     """Fresh networks, but for the parts that other models bring; or the base model."""
     if job.inputs.base is not None:
-        model, _ = _read("base model", lambda: artifacts.load_model(Path(job.inputs.base or "")))
+        model, _ = from_base(lambda: artifacts.load_model(Path(job.inputs.base or "")), what="the base model")
         model.settings = clip_settings(job)
         return model
     sizes, parts = sizes_of(job), job.inputs.parts
@@ -79,7 +79,8 @@ def build(job: JobConfig, dataset: ClipDataset) -> VideoModel:
     settings = network.settings_of(sizes)
     vae = network.fresh_vae(sizes) if "autoencoder" not in parts else _autoencoder(parts["autoencoder"], settings)
     if "text_encoder" in parts:
-        text_encoder = _read("text encoder", lambda: artifacts.load_text_encoder(Path(parts["text_encoder"])))[0]
+        read = functools.partial(artifacts.load_text_encoder, Path(parts["text_encoder"]))
+        text_encoder = from_base(read, what="the text encoder")[0].requires_grad_(False)
     else:
         text_encoder = network.fresh_text_encoder(sizes, dataset.tokenizer)
     width = text_encoder.config.hidden_size
@@ -108,8 +109,6 @@ def stages(job: JobConfig, model: VideoModel, dataset: ClipDataset) -> Sequence[
             Stage("autoencoder", (losses.first_stage_update(model),), share=0.14),
         )
     if fresh:
-        if "text_encoder" in job.inputs.parts:
-            model.towers.text_encoder.requires_grad_(False)
         found.append(Stage("text", (losses.text_update(model),), share=0.1, batch_scale=4))
     if model.upscaler is not None and job.objective.lora is None and _learns(model.upscaler):
         found.append(Stage("super-resolution", (losses.upscaler_update(model),), share=0.12))
@@ -153,7 +152,9 @@ def card_header() -> dict[str, Any]:
 def prunable(model: VideoModel) -> Iterable[tuple[str, torch.nn.Module]]:
     """Linear layers and convolutions of the denoiser: where the weights and the time are."""
     for name, module in model.unet.named_modules():
-        if isinstance(module, torch.nn.Linear | torch.nn.Conv2d | torch.nn.Conv3d):
+        # peft takes a convolution of one place in space and time for one over images, and cannot merge what it learned.
+        single = isinstance(module, torch.nn.Conv3d) and module.kernel_size == (1, 1, 1)
+        if isinstance(module, torch.nn.Linear | torch.nn.Conv2d | torch.nn.Conv3d) and not single:
             yield f"unet.{name}", module
 
 
@@ -168,7 +169,7 @@ def clip_settings(job: JobConfig) -> ClipSettings:
     """The clips of the job: as the sizes say, or as the base model makes them. Raises ``RuntimeFailure``."""
     if job.inputs.base is None:
         return network.settings_of(sizes_of(job))
-    base = _read("base model", lambda: artifacts.read_settings(Path(job.inputs.base or "")))
+    base = from_base(lambda: artifacts.read_settings(Path(job.inputs.base or "")), what="the base model")
     if job.model.video is None:
         return base
     wanted = network.settings_of(job.model.video)
@@ -193,19 +194,12 @@ def _learns(module: torch.nn.Module) -> bool:
 
 
 def _autoencoder(path: str, settings: ClipSettings) -> Any:
-    vae = _read("autoencoder", lambda: artifacts.load_autoencoder(Path(path)))
+    vae = from_base(lambda: artifacts.load_autoencoder(Path(path)), what="the autoencoder")
     if vae.config.in_channels != settings.channels:
         raise _invalid(
             f"the autoencoder takes frames of {vae.config.in_channels} channels, model.video says {settings.channels}"
         )
     return vae.requires_grad_(False)
-
-
-def _read(what: str, read: Any) -> Any:
-    try:
-        return read()
-    except UnservableError as error:
-        raise RuntimeFailure(error.reason, f"the {what} cannot be read: {error}") from error
 
 
 def _digest(path: Path) -> str:
