@@ -45,7 +45,8 @@ class ServingConfig(Message):
     """Accelerator type id from the registry, ``cpu`` where there is none."""
     artifact_path: str = "/models"
     adapters: dict[str, str] = Field(default_factory=dict)
-    """Low-rank adapters that a request may choose: name to the directory that holds it."""
+    """Low-rank adapters that a request may choose: name to a directory with the adapter's files, or with the whole
+    model that training made of it, which has them below ``adapter``."""
     max_batch_size: Annotated[int, Field(gt=0)] = 8
     max_queue: Annotated[int, Field(gt=0)] = 128
     """Requests that may wait; more are answered with 429 and Retry-After."""

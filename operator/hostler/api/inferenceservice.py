@@ -85,7 +85,7 @@ class AdapterReference(ApiModel):
     name: Name
     """Name under which requests choose it."""
     model: ModelReference
-    """The Model that holds it: one that a TrainingJob with lora put out, whose directory adapter/ has it alone."""
+    """The Model that holds it: one that a TrainingJob with lora put out, or the adapter's files alone."""
 
 
 class Serving(ApiModel):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from hostler.families.family import Family
+from hostler.families.family import FROM_SCRATCH, Family
 from hostler.families.names import FamilyName
-from hostler_contract import SampleRequest
+from hostler_contract import Objective, SampleRequest
 
 
 class TextToImage(Family):
@@ -19,7 +19,13 @@ class TextToImage(Family):
     block = "diffusion"
     formats = ("images", "jsonl", "parquet", "webdataset")
     lora = True
-    parts = MappingProxyType({"autoencoder": (FamilyName.VAE, FamilyName.TEXT_TO_IMAGE)})
+    objectives = FROM_SCRATCH | {Objective.PRUNE}
+    parts = MappingProxyType(
+        {
+            "autoencoder": (FamilyName.VAE, FamilyName.TEXT_TO_IMAGE, FamilyName.TEXT_TO_VIDEO),
+            "text_encoder": (FamilyName.TEXT_TO_IMAGE, FamilyName.TEXT_TO_VIDEO),
+        }
+    )
     adapters = True
 
     def sample_request(self) -> SampleRequest:

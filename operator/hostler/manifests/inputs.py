@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from hostler.api.common import PvcSource
 from hostler.manifests.podtemplate import Mount
-from hostler_contract.result import ADAPTER_DIRECTORY
 
 BASE = "/inputs/base"
 """The model that training starts from."""
@@ -33,10 +32,9 @@ def part_mount(name: str, source: PvcSource) -> Mount:
 
 
 def adapter_mount(name: str, source: PvcSource, *, index: int) -> Mount:
-    """The adapter beside a model's own weights, read-only. Volumes are numbered, because an adapter's name may be as
-    long as a volume's."""
-    alone = source.model_copy(update={"path": f"{source.path.strip('/')}/{ADAPTER_DIRECTORY}"})
-    return _mount(f"adapter-{index}", adapter_path(name), alone)
+    """A model with an adapter in it, read-only. Volumes are numbered, because an adapter's name may be as long as a
+    volume's."""
+    return _mount(f"adapter-{index}", adapter_path(name), source)
 
 
 def _mount(name: str, path: str, source: PvcSource) -> Mount:

@@ -469,7 +469,7 @@ async def test_adapters_are_mounted_read_only_and_named_in_the_file(painting: Be
     (container,) = painting.cluster.object("Deployment", "tiny")["spec"]["template"]["spec"]["containers"]
     mounts = [mount for mount in container["volumeMounts"] if mount["mountPath"].startswith("/adapters")]
     assert mounts == [
-        {"name": f"adapter-{n}", "mountPath": f"/adapters/{name}", "readOnly": True, "subPath": "artifacts/adapter"}
+        {"name": f"adapter-{n}", "mountPath": f"/adapters/{name}", "readOnly": True, "subPath": "artifacts"}
         for n, name in enumerate(("bold", "thin"))
     ]
     (config,) = [c for c in painting.cluster.all("ConfigMap") if c["metadata"]["name"].startswith("tiny-")]

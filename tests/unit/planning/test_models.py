@@ -155,7 +155,8 @@ CATALOG = ModelSpec.model_validate(make_cluster_model()["spec"])
             "text-to-image",
             [named(model(), part="autoencoder")],
             "IncompatibleModel",
-            "spec.parts.autoencoder: Model large is of family chat, and family vae or text-to-image is needed here.",
+            "spec.parts.autoencoder: Model large is of family chat, and family vae or text-to-image or text-to-video is "
+            "needed here.",
         ),
         "the second of two": (
             "text-to-video",
