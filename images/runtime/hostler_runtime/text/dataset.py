@@ -88,9 +88,13 @@ def store(
     train: Iterable[Example],
     validation: Iterable[Example],
     validation_bytes: int | None,
+    rows: int | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write both parts, their rows and their baselines. Raises ``RuntimeFailure`` where a part teaches nothing."""
+    """Write both parts, their rows and their baselines. Raises ``RuntimeFailure`` where a part teaches nothing.
+
+    ``rows`` is how many the data has, where that is not the number of examples.
+    """
     tokenizer.save_pretrained(directory / _TOKENIZER)
     written = {
         part: write(examples, directory / part, context_length=context_length, vocabulary_size=vocabulary_size)
@@ -107,7 +111,7 @@ def store(
     facts = DatasetFacts(
         sha256=records.sha256,
         size_bytes=records.size_bytes,
-        rows=sum(each.documents for each in written.values()),
+        rows=rows or sum(each.documents for each in written.values()),
         tokens=sum(each.tokens for each in written.values()),
         packing_factor=factor if job.packing.mode == "auto" else None,
     )

@@ -1,7 +1,6 @@
 """Filling in the middle: a text is rearranged so that its middle comes last (arXiv 2207.14255).
 
-``PSM`` (prefix, suffix, middle) is the order in which a server asks; ``SPM`` lets prefix and middle touch as they do in
-the text. Borders may lie anywhere, also within what would be one token, because that is where an editor's cursor is.
+``PSM`` (prefix, suffix, middle) is the usual order; ``SPM`` lets prefix and middle touch as they do in the text.
 """
 
 from __future__ import annotations
@@ -17,6 +16,8 @@ FIM_PREFIX, FIM_MIDDLE, FIM_SUFFIX = "<fim_prefix>", "<fim_middle>", "<fim_suffi
 FIM_TOKENS = (FIM_PREFIX, FIM_MIDDLE, FIM_SUFFIX)
 _SPELLINGS = (FIM_TOKENS, ("<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"))
 """Other models' names for the same tokens, in the same order."""
+_ORDER = "fim_order"
+"""Entry of tokenizer_config.json; absent means prefix first, as other servers ask."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,21 @@ def sentinels_of(tokenizer: Any) -> Sentinels | None:
     return None
 
 
+def prefer_spm(tokenizer: Any) -> None:
+    """Note in the tokenizer's files that its model is to be asked suffix first. Small models need it: the middle then
+    goes on where the prefix ends, instead of far behind it."""
+    tokenizer.init_kwargs[_ORDER] = "spm"
+
+
 def infill_prompt(tokenizer: Any, *, prefix: str, suffix: str) -> list[int] | None:
-    """Tokens after which the middle is written; None where the tokenizer knows no such order."""
+    """Tokens after which the middle is written, in the order that suits the model; None where it knows none."""
     marks = sentinels_of(tokenizer)
     if marks is None:
         return None
-    return [marks.prefix, *encode(tokenizer, prefix), marks.suffix, *encode(tokenizer, suffix), marks.middle]
+    before, after = encode(tokenizer, prefix), encode(tokenizer, suffix)
+    if tokenizer.init_kwargs.get(_ORDER) == "spm":
+        return [marks.prefix, marks.suffix, *after, marks.middle, *before]
+    return [marks.prefix, *before, marks.suffix, *after, marks.middle]
 
 
 def arranged(

@@ -1,7 +1,8 @@
-"""Where programs are cut to learn filling in: between words or at line ends, a short stretch out.
+"""Where programs are cut to learn filling in: a few lines, or the rest of a line or of a bracket.
 
-Editors ask in the middle of a line or for a few lines. Cuts within words are left out: a small model spends what it has
-on spelling the rest of a word before it learns anything about the other side of the gap.
+That is where an editor's cursor is: at the end of a line, or before a bracket that the editor closed by itself. Cuts
+within words are left out: a small model spends what it has on spelling the rest of a word before it learns anything
+about the other side of the gap.
 """
 
 from __future__ import annotations
@@ -22,20 +23,20 @@ LINES_SHARE = 0.4
 SPM_SHARE = 0.5
 """Share of the documents in the order suffix, prefix, middle; the others are prefix, suffix, middle."""
 _MOST_WORDS, _MOST_LINES = 12, 3
-_WORD = re.compile(r"\w+|[^\w\s]|\n")
+_WORD = re.compile(r"\w+|[^\w\s]")
+_LINE = re.compile(r"[^\n]+")
+_CLOSING = re.compile(r"[)\]}]")
 _TOGETHER = 64
 _TRIES = 3
 
 
 def cut(text: str, generator: random.Random) -> Cut | None:
-    """A stretch of words or lines out of a text; None where it is too short for one."""
-    lines = generator.random() < LINES_SHARE
-    places = _line_starts(text) if lines else _word_borders(text)
-    if len(places) < 3:
+    """A stretch out of a text: whole lines, or within a line from a word to a closing bracket or the line's end. None
+    where the text is too short for one."""
+    stretch = _lines(text, generator) if generator.random() < LINES_SHARE else _within_line(text, generator)
+    if stretch is None:
         return None
-    first = generator.randrange(len(places) - 1)
-    last = min(len(places) - 1, first + generator.randint(1, _MOST_LINES if lines else _MOST_WORDS))
-    start, end = places[first], places[last]
+    start, end = stretch
     return Cut(text[:start], text[start:end], text[end:])
 
 
@@ -120,9 +121,28 @@ def _window(text: str, generator: random.Random) -> str:
     return text[start : start + max(1, len(text) // 3)]
 
 
+def _lines(text: str, generator: random.Random) -> tuple[int, int] | None:
+    starts = _line_starts(text)
+    if len(starts) < 3:
+        return None
+    first = generator.randrange(len(starts) - 1)
+    return starts[first], starts[min(len(starts) - 1, first + generator.randint(1, _MOST_LINES))]
+
+
+def _within_line(text: str, generator: random.Random) -> tuple[int, int] | None:
+    lines = [found for found in _LINE.finditer(text) if len(_WORD.findall(found.group())) > 2]
+    if not lines:
+        return None
+    line = generator.choice(lines)
+    ends = [line.start() + found.start() for found in _CLOSING.finditer(line.group())] + [line.end()]
+    end = generator.choice(ends)
+    starts = [
+        line.start() + found.start() for found in _WORD.finditer(line.group()) if line.start() + found.start() < end
+    ]
+    # The first word of a line is left, so that the cut is within it.
+    starts = starts[1:][-_MOST_WORDS:]
+    return (generator.choice(starts), end) if starts else None
+
+
 def _line_starts(text: str) -> list[int]:
     return [0, *(found.end() for found in re.finditer("\n", text))]
-
-
-def _word_borders(text: str) -> list[int]:
-    return sorted({0, len(text), *(place for found in _WORD.finditer(text) for place in found.span())})

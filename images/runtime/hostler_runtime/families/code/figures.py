@@ -23,7 +23,7 @@ from hostler_runtime.text.sequences import IGNORED
 from hostler_runtime.text.tokenizer import borders, encode
 
 _FILE = "probes.json"
-_MOST = 64
+_MOST_HEADERS, _MOST_CUTS = 100, 200
 _FEWEST = 8
 """Fewer held-out functions or cuts than this give no figure."""
 _BODY_TOKENS, _MIDDLE_TOKENS = 96, 48
@@ -44,13 +44,13 @@ def write_probes(texts: Iterable[str], directory: Path, *, seed: int) -> None:
     headers: list[str] = []
     cuts: list[Cut] = []
     for text in texts:
-        if len(headers) >= _MOST and len(cuts) >= _MOST:
+        if len(headers) >= _MOST_HEADERS and len(cuts) >= _MOST_CUTS:
             break
         header = header_of(text)
-        if header is not None and len(headers) < _MOST:
+        if header is not None and len(headers) < _MOST_HEADERS:
             headers.append(header)
         found = cut(text, generator)
-        if found is not None and found.prefix and found.suffix and len(cuts) < _MOST:
+        if found is not None and found.prefix and found.suffix and len(cuts) < _MOST_CUTS:
             cuts.append(found)
     (directory / _FILE).write_text(json.dumps({"headers": headers, "cuts": [asdict(each) for each in cuts]}))
 
@@ -110,8 +110,13 @@ def write_code_samples(model: Any, dataset: TokenDataset, directory: Path, *, co
 
 
 def with_other_suffixes(cuts: Sequence[Cut]) -> list[Cut]:
-    """Each cut with the suffix of the next: what the condition is worth shows against this."""
-    return [Cut(each.prefix, each.middle, other.suffix) for each, other in zip(cuts, [*cuts[1:], cuts[0]], strict=True)]
+    """Each cut with the suffix of the next that begins differently: what the condition is worth shows against this."""
+    found = []
+    for index, each in enumerate(cuts):
+        following = [*cuts[index + 1 :], *cuts[:index]]
+        other = next((one for one in following if one.suffix[:1] != each.suffix[:1]), following[0])
+        found.append(Cut(each.prefix, each.middle, other.suffix))
+    return found
 
 
 def middle_losses(model: Any, dataset: TokenDataset, cuts: Sequence[Cut]) -> np.ndarray:

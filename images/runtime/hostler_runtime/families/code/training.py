@@ -18,7 +18,7 @@ from hostler_runtime.families.training_protocol import Evaluation, ModelFacts, S
 from hostler_runtime.text.dataset import TokenDataset, store
 from hostler_runtime.text.decoder import describe, facts_of, logits, loss, prunable
 from hostler_runtime.text.documents import documents, utf8_bytes
-from hostler_runtime.text.infilling import FIM_TOKENS, sentinels_of
+from hostler_runtime.text.infilling import FIM_TOKENS, prefer_spm, sentinels_of
 from hostler_runtime.text.saving import save_decoder
 from hostler_runtime.text.starting import build_decoder, context_length, preparation, tokenizer_for, vocabulary_size
 
@@ -26,6 +26,9 @@ __all__ = ["logits", "loss", "prunable"]
 
 UNIT: Final = "tokens"
 BLOCK: Final = "transformer"
+_VARIANTS = 3
+"""How often a document of a small dataset is cut, each time elsewhere: passes over the same cuts teach the cuts."""
+_SMALL_BYTES = 8 << 20
 
 
 def fingerprint(job: JobConfig) -> str:
@@ -37,7 +40,10 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
     """Train the tokenizer on the training part; store that part as it is and rearranged, the held-out part as it is."""
     train, validation = records.split(job.dataset.validation_percent)
     tokenizer = tokenizer_for(job, (record.text() for record in train), special_tokens=FIM_TOKENS, newlines="alone")
+    if job.inputs.base is None:
+        prefer_spm(tokenizer)
     seed, context = job.hyperparameters.seed, context_length(job)
+    variants = _VARIANTS if records.size_bytes <= _SMALL_BYTES else 1
     store(
         job,
         records,
@@ -47,13 +53,14 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
         vocabulary_size=vocabulary_size(job, tokenizer),
         train=examples(
             tokenizer,
-            (record.text() for record in train),
+            (record.text() for _ in range(variants) for record in train),
             marks=sentinels_of(tokenizer),
             context_length=context,
             seed=seed,
         ),
         validation=documents(tokenizer, validation),
         validation_bytes=utf8_bytes(validation),
+        rows=sum(1 for part in (train, validation) for _ in part),
     )
     write_probes((record.text() for record in validation), directory, seed=seed)
 
