@@ -43,9 +43,10 @@ def cut(text: str, generator: random.Random) -> Cut | None:
 def examples(
     tokenizer: Any, texts: Iterable[str], *, marks: Sentinels | None, context_length: int, seed: int
 ) -> Iterator[Example]:
-    """Every text as it is, and once more with its middle last: half of all documents are rearranged. All of their tokens
-    are learnt, as in arXiv 2207.14255; learning the middles alone was measured to use the suffix less. Without ``marks``
-    the tokenizer cannot say what is rearranged, and all stay as they are.
+    """Every text as it is, and once more with its middle last: half of all documents are rearranged.
+
+    All of their tokens are learnt, as in arXiv 2207.14255; learning the middles alone was measured to use the suffix
+    less. Without ``marks`` the tokenizer cannot say what is rearranged, and all stay as they are.
     """
     generator = random.Random(seed)
     waiting = iter(texts)
