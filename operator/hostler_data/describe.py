@@ -15,8 +15,8 @@ from hostler_data.record import Record
 from hostler_data.records import Records
 
 BYTES_PER_TOKEN = 4
-"""For an estimate before there is a tokenizer. A vocabulary of 8,000 that was trained on four fifths of Python's language
-reference makes 4.2 bytes of the last fifth; one of 500 makes 2.2."""
+"""For an estimate before there is a tokenizer. A vocabulary of 8,000, trained on four fifths of Python's language
+reference, has 4.2 bytes per token of the last fifth; one of 500 has 2.2."""
 AUDIO_RATE = 16_000
 
 
