@@ -9,6 +9,8 @@ import time
 from typing import Any
 
 _FIELDS = "fields"
+_TALKATIVE = ("torchao", "torch.utils._pytree")
+"""Libraries that warn at every import of kernels which this device could not use anyway."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -36,6 +38,8 @@ def configure(*, level: int = logging.INFO) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("hostler_runtime").setLevel(level)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def event(logger: logging.Logger, message: str, *, level: int = logging.INFO, **fields: Any) -> None:

@@ -78,9 +78,10 @@ def test_a_process_that_was_killed_at_the_border_of_two_stages_loses_nothing(
             raise Killed
         genuine(self, span)
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(loop.Trainer, "_enter", deadly)
+    monkeypatch.setattr(loop.Trainer, "_enter", deadly)
+    with pytest.raises(Killed):
         train(job)
+    monkeypatch.setattr(loop.Trainer, "_enter", genuine)
     train(job)
 
     same(weights(job), uninterrupted)
@@ -174,6 +175,20 @@ def test_progress_names_the_stage_the_unit_and_every_part_of_the_loss(tmp_path: 
     assert seen.memory_bytes is not None
     assert seen.data_wait_ratio is not None
     assert set(seen.metrics) == {"validation_loss"}
+
+
+def test_operations_are_counted_where_the_control_plane_has_no_formula(
+    tmp_path: Path, train: Train, uninterrupted: dict[str, torch.Tensor]
+) -> None:
+    job = toy_job(tmp_path / "workspace", peakFlopsPerProcess=1e9)
+
+    seen = train(job).board.snapshot
+
+    # In a step of play, forward and backward of a 8x8 product cost 2 x 64 FLOP for each row and pass; the judge's turn
+    # makes (2 passes of the maker's 2 layers), judges twice and learns, the maker's makes, is judged and learns.
+    flops = 2 * 64 * (2 + 2 * (2 + 4) - 2 + 2 + 2 + 2 + 4 - 2)
+    assert seen.model_flops_utilization == pytest.approx(flops * (seen.units_per_second or 0) / 1e9, rel=0.25)
+    same(weights(job), uninterrupted)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def assert_close(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]
     """Equal but for the order in which floating-point numbers were added; one step moves a weight by 3e-4 or more."""
     assert found.keys() == wanted.keys()
     for name, tensor in wanted.items():
-        torch.testing.assert_close(found[name], tensor, rtol=1e-3, atol=1e-4, msg=lambda text, name=name: name + text)
+        torch.testing.assert_close(found[name], tensor, rtol=1e-3, atol=2e-4, msg=lambda text, name=name: name + text)
 
 
 def moved(job: JobConfig, workspace: Path) -> JobConfig:
@@ -40,7 +40,7 @@ def moved(job: JobConfig, workspace: Path) -> JobConfig:
 def test_two_pods_train_the_same_model_as_one_process(
     job: JobFactory, train: Train, launch: Launch, tmp_path: Path
 ) -> None:
-    alone = job(model__dropout=0.0, hyperparameters__batchSize=5)  # 5 rows: the shares differ in size
+    alone = job(model__transformer__dropoutPercent=0, hyperparameters__batchSize=5)  # 5 rows: the shares differ in size
     train(alone)
     pods = moved(alone, tmp_path / "pods")
 
@@ -60,7 +60,7 @@ def test_two_pods_train_the_same_model_as_one_process(
 def test_one_pod_asked_to_stop_all_save_and_leave_together_and_fewer_processes_go_on(
     job: JobFactory, train: Train, launch: Launch, tmp_path: Path
 ) -> None:
-    config = job(model__dropout=0.0, hyperparameters__steps=400, checkpoint__everySteps=1000)
+    config = job(model__transformer__dropoutPercent=0, hyperparameters__steps=400, checkpoint__everySteps=1000)
     first, second = launch(config, pods=2)
     first.wait_for(lambda seen: seen.step >= 5)
 
@@ -89,7 +89,7 @@ def saved_weights(job: JobConfig) -> dict[str, torch.Tensor]:
 def test_when_one_of_two_processes_is_killed_both_are_restarted_in_their_pod_and_continue(
     job: JobFactory, train: Train, launch: Launch, tmp_path: Path
 ) -> None:
-    config = job(model__dropout=0.0, hyperparameters__steps=100, checkpoint__everySteps=10)
+    config = job(model__transformer__dropoutPercent=0, hyperparameters__steps=100, checkpoint__everySteps=10)
     whole = moved(config, tmp_path / "whole")
     (pod,) = launch(config, processes=2, restarts=1)
     pod.wait_for(lambda seen: (seen.checkpoint_step or 0) >= 10)

@@ -19,7 +19,18 @@ from hostler_contract.progress import Stage
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.training.progress import ProgressBoard, ProgressServer, StepFigures
 
-FIGURES = StepFigures(loss=2.5, tokens=1000, learning_rate=0.001, gradient_norm=0.7)
+FIGURES = StepFigures(
+    loss=2.5,
+    units=1000,
+    learning_rate=0.001,
+    gradient_norm=0.7,
+    parts={"data": 2.0, "teacher": 0.5},
+    data_wait_ratio=0.1,
+)
+
+
+OWN_LABELS = ("le", names.TRAINING_UNIT_LABEL, names.TRAINING_PART_LABEL, names.TRAINING_METRIC_LABEL)
+"""Labels that single series have beside the job's."""
 
 
 class Clock:
@@ -63,7 +74,7 @@ def samples(server: ProgressServer) -> dict[str, float]:
     values = {}
     for family in text_string_to_metric_families(get(server, "/metrics")):
         for sample in family.samples:
-            labels = {key: value for key, value in sample.labels.items() if key != "le"}
+            labels = {key: value for key, value in sample.labels.items() if key not in OWN_LABELS}
             assert labels == {
                 "namespace": "team", "job": "job", "attempt": "0", "family": "chat", "accelerator": "cpu"
             }  # fmt: skip
@@ -93,17 +104,70 @@ def test_a_step_shows_speed_utilization_and_time_left(
     seen = Progress.from_json(get(server, "/progress"))
 
     assert (seen.step, seen.loss, seen.percent) == (2, 2.5, 16)
-    assert seen.tokens_per_second == pytest.approx(500)
+    assert seen.units_per_second == pytest.approx(500)
     # 1e6 FLOP for a token, 500 tokens in a second, two processes of 1e9 FLOP/s.
     assert seen.model_flops_utilization == pytest.approx(0.25)
     assert seen.eta_seconds == pytest.approx(20)
     values = samples(server)
     assert values[names.TRAINING_STEP] == 2
     assert values[names.TRAINING_LOSS] == 2.5
-    assert values[names.TRAINING_TOKENS_TOTAL] == 2000
+    assert values[names.TRAINING_UNITS_TOTAL] == 2000
     assert values[names.TRAINING_MFU] == pytest.approx(0.25)
+    assert values[names.TRAINING_DATA_WAIT] == pytest.approx(0.1)
+    assert values[names.TRAINING_MEMORY] > 1e6
     assert values[f"{names.TRAINING_STEP_DURATION}_sum"] == pytest.approx(4)
     assert values[f"{names.TRAINING_STEP_DURATION}_count"] == 2
+
+
+def test_parts_of_the_loss_units_and_figures_on_held_out_data_are_series_of_their_own(
+    board: ProgressBoard, server: ProgressServer, clock: Clock
+) -> None:
+    board.described(unit="images", packing_factor=2.5, notes=["precision fp8 fell back to bf16"])
+    board.enter(Stage.TRAINING)
+    clock.now += 2.0
+    board.stepped(1, FIGURES)
+    board.measured({"validation_loss": 1.5})
+
+    series = {
+        (sample.name, sample.labels.get("unit"), sample.labels.get("part"), sample.labels.get("metric")): sample.value
+        for family in text_string_to_metric_families(get(server, "/metrics"))
+        for sample in family.samples
+    }
+    seen = Progress.from_json(get(server, "/progress"))
+
+    assert series[(names.TRAINING_LOSS_PART, None, "teacher", None)] == 0.5
+    assert series[(names.TRAINING_UNITS_TOTAL, "images", None, None)] == 1000
+    assert series[(names.TRAINING_METRIC, None, None, "validation_loss")] == 1.5
+    assert series[(names.TRAINING_PACKING_FACTOR, None, None, None)] == 2.5
+    assert (seen.unit, seen.packing_factor, seen.metrics) == ("images", 2.5, {"validation_loss": 1.5})
+    assert seen.losses == {"data": 2.0, "teacher": 0.5}
+    assert seen.notes == ["precision fp8 fell back to bf16"]
+
+
+def test_measuring_does_not_slow_the_reported_speed(board: ProgressBoard, clock: Clock) -> None:
+    board.enter(Stage.TRAINING)
+    clock.now += 2.0
+    board.stepped(1, FIGURES)
+    clock.now += 60.0
+    board.measured({"validation_loss": 1.5})
+    clock.now += 2.0
+    board.stepped(2, FIGURES)
+
+    assert board.snapshot.units_per_second == pytest.approx(500)
+
+
+def test_operations_are_counted_where_nobody_gave_a_formula_and_utilization_is_wanted(
+    job: JobFactory, clock: Clock
+) -> None:
+    board = ProgressBoard(job(flopsPerUnit=None, peakFlopsPerProcess=1e9), world_size=1, clock=clock)
+    assert board.counts_flops
+    board.counted(1e6)
+    board.enter(Stage.TRAINING)
+    clock.now += 2.0
+    board.stepped(1, FIGURES)
+
+    # 1e6 FLOP for a unit, 500 units in a second, 1e9 FLOP/s.
+    assert board.snapshot.model_flops_utilization == pytest.approx(0.5)
 
 
 def test_utilization_is_absent_where_the_peak_is_unknown(job: JobFactory, clock: Clock) -> None:
@@ -113,7 +177,7 @@ def test_utilization_is_absent_where_the_peak_is_unknown(job: JobFactory, clock:
     board.stepped(1, FIGURES)
 
     assert board.snapshot.model_flops_utilization is None
-    assert board.snapshot.tokens_per_second == pytest.approx(1000)
+    assert board.snapshot.units_per_second == pytest.approx(1000)
 
 
 def test_saving_does_not_slow_the_reported_speed(board: ProgressBoard, clock: Clock) -> None:
@@ -125,7 +189,7 @@ def test_saving_does_not_slow_the_reported_speed(board: ProgressBoard, clock: Cl
     clock.now += 2.0
     board.stepped(2, FIGURES)
 
-    assert board.snapshot.tokens_per_second == pytest.approx(500)
+    assert board.snapshot.units_per_second == pytest.approx(500)
     assert board.snapshot.checkpoint_step == 1
 
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from hostler_contract import ErrorReason, JobConfig
 from hostler_runtime.errors import RuntimeFailure, classify
-from hostler_runtime.training import artifact, checkpoint, files, loop, run
+from hostler_runtime.training import artifact, checkpoint, files, loop, measuring, run
 from hostler_runtime.training.checkpoint import Checkpoints
 
 
@@ -80,7 +80,7 @@ def kill_in(module: Any, name: str, *, call: int, when: str) -> Callable[[pytest
         pytest.param(kill_in(checkpoint, "write_file", call=2, when="after"), 8, id="with the manifest just written"),
         pytest.param(kill_in(Checkpoints, "_prune", call=2, when="after"), 8, id="after pruning"),
         pytest.param(kill_in(loop.Trainer, "_advance", call=7, when="after"), 4, id="between two checkpoints"),
-        pytest.param(kill_in(loop.Trainer, "evaluate", call=1, when="before"), 12, id="before evaluation"),
+        pytest.param(kill_in(measuring.Measurer, "figures", call=1, when="before"), 12, id="before evaluation"),
         pytest.param(kill_in(artifact, "publish_directory", call=1, when="before"), 12, id="with the model unnamed"),
         pytest.param(kill_in(artifact, "publish_directory", call=1, when="after"), 12, id="with the result unsaid"),
     ],
@@ -152,9 +152,10 @@ def test_without_the_optimizer_state_the_weights_differ(
         train(config, stop_after=6)
     genuine = checkpoint.set_state_dict
 
-    def forgetful(model: Any, optimizer: torch.optim.Optimizer, **states: Any) -> None:
-        genuine(model, optimizer, **states)
-        optimizer.state.clear()
+    def forgetful(model: Any, optimizers: tuple[torch.optim.Optimizer, ...], **states: Any) -> None:
+        genuine(model, optimizers, **states)
+        for optimizer in optimizers:
+            optimizer.state.clear()
 
     monkeypatch.setattr(checkpoint, "set_state_dict", forgetful)
 
@@ -297,7 +298,9 @@ def test_checkpoints_without_manifests_are_as_good_as_none(
 
 def test_a_shard_that_does_not_fit_the_model_is_named(copied: JobConfig, train: Train, tmp_path: Path) -> None:
     """The hashes agree, but the content cannot be loaded: the identity alone was forged."""
-    wider = copied.model_copy(update={"model": copied.model.model_copy(update={"layers": 3})})
+    assert copied.model.transformer is not None
+    sizes = copied.model.transformer.model_copy(update={"layers": 3})
+    wider = copied.model_copy(update={"model": copied.model.model_copy(update={"transformer": sizes})})
     wanted = checkpoint.identity(wider, dataset_sha256=_dataset_hash(copied))
     for directory in checkpoints(copied):
         _edit_manifest(directory, configSha256=wanted)

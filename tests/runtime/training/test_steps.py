@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
 import pytest
 
 from hostler_contract import Hyperparameters
-from hostler_runtime.training.blocks import Blocks, unigram_loss, write_tokens
-from hostler_runtime.training.order import RowOrder, learning_rate, step_seed
+from hostler_runtime.training.order import RowOrder, constant_rate, learning_rate, step_seed
 
 
 def test_every_row_is_seen_once_before_any_is_seen_again() -> None:
@@ -53,15 +49,22 @@ def test_a_batch_larger_than_the_data_goes_round() -> None:
     ],
 )
 def test_the_learning_rate(step: int, want: float) -> None:
-    rate = learning_rate(Hyperparameters(steps=110, batch_size=1, learning_rate=1.0, warmup_steps=10))
+    rate = learning_rate(Hyperparameters(steps=110, batch_size=1, learning_rate=1.0, warmup_steps=10), steps=110)
 
     assert rate(step) == pytest.approx(want)
 
 
-def test_a_warm_up_longer_than_the_run_never_reaches_the_peak() -> None:
-    rate = learning_rate(Hyperparameters(steps=10, batch_size=1, learning_rate=1.0, warmup_steps=100))
+def test_a_warm_up_longer_than_the_stage_ends_with_it() -> None:
+    rate = learning_rate(Hyperparameters(steps=10, batch_size=1, learning_rate=1.0, warmup_steps=100), steps=10)
 
-    assert rate(9) == pytest.approx(0.1)
+    assert rate(9) == pytest.approx(1.0)
+    assert rate(0) == pytest.approx(0.1)
+
+
+def test_a_constant_rate_warms_up_and_then_stays() -> None:
+    rate = constant_rate(Hyperparameters(steps=10, batch_size=1, learning_rate=2.0, warmup_steps=4), factor=0.5)
+
+    assert [rate(step) for step in (0, 1, 3, 4, 9)] == pytest.approx([0.25, 0.5, 1.0, 1.0, 1.0])
 
 
 def test_random_seeds_differ_between_steps_and_processes() -> None:
@@ -69,28 +72,3 @@ def test_random_seeds_differ_between_steps_and_processes() -> None:
 
     assert len(seeds) == 30
     assert max(seeds) < 2**63
-
-
-def test_blocks_overlap_by_the_token_to_predict(tmp_path: Path) -> None:
-    assert write_tokens(tmp_path / "tokens.npy", [[0, 1, 2], [3, 4, 5, 6, 7]], vocabulary_size=300) == 8
-
-    blocks = Blocks(tmp_path / "tokens.npy", context_length=3)
-
-    assert len(blocks) == 2
-    assert blocks.batch([1, 0]).tolist() == [[3, 4, 5, 6], [0, 1, 2, 3]]
-
-
-@pytest.mark.parametrize(("vocabulary", "want"), [(1 << 16, np.uint16), ((1 << 16) + 1, np.uint32)])
-def test_tokens_take_the_smallest_type_that_holds_them(vocabulary: int, want: type, tmp_path: Path) -> None:
-    write_tokens(tmp_path / "tokens.npy", [[0, 65535]], vocabulary_size=vocabulary)
-
-    assert np.load(tmp_path / "tokens.npy").dtype == want
-
-
-def test_the_baseline_is_the_entropy_of_frequencies() -> None:
-    even = np.arange(1000) % 4
-
-    assert unigram_loss(even, even, vocabulary_size=4) == pytest.approx(np.log(4))
-    assert unigram_loss(np.zeros(1000, dtype=int), np.ones(1, dtype=int), vocabulary_size=2) == pytest.approx(
-        np.log(1002)
-    )

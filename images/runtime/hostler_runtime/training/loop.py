@@ -7,7 +7,8 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
 
@@ -61,6 +62,7 @@ class Trainer:
         self._players: list[Player] = []
         self._order = RowOrder(rows=1, batch_size=1, seed=0)
         self._log_every = max(1, min(50, self._options.steps // 20))
+        self._count_next = False
         self._before = 0.0
         self._since = time.monotonic()
         self.step = 0
@@ -155,6 +157,7 @@ class Trainer:
             stage=span.index,
         )
         self._span = span
+        self._count_next = True
         self._board.entered_stage(stage.name if len(self._stages) > 1 else None)
         if len(self._stages) > 1:
             self._say("stage begins", stage=stage.name, steps=span.steps)
@@ -171,15 +174,28 @@ class Trainer:
         torch.manual_seed(step_seed(seed=self._options.seed, step=self.step, rank=self._processes.rank))
         batches = [self._load(portion) for portion in self._portions(rows)]
         waited = time.perf_counter() - began
-        turns = {}
-        for player in self._players:
-            with only(player, among=self._players):
-                turns[player.update.name] = self._turn(player, batches, rows=len(rows))
+        with self._counting() as operations:
+            turns = {}
+            for player in self._players:
+                with only(player, among=self._players):
+                    turns[player.update.name] = self._turn(player, batches, rows=len(rows))
+        if operations is not None:
+            units = next(iter(turns.values())).units / self._processes.world_size
+            self._board.counted(operations.get_total_flops() / max(1.0, units))
         stage = self._stages[self._current.index]
         if stage.after_step is not None:
             stage.after_step()
         elapsed = time.perf_counter() - began
         return step_figures(turns, data_wait_ratio=min(1.0, waited / elapsed) if elapsed > 0 else 0.0)
+
+    def _counting(self) -> AbstractContextManager[Any]:
+        """Count the operations of a stage's first step, where nobody gave a formula and utilization is wanted."""
+        if not (self._board.counts_flops and self._count_next):
+            return nullcontext()
+        from torch.utils.flop_counter import FlopCounterMode  # complains about a missing triton when it is imported
+
+        self._count_next = False
+        return FlopCounterMode(display=False)
 
     def _portions(self, rows: list[int]) -> list[list[int]]:
         return micro_batches(

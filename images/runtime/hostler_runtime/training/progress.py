@@ -52,6 +52,7 @@ class ProgressBoard:
     def __init__(self, job: JobConfig, *, world_size: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._flops_per_unit = job.flops_per_unit
+        self._given = job.flops_per_unit is not None
         peak = job.peak_flops_per_process
         self._peak = None if peak is None else peak * world_size
         self._marks: deque[tuple[float, float]] = deque(maxlen=WINDOW_STEPS + 1)
@@ -76,8 +77,8 @@ class ProgressBoard:
 
     @property
     def counts_flops(self) -> bool:
-        """True where utilization is wanted and nobody gave the operations of a unit."""
-        return self._peak is not None and self._flops_per_unit is None
+        """True where utilization is wanted and the job brings no formula: each stage's first step is counted then."""
+        return self._peak is not None and not self._given
 
     def counted(self, flops_per_unit: float) -> None:
         """Operations of one unit, as they were counted in one step."""
