@@ -49,8 +49,8 @@ def _histogram(name: str, meaning: str, buckets: tuple[float, ...], *extra: str)
 
 _SERVING = _Section(
     title="Serving",
-    text="Published by each replica of an InferenceService on port 8080. Those of a model's task exist, from its sample "
-    "request on; others do not.",
+    text="Published by each replica of an InferenceService on port 8080. Those of a model's task exist, from its "
+    "sample request on; others do not.",
     labels=metrics.SERVING_LABELS,
     series=(
         _histogram(
