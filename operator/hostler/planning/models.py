@@ -99,7 +99,7 @@ def reject_model(named: NamedModel, *, families: Sequence[FamilyName]) -> Reject
         text = f"there is no {named.title}{where}: create it, or name another one"
         return rejection(TrainingReason.MODEL_NOT_FOUND, named.path, text)
     if model.family not in families:
-        text = f"{named.title} is of family {model.family}, and family {' or '.join(families)} is needed here"
+        text = f"{named.title} is of family {model.family}; needed here: {', '.join(families)}"
         return rejection(TrainingReason.INCOMPATIBLE_MODEL, named.path, text)
     if found := named.obstacle:
         return rejection(TrainingReason.MODEL_NOT_READY, named.path, f"{named.title} is not ready: {found[1]}")

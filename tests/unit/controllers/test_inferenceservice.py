@@ -499,7 +499,7 @@ async def test_another_adapter_is_another_revision(painting: Bench) -> None:
             lambda bench: bench.cluster.put(make_model("bold-style", family="chat")),
             "Accepted",
             "IncompatibleModel",
-            "spec.adapters[0].model: Model bold-style is of family chat, and family text-to-image is needed here.",
+            "spec.adapters[0].model: Model bold-style is of family chat; needed here: text-to-image.",
         ),
         "a style whose files are gone": (
             lambda bench: bench.cluster.remove(bench.cluster.object("PersistentVolumeClaim", "bold-style")),

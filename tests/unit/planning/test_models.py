@@ -118,7 +118,7 @@ CATALOG = ModelSpec.model_validate(make_cluster_model()["spec"])
             "chat",
             [named(model(family="gan"))],
             "IncompatibleModel",
-            "spec.base: Model large is of family gan, and family chat is needed here.",
+            "spec.base: Model large is of family gan; needed here: chat.",
         ),
         "a base whose files are gone": (
             "chat",
@@ -155,8 +155,7 @@ CATALOG = ModelSpec.model_validate(make_cluster_model()["spec"])
             "text-to-image",
             [named(model(), part="autoencoder")],
             "IncompatibleModel",
-            "spec.parts.autoencoder: Model large is of family chat, and family vae or text-to-image or text-to-video is "
-            "needed here.",
+            "spec.parts.autoencoder: Model large is of family chat; needed here: vae, text-to-image, text-to-video.",
         ),
         "the second of two": (
             "text-to-video",
