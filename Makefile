@@ -38,7 +38,7 @@ test-unit: dev ## No I/O, virtual time
 
 .PHONY: test-runtime
 test-runtime: dev-runtime ## Training and serving code as plain processes in the runtime's environment
-	.venv-runtime/bin/pytest -q --durations=10 tests/runtime
+	.venv-runtime/bin/pytest -q --durations=10 -n 2 --dist loadfile tests/runtime
 
 .PHONY: test-apiserver
 test-apiserver: dev ## Chart, CRDs and controllers against a real API server without kubelets
