@@ -89,6 +89,16 @@ async def test_a_long_request_whose_first_portion_was_accepted_is_finished(bench
     assert len((await long).json()["data"]) == 6
 
 
+async def test_a_request_larger_than_the_queue_is_accepted_though_others_are_there() -> None:
+    async with Bench(FakeBatchModel(held=True), maxBatchSize=4, maxQueue=2) as bench:
+        busy = asyncio.create_task(bench.http.post("/v1/embeddings", json=EMBED))
+        await bench.until(lambda: bench.engine.running == 1)
+        large = asyncio.create_task(bench.http.post("/v1/embeddings", json={**EMBED, "input": list("abcd")}))
+        await bench.until(lambda: bench.engine.waiting == 2)
+        bench.model.allowed.release(10)
+        assert [(await one).status_code for one in (busy, large)] == [200] * 2
+
+
 async def test_a_task_that_is_cancelled_in_the_middle_of_its_portions_ends_there(bench: Bench) -> None:
     body = {**EMBED, "input": list("abcdef")}
     long = asyncio.create_task(bench.http.post("/v1/embeddings", json=body))

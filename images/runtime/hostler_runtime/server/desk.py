@@ -96,10 +96,11 @@ class Desk:
     ) -> list[TaskResult]:
         """Results of tasks, in order. Being cancelled cancels them. Raises ``ApiError``.
 
-        A request of more tasks than fit into a batch is worked off in portions, so that it leaves room for others.
+        A request of more tasks than fit into a batch, or the queue, is worked off in portions, which leaves room for others.
         """
         results: list[TaskResult] = []
-        portion = self.engine.slots
+        # No larger than the queue, or a request could only be accepted while nobody else is there.
+        portion = min(self.engine.slots, self.config.max_queue)
         for start in range(0, len(tasks), portion):
             part = slice(start, start + portion)
             results += await self._portion(tasks[part], keys[part], observer=observer, param=param, accepted=start > 0)
