@@ -96,7 +96,8 @@ class Desk:
     ) -> list[TaskResult]:
         """Results of tasks, in order. Being cancelled cancels them. Raises ``ApiError``.
 
-        A request of more tasks than fit into a batch, or the queue, is worked off in portions, which leaves room for others.
+        A request of more tasks than fit into a batch, or into the queue, is worked off in portions, which leaves room
+        for others.
         """
         results: list[TaskResult] = []
         # No larger than the queue, or a request could only be accepted while nobody else is there.
