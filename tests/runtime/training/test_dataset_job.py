@@ -110,3 +110,11 @@ def test_a_configuration_that_cannot_be_read(content: str | None, want: str, tmp
 
     assert report.reason is ErrorReason.INVALID_CONFIGURATION
     assert want in (report.message or "")
+
+
+def test_it_starts_without_torch() -> None:
+    """A look at data must not wait for libraries that train."""
+    code = "import sys, hostler_runtime.dataset; sys.exit('torch' in sys.modules)"
+    environ = {**os.environ, "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT / 'images/runtime'}"}
+
+    assert subprocess.run([sys.executable, "-c", code], env=environ, check=False).returncode == 0
