@@ -25,8 +25,8 @@ WHISPER = {
     "vocabularySize": 320, "maxSeconds": 2, "maxTextTokens": 32, "frameMilliseconds": 20,
 }  # fmt: skip
 CONFORMER = {
-    "architecture": "conformer", "encoderLayers": 2, "hiddenSize": 64, "heads": 4, "vocabularySize": 128,
-    "maxSeconds": 2,
+    "architecture": "conformer", "encoderLayers": 2, "hiddenSize": 64, "heads": 4, "vocabularySize": 48,
+    "maxSeconds": 2, "frameMilliseconds": 16, "subsampling": 2,
 }  # fmt: skip
 TINY = {"encoderLayers": 1, "hiddenSize": 16, "heads": 2}
 """Changes that make a network which learns nothing, quickly."""

@@ -43,7 +43,7 @@ def conformer(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         **fields(
             data,
             CONFORMER,
-            hyperparameters={"steps": 1000, "batchSize": 16, "learningRate": 4e-3, "warmupSteps": 100},
+            hyperparameters={"steps": 1200, "batchSize": 16, "learningRate": 4e-3, "warmupSteps": 100},
         ),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import string
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -293,7 +294,10 @@ def test_a_network_that_cannot_be_is_refused(
 ) -> None:
     data = recordings
     if sizes is not None and sizes["architecture"] == "conformer":
-        data = few_recordings(tmp_path / "data", tasks=[("en", "lb")])
+        data = few_recordings(tmp_path / "data", tasks=[("en", "en")])
+        letters = json.dumps({"audio": "00000.wav", "text": string.ascii_letters})
+        with (data / "manifest.jsonl").open("a") as manifest:
+            manifest.write(f"{letters}\n{letters}\n")
     with pytest.raises(RuntimeFailure, match=says) as caught:
         train(tmp_path, **fields(data, sizes))
     assert caught.value.reason is ErrorReason.INVALID_CONFIGURATION

@@ -82,7 +82,13 @@ class SpeechDirectory:
         model, facts = _guarded(
             self.path / _WEIGHTS[0],
             lambda: _CLASSES[self.config.model_type].from_pretrained(
-                self.path, config=self.config, use_safetensors=True, dtype=dtype, output_loading_info=True, **_OFFLINE
+                self.path,
+                config=self.config,
+                use_safetensors=True,
+                dtype=dtype,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # reported below, in words
+                **_OFFLINE,
             ),
         )
         for kind, what in (
