@@ -67,7 +67,9 @@ class EncoderDataset:
         if (directory / UNLABELLED).exists():
             self.unlabelled = Part(directory / UNLABELLED, packing=packing, context_length=plan.context_length)
         self._ratio = semi_supervised.unlabelled_ratio
-        self.loss = semi_supervised_loss(semi_supervised) if plan.semi_supervised else loss_sum
+        self.loss = loss_sum
+        if plan.semi_supervised:
+            self.loss = semi_supervised_loss(semi_supervised, shares=self._label_shares())
         self._questions = directory / QUESTIONS
         self._special = torch.tensor(sorted(set(self.tokenizer.all_special_ids)))
         self.facts = DatasetFacts(**stored["dataset"], packing_factor=max(1.0, self.sequences_per_row))
@@ -120,6 +122,11 @@ class EncoderDataset:
     def ordinary(self, tokens: Tensor) -> Tensor:
         """Marks tokens that stand for text."""
         return ~torch.isin(tokens, self._special.to(tokens.device))
+
+    def _label_shares(self) -> list[float]:
+        counts = np.bincount(self.train.examples.table["label"], minlength=len(self.labels))
+        shares: list[float] = (counts / counts.sum()).tolist()
+        return shares
 
     def _batch(self, layout: Layout, targets: dict[str, Tensor]) -> dict[str, Tensor]:
         return {

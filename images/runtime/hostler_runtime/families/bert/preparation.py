@@ -87,10 +87,9 @@ def labelled(record: Record) -> bool:
 
 def text_examples(records: Iterable[Record], maker: SequenceMaker) -> Iterator[Example]:
     """All of every text, cut where it is longer than the context."""
-    with maker.verbatim():
-        for record in records:
-            for tokens in maker.chunks(record.text()):
-                yield Example(tokens, second=len(tokens))
+    for record in records:
+        for tokens in maker.chunks(record.text()):
+            yield Example(tokens, second=len(tokens))
 
 
 def class_examples(
@@ -98,27 +97,25 @@ def class_examples(
 ) -> Iterator[Example]:
     """One sequence for each text; what does not fit is counted."""
     room = maker.context_length - 2
-    with maker.verbatim():
-        for record in records:
-            text = record.text()
-            if not text.strip():
-                raise record.error("the text is empty")
-            tokens = maker.tokens(text)
-            losses.tokens += max(0, len(tokens) - room)
-            sequence = maker.sequence(tokens[:room])
-            yield Example(sequence, second=len(sequence), label=number(record))
+    for record in records:
+        text = record.text()
+        if not text.strip():
+            raise record.error("the text is empty")
+        tokens = maker.tokens(text)
+        losses.tokens += max(0, len(tokens) - room)
+        sequence = maker.sequence(tokens[:room])
+        yield Example(sequence, second=len(sequence), label=number(record))
 
 
 def question_examples(records: Iterable[Record], maker: SequenceMaker) -> Iterator[Example]:
     """A sequence for each window of each context. Where a window does not hold the answer, the first token stands for
     "not here"."""
-    with maker.verbatim():
-        for record in records:
-            question, context = record.text("question"), record.text("context")
-            answer, start = find_answer(record)
-            for window in maker.windows(question, context):
-                begin, end = token_span(window, start=start, end=start + len(answer))
-                yield Example(window.tokens, window.second, begin=begin, end=end)
+    for record in records:
+        question, context = record.text("question"), record.text("context")
+        answer, start = find_answer(record)
+        for window in maker.windows(question, context):
+            begin, end = token_span(window, start=start, end=start + len(answer))
+            yield Example(window.tokens, window.second, begin=begin, end=end)
 
 
 def find_answer(record: Record) -> tuple[str, int]:
@@ -136,7 +133,8 @@ def find_answer(record: Record) -> tuple[str, int]:
         raise record.error(
             f"the answer {answer[:80]!r} does not stand at character {start} of its context: {found[:80]!r}"
         )
-    return answer, start
+    # A blank at an end belongs to no token.
+    return answer.strip(), start + len(answer) - len(answer.lstrip())
 
 
 def held_out_question(record: Record) -> Question:

@@ -88,8 +88,7 @@ class _Embedding:
                 )
             tokens = list(request.tokens)
         else:
-            with reader.maker.verbatim():
-                tokens = reader.maker.tokens(request.text or "")
+            tokens = reader.maker.tokens(request.text or "")
         self.pieces = [_piece(tokens, reader)]
         self.asked: list[list[int]] = [[]]
         self._dimensions = request.dimensions or reader.width
@@ -105,7 +104,7 @@ class _FillMask:
     """The likeliest tokens for each mask."""
 
     def __init__(self, request: FillMaskRequest, reader: Reader) -> None:
-        self.pieces = [_piece(reader.maker.tokens(request.text), reader)]
+        self.pieces = [_piece(reader.maker.marked_tokens(request.text), reader)]
         mask = reader.tokenizer.mask_token_id
         self.asked = [[index for index, token in enumerate(self.pieces[0].tokens) if token == mask]]
         if not self.asked[0]:
@@ -133,8 +132,7 @@ class _Classify:
     """The likeliest labels of a text."""
 
     def __init__(self, request: ClassifyRequest, reader: Reader) -> None:
-        with reader.maker.verbatim():
-            self.pieces = [_piece(reader.maker.tokens(request.text), reader)]
+        self.pieces = [_piece(reader.maker.tokens(request.text), reader)]
         self.asked = [[0]]
         self._top_k = request.top_k
         self._labels = reader.labels
@@ -152,8 +150,7 @@ class _Question:
     """Stretches of a context that may answer a question; a long context is read in overlapping windows."""
 
     def __init__(self, request: QuestionRequest, reader: Reader) -> None:
-        with reader.maker.verbatim():
-            self._windows: list[Window] = reader.maker.windows(request.question, request.context)
+        self._windows: list[Window] = reader.maker.windows(request.question, request.context)
         if not self._windows[0].characters:
             raise PromptRejectedError("the context is empty, so it holds no answer", code="invalid_value")
         self.pieces = [Piece(window.tokens, window.second) for window in self._windows]

@@ -6,7 +6,7 @@ one without gradients for the predictions, one for everything that is learnt.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -27,14 +27,18 @@ LABELLED, WEAK, STRONG = "", "weak_", "strong_"
 """Prefixes of the tensors of a batch: labelled rows, and the two views of the unlabelled ones."""
 
 
-def semi_supervised_loss(settings: SemiSupervisedConfig) -> Callable[[Any, Batch], LossSum]:
-    """The loss of a batch with the three views; a batch without the unlabelled ones has the supervised loss."""
+def semi_supervised_loss(settings: SemiSupervisedConfig, *, shares: Sequence[float]) -> Callable[[Any, Batch], LossSum]:
+    """The loss of a batch with the three views; a batch without the unlabelled ones has the supervised loss.
+
+    ``shares`` says how frequent each label is among the labelled texts.
+    """
+    expected = torch.tensor(shares)
 
     def loss(module: Any, batch: Batch) -> LossSum:
         if f"{WEAK}input_ids" not in batch:
             return loss_sum(module, batch)
         with torch.no_grad():
-            probabilities = _logits(module, batch, (WEAK,)).softmax(-1)
+            probabilities = align(_logits(module, batch, (WEAK,)).softmax(-1), expected=expected)
         confidence, pseudo = probabilities.max(-1)
         logits = _logits(module, batch, (LABELLED, STRONG))
         targets = batch["targets"]
@@ -54,6 +58,15 @@ def semi_supervised_loss(settings: SemiSupervisedConfig) -> Callable[[Any, Batch
         )
 
     return loss
+
+
+def align(probabilities: Tensor, *, expected: Tensor) -> Tensor:
+    """Predictions whose mean over the batch is moved to the labels' known shares (ReMixMatch, arXiv 1911.09785).
+
+    Without it a network that has seen a few labels calls everything by one name, believes itself, and stays there.
+    """
+    aligned = probabilities * (expected.to(probabilities) / probabilities.mean(0).clamp(min=1e-6))
+    return aligned / aligned.sum(-1, keepdim=True)
 
 
 def _logits(module: Any, batch: Batch, views: tuple[str, ...]) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
@@ -57,20 +56,28 @@ def _inner_letters(texts: Iterable[str], learner: Tokenizer) -> list[str]:
 
 
 class SequenceMaker:
-    """Turns texts into sequences ``[CLS] text [SEP]`` and ``[CLS] question [SEP] context [SEP]``."""
+    """Turns texts into sequences ``[CLS] text [SEP]`` and ``[CLS] question [SEP] context [SEP]``. Safe to share between
+    threads."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, *, context_length: int) -> None:
-        self._tokenizer = tokenizer
-        self._backend = tokenizer.backend_tokenizer
+        self._marked = _whole(tokenizer)
+        # Special tokens that stand in a text as text stay text: data must not be able to forge a border.
+        self._verbatim = _whole(tokenizer)
+        self._verbatim.encode_special_tokens = True
         self.context_length = context_length
         self.first, self.last = int(tokenizer.cls_token_id), int(tokenizer.sep_token_id)
         self.padding = int(tokenizer.pad_token_id)
 
     def tokens(self, text: str) -> list[int]:
-        """A text's tokens alone."""
+        """A text's tokens alone, all of them."""
         found: list[int] = []
         for piece in pieces(text):
-            found.extend(self._backend.encode(piece, add_special_tokens=False).ids)
+            found.extend(self._verbatim.encode(piece, add_special_tokens=False).ids)
+        return found
+
+    def marked_tokens(self, text: str) -> list[int]:
+        """Tokens of a text in which special tokens mean what they are: ``[MASK]`` hides a word."""
+        found: list[int] = self._marked.encode(text, add_special_tokens=False).ids
         return found
 
     def sequence(self, tokens: Sequence[int]) -> list[int]:
@@ -88,27 +95,25 @@ class SequenceMaker:
         """The question beside each stretch of the context; stretches overlap by half, and a question takes at most
         half of a sequence."""
         asked = self.tokens(question)[: self.context_length // 2 - 2]
-        encoded = self._backend.encode(context, add_special_tokens=False)
+        encoded = self._verbatim.encode(context, add_special_tokens=False)
         room = self.context_length - len(asked) - 3
+        head = self.sequence(asked)
         start = 0
         found = []
         while True:
             stretch = slice(start, start + room)
-            head = self.sequence(asked)
             found.append(Window([*head, *encoded.ids[stretch], self.last], len(head), encoded.offsets[stretch]))
             if start + room >= len(encoded.ids):
                 return found
             start += max(1, room // 2)
 
-    @contextmanager
-    def verbatim(self) -> Iterator[None]:
-        """Special tokens that stand in the data as text stay text: data must not be able to forge a border."""
-        before = self._backend.encode_special_tokens
-        self._backend.encode_special_tokens = True
-        try:
-            yield
-        finally:
-            self._backend.encode_special_tokens = before
+
+def _whole(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
+    """A copy that neither cuts nor pads, which published vocabularies may ask for."""
+    copy = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    copy.no_truncation()
+    copy.no_padding()
+    return copy
 
 
 def pieces(text: str, *, size: int = _PIECE) -> Iterator[str]:

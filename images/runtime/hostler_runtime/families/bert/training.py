@@ -42,6 +42,12 @@ from hostler_runtime.families.training_protocol import Batch, Evaluation, ModelF
 UNIT = "tokens"
 BLOCK = "encoder"
 _ROLES = {"masked-lm": ("text",), "classification": ("text",), "question-answering": ("question", "context")}
+_EMPTY = {stored.TRAIN: "the training part has no text", stored.VALIDATION: "the validation part has no text"}
+_MISSING = {
+    stored.TRAIN: "there is not one row with a label to train on",
+    stored.UNLABELLED: "there is not one unlabelled row to train on, and semi-supervised training needs both kinds",
+    stored.VALIDATION: "there is not one row with a label among those held out",
+}
 _PIPELINES = {
     "masked-lm": "fill-mask",
     "classification": "text-classification",
@@ -68,12 +74,12 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
     tokens = rows = 0
     for name, part in _parts(plan, train=train, validation=validation):
         counted = _Counted(part)
-        tokens += write_examples(
-            directory / name, _examples(plan, name, counted, maker=maker, labels=labels, losses=losses)
-        )
+        examples = _examples(plan, name, counted, maker=maker, labels=labels, losses=losses)
+        written = write_examples(directory / name, examples)
+        if not written:
+            raise DataError(file=records.location, message=_MISSING[name] if plan.semi_supervised else _EMPTY[name])
+        tokens += written
         rows += counted.number
-        if not counted.number:
-            raise DataError(file=records.location, message=f"there is not one {name} row with a label")
     if plan.head == "question-answering":
         with (directory / stored.QUESTIONS).open("w") as stream:
             for record in validation:
@@ -97,7 +103,7 @@ def open_dataset(job: JobConfig, directory: Path) -> EncoderDataset:
 
 def build(job: JobConfig, dataset: EncoderDataset) -> PackedEncoder:
     """An encoder with its head: fresh, or from the base model."""
-    plan = dataset.plan
+    plan = make_plan(job)  # not the dataset's: an objective may ask for its teacher too
     if plan.takes_weights and plan.base is not None:
         base = plan.base
         return trusted(lambda: base.network(head=plan.head, labels=dataset.labels, dtype=torch.float32))
