@@ -11,11 +11,12 @@ from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from hostler_contract import ErrorReason
-from hostler_contract.architectures import VideoConfig
+from hostler_contract.architectures import AutoencoderConfig, VideoConfig
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families.text_to_video.judge import HostlerClipJudge, Towers
 from hostler_runtime.families.text_to_video.unet import GROUPS, HostlerVideoUNet
 from hostler_runtime.families.text_to_video.upscaler import HostlerUpscaler
+from hostler_runtime.images.autoencoder import build_autoencoder
 from hostler_runtime.video.clips import ClipShape
 
 _CHANNELS_PER_HEAD = 16
@@ -132,20 +133,16 @@ def settings_of(sizes: VideoConfig) -> ClipSettings:
 
 
 def fresh_vae(sizes: VideoConfig) -> AutoencoderKL:
-    """An autoencoder of frames with random weights."""
-    levels = len(sizes.autoencoder_widths)
-    return AutoencoderKL(
-        in_channels=sizes.channels,
-        out_channels=sizes.channels,
-        down_block_types=("DownEncoderBlock2D",) * levels,
-        up_block_types=("UpDecoderBlock2D",) * levels,
-        block_out_channels=sizes.autoencoder_widths,
-        latent_channels=sizes.latent_channels,
-        norm_num_groups=GROUPS,
-        sample_size=sizes.image_size,
-        scaling_factor=1.0,
-        mid_block_add_attention=False,
+    """An autoencoder of frames with random weights. Raises ``RuntimeFailure`` where its sizes do not fit together."""
+    found: AutoencoderKL = build_autoencoder(
+        AutoencoderConfig(
+            image_size=sizes.image_size,
+            channels=sizes.channels,
+            latent_channels=sizes.latent_channels,
+            block_widths=sizes.autoencoder_widths,
+        )
     )
+    return found
 
 
 def fresh_text_encoder(sizes: VideoConfig, tokenizer: Any) -> CLIPTextModel:
@@ -174,10 +171,8 @@ def fresh_judge(settings: ClipSettings, *, text_width: int) -> HostlerClipJudge:
 def fresh_unet(sizes: VideoConfig, *, latent_channels: int, factor: int, text_width: int) -> HostlerVideoUNet:
     """A denoiser with random weights. Raises ``RuntimeFailure`` where its sizes do not fit together."""
     widths = sizes.block_widths
-    if any(width % GROUPS for width in (*widths, *sizes.autoencoder_widths)):
-        raise RuntimeFailure(
-            ErrorReason.INVALID_CONFIGURATION, f"blockWidths and autoencoderWidths must be multiples of {GROUPS}"
-        )
+    if any(width % GROUPS for width in widths):
+        raise RuntimeFailure(ErrorReason.INVALID_CONFIGURATION, f"blockWidths must be multiples of {GROUPS}")
     halvings = factor * 2 ** (len(widths) - 1)
     if sizes.image_size % halvings:
         raise RuntimeFailure(
