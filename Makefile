@@ -52,6 +52,10 @@ test-cluster: dev ## Real kubelets, containers, device plugins
 test-e2e: dev ## Helm install, train, serve, measure on one cluster
 	$(PYTEST) tests/e2e
 
+.PHONY: examples
+examples: dev dev-runtime ## Train, serve and ask every example on a local cluster, at full length
+	$(PYTEST) tests/examples
+
 .PHONY: acceptance
 acceptance: test ## Everything, and then what a new user does, in a fresh clone
 	$(PYTEST) tests/acceptance

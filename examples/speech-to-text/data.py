@@ -74,14 +74,14 @@ class Synthesizer:
         return 0
 
 
-def main(target: str) -> None:
-    """Write recordings and manifest."""
+def main(target: str, count: str = str(RECORDINGS)) -> None:
+    """Write recordings and manifest; a second argument makes fewer."""
     directory = Path(target)
     directory.mkdir(parents=True, exist_ok=True)
     draw = random.Random(0)
     synthesizer = Synthesizer()
     with (directory / "manifest.jsonl").open("w", encoding="utf-8") as manifest:
-        for index in range(RECORDINGS):
+        for index in range(int(count)):
             spoken, written = TASKS[index % len(TASKS)]
             parts = draw.choices(sorted(WORDS), k=draw.randint(1, 2))
             phrase = {
@@ -107,4 +107,4 @@ def main(target: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
