@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import DynamicCache, EncoderDecoderCache
+from transformers.modeling_outputs import BaseModelOutput
 
 GREEDY_BELOW = 1e-4
 """A temperature this low leaves nothing to chance, and dividing by it would overflow."""
@@ -80,20 +81,29 @@ def write(
     ]
 
 
-def first_logits(model: Any, heard: Tensor, *, start: int) -> Tensor:
-    """What the decoder expects after the token that begins every transcript: the language (rows x vocabulary)."""
-    begin = torch.full((len(heard), 1), start, device=heard.device)
-    return _next(model, begin, heard=heard, cache=None)
+def listen(model: Any, features: Tensor, *, start: int) -> tuple[Tensor, Tensor]:
+    """The encoder's output (rows x positions x width), and the logits of what the decoder expects after the token that
+    begins every transcript: the language (rows x vocabulary)."""
+    begin = torch.full((len(features), 1), start, device=features.device)
+    # Through the whole network, because the hooks that gather sharded weights hang on that.
+    out = model(input_features=features, decoder_input_ids=begin, use_cache=False)
+    return out.encoder_last_hidden_state, _checked(out.logits[:, -1])
 
 
 def _next(model: Any, tokens: Tensor, *, heard: Tensor, cache: Any) -> Tensor:
-    out = model.model.decoder(
-        input_ids=tokens, encoder_hidden_states=heard, past_key_values=cache, use_cache=cache is not None
+    out = model(
+        encoder_outputs=BaseModelOutput(last_hidden_state=heard),
+        decoder_input_ids=tokens,
+        past_key_values=cache,
+        use_cache=True,
     )
-    logits: Tensor = model.proj_out(out.last_hidden_state[:, -1]).float()
+    return _checked(out.logits[:, -1])
+
+
+def _checked(logits: Tensor) -> Tensor:
     if bool(torch.isnan(logits).any()):
         raise FloatingPointError("the model computed NaN: its weights are damaged or their number type is too narrow")
-    return logits
+    return logits.float()
 
 
 def _choose(log_probabilities: Tensor, choices: Sequence[Choice], generators: Sequence[torch.Generator]) -> list[int]:

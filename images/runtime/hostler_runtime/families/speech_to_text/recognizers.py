@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hostler_runtime.families.speech_to_text.conformer import ConformerFormat
-from hostler_runtime.families.speech_to_text.decoding import Choice, Rules, best_path, first_logits, write
+from hostler_runtime.families.speech_to_text.decoding import Choice, Rules, best_path, listen, write
 from hostler_runtime.families.speech_to_text.formats import Format, Sound
 from hostler_runtime.families.speech_to_text.whisper import NO_TIMESTAMPS, WhisperFormat
 
@@ -87,8 +87,8 @@ class WhisperRecognizer:
     @torch.no_grad()
     def transcribe(self, sounds: Sequence[Sound], orders: Sequence[Order]) -> list[Heard]:
         """Detect the languages that are not given, then write; rows whose prompts have one length go together."""
-        heard = self._encoded(sounds)
-        spoken = self._languages(heard, orders)
+        heard, expected = self._listen(sounds)
+        spoken = self._languages(expected, orders)
         groups: dict[int, list[int]] = defaultdict(list)
         prompts = [self._prompt(order, language) for order, language in zip(orders, spoken, strict=True)]
         for row, prompt in enumerate(prompts):
@@ -109,24 +109,21 @@ class WhisperRecognizer:
     @torch.no_grad()
     def detect(self, sounds: Sequence[Sound]) -> list[str]:
         """What the decoder expects after the token that begins every transcript."""
-        return self._languages(self._encoded(sounds), [Order()] * len(sounds))
+        _, expected = self._listen(sounds)
+        return self._languages(expected, [Order()] * len(sounds))
 
-    def _encoded(self, sounds: Sequence[Sound]) -> Tensor:
-        features = self.format.features(sounds)["input_features"]
-        heard: Tensor = self.model.model.encoder(features.to(self.model.device, self.model.dtype)).last_hidden_state
-        return heard
+    def _listen(self, sounds: Sequence[Sound]) -> tuple[Tensor, Tensor]:
+        features = self.format.features(sounds)["input_features"].to(self.model.device, self.model.dtype)
+        return listen(self.model, features, start=self.format.start)
 
-    def _languages(self, heard: Tensor, orders: Sequence[Order]) -> list[str]:
-        unknown = [row for row, order in enumerate(orders) if order.spoken is None]
-        given = {row: order.spoken for row, order in enumerate(orders) if order.spoken is not None}
+    def _languages(self, expected: Tensor, orders: Sequence[Order]) -> list[str]:
         names = list(self.text_languages)
-        if unknown and len(names) == 1:
-            given |= dict.fromkeys(unknown, names[0])
-        elif unknown:
-            tokens = torch.tensor([self.format.language(name) for name in names], device=heard.device)
-            likeliest = first_logits(self.model, heard[unknown], start=self.format.start)[:, tokens].argmax(-1)
-            given |= {row: names[index] for row, index in zip(unknown, likeliest.tolist(), strict=True)}
-        return [given[row] for row in range(len(orders))]
+        if len(names) > 1:
+            tokens = torch.tensor([self.format.language(name) for name in names], device=expected.device)
+            likeliest: list[int] = expected[:, tokens].argmax(-1).tolist()
+        else:
+            likeliest = [0] * len(orders)
+        return [order.spoken or names[index] for order, index in zip(orders, likeliest, strict=True)]
 
     def _prompt(self, order: Order, spoken: str) -> list[int]:
         target = order.target or self.text_languages[spoken][0]
