@@ -1,4 +1,4 @@
-"""One tiny model and one server process for all tests that only ask questions."""
+"""One tiny model and one server process for all tests that only ask questions, and the same for the fake family."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import openai
 import pytest
 from runtime.serving import tiny_model
-from runtime.serving.replica import Replica, serving_config
+from runtime.serving.replica import Replica, fake_replica, serving_config
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +28,22 @@ def replica(tiny_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 def client(replica: Replica) -> openai.OpenAI:
     """The unmodified OpenAI client."""
     return replica.client()
+
+
+@pytest.fixture(scope="session")
+def fake_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the replica: what its model ran stands in ``batches`` there."""
+    return tmp_path_factory.mktemp("fake")
+
+
+@pytest.fixture(scope="session")
+def fake_server(fake_directory: Path) -> Iterator[Replica]:
+    """A server that answers every task."""
+    with fake_replica(fake_directory, adapters={"bold": "/adapters/bold", "inverted": "/adapters/inverted"}) as one:
+        yield one.wait_ready()
+
+
+@pytest.fixture(scope="session")
+def fake_client(fake_server: Replica) -> openai.OpenAI:
+    """The unmodified client."""
+    return fake_server.client()

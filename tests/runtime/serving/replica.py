@@ -53,6 +53,11 @@ def fake_replica(directory: Path, **changes: Any) -> Replica:
     return Replica(directory, config, module="runtime.serving.fake_server", FAKE_LOG=log)
 
 
+def batches(directory: Path) -> list[list[str]]:
+    """What the fake model of ``fake_replica`` ran, batch by batch."""
+    return [json.loads(line) for line in (directory / "batches").read_text().splitlines()]
+
+
 class Replica:
     """One process; use as a context manager."""
 
