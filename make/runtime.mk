@@ -12,3 +12,7 @@ lock-runtime: dev ## Compile requirements/runtime*.in; torch is resolved from th
 	  $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --find-links "$$wheels" \
 	    --no-emit-package torch --custom-compile-command "make lock-runtime" -o requirements/$$name.lock requirements/$$name.in || exit 1; \
 	done
+
+.PHONY: bench-packed-inference
+bench-packed-inference: dev-runtime ## Throughput and p99 of an encoder on mixed lengths, packed against padded
+	@OMP_NUM_THREADS=1 PYTHONPATH=operator:images/runtime .venv-runtime/bin/python benchmarks/packed_inference/bench.py

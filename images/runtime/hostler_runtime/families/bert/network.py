@@ -68,9 +68,11 @@ class PackedEncoder(torch.nn.Module):
     def hidden(self, input_ids: Tensor, *, segments: Tensor, positions: Tensor, token_types: Tensor) -> Tensor:
         """The encoder's last layer: rows x length x width."""
         encoder = self.model.base_model
+        # Attention wants its mask in the type that it computes in; under autocast that is not the weights'.
+        dtype = None if torch.is_autocast_enabled(segments.device.type) else encoder.dtype
         output: Tensor = encoder(
             input_ids=input_ids,
-            attention_mask=block_mask(segments, causal=False),
+            attention_mask=block_mask(segments, causal=False, dtype=dtype),
             position_ids=positions,
             token_type_ids=token_types,
         ).last_hidden_state

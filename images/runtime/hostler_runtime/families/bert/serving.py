@@ -7,8 +7,9 @@ from pathlib import Path
 
 import torch
 
+from hostler_contract.job import PackingConfig
 from hostler_runtime.families.bert.artifacts import open_directory
-from hostler_runtime.families.bert.inference import answer
+from hostler_runtime.families.bert.inference import PACKED, answer
 from hostler_runtime.families.bert.network import PackedEncoder
 from hostler_runtime.families.bert.requests import TASKS, Reader, reading
 from hostler_runtime.families.bert.tokenizer import SequenceMaker
@@ -19,9 +20,10 @@ from hostler_runtime.families.tasks import BatchReport, EmbeddingRequest, TaskRe
 class EncoderModel:
     """A ``BatchModel``. Requests of all kinds share a batch, because the encoder reads them alike."""
 
-    def __init__(self, network: PackedEncoder, reader: Reader) -> None:
+    def __init__(self, network: PackedEncoder, reader: Reader, *, packing: PackingConfig = PACKED) -> None:
         self._network = network
         self._reader = reader
+        self._packing = packing
         self.tasks: frozenset[type] = frozenset({EmbeddingRequest, *filter(None, [TASKS.get(network.head)])})
 
     @property
@@ -45,7 +47,7 @@ class EncoderModel:
     def run_batch(self, requests: Sequence[TaskRequest]) -> BatchReport:
         """Answers in order."""
         readings = [reading(request, self._reader) for request in requests]
-        results, padding = answer(self._network, readings, pad_token=self._reader.maker.padding)
+        results, padding = answer(self._network, readings, pad_token=self._reader.maker.padding, settings=self._packing)
         return BatchReport(tuple(results), padding=padding)
 
 
