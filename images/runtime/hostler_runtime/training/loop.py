@@ -211,15 +211,21 @@ class Trainer:
 
     def _turn(self, player: Player, batches: list[Batch], *, rows: int) -> TurnFigures:
         """One update: gradients of all micro-batches, joined over processes, then one optimizer step."""
+        first = player is self._players[0]
+        # A forward pass changes running statistics and spectral norms, which a step that is not applied must not leave.
+        before = [each.detach().clone() for each in self._model.buffers()] if first else []
         sums = player.accumulate(batches, scale=1 / rows)
         # Nothing of the step is applied before the first update; a signal that comes later waits for the next step.
-        stop = player is self._players[0] and self._stop_requested()
+        stop = first and self._stop_requested()
         # One collective for everything: the normaliser, the figures to show, and whether any pod was told to stop.
         total = self._processes.sum_named({**sums, "stop": float(stop)})
         loss = total["loss"] / total["weight"]
         if not math.isfinite(loss):
             self._diverged(f"the loss of {player.update.name} became {loss}")
         if total["stop"]:
+            with torch.no_grad():
+                for buffer, value in zip(self._model.buffers(), before, strict=True):
+                    buffer.copy_(value)
             self._interrupt()
         # Processes average their gradients, so the mean over targets needs the number of processes back.
         factor = rows * self._processes.world_size / total["weight"]

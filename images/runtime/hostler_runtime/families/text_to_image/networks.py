@@ -30,7 +30,7 @@ class Defaults:
     """How to draw where the request does not say."""
 
     steps: int = 20
-    guidance: float = 3.0
+    guidance: float = 1.5
 
 
 PUBLISHED_DEFAULTS: Final = Defaults(steps=50, guidance=7.5)
