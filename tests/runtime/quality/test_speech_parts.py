@@ -370,6 +370,22 @@ def test_a_language_that_the_base_has_no_token_for_is_refused(small: Trained, tm
 
 
 @pytest.mark.parametrize(
+    ("seconds", "whisper", "conformer"),
+    [
+        pytest.param((2.0, 2.0), 0.0, 0.0, id="whole windows"),
+        pytest.param((1.0, 1.0), 0.5, 0.0, id="a conformer hears no more than the longest"),
+        pytest.param((2.0, 1.0), 0.25, 0.25, id="but as much for each"),
+    ],
+)
+def test_the_share_of_padding_is_reported(
+    small: Trained, small_conformer: Trained, seconds: tuple[float, ...], whisper: float, conformer: float
+) -> None:
+    requests = [SpeechRequest(np.ones(int(each * SAMPLING_RATE), dtype=np.float32)) for each in seconds]
+    for trained, want in ((small, whisper), (small_conformer, conformer)):
+        assert model_of(trained).run_batch(requests).padding == pytest.approx(want, abs=0.04)
+
+
+@pytest.mark.parametrize(
     ("wanted", "found", "words", "characters"),
     [
         pytest.param("one two", "One, two.", 0.0, 0.0, id="case and punctuation do not count"),

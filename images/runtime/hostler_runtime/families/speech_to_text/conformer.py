@@ -92,9 +92,13 @@ class ConformerFormat:
         heard = int(made["attention_mask"].sum())
         return Sound(made["input_features"][0, :heard].numpy(), 0.0, seconds_of(samples))
 
+    def width(self, sounds: Sequence[Sound]) -> int:
+        """As long as the longest."""
+        return max(len(each.frames) for each in sounds)
+
     def features(self, sounds: Sequence[Sound]) -> dict[str, Tensor]:
-        """As long as the longest, with a mask over what is padding."""
-        width = max(len(each.frames) for each in sounds)
+        """rows x frames x mel bins, with a mask over what is padding."""
+        width = self.width(sounds)
         filled = torch.zeros((len(sounds), width, self.extractor.feature_size))
         mask = torch.zeros((len(sounds), width), dtype=torch.bool)
         for row, sound in enumerate(sounds):

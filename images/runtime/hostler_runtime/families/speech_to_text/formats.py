@@ -67,6 +67,9 @@ class Format(Protocol):
     def text(self, tokens: Sequence[int]) -> str:
         """Text of tokens, special ones left out."""
 
+    def width(self, sounds: Sequence[Sound]) -> int:
+        """Frames of each row of a batch of these, padding included."""
+
     def features(self, sounds: Sequence[Sound]) -> dict[str, Tensor]:
         """Padded input of the network: ``input_features`` and, for conformer, ``attention_mask``."""
 

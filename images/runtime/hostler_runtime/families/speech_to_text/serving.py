@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from hostler_runtime.families.serving_protocol import LoadOptions, PromptRejectedError
@@ -67,18 +66,20 @@ class SpeechModel:
         languages = self._languages(heard, windows)
         jobs = [(index, place) for index, each in enumerate(windows) for place in range(len(each))]
         written: dict[tuple[int, int], Heard] = {}
+        layout = self.recognizer.format
+        frames = computed = 0
         for start in range(0, len(jobs), self._windows_at_once):
             portion = jobs[start : start + self._windows_at_once]
-            texts = self._transcribe(
-                [windows[index][place].samples for index, place in portion],
-                [_order(heard[index], spoken=languages[index], place=place) for index, place in portion],
-            )
-            written |= dict(zip(portion, texts, strict=True))
+            sounds = [layout.sound(windows[index][place].samples) for index, place in portion]
+            frames += sum(len(each.frames) for each in sounds)
+            computed += layout.width(sounds) * len(sounds)
+            orders = [_order(heard[index], spoken=languages[index], place=place) for index, place in portion]
+            written |= dict(zip(portion, self.recognizer.transcribe(sounds, orders), strict=True))
         results = []
         for index, one in enumerate(heard):
             texts = [written[index, place] for place in range(len(windows[index]))]
             results.append(_result(one, windows[index], texts, language=languages[index] or texts[0].language))
-        return BatchReport(tuple(results))
+        return BatchReport(tuple(results), padding=1 - frames / computed if computed else None)
 
     def _languages(self, requests: Sequence[SpeechRequest], windows: Sequence[Sequence[Window]]) -> list[str | None]:
         """What is spoken: as the request says, or as its first stretch with sound in it sounds. None leaves it to the
@@ -94,10 +95,6 @@ class SpeechModel:
             for index, language in zip(portion, detected, strict=True):
                 found[index] = language
         return found
-
-    def _transcribe(self, samples: Sequence[np.ndarray], orders: Sequence[Order]) -> list[Heard]:
-        layout = self.recognizer.format
-        return self.recognizer.transcribe([layout.sound(each) for each in samples], orders)
 
     def _check_target(self, request: SpeechRequest) -> None:
         known, target = self.recognizer.text_languages, request.target_language

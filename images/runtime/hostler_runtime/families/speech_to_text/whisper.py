@@ -135,10 +135,13 @@ class WhisperFormat:
         heard = -(-len(samples) // self.extractor.hop_length) + _WINDOW_FRAMES
         return Sound(made[:heard], float(made[-1].max()), seconds_of(samples))
 
-    def features(self, sounds: Sequence[Sound]) -> dict[str, Tensor]:
+    def width(self, sounds: Sequence[Sound]) -> int:
         """Every window is as long as the model can hear, so that no result depends on what else is in the batch."""
-        width = self.extractor.nb_max_frames
-        filled = np.empty((len(sounds), self.extractor.feature_size, width), dtype=np.float32)
+        return int(self.extractor.nb_max_frames)
+
+    def features(self, sounds: Sequence[Sound]) -> dict[str, Tensor]:
+        """rows x mel bins x frames, filled up with silence."""
+        filled = np.empty((len(sounds), self.extractor.feature_size, self.width(sounds)), dtype=np.float32)
         for row, sound in zip(filled, sounds, strict=True):
             row[:, : len(sound.frames)] = sound.frames.T
             row[:, len(sound.frames) :] = sound.silence
