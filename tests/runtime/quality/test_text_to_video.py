@@ -119,7 +119,7 @@ def test_clips_of_no_prompt_do_not(model: TextToVideo, prompts: Prompts, reader:
 
 def test_the_job_reports_what_a_gate_can_ask_for(trained: Trained) -> None:
     metrics = trained.result.metrics
-    assert metrics["judge_accuracy"] >= 0.85
+    assert metrics["judge_accuracy"] >= 0.8
     assert metrics["caption_agreement"] >= 0.7
     assert metrics["caption_agreement_chance"] == pytest.approx(1 / 40)
     assert metrics["upscale_mse"] < 0.5 * metrics["bicubic_mse"]

@@ -145,7 +145,9 @@ def repeated_blocks(module: torch.nn.Module) -> list[torch.nn.Module]:
     def visit(parent: torch.nn.Module) -> None:
         for child in parent.children():
             if isinstance(child, torch.nn.ModuleList):
-                found.extend(member for member in child if any(True for _ in member.parameters()))
+                # diffusers keeps None where a block has no attention.
+                members = [member for member in child if member is not None]
+                found.extend(member for member in members if any(True for _ in member.parameters()))
             else:
                 visit(child)
 

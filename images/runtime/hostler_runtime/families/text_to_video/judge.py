@@ -19,6 +19,10 @@ _COARSE = (2, 2, 2)
 """Frames, height and width that the clip tower ends in: where and when things are must not be averaged away."""
 
 
+_SHARPEST = math.log(100.0)
+"""Limit on the temperature, as in CLIP."""
+
+
 class HostlerClipJudge(ModelMixin, ConfigMixin):  # type: ignore[misc]
     """The clip tower, and the projections of both into the common space."""
 
@@ -37,13 +41,17 @@ class HostlerClipJudge(ModelMixin, ConfigMixin):  # type: ignore[misc]
         )
         self.clip_projection = nn.Linear(2 * width * math.prod(_COARSE), space)
         self.text_projection = nn.Linear(text_width, space)
-        self.temperature = nn.Parameter(torch.tensor(math.log(10.0)))
+        self.temperature = nn.Parameter(torch.full((1,), math.log(10.0)))
 
     def forward(
         self, *, clips: torch.Tensor | None = None, pooled: torch.Tensor | None = None
     ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        """Unit vectors of clips (batch x channels x frames x height x width in -1..1) and of pooled texts."""
-        seen = None if clips is None else functional.normalize(self.clip_projection(self.tower(clips)), dim=-1)
+        """Vectors of clips (batch x channels x frames x height x width in -1..1), as long as the temperature says, and
+        unit vectors of pooled texts: their products are the logits."""
+        seen = None
+        if clips is not None:
+            sharpness = self.temperature.clamp(max=_SHARPEST).exp()
+            seen = sharpness * functional.normalize(self.clip_projection(self.tower(clips)), dim=-1)
         said = None if pooled is None else functional.normalize(self.text_projection(pooled), dim=-1)
         return seen, said
 
@@ -59,7 +67,7 @@ class Towers(nn.Module):
     def forward(
         self, *, tokens: torch.Tensor | None = None, clips: torch.Tensor | None = None
     ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
-        """The tokens' hidden states (batch x tokens x width), and unit vectors of clips and of texts."""
+        """The tokens' hidden states (batch x tokens x width), and the judge's vectors of clips and of texts."""
         states = pooled = None
         if tokens is not None:
             encoded = self.text_encoder(input_ids=tokens)
@@ -67,17 +75,12 @@ class Towers(nn.Module):
         seen, said = self.judge(clips=clips, pooled=pooled)
         return states, seen, said
 
-    @property
-    def scale(self) -> torch.Tensor:
-        """Factor on similarities, at most 100."""
-        return self.judge.temperature.clamp(max=math.log(100.0)).exp()
 
-
-def contrastive_loss(seen: torch.Tensor, said: torch.Tensor, tokens: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+def contrastive_loss(seen: torch.Tensor, said: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
     """Symmetric cross entropy by row. Rows with the same caption are not each other's negatives."""
     same = (tokens[:, None] == tokens[None]).all(-1).float()
     wanted = same / same.sum(dim=1, keepdim=True)
-    logits = scale * seen @ said.T
+    logits = seen @ said.T
     return (_entropy(logits, wanted) + _entropy(logits.T, wanted)) / 2
 
 

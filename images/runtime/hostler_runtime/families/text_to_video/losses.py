@@ -37,10 +37,10 @@ def first_stage_update(model: VideoModel) -> Update:
         clips = small(model, as_floats(batch["clips"]))
         if "noise_level" not in batch:
             clips = clips[:, :, torch.randperm(clips.shape[2])[:FRAMES_PER_CLIP].sort().values]
-        posterior, restored, frames = stage(clips, "posterior")
+        frames, restored, divergence = stage(clips, "restore")
         error = (restored - frames).square().mean(dim=(1, 2, 3)).sum()
         return LossSum(
-            total=error + DIVERGENCE * posterior.kl().sum(),
+            total=error + DIVERGENCE * divergence.sum(),
             weight=len(frames),
             units=len(clips),
             parts={"reconstruction": error},
@@ -54,7 +54,7 @@ def text_update(model: VideoModel) -> Update:
 
     def loss(towers: Any, batch: Batch) -> LossSum:
         _, seen, said = towers(tokens=batch["tokens"], clips=small(model, as_floats(batch["clips"])))
-        rows = contrastive_loss(seen, said, batch["tokens"], model.towers.scale)
+        rows = contrastive_loss(seen, said, batch["tokens"])
         return LossSum(total=rows.sum(), weight=len(rows))
 
     return Update("text", model.towers, loss, betas=_BETAS)

@@ -63,14 +63,14 @@ class FirstStage(nn.Module):
         self.register_buffer("scale", torch.tensor(float(vae.config.scaling_factor)))
         self.register_buffer("shift", torch.tensor(float(vae.config.shift_factor or 0.0)))
 
-    def forward(self, clips: torch.Tensor, task: Literal["encode", "decode", "posterior"]) -> Any:
+    def forward(self, clips: torch.Tensor, task: Literal["encode", "decode", "restore"]) -> Any:
         """``encode``: clips (batch x channels x frames x height x width in -1..1) to latents, whose mean is taken;
-        ``decode``: the way back; ``posterior``: the distribution of the frames' raw latents, and the frames that a
-        sample of it gives."""
+        ``decode``: the way back; ``restore``: the frames, what they look like after both ways by a sample of
+        their latent, and the divergence of each latent from a normal distribution."""
         frames = clips.transpose(1, 2).flatten(0, 1)
-        if task == "posterior":
+        if task == "restore":
             posterior = self.vae.encode(frames).latent_dist
-            return posterior, self.vae.decode(posterior.sample()).sample, frames
+            return frames, self.vae.decode(posterior.sample()).sample, posterior.kl()
         if task == "encode":
             out = (self.vae.encode(frames).latent_dist.mode() - self.shift) * self.scale
         else:
@@ -82,7 +82,7 @@ class FirstStage(nn.Module):
         """Take shift and scale from what these clips' latents are."""
         self.scale.fill_(1.0)
         self.shift.fill_(0.0)
-        latents = self.forward(clips, "encode")
+        latents = self(clips, "encode")
         self.shift.copy_(latents.mean())
         self.scale.copy_(1 / latents.std().clamp(min=1e-6))
 

@@ -109,11 +109,11 @@ def stages(job: JobConfig, model: VideoModel, dataset: ClipDataset) -> Sequence[
             Stage("autoencoder", (losses.first_stage_update(model),), share=0.12),
         )
     if fresh:
-        found.append(Stage("text", (losses.text_update(model),), share=0.1, batch_scale=4))
+        found.append(Stage("text", (losses.text_update(model),), share=0.13, batch_scale=4))
     if model.upscaler is not None and job.objective.lora is None and _learns(model.upscaler):
         found.append(Stage("super-resolution", (losses.upscaler_update(model),), share=0.08))
     measure = functools.partial(_measure_latents, model, dataset) if fresh else None
-    found.append(Stage("denoiser", (losses.denoiser_update(model, dataset.empty),), share=0.7, begin=measure))
+    found.append(Stage("denoiser", (losses.denoiser_update(model, dataset.empty),), share=0.67, begin=measure))
     return found
 
 
