@@ -4,7 +4,7 @@ latent diffusion (arXiv 2112.10752)."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from diffusers import AutoencoderKL
@@ -23,20 +23,27 @@ in -1..1 that are off by 0.16 (arXiv 2006.13202)."""
 MOST_ENCODED = 4096
 """Images from which facts about latents are taken."""
 _ENCODED_AT_ONCE = 64
+Way = Literal["both", "encode", "draw", "decode"]
 
 
 class TrainedAutoencoder(nn.Module):
-    """The autoencoder behind one ``forward``, which parallel wrappers need."""
+    """The autoencoder behind one ``forward``: sharded weights are gathered only for who comes this way."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Images as decoded from a latent (drawn in training, else its mean), and the divergence of each in nats."""
-        posterior = self.network.encode(images).latent_dist
-        latent = posterior.sample() if self.training else posterior.mode()
-        return self.network.decode(latent).sample, posterior.kl()
+    def forward(self, given: torch.Tensor, way: Way = "both") -> Any:
+        """``encode``: the latents' means of images; ``draw``: latents that are drawn around them; ``decode``: images of
+        latents; ``both``: images as decoded from a latent (drawn in training, else its mean), and the divergence of
+        each in nats."""
+        if way == "decode":
+            return self.network.decode(given).sample
+        posterior = self.network.encode(given).latent_dist
+        if way == "both":
+            latent = posterior.sample() if self.training else posterior.mode()
+            return self.network.decode(latent).sample, posterior.kl()
+        return posterior.sample() if way == "draw" else posterior.mode()
 
 
 def build_autoencoder(config: AutoencoderConfig) -> Any:
@@ -83,12 +90,12 @@ def reconstruction_loss(module: Any, images: torch.Tensor) -> LossSum:
 
 
 @torch.no_grad()
-def mean_latents(network: Any, part: Part, *, most: int = MOST_ENCODED) -> torch.Tensor:
+def mean_latents(module: TrainedAutoencoder, part: Part, *, most: int = MOST_ENCODED) -> torch.Tensor:
     """The latents' means of images that are spread evenly over a part: rows x channels x height x width."""
-    device = next(network.parameters()).device
+    device = next(module.parameters()).device
     rows = range(0, len(part), max(1, len(part) // most))[:most]
     chunks = [rows[start : start + _ENCODED_AT_ONCE] for start in range(0, len(rows), _ENCODED_AT_ONCE)]
-    return torch.cat([network.encode(part.images(chunk).to(device)).latent_dist.mode().float() for chunk in chunks])
+    return torch.cat([module(part.images(chunk).to(device), "encode").float() for chunk in chunks])
 
 
 def set_scale(network: Any, latents: torch.Tensor) -> None:
@@ -102,16 +109,18 @@ def norm_groups(widths: tuple[int, ...]) -> int:
 
 
 @torch.no_grad()
-def reconstruction_figures(network: Any, train: Part, validation: Part, *, batch_size: int) -> dict[str, float]:
+def reconstruction_figures(
+    module: TrainedAutoencoder, train: Part, validation: Part, *, batch_size: int
+) -> dict[str, float]:
     """Squared errors by pixel of held-out images, 0..1: decoded from their own latent, from another image's, and of the
     mean image, which is what an autoencoder that says nothing would draw."""
-    device = next(network.parameters()).device
+    device = next(module.parameters()).device
     rows = range(min(len(validation), MOST_ENCODED))
     mean = _mean_image(train).to(device)
     sums = dict.fromkeys(("validation_mse", "shuffled_mse", "mean_image_mse"), 0.0)
     for start in range(0, len(rows), batch_size):
         images = validation.images(rows[start : start + batch_size]).to(device)
-        decoded = network.decode(network.encode(images).latent_dist.mode()).sample.float()
+        decoded = module(module(images, "encode"), "decode").float()
         for name, guess in (
             ("validation_mse", decoded),
             ("shuffled_mse", decoded.roll(1, dims=0)),

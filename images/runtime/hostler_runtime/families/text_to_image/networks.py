@@ -58,10 +58,15 @@ class TextTowers(nn.Module):
             nn.Linear(2 * width * side * side, SHARED_SPACE),
         )
         self.text_projection = nn.Linear(text_encoder.config.hidden_size, SHARED_SPACE)
-        self.temperature = nn.Parameter(torch.tensor(math.log(10.0)))
+        # One number in a list, because a scalar cannot be sharded.
+        self.temperature = nn.Parameter(torch.tensor([math.log(10.0)]))
 
-    def forward(self, images: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-        """How well each image (rows) goes with each caption (columns), as logits."""
+    def forward(self, images: torch.Tensor | None, tokens: torch.Tensor) -> torch.Tensor:
+        """How well each image (rows) goes with each caption (columns), as logits; without images the tokens' hidden
+        states (batch x tokens x width)."""
+        if images is None:
+            states: torch.Tensor = self.text_encoder(tokens).last_hidden_state
+            return states
         small = functional.interpolate(images, size=self._seen, mode="area")
         seen = functional.normalize(self.image_tower(small), dim=-1)
         said = functional.normalize(self.text_projection(self.text_encoder(tokens).pooler_output), dim=-1)
@@ -125,15 +130,15 @@ class LatentDiffusion(nn.Module):
 
     def encode(self, images: torch.Tensor) -> torch.Tensor:
         """Latents of unit variance, drawn."""
-        return self.vae.encode(images).latent_dist.sample() * self.scale  # type: ignore[no-any-return]
+        return self.autoencoder(images, "draw") * self.scale  # type: ignore[no-any-return]
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Images in -1..1."""
-        return self.vae.decode(latents / self.scale).sample  # type: ignore[no-any-return]
+        return self.autoencoder(latents / self.scale, "decode")  # type: ignore[no-any-return]
 
     def read(self, tokens: torch.Tensor) -> torch.Tensor:
         """The tokens' hidden states: batch x tokens x width."""
-        return self.text_encoder(tokens).last_hidden_state  # type: ignore[no-any-return]
+        return self.towers(None, tokens)  # type: ignore[no-any-return]
 
 
 def fresh_text_encoder(config: DiffusionConfig, tokenizer: Any) -> Any:

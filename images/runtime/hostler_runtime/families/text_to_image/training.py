@@ -126,7 +126,7 @@ def stages(job: JobConfig, model: LatentDiffusion, dataset: CaptionedDataset) ->
 
 def evaluate(model: LatentDiffusion, dataset: CaptionedDataset, around: Evaluation) -> dict[str, float]:
     """Losses of U-Net and autoencoder, and whether images show what their captions say."""
-    pixels = reconstruction_figures(model.vae, dataset.train, dataset.validation, batch_size=around.batch_size)
+    pixels = reconstruction_figures(model.autoencoder, dataset.train, dataset.validation, batch_size=around.batch_size)
     return {
         "validation_loss": around.mean_loss(_denoiser(model, dataset)),
         "autoencoder_mse_ratio": pixels["mse_ratio"],
@@ -205,7 +205,7 @@ def _denoiser(model: LatentDiffusion, dataset: CaptionedDataset) -> Update:
 
 def _measure_latents(model: LatentDiffusion, dataset: CaptionedDataset) -> None:
     """The same images, so the same scale, on every process and after every restart."""
-    latents = mean_latents(model.vae, dataset.train, most=MEASURED_LATENTS)
+    latents = mean_latents(model.autoencoder, dataset.train, most=MEASURED_LATENTS)
     model.scale.fill_(1.0 / max(float(latents.std()), 1e-6))
 
 

@@ -70,7 +70,7 @@ def evaluate(model: TrainedAutoencoder, dataset: ImageDataset, around: Evaluatio
     """Squared errors of held-out images, beside those of another image's latent and of the mean image."""
     return {
         "validation_loss": around.mean_loss(_update(model)),
-        **reconstruction_figures(model.network, dataset.train, dataset.validation, batch_size=around.batch_size),
+        **reconstruction_figures(model, dataset.train, dataset.validation, batch_size=around.batch_size),
     }
 
 
@@ -78,17 +78,17 @@ def sample(model: TrainedAutoencoder, dataset: ImageDataset, directory: Path, *,
     """Held-out images above what became of them, and images that are drawn."""
     device = next(model.parameters()).device
     images = dataset.validation.images(range(min(count, dataset.validation_rows))).to(device)
-    decoded = model.network.decode(model.network.encode(images).latent_dist.mode()).sample
+    decoded = model(model(images, "encode"), "decode")
     write_grid(torch.cat([images, decoded]), directory / "reconstructions.png")
-    density = fit_density(mean_latents(model.network, dataset.train))
+    density = fit_density(mean_latents(model, dataset.train))
     latents = density.draw([torch.Generator().manual_seed(_SAMPLE_SEED + index) for index in range(count)])
-    write_grid(model.network.decode(latents.to(device)).sample, directory / "samples.png")
+    write_grid(model(latents.to(device), "decode"), directory / "samples.png")
 
 
 def save(model: TrainedAutoencoder, dataset: ImageDataset, directory: Path) -> ModelFacts:
     """diffusers' own files, and the density that samples are drawn from."""
     network = model.network
-    latents = mean_latents(network, dataset.train)
+    latents = mean_latents(model, dataset.train)
     set_scale(network, latents)
     network.save_pretrained(directory, safe_serialization=True)
     fit_density(latents).save(directory)
