@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +17,11 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, TextToVideoSDPipeline, UNet3DConditionModel
 from runtime.quality import moving_digits
 from runtime.quality.jobs import Trained, train
+from runtime.training.harness import ROOT, free_port
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from hostler_contract import ErrorReason, JobConfig
+from hostler_contract import ErrorReason, JobConfig, Result
 from hostler_runtime.errors import RuntimeFailure, classify
 from hostler_runtime.families.serving_protocol import LoadOptions, PromptRejectedError, UnservableError
 from hostler_runtime.families.tasks import VideoRequest
@@ -195,6 +199,31 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(
     for file in sorted(small.model.rglob("*.safetensors")):
         ours = load_file(Path(job.workspace) / "model" / file.relative_to(small.model))
         assert all(torch.equal(ours[name], tensor) for name, tensor in load_file(file).items()), file.parent.name
+
+
+def test_two_processes_that_hold_half_of_every_weight_make_a_model(shard: Path, small: Trained, tmp_path: Path) -> None:
+    document = json.loads(small.job.to_json()) | {"workspace": str(tmp_path / "workspace")}
+    document["topology"] = {"pods": 1, "processesPerPod": 2}
+    document["hyperparameters"]["parallelism"] = "sharded"
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "job.json").write_text(JobConfig.model_validate(document).to_json())
+    environ = {
+        "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT / 'images/runtime'}",
+        "HOSTLER_JOB_CONFIG": str(tmp_path / "job.json"),
+        "HOSTLER_TERMINATION_LOG": str(tmp_path / "result.json"),
+        "HOSTLER_VOLUME_ROOT": str(tmp_path),
+        "HOSTLER_PORT": str(free_port()),
+        "OMP_NUM_THREADS": "1",
+        "TMPDIR": str(tmp_path),
+        "PET_NNODES": "1", "PET_NPROC_PER_NODE": "2", "PET_NODE_RANK": "0", "PET_MASTER_ADDR": "127.0.0.1",
+        "PET_MASTER_PORT": str(free_port()), "PET_MAX_RESTARTS": "0",
+    }  # fmt: skip
+    command = [sys.executable, "-m", "hostler_runtime.launch"]
+    ended = subprocess.run(command, env=os.environ | environ, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stderr
+    result = Result.from_json((tmp_path / "result.json").read_bytes())
+    assert result.metrics.keys() == small.result.metrics.keys()
+    assert load(tmp_path / "workspace" / "model", options=LoadOptions()).run_batch([VideoRequest("a one", 1)]).results
 
 
 def another_index(directory: Path) -> None:
