@@ -432,6 +432,11 @@ def _sound(*parts: tuple[float, float]) -> np.ndarray:
         pytest.param(
             _sound((1.2, 0.1), (0.4, 0), (1.2, 0.1), (0.4, 0)), [(0.0, 1.3), (1.5, 2.9)], id="cuts are made in pauses"
         ),
+        pytest.param(
+            _sound((1.2, 0.1), (0.4, 0), (0.24, 0.1), (0.06, 0), (1.0, 0.1)),
+            [(0.0, 1.3), (1.5, 2.9)],
+            id="and not in the short pauses within words",
+        ),
         pytest.param(_sound((3.0, 0)), [], id="silence has no window"),
     ],
 )

@@ -19,7 +19,9 @@ _SILENT_SHARE = 0.01
 _EARLIEST_CUT = 0.3
 """Share of the longest window before which no cut is made."""
 _AS_QUIET = 1.5
-"""A later moment is as good as the quietest one while it is no more than so many times as loud."""
+"""A moment is as good as the quietest one while it is no more than so many times as loud."""
+_LONG_SHARE = 0.5
+"""A pause counts as long from this share of the longest one."""
 _MARGIN = SAMPLING_RATE // 10
 """Samples of silence that stay before and after speech."""
 
@@ -44,20 +46,34 @@ def cut(samples: np.ndarray, *, longest: int) -> list[Window]:
         if loud.size:
             begin = max(first, first + int(loud[0]) * _STEP - _MARGIN)
             end = min(last, first + int(loud[-1] + 1) * _STEP + _MARGIN)
-            windows.append(Window(samples[begin:end], begin / SAMPLING_RATE, end / SAMPLING_RATE))
+            windows.append(Window(samples[begin:end], seconds(begin), seconds(end)))
     return windows
+
+
+def seconds(samples: int) -> float:
+    """To the millisecond, as subtitles have it."""
+    return round(samples / SAMPLING_RATE, 3)
 
 
 def _stretches(loudness: np.ndarray, *, count: int, longest: int) -> Iterator[tuple[int, int]]:
     first = 0
     while count - first > longest:
         early, late = (first + int(longest * _EARLIEST_CUT)) // _STEP, (first + longest) // _STEP
-        candidates = loudness[early:late]
-        quiet = np.flatnonzero(candidates <= max(_SILENT, _AS_QUIET * float(candidates.min())))
-        last = (early + int(quiet[-1])) * _STEP
+        last = (early + _quietest(loudness[early:late])) * _STEP
         yield first, last
         first = last
     yield first, count
+
+
+def _quietest(loudness: np.ndarray) -> int:
+    """The step before which to cut: in the last of the long pauses, because the shortest ones are within words."""
+    quiet = loudness <= max(_SILENT, _AS_QUIET * float(loudness.min()))
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], quiet, [False]]).astype(np.int8)))
+    begins, ends = edges[::2], edges[1::2]
+    lengths = ends - begins
+    pause = int(np.flatnonzero(lengths >= _LONG_SHARE * lengths.max())[-1])
+    # A pause that lasts until the end of the window is used up; of any other one each side gets a half.
+    return int(ends[pause]) if ends[pause] == len(loudness) else int(begins[pause] + ends[pause] + 1) // 2
 
 
 def _loudness(samples: np.ndarray) -> np.ndarray:
