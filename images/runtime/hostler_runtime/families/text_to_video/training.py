@@ -203,8 +203,10 @@ def _autoencoder(path: str, settings: ClipSettings) -> Any:
 
 
 def _digest(path: Path) -> str:
-    file = path / "tokenizer" / "tokenizer_config.json"
-    return hashlib.sha256(file.read_bytes() if file.is_file() else str(path).encode()).hexdigest()
+    """Of the tokenizer's files, whatever its kind."""
+    folder = path / "tokenizer" if (path / "tokenizer").is_dir() else path
+    files = sorted(file for file in folder.glob("*") if file.name.startswith(("tokenizer", "vocab", "merges")))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _invalid(message: str) -> RuntimeFailure:
