@@ -84,7 +84,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 def test_hidden_words_are_found_from_their_context(words: Trained) -> None:
     metrics = words.result.metrics
     assert metrics["masked_accuracy"] >= metrics["unigram_accuracy"] + 0.1
-    assert metrics["masked_accuracy"] >= metrics["masked_accuracy_shuffled"] + 0.05, "a context without order is worse"
+    assert metrics["masked_accuracy"] >= metrics["masked_accuracy_shuffled"] + 0.1, "a context without order is worse"
 
 
 def test_a_text_is_recognized_by_its_words(areas: Trained) -> None:
@@ -130,22 +130,21 @@ def test_the_server_fills_masks_as_well_as_the_job_measured(words: Trained) -> N
     model = served(words)
     tokenizer = model.reader.tokenizer
     draw = np.random.default_rng(0)
-    truths, hidden, mixed = [], [], []
-    for row in held_out(paragraphs())[:200]:
-        tokens = tokenizer(row["text"], add_special_tokens=False)["input_ids"][:40]
-        if len(tokens) < 8:
-            continue
-        place = int(draw.integers(len(tokens)))
-        truths.append(tokenizer.decode([tokens[place]]))
-        others = [token for index, token in enumerate(tokens) if index != place]
-        draw.shuffle(others)
-        for found, around in ((hidden, tokens[:place] + tokens[place + 1 :]), (mixed, others)):
-            text = [*around[:place], tokenizer.mask_token_id, *around[place:]]
-            found.append(FillMaskRequest(tokenizer.decode(text), top_k=1))
+    texts = [tokenizer.tokenize(row["text"])[:40] for row in held_out(paragraphs())]
+    texts = [text for text in texts if len(text) >= 12]
+    truths, hidden, foreign = [], [], []
+    for text, other in zip(texts, [*texts[1:], texts[0]], strict=True):
+        # Whole words: a piece of one would be cut differently beside a mask.
+        whole = [place for place in range(11) if "##" not in text[place] + text[place + 1]]
+        place = int(draw.choice(whole))
+        truths.append(text[place])
+        for found, around in ((hidden, text), (foreign, other)):
+            words_ = [*around[:place], tokenizer.mask_token, *around[place + 1 :]]
+            found.append(FillMaskRequest(tokenizer.convert_tokens_to_string(words_), top_k=1))
     right = share([said == truth for said, truth in zip(best(model, hidden), truths, strict=True)])
-    wrong = share([said == truth for said, truth in zip(best(model, mixed), truths, strict=True)])
+    wrong = share([said == truth for said, truth in zip(best(model, foreign), truths, strict=True)])
     assert right >= words.result.metrics["unigram_accuracy"] + 0.05
-    assert wrong < right, "words in any order must not do as well"
+    assert wrong <= right - 0.05, "the words of another text must not do as well"
 
 
 def test_the_server_labels_texts_as_well_as_the_job_measured(areas: Trained) -> None:
