@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from runtime.quality import voices
 from runtime.quality.jobs import Trained, train
 from safetensors.torch import load_file
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from transformers import (
+    GenerationConfig,
+    WhisperConfig,
+    WhisperFeatureExtractor,
+    WhisperForConditionalGeneration,
+    WhisperProcessor,
+    WhisperTokenizer,
+)
+from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
 from hostler_contract import ErrorReason, JobConfig
 from hostler_runtime.errors import RuntimeFailure
@@ -88,3 +100,44 @@ def _attempt(root: Path, *, stop_after: int, **document: Any) -> None:
     board = ProgressBoard(job, world_size=1)
     with joined({}) as alone:
         run(job, Surroundings(alone, board, lambda: board.snapshot.step >= stop_after, Path(job.workspace)))
+
+
+def write_openai_whisper(directory: Path, *, multilingual: bool = True) -> Path:
+    """A tiny checkpoint in the layout of OpenAI's: windows of 30 s, every language, timestamps, no sizes of ours."""
+    learned = Tokenizer(models.BPE())
+    learned.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(vocab_size=300, initial_alphabet=alphabet, show_progress=False)
+    learned.train_from_iterator([" ".join(voices.PHRASES)], trainer=trainer)
+    model = json.loads(learned.to_str())["model"]
+    special = [
+        "<|startoftranscript|>", *(f"<|{code}|>" for code in LANGUAGES), "<|translate|>", "<|transcribe|>",
+        "<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>",
+    ]  # fmt: skip
+    tokenizer = WhisperTokenizer(
+        vocab={**model["vocab"], "<|endoftext|>": len(model["vocab"])},
+        merges=[tuple(pair) for pair in model["merges"]],
+        extra_special_tokens=special,
+    )
+    tokenizer.add_tokens([f"<|{index * 0.02:.2f}|>" for index in range(1501)])
+    ids = {name: tokenizer.convert_tokens_to_ids(name) for name in ("<|endoftext|>", *special)}
+    end = ids["<|endoftext|>"]
+    torch.manual_seed(0)
+    network = WhisperForConditionalGeneration(
+        WhisperConfig(
+            vocab_size=len(tokenizer), d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
+            decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, decoder_start_token_id=ids[special[0]],
+            pad_token_id=end, bos_token_id=end, eos_token_id=end, max_target_positions=64, begin_suppress_tokens=[end],
+        )
+    )  # fmt: skip
+    told: dict[str, Any] = {"is_multilingual": multilingual, "no_timestamps_token_id": ids["<|notimestamps|>"]}
+    if multilingual:
+        told["lang_to_id"] = {f"<|{code}|>": ids[f"<|{code}|>"] for code in LANGUAGES}
+        told["task_to_id"] = {task: ids[f"<|{task}|>"] for task in ("transcribe", "translate")}
+    network.generation_config = GenerationConfig(
+        decoder_start_token_id=ids[special[0]], eos_token_id=end, pad_token_id=end, bos_token_id=end, max_length=64,
+        suppress_tokens=[ids[name] for name in special], begin_suppress_tokens=[end], **told,
+    )  # fmt: skip
+    network.save_pretrained(directory)
+    WhisperProcessor(WhisperFeatureExtractor(), tokenizer).save_pretrained(directory)
+    return directory
