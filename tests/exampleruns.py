@@ -115,10 +115,11 @@ def fill_claim(stack: Stack, made: Path, *, claim: str, namespace: str) -> None:
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for path in sorted(made.rglob("*")) if made.is_dir() else [made]:
             tar.add(path, arcname=path.relative_to(made).as_posix() if made.is_dir() else "data.tar")
-    unpack = "import sys,tarfile; tarfile.open(fileobj=sys.stdin.buffer, mode='r|').extractall('/data', filter='data')"
+    unpack = "import sys,tarfile; tarfile.open(fileobj=sys.stdin.buffer, mode='r|').extractall('/data')"
     command = [str(stack.tools.kubectl), "--kubeconfig", str(stack.tools.kubeconfig), "-n", namespace]
     command += ["exec", "-i", loader, "--", "python3", "-c", unpack]
-    done = subprocess.run(command, input=archive.getvalue(), capture_output=True, check=False)
+    # kubectl waits forever for a process that ended without reading all of its input.
+    done = subprocess.run(command, input=archive.getvalue(), capture_output=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr.decode()
     stack.tools.kubectl_run("-n", namespace, "delete", "pod", loader, "--grace-period=1")
 
