@@ -335,17 +335,29 @@ def test_takes_its_autoencoder_from_another_model(few: Path, tmp_path: Path) -> 
     assert all(torch.equal(before[key], after[key]) for key in before)
 
 
-@pytest.mark.parametrize("after", [1, 3, 5])
-def test_a_run_that_is_interrupted_in_any_stage_ends_where_an_uninterrupted_one_does(
-    few: Path, tmp_path: Path, after: int
+@pytest.fixture(scope="session")
+def uninterrupted(few: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A few steps in one go."""
+    return quick(tmp_path_factory.mktemp("whole"), few, evaluation={"samples": 0})
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        pytest.param(1, id="while the autoencoder learns"),
+        pytest.param(3, id="while the text encoder learns"),
+        pytest.param(5, id="while the U-Net learns"),
+    ],
+)
+def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
+    uninterrupted: Trained, tmp_path: Path, after: int
 ) -> None:
-    whole = quick(tmp_path / "whole", few, evaluation={"samples": 0})
-    job = whole.job.model_copy(update={"workspace": str(tmp_path / "halves" / "workspace")})
+    job = uninterrupted.job.model_copy(update={"workspace": str(tmp_path / "workspace")})
     halves = interrupted(job, after=after)
-    for path in sorted(whole.model.rglob("*.safetensors")):
-        first, second = load_file(path), load_file(halves.model / path.relative_to(whole.model))
+    for path in sorted(uninterrupted.model.rglob("*.safetensors")):
+        first, second = load_file(path), load_file(halves.model / path.relative_to(uninterrupted.model))
         assert all(torch.equal(first[key], second[key]) for key in first), path.name
-    assert whole.result.metrics == halves.result.metrics
+    assert uninterrupted.result.metrics == halves.result.metrics
 
 
 def test_half_of_the_denoisers_weights_can_go(published: Path, few: Path, tmp_path: Path) -> None:
