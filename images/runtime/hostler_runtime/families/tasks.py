@@ -1,6 +1,6 @@
 """What clients ask of models that answer whole requests: one request and one result for each task. Holds no torch.
 
-Routes build requests from HTTP, families answer them; neither knows the other. Bytes are files as they stand (PNG, MP4).
+Routes build requests from HTTP, families answer them; neither knows the other. Bytes are files as they are (PNG, MP4).
 """
 
 from __future__ import annotations

@@ -170,8 +170,8 @@ class Decorated(Protocol):
         """``distill``: logits (targets x classes) of the batch's targets, and the target indices."""
 
     def prunable(self, model: Any) -> Iterable[tuple[str, torch.nn.Module]]:
-        """``prune``, ``quantize``, LoRA: linear and convolution modules whose weights may be changed, by their full name
-        in the model."""
+        """``prune``, ``quantize``, LoRA: linear and convolution modules whose weights may be changed, by their full
+        name in the model."""
 
     def original(self, job: JobConfig, dataset: Any) -> torch.nn.Module | None:
         """The model to compare with, where it is not what ``build`` gives: a teacher, a base before its channels
