@@ -20,7 +20,7 @@ from hostler_runtime.families.text_to_video.serving import TextToVideo, load
 from hostler_runtime.video.mp4 import decode_video
 
 SIZES = {"imageSize": 16, "channels": 1, "frames": moving_digits.FRAMES, "framesPerSecond": 6, "upscale": 2}
-LEARNING = {"steps": 1150, "batchSize": 8, "learningRate": 2e-3, "warmupSteps": 20, "weightDecay": 0.01}
+LEARNING = {"steps": 1400, "batchSize": 8, "learningRate": 2e-3, "warmupSteps": 20, "weightDecay": 0.01}
 JUDGED = 32
 """Clips."""
 RIGHT_WAY, RIGHT_DIGIT = 0.9, 0.7

@@ -106,14 +106,14 @@ def stages(job: JobConfig, model: VideoModel, dataset: ClipDataset) -> Sequence[
     fresh = job.inputs.base is None
     if fresh and "autoencoder" not in job.inputs.parts:
         found.append(
-            Stage("autoencoder", (losses.first_stage_update(model),), share=0.12),
+            Stage("autoencoder", (losses.first_stage_update(model),), share=0.14),
         )
     if fresh:
-        found.append(Stage("text", (losses.text_update(model),), share=0.13, batch_scale=4))
+        found.append(Stage("text", (losses.text_update(model),), share=0.1, batch_scale=4))
     if model.upscaler is not None and job.objective.lora is None and _learns(model.upscaler):
-        found.append(Stage("super-resolution", (losses.upscaler_update(model),), share=0.08))
+        found.append(Stage("super-resolution", (losses.upscaler_update(model),), share=0.12))
     measure = functools.partial(_measure_latents, model, dataset) if fresh else None
-    found.append(Stage("denoiser", (losses.denoiser_update(model, dataset.empty),), share=0.67, begin=measure))
+    found.append(Stage("denoiser", (losses.denoiser_update(model, dataset.empty),), share=0.64, begin=measure))
     return found
 
 
