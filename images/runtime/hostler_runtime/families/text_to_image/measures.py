@@ -15,6 +15,8 @@ from hostler_runtime.images.judge import judge_of
 MOST_DRAWN: Final = 100
 MOST_PIXELS: Final = 100 * 64 * 64
 """Of all images together that are drawn for one measurement; large ones are fewer."""
+MOST_STEPS: Final = 20
+"""Of denoising: enough to see what an image shows."""
 MOST_CANDIDATES: Final = 64
 LEAST_DRAWN: Final = 8
 
@@ -60,7 +62,7 @@ def draw_held_out(
             seeds=range(start, start + len(chunk)),
             height=model.size,
             width=model.size,
-            steps=model.defaults.steps,
+            steps=min(model.defaults.steps, MOST_STEPS),
             guidance=model.defaults.guidance,
         )
         found.append(draw(model, dataset.tokenizer, drawing).images)
