@@ -13,8 +13,6 @@ from runtime.training.harness import REFERENCE_TEXT, Train, make_job
 from hostler_contract import JobConfig
 from hostler_contract.result import Result
 
-pytest_plugins = ("runtime.training.conftest",)
-
 SIZES = {
     "transformer": {
         "architecture": "llama", "layers": 2, "hiddenSize": 64, "heads": 4, "contextLength": 64, "vocabularySize": 512,

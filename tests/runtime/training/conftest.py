@@ -10,26 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from runtime.training.harness import ROOT, JobFactory, Launch, Outcome, Pod, Train, free_port, make_job
+from runtime.training.harness import ROOT, JobFactory, Launch, Pod, free_port, make_job
 
 from hostler_contract import JobConfig
-from hostler_runtime.training.distributed import Processes, joined
-from hostler_runtime.training.progress import ProgressBoard
-from hostler_runtime.training.run import Surroundings, run
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """Two cores are shared with everything else; sums in a fixed order make runs comparable bit by bit."""
-    torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="session")
-def processes() -> Iterator[Processes]:
-    """This process alone."""
-    with joined({}) as alone:
-        yield alone
 
 
 @pytest.fixture
@@ -40,21 +23,6 @@ def job(tmp_path: Path) -> JobFactory:
         return make_job(tmp_path / "workspace", **changes)
 
     return make
-
-
-@pytest.fixture(scope="session")
-def train(processes: Processes) -> Train:
-    """Run a job here; ``stop_after`` asks it to stop as SIGTERM would."""
-
-    def go(job: JobConfig, *, stop_after: int | None = None, board: ProgressBoard | None = None) -> Outcome:
-        board = board or ProgressBoard(job, world_size=1)
-
-        def stop() -> bool:
-            return stop_after is not None and board.snapshot.step >= stop_after
-
-        return Outcome(run(job, Surroundings(processes, board, stop, Path(job.workspace))), board)
-
-    return go
 
 
 @pytest.fixture

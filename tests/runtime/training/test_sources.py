@@ -133,10 +133,10 @@ def test_a_download_that_fails(
 @pytest.mark.parametrize(
     ("url", "want_words"),
     [
-        (f"http://127.0.0.1:{free_port()}/text", "could not be downloaded"),
-        ("http://no-such-host.invalid/text", "could not be downloaded"),
-        ("file:///etc/passwd", "is not an http or https URL"),
-        ("ftp://127.0.0.1/text", "is not an http or https URL"),
+        pytest.param(f"http://127.0.0.1:{free_port()}/text", "could not be downloaded", id="nobody listens"),
+        pytest.param("http://no-such-host.invalid/text", "could not be downloaded", id="no such host"),
+        pytest.param("file:///etc/passwd", "is not an http or https URL", id="a file of the pod's own"),
+        pytest.param("ftp://127.0.0.1/text", "is not an http or https URL", id="another protocol"),
     ],
 )
 def test_a_url_that_leads_nowhere(url: str, want_words: str, tmp_path: Path) -> None:
