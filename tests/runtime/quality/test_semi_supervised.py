@@ -32,7 +32,7 @@ RULE: Final = Split(HELD_OUT_PERCENT)
 NOTHING: Final = 1e-9
 """Weight at which pseudo-labels change nothing."""
 _SYLLABLES: Final = ("ka", "lo", "mi", "ne", "ru", "sa", "to", "vi", "pe", "du", "fa", "gi")
-_OWN_WORDS: Final = 30
+_OWN_WORDS: Final = 50
 _COMMON_WORDS: Final = 60
 _OWN_SHARE: Final = 0.6
 
@@ -46,28 +46,29 @@ def one_thread() -> None:
 def texts(*, seed: int, noise: bool = False) -> list[dict[str, str]]:
     """Made-up texts on four subjects: most of the words belong to the subject, the others to all.
 
-    Held-out rows have labels, of the others only ``LABELS``. With ``noise`` the texts without a label are words of all
-    subjects, which belong to none.
+    Held-out rows have labels, of the others only ``LABELS``. With ``noise`` every word of a text without a label is of
+    a subject of its own, so that the text as a whole has none.
     """
     draw, other = random.Random(seed), random.Random(f"noise {seed}")
     words = [a + b + c for a in _SYLLABLES for b in _SYLLABLES for c in _SYLLABLES]
     draw.shuffle(words)
     own = [words[number * _OWN_WORDS : (number + 1) * _OWN_WORDS] for number in range(SUBJECTS)]
-    used = words[: SUBJECTS * _OWN_WORDS + _COMMON_WORDS]
-    common = used[SUBJECTS * _OWN_WORDS :]
+    common = words[SUBJECTS * _OWN_WORDS :][:_COMMON_WORDS]
+
+    def word_of(subject: int, source: random.Random) -> str:
+        return source.choice(own[subject] if source.random() < _OWN_SHARE else common)
+
     left = dict.fromkeys(range(SUBJECTS), LABELS // SUBJECTS)
     rows = []
     for place in range(TEXTS):
         subject = draw.randrange(SUBJECTS)
-        said = [
-            draw.choice(own[subject] if draw.random() < _OWN_SHARE else common) for _ in range(draw.randint(10, 18))
-        ]
+        said = [word_of(subject, draw) for _ in range(draw.randint(10, 18))]
         label = {"label": f"subject {subject}"}
         if not RULE.held_out(place):
             left[subject] -= 1
             label = label if left[subject] >= 0 else {}
         if noise and not label:
-            said = [other.choice(used) for _ in said]
+            said = [word_of(other.randrange(SUBJECTS), other) for _ in said]
         rows.append({"text": " ".join(said)} | label)
     return rows
 
@@ -90,10 +91,10 @@ def accuracy(tmp_path_factory: pytest.TempPathFactory) -> Accuracy:
                 encoder={"hiddenSize": 32, "heads": 2, "vocabularySize": 800, "head": "classification"},
                 objective={
                     "supervision": "semi-supervised",
-                    "semiSupervised": {"threshold": 0.95, "weight": weight, "unlabelledRatio": 4},
+                    "semiSupervised": {"threshold": 0.9, "weight": weight, "unlabelledRatio": 4},
                 },
                 hyperparameters={
-                    "steps": 250, "batchSize": 20, "learningRate": 1e-3, "warmupSteps": 10, "weightDecay": 0.01,
+                    "steps": 250, "batchSize": 20, "learningRate": 2e-3, "warmupSteps": 10, "weightDecay": 0.01,
                     "seed": seed,
                 },
                 dataset={"validationPercent": HELD_OUT_PERCENT},
@@ -106,7 +107,7 @@ def accuracy(tmp_path_factory: pytest.TempPathFactory) -> Accuracy:
 
 
 def test_twenty_labels_go_further_with_texts_that_have_none(accuracy: Accuracy) -> None:
-    """Paired over five seeds: no seed loses, and the mean wins clearly."""
+    """Paired over five seeds: no seed loses, and the mean wins by ten points or more."""
     gains = np.array([accuracy(seed) - accuracy(seed, weight=NOTHING) for seed in SEEDS])
     assert gains.min() >= 0, gains
     assert gains.mean() >= 0.1, gains
@@ -114,9 +115,8 @@ def test_twenty_labels_go_further_with_texts_that_have_none(accuracy: Accuracy) 
 
 def test_texts_that_belong_to_nothing_do_not_help(accuracy: Accuracy) -> None:
     """The control: what helps must be in the unlabelled texts, not in the procedure."""
-    seeds = SEEDS[:3]
-    noise = np.array([accuracy(seed, noise=True) - accuracy(seed, weight=NOTHING) for seed in seeds])
-    real = np.array([accuracy(seed) - accuracy(seed, weight=NOTHING) for seed in seeds])
+    noise = np.array([accuracy(seed, noise=True) - accuracy(seed, weight=NOTHING) for seed in SEEDS])
+    real = np.array([accuracy(seed) - accuracy(seed, weight=NOTHING) for seed in SEEDS])
     assert noise.mean() <= real.mean() / 2, (noise, real)
 
 

@@ -97,7 +97,7 @@ class EncoderDataset:
         batch = self._batch(layout, self._targets(self.train, layout, rows))
         if self.unlabelled is None:
             return batch
-        batch["input_ids"] = self._vary(layout, share=WEAK_SHARE)
+        batch["input_ids"] = self._vary(layout, share=STRONG_SHARE)
         drawn = torch.randint(len(self.unlabelled.rows), (len(rows) * self._ratio,)).tolist()
         other = self.unlabelled.layout(drawn, pad_token=self.tokenizer.pad_token_id)
         for view, share in ((WEAK, WEAK_SHARE), (STRONG, STRONG_SHARE)):

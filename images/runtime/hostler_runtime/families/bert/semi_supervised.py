@@ -22,7 +22,8 @@ from hostler_runtime.families.training_protocol import Batch, LossSum
 WEAK_SHARE = 0.1
 """Of the tokens that are hidden where a text is varied lightly."""
 STRONG_SHARE = 0.5
-"""Of the tokens that are hidden where a text is varied a lot."""
+"""Of the tokens that are hidden where a text is varied a lot. Labelled texts are varied as much: varying alone makes a
+network better, and what the unlabelled texts add must be more than that."""
 LABELLED, WEAK, STRONG = "", "weak_", "strong_"
 """Prefixes of the tensors of a batch: labelled rows, and the two views of the unlabelled ones."""
 
