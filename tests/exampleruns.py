@@ -211,7 +211,7 @@ def ask_speech(client: httpx.Client, model: str) -> None:
 ALL = (
     Example(folder="chat", check=ask_chat),
     Example(folder="code", recipe="code/data.py", check=ask_code),
-    Example(folder="bert", recipe="bert/data.py", check=ask_bert, short={"steps": 60}),
+    Example(folder="bert", recipe="bert/data.py", check=ask_bert, short={"steps": 60, "warmupSteps": 5}),
     Example(
         folder="text-to-image",
         recipe="data/digits.py",
@@ -222,7 +222,7 @@ ALL = (
         recipe="text-to-video/data.py",
         check=ask_video,
         fewer=("120",),
-        short={"steps": 24},
+        short={"steps": 24, "warmupSteps": 5},
     ),
     Example(
         folder="speech-to-text",
@@ -240,6 +240,6 @@ ALL = (
         folder="vae",
         recipe="data/digits.py",
         check=lambda client, model: ask_images(client, model, prompt=""),
-        short={"steps": 60},
+        short={"steps": 60, "warmupSteps": 5},
     ),
 )
