@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from hostler_contract import Result
 from hostler_runtime.errors import RuntimeFailure, classify
@@ -82,5 +83,14 @@ def _served(board: ProgressBoard, environ: Mapping[str, str], *, rank: int) -> I
         server.close()
 
 
+def leave(status: int) -> NoReturn:
+    """End the process without tearing down native libraries: their threads may outlive what they work on, and an abort
+    at the very end would turn a finished job into a failed one."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

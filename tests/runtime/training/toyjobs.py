@@ -13,6 +13,7 @@ from runtime.training.harness import ROOT, free_port, make_job
 from safetensors.torch import load_file
 
 from hostler_contract import JobConfig
+from hostler_runtime.train import leave
 from hostler_runtime.training import run as running
 from hostler_runtime.training.distributed import joined
 from hostler_runtime.training.progress import ProgressBoard
@@ -87,3 +88,4 @@ def main(path: str) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1])
+    leave(0)
