@@ -18,16 +18,16 @@ from hostler_contract import ErrorReason
 from hostler_data.errors import DataError
 from hostler_data.record import Record
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.families.chat.conversations import (
+from hostler_runtime.families.chat.serving import load
+from hostler_runtime.families.serving_protocol import LoadOptions
+from hostler_runtime.text.completions import completion
+from hostler_runtime.text.conversations import (
     PLAIN_ROLE_TEMPLATE,
     ROLE_TEMPLATE,
     ROLE_TOKENS,
     Conversations,
     choose_template,
 )
-from hostler_runtime.families.chat.serving import load
-from hostler_runtime.families.serving_protocol import LoadOptions
-from hostler_runtime.text.completions import completion
 from hostler_runtime.text.infilling import FIM_TOKENS, infill_prompt, prefer_spm
 from hostler_runtime.text.tokenizer import train_tokenizer
 

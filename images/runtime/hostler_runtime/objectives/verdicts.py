@@ -15,9 +15,9 @@ from hostler_contract import ErrorReason, JobConfig
 from hostler_contract.result import DatasetFacts
 from hostler_data.records import Record, Records, Rows
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.families.chat.conversations import Conversations
 from hostler_runtime.families.training_protocol import Batch
 from hostler_runtime.text.completions import completion, joined
+from hostler_runtime.text.conversations import Conversations
 from hostler_runtime.text.rows import collate
 from hostler_runtime.text.sequences import IGNORED, Example, Sequences, write
 from hostler_runtime.text.starting import context_length, tokenizer_for, vocabulary_size

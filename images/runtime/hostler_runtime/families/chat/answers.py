@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hostler_runtime.families.chat.conversations import TURN_END
+from hostler_runtime.text.conversations import TURN_END
 from hostler_runtime.text.dataset import TokenDataset
 from hostler_runtime.text.documents import write_samples
 from hostler_runtime.text.generation import continue_prompts

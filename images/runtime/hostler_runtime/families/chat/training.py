@@ -14,7 +14,8 @@ from hostler_contract import JobConfig
 from hostler_data.record import Record
 from hostler_data.records import Records
 from hostler_runtime.families.chat.answers import answer_figures, held_out_questions, write_answers
-from hostler_runtime.families.chat.conversations import (
+from hostler_runtime.families.training_protocol import Evaluation, ModelFacts, Stage, Update
+from hostler_runtime.text.conversations import (
     ROLE_TOKENS,
     TURN_END,
     Conversations,
@@ -22,7 +23,6 @@ from hostler_runtime.families.chat.conversations import (
     messages_of,
     spoken_bytes,
 )
-from hostler_runtime.families.training_protocol import Evaluation, ModelFacts, Stage, Update
 from hostler_runtime.text.dataset import TokenDataset, store
 from hostler_runtime.text.decoder import describe, facts_of, logits, loss, prunable
 from hostler_runtime.text.documents import continuations, documents, utf8_bytes, write_continuations

@@ -9,9 +9,9 @@ from typing import Any, Final
 import torch
 from transformers import AutoTokenizer
 
-from hostler_runtime.families.text_to_video.captions import tokens_of
 from hostler_runtime.families.training_protocol import Batch
 from hostler_runtime.images.store import ImageDataset, Part
+from hostler_runtime.text.captions import tokens_of
 
 TOKENIZER: Final = "tokenizer"
 _GOLDEN: Final = 0.6180339887

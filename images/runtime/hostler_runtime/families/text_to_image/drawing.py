@@ -11,8 +11,8 @@ import torch
 from diffusers import DDIMScheduler
 
 from hostler_runtime.families.text_to_image.networks import LatentDiffusion
-from hostler_runtime.families.text_to_video.captions import tokens_of
 from hostler_runtime.images.requests import seeded
+from hostler_runtime.text.captions import tokens_of
 
 
 @dataclass(frozen=True)

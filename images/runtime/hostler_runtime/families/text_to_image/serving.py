@@ -16,9 +16,9 @@ from hostler_runtime.families.tasks import BatchReport, ImageRequest, ImageResul
 from hostler_runtime.families.text_to_image.artifacts import load_model
 from hostler_runtime.families.text_to_image.drawing import Drawing, draw
 from hostler_runtime.families.text_to_image.networks import LatentDiffusion
-from hostler_runtime.families.text_to_video.captions import token_count
 from hostler_runtime.images.artifacts import guarded, serving_device, unreadable
 from hostler_runtime.images.png import encode_png
+from hostler_runtime.text.captions import token_count
 
 WEIGHTS: Final = "pytorch_lora_weights.safetensors"
 LARGEST_ENLARGEMENT: Final = 2

@@ -15,8 +15,8 @@ from transformers import AutoTokenizer
 from hostler_contract.result import DatasetFacts
 from hostler_data.record import Record
 from hostler_data.records import Records
-from hostler_runtime.families.text_to_video.captions import tokens_of
 from hostler_runtime.families.training_protocol import Batch
+from hostler_runtime.text.captions import tokens_of
 from hostler_runtime.video.clips import ClipShape, read_clip
 
 PARTS = ("train", "validation")

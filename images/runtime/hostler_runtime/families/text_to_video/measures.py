@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 
 from hostler_runtime.families.text_to_video import losses
-from hostler_runtime.families.text_to_video.captions import tokens_of
 from hostler_runtime.families.text_to_video.data import ClipDataset
 from hostler_runtime.families.text_to_video.network import VideoModel
 from hostler_runtime.families.text_to_video.sampling import generate, noise_of
 from hostler_runtime.families.training_protocol import Evaluation
+from hostler_runtime.text.captions import tokens_of
 
 MOST_CAPTIONS = 40
 """Captions that clips are made for, and among which the judge has to find the right one."""

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
-from hostler_runtime.families.text_to_video.captions import tokens_of
 from hostler_runtime.families.text_to_video.data import ClipDataset
 from hostler_runtime.families.text_to_video.network import VideoModel
 from hostler_runtime.families.text_to_video.sampling import as_pixels, generate, noise_of
+from hostler_runtime.text.captions import tokens_of
 from hostler_runtime.video.mp4 import encode_mp4
 
 _LONGEST_NAME = 60

@@ -13,11 +13,11 @@ import torch
 from hostler_runtime.families.serving_protocol import LoadOptions, PromptRejectedError
 from hostler_runtime.families.tasks import BatchReport, VideoRequest, VideoResult, Work
 from hostler_runtime.families.text_to_video.artifacts import load_model
-from hostler_runtime.families.text_to_video.captions import token_count, tokens_of
 from hostler_runtime.families.text_to_video.network import VideoModel
 from hostler_runtime.families.text_to_video.sampling import as_pixels, generate, noise_of
 from hostler_runtime.families.text_to_video.unet import HostlerVideoUNet
 from hostler_runtime.images.artifacts import serving_device
+from hostler_runtime.text.captions import token_count, tokens_of
 from hostler_runtime.video.mp4 import encode_mp4
 
 MOST_STEPS = 1000

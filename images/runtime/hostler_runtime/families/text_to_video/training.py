@@ -16,13 +16,13 @@ from hostler_contract.architectures import VideoConfig
 from hostler_data.records import Records
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families.text_to_video import artifacts, losses, network
-from hostler_runtime.families.text_to_video.captions import train_tokenizer
 from hostler_runtime.families.text_to_video.data import ClipDataset, captions_of, write_dataset
 from hostler_runtime.families.text_to_video.measures import figures
 from hostler_runtime.families.text_to_video.network import ClipSettings, VideoModel
 from hostler_runtime.families.text_to_video.samples import write_samples
 from hostler_runtime.families.training_protocol import Evaluation, ModelFacts, Stage
 from hostler_runtime.images.artifacts import from_base
+from hostler_runtime.text.captions import train_tokenizer
 
 UNIT = "clips"
 BLOCK = "video"
