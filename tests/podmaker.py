@@ -8,9 +8,19 @@ from typing import Any
 
 
 def pod(
-    name: str, namespace: str, *, image: str, command: Sequence[str], node: str | None = None, claim: str | None = None
+    name: str,
+    namespace: str,
+    *,
+    image: str,
+    command: Sequence[str],
+    node: str | None = None,
+    claim: str | None = None,
+    port: int | None = None,
 ) -> dict[str, Any]:
-    """A pod that passes Pod Security restricted; with a claim, it has it at /data."""
+    """A pod that passes Pod Security restricted.
+
+    With a claim, it has it at /data; with a port, it is ready once it answers there.
+    """
     container: dict[str, Any] = {
         "name": "c",
         "image": image,
@@ -35,6 +45,8 @@ def pod(
             "seccompProfile": {"type": "RuntimeDefault"},
         },
     }
+    if port is not None:
+        container["readinessProbe"] = {"httpGet": {"path": "/", "port": port}, "periodSeconds": 1}
     if node is not None:
         spec["nodeSelector"] = {"kubernetes.io/hostname": node}
     if claim is not None:

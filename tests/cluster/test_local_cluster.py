@@ -40,12 +40,16 @@ def world(cluster: ClusterHandle, image: str) -> Iterator[ClusterHandle]:
         },
         service("web", clusterIP=""),
         service("direct", clusterIP="None"),
-        *(pod(f"web-{node}", NAMESPACE, image=image, node=node, command=SERVE, claim="shared") for node in NODES),
+        *(web(node, image) for node in NODES),
     ]
     cluster.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
     cluster.kubectl("-n", NAMESPACE, "wait", "--for=condition=Ready", "pod", "--all", "--timeout=90s")
     yield cluster
     cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def web(node: str, image: str) -> dict[str, Any]:
+    return pod(f"web-{node}", NAMESPACE, image=image, node=node, command=SERVE, claim="shared", port=8000)
 
 
 def service(name: str, **spec: str) -> dict[str, Any]:
@@ -82,18 +86,38 @@ print(json.dumps([sorted({{a[4][0] for a in socket.getaddrinfo(name, 80)}}) for 
     assert found[4] == [str(names_of(world.name).api_service_ip)]
 
 
+@pytest.fixture(scope="module")
+def reachable(world: ClusterHandle) -> ClusterHandle:
+    """The world once its Service has rules: they follow a pod's readiness, and until then it refuses connections."""
+    wait_until(lambda: answers(world, NODES[0], requests=1) == "{200}", what="the Service web's rules", timeout=30)
+    return world
+
+
+def answers(cluster: ClusterHandle, node: str, *, requests: int) -> str:
+    """The set of statuses, or of errors, that a pod gets from the Service."""
+    return python(
+        cluster,
+        node,
+        f"""
+import urllib.request, urllib.error
+def status():
+    try:
+        return urllib.request.urlopen("http://web/", timeout=10).status
+    except urllib.error.URLError as error:
+        return str(error)
+print({{status() for _ in range({requests})}})
+""",
+    )
+
+
 @pytest.mark.parametrize("node", NODES)
-def test_a_service_reaches_pods_on_every_node(world: ClusterHandle, node: str) -> None:
-    program = """
-import urllib.request
-print({urllib.request.urlopen("http://web/", timeout=10).status for _ in range(12)})
-"""
-    assert python(world, node, program) == "{200}"
+def test_a_service_reaches_pods_on_every_node(reachable: ClusterHandle, node: str) -> None:
+    assert answers(reachable, node, requests=12) == "{200}"
 
 
 @native_only
-def test_pods_and_services_are_reachable_from_the_machine(world: ClusterHandle) -> None:
-    address = world.kubectl("-n", NAMESPACE, "get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
+def test_pods_and_services_are_reachable_from_the_machine(reachable: ClusterHandle) -> None:
+    address = reachable.kubectl("-n", NAMESPACE, "get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
     with urllib.request.urlopen(f"http://{address}/", timeout=10) as answer:
         assert answer.status == 200
 

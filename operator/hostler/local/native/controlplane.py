@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from hostler.local.naming import Names
 from hostler.local.native.processes import Component
 
@@ -26,6 +28,10 @@ class Layout:
     @property
     def kubeconfig(self) -> Path:
         return self.names.run / "admin.kubeconfig"
+
+    @property
+    def kube_proxy_config(self) -> Path:
+        return self.names.run / "kube-proxy.yaml"
 
     @property
     def corefile(self) -> Path:
@@ -124,22 +130,27 @@ def scheduler(layout: Layout) -> Component:
     )
 
 
-def kube_proxy(layout: Layout, *, node: str) -> Component:
+def kube_proxy(layout: Layout) -> Component:
     """One serves all nodes: they share the network namespace in which it writes its rules."""
-    return Component(
-        "kube-proxy",
-        (
-            layout.program("kube-proxy"),
-            f"--kubeconfig={layout.kubeconfig}",
-            "--proxy-mode=nftables",
-            f"--cluster-cidr={layout.names.pods}",
-            f"--hostname-override={node}",
-            # These are read-only outside the first network namespace.
-            "--conntrack-max-per-core=0",
-            "--conntrack-tcp-timeout-established=0",
-            "--conntrack-tcp-timeout-close-wait=0",
-        ),
-    )
+    return Component("kube-proxy", (layout.program("kube-proxy"), f"--config={layout.kube_proxy_config}"))
+
+
+def kube_proxy_yaml(layout: Layout, *, node: str) -> str:
+    """What kube-proxy is told: in a file, because its nftables mode has no flags."""
+    config = {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "mode": "nftables",
+        "clusterCIDR": str(layout.names.pods),
+        "hostnameOverride": node,
+        "clientConnection": {"kubeconfig": str(layout.kubeconfig)},
+        # Stock, it gathers changes for a second, in which a Service with pods that are ready refuses connections:
+        # right for ten thousand Services, and a riddle to whoever tries the first one.
+        "nftables": {"minSyncPeriod": "100ms"},
+        # Set, they would be written, and they are read-only outside the first network namespace.
+        "conntrack": {"maxPerCore": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
+    }
+    return yaml.safe_dump(config, sort_keys=False)
 
 
 def coredns(layout: Layout) -> Component:

@@ -215,7 +215,10 @@ class _Start:
         self._launch(controlplane.scheduler(self.layout))
         if self._nodes:
             self._start_kubelets()
-            self._launch(controlplane.kube_proxy(self.layout, node=self._nodes[0].name))
+            self.layout.kube_proxy_config.write_text(
+                controlplane.kube_proxy_yaml(self.layout, node=self._nodes[0].name)
+            )
+            self._launch(controlplane.kube_proxy(self.layout))
             self._launch(controlplane.coredns(self.layout))
             self._launch(self._provisioner())
             for path, body in addons.everything(self.names).items():
