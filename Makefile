@@ -30,7 +30,7 @@ lint: dev ## ruff, mypy, import contract
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	PYTHONPATH=images/runtime $(BIN)/lint-imports
 
 .PHONY: test-unit
 test-unit: dev ## No I/O, virtual time

@@ -29,7 +29,7 @@ from hostler_runtime.families.bert.network import fresh
 from hostler_runtime.families.bert.requests import Reader
 from hostler_runtime.families.bert.serving import EncoderModel
 from hostler_runtime.families.bert.tokenizer import SequenceMaker, train_tokenizer
-from hostler_runtime.families.tasks import EmbeddingRequest
+from hostler_runtime.protocols.tasks import EmbeddingRequest
 from hostler_runtime.server.batching import Done, Task
 from hostler_runtime.server.engine import Engine
 from hostler_runtime.server.observer import Run, Unmeasured

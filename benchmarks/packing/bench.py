@@ -24,7 +24,7 @@ import torch
 
 from hostler_contract import TransformerConfig
 from hostler_contract.job import PackingConfig
-from hostler_runtime.families.training_protocol import Batch
+from hostler_runtime.protocols.training import Batch
 from hostler_runtime.text.decoder import fresh_decoder, loss
 from hostler_runtime.text.rows import Rows, collate, lay_out
 from hostler_runtime.text.sequences import Example, Sequences, write

@@ -16,10 +16,10 @@ from safetensors.torch import load_file
 from hostler_contract import ErrorReason, JobConfig
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families import serving_half
-from hostler_runtime.families.serving_protocol import LoadOptions, Prompt, Sampling
 from hostler_runtime.objectives.channels import remove_channels
 from hostler_runtime.objectives.distill import softened_divergence
 from hostler_runtime.objectives.prune import magnitude_masks, sparsity
+from hostler_runtime.protocols.serving import LoadOptions, Prompt, Sampling
 
 JobMaker = Callable[..., JobConfig]
 STUDENT = {"transformer": {**SIZES["transformer"], "layers": 1, "hiddenSize": 32}}

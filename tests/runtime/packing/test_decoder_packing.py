@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from hostler_contract.job import PackingConfig
-from hostler_runtime.families.training_protocol import Batch
+from hostler_runtime.protocols.training import Batch
 from hostler_runtime.text.decoder import forward, logits, loss
 from hostler_runtime.text.rows import Rows, collate, lay_out
 from hostler_runtime.text.sequences import IGNORED, Example, Sequences, write

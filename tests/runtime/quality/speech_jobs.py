@@ -25,9 +25,9 @@ from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
 from hostler_contract import ErrorReason, JobConfig
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.families.serving_protocol import LoadOptions
 from hostler_runtime.families.speech_to_text.serving import SpeechModel, load
-from hostler_runtime.families.tasks import SpeechRequest, SpeechResult
+from hostler_runtime.protocols.serving import LoadOptions
+from hostler_runtime.protocols.tasks import SpeechRequest, SpeechResult
 from hostler_runtime.training.distributed import joined
 from hostler_runtime.training.progress import ProgressBoard
 from hostler_runtime.training.run import Surroundings, run

@@ -21,8 +21,8 @@ from runtime.serving.replica import Replica, serving_config
 from hostler_data.split import Split
 from hostler_runtime.families.bert.serving import EncoderModel, load
 from hostler_runtime.families.bert.tokenizer import SequenceMaker
-from hostler_runtime.families.serving_protocol import LoadOptions, PromptRejectedError
-from hostler_runtime.families.tasks import (
+from hostler_runtime.protocols.serving import LoadOptions, PromptRejectedError
+from hostler_runtime.protocols.tasks import (
     ClassifyRequest,
     EmbeddingRequest,
     FillMaskRequest,

@@ -20,8 +20,8 @@ from hostler_data.records import open_records
 from hostler_runtime.errors import RuntimeFailure, classify
 from hostler_runtime.families.bert import training
 from hostler_runtime.families.bert.serving import load
-from hostler_runtime.families.serving_protocol import LoadOptions, UnservableError
-from hostler_runtime.families.tasks import ClassifyRequest, EmbeddingRequest, FillMaskRequest
+from hostler_runtime.protocols.serving import LoadOptions, UnservableError
+from hostler_runtime.protocols.tasks import ClassifyRequest, EmbeddingRequest, FillMaskRequest
 
 QUICK = {"layers": 1, "hiddenSize": 16, "heads": 2, "contextLength": 32, "vocabularySize": 400}
 

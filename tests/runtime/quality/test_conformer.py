@@ -21,10 +21,10 @@ from runtime.quality.speech_jobs import (
 from safetensors.torch import load_file
 from transformers import AutoProcessor, ParakeetForCTC
 
-from hostler_runtime.families.serving_protocol import PromptRejectedError
 from hostler_runtime.families.speech_to_text.scoring import word_error_rate
 from hostler_runtime.families.speech_to_text.serving import SpeechModel
-from hostler_runtime.families.tasks import SAMPLING_RATE, SpeechRequest, SpeechResult
+from hostler_runtime.protocols.serving import PromptRejectedError
+from hostler_runtime.protocols.tasks import SAMPLING_RATE, SpeechRequest, SpeechResult
 
 Answers = list[tuple[voices.Saying, SpeechResult]]
 BOUND = 0.10

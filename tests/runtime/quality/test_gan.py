@@ -21,8 +21,8 @@ from safetensors.torch import load_file
 from hostler_contract import ErrorReason
 from hostler_runtime.errors import classify
 from hostler_runtime.families.gan.serving import GeneratorModel, load
-from hostler_runtime.families.serving_protocol import LoadOptions, PromptRejectedError, UnservableError
-from hostler_runtime.families.tasks import ImageRequest
+from hostler_runtime.protocols.serving import LoadOptions, PromptRejectedError, UnservableError
+from hostler_runtime.protocols.tasks import ImageRequest
 
 SIZES = {"imageSize": 16, "latentSize": 32, "baseWidth": 8}
 QUICK = {"steps": 6, "batchSize": 8, "learningRate": 8e-4}

@@ -30,13 +30,13 @@ from transformers.models.whisper.tokenization_whisper import LANGUAGES
 from hostler_contract import ErrorReason
 from hostler_data.errors import DataError
 from hostler_runtime.errors import RuntimeFailure, classify
-from hostler_runtime.families.serving_protocol import LoadOptions, PromptRejectedError, UnservableError
 from hostler_runtime.families.speech_to_text.decoding import best_path
 from hostler_runtime.families.speech_to_text.scoring import character_error_rate, word_error_rate
 from hostler_runtime.families.speech_to_text.serving import load
 from hostler_runtime.families.speech_to_text.whisper import WhisperFormat
 from hostler_runtime.families.speech_to_text.windows import cut
-from hostler_runtime.families.tasks import SAMPLING_RATE, SpeechRequest
+from hostler_runtime.protocols.serving import LoadOptions, PromptRejectedError, UnservableError
+from hostler_runtime.protocols.tasks import SAMPLING_RATE, SpeechRequest
 
 SMALL_WHISPER = {**WHISPER, **TINY, "decoderLayers": 1}
 SMALL_CONFORMER = {**CONFORMER, **TINY}

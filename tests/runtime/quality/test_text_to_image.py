@@ -23,9 +23,9 @@ from transformers import AutoTokenizer, CLIPTextConfig, CLIPTextModel, CLIPToken
 
 from hostler_contract import ErrorReason
 from hostler_runtime.errors import classify
-from hostler_runtime.families.serving_protocol import LoadOptions, PromptRejectedError, UnservableError
-from hostler_runtime.families.tasks import ImageRequest
 from hostler_runtime.families.text_to_image.serving import PainterModel, load
+from hostler_runtime.protocols.serving import LoadOptions, PromptRejectedError, UnservableError
+from hostler_runtime.protocols.tasks import ImageRequest
 
 TEXT = {"layers": 2, "hiddenSize": 64, "heads": 4, "contextLength": 16, "vocabularySize": 400}
 SIZES = {

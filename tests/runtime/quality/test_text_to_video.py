@@ -13,10 +13,10 @@ import torch
 from runtime.quality import digits, moving_digits
 from runtime.quality.jobs import Trained, served, train
 
-from hostler_runtime.families.serving_protocol import LoadOptions, PromptRejectedError
-from hostler_runtime.families.tasks import VideoRequest, VideoResult
 from hostler_runtime.families.text_to_video import serving
 from hostler_runtime.families.text_to_video.serving import TextToVideo, load
+from hostler_runtime.protocols.serving import LoadOptions, PromptRejectedError
+from hostler_runtime.protocols.tasks import VideoRequest, VideoResult
 from hostler_runtime.video.mp4 import decode_video
 
 SIZES = {"imageSize": 16, "channels": 1, "frames": moving_digits.FRAMES, "framesPerSecond": 6, "upscale": 2}
@@ -132,7 +132,7 @@ def test_the_agreement_that_is_reported_falls_without_the_prompt(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from hostler_runtime.families.text_to_video import measures, training
-    from hostler_runtime.families.training_protocol import Evaluation
+    from hostler_runtime.protocols.training import Evaluation
 
     (prepared,) = (Path(trained.job.workspace) / "cache").glob("prepared-*")
     dataset = training.open_dataset(trained.job, prepared)

@@ -19,9 +19,9 @@ from safetensors.torch import load_file, save_file
 
 from hostler_contract import ErrorReason
 from hostler_runtime.errors import RuntimeFailure, classify
-from hostler_runtime.families.serving_protocol import LoadOptions, PromptRejectedError, UnservableError
-from hostler_runtime.families.tasks import DecodeRequest, EncodeRequest, ImageRequest
 from hostler_runtime.families.vae.serving import AutoencoderModel, load
+from hostler_runtime.protocols.serving import LoadOptions, PromptRejectedError, UnservableError
+from hostler_runtime.protocols.tasks import DecodeRequest, EncodeRequest, ImageRequest
 
 SIZES = {"imageSize": 16, "latentChannels": 4, "blockWidths": [16, 32, 32]}
 SMALL = {"imageSize": 16, "latentChannels": 2, "blockWidths": [8, 8]}

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from hostler_runtime.families import tasks
-from hostler_runtime.families.serving_protocol import PromptRejectedError
-from hostler_runtime.families.tasks import BatchReport, TaskRequest, TaskResult, Work
+from hostler_runtime.protocols import tasks
+from hostler_runtime.protocols.serving import PromptRejectedError
+from hostler_runtime.protocols.tasks import BatchReport, TaskRequest, TaskResult, Work
 
 ALL_TASKS: frozenset[type] = frozenset(
     {

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from hostler_runtime.families.serving_protocol import Prompt, PromptRejectedError, SamplingDefaults
+from hostler_runtime.protocols.serving import Prompt, PromptRejectedError, SamplingDefaults
 
 END = 0
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from hostler_contract import ErrorReason
 from hostler_runtime.families.chat.serving import load
-from hostler_runtime.families.serving_protocol import LoadOptions, PromptRejectedError, UnservableError
+from hostler_runtime.protocols.serving import LoadOptions, PromptRejectedError, UnservableError
 
 
 def change_config(**changes: Any) -> Callable[[Path], None]:

@@ -9,7 +9,7 @@ import pytest
 from runtime.serving.fake_batch import LATE_REFUSAL, POISON, FakeBatchModel
 from runtime.serving.waiting import eventually
 
-from hostler_runtime.families.tasks import EmbeddingRequest, ImageRequest, TaskRequest
+from hostler_runtime.protocols.tasks import EmbeddingRequest, ImageRequest, TaskRequest
 from hostler_runtime.server.batching import Done, Rejected, Task
 from hostler_runtime.server.engine import FAILURES_UNTIL_DEATH, Engine
 from hostler_runtime.server.line import EngineStoppedError, Failed, QueueFullError

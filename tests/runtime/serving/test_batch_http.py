@@ -15,7 +15,7 @@ from runtime.serving.inprocess import SECRET, Bench
 from runtime.serving.recordings import recording
 
 from hostler_contract import metrics as names
-from hostler_runtime.families.tasks import (
+from hostler_runtime.protocols.tasks import (
     BatchReport,
     EmbeddingRequest,
     ImageRequest,

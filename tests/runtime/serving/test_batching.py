@@ -10,7 +10,7 @@ import torch
 from runtime.serving import tiny_model
 from torch import Tensor
 
-from hostler_runtime.families.serving_protocol import Prompt, Sampling, UnservableError
+from hostler_runtime.protocols.serving import Prompt, Sampling, UnservableError
 from hostler_runtime.text.decoding import BatchedDecoder
 from hostler_runtime.text.language import check_padding
 

@@ -9,7 +9,7 @@ import pytest
 from runtime.serving.fake_model import END, FakeModel
 from runtime.serving.waiting import eventually
 
-from hostler_runtime.families.serving_protocol import Prompt, Sampling
+from hostler_runtime.protocols.serving import Prompt, Sampling
 from hostler_runtime.server.engine import FAILURES_UNTIL_DEATH, Engine
 from hostler_runtime.server.line import EngineStoppedError, Failed, QueueFullError
 from hostler_runtime.server.observer import Unmeasured

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hostler_runtime.families.tasks import VideoRequest, VideoResult, Work
+from hostler_runtime.protocols.tasks import VideoRequest, VideoResult, Work
 from hostler_runtime.server import shelf
 from hostler_runtime.server.errors import ApiError, engine_failed
 from hostler_runtime.server.shelf import KEEP_SECONDS, MAX_FINISHED, Shelf, Video

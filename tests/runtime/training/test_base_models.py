@@ -19,7 +19,7 @@ from hostler_data.errors import DataError
 from hostler_data.record import Record
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families.chat.serving import load
-from hostler_runtime.families.serving_protocol import LoadOptions
+from hostler_runtime.protocols.serving import LoadOptions
 from hostler_runtime.text.completions import completion
 from hostler_runtime.text.conversations import (
     PLAIN_ROLE_TEMPLATE,

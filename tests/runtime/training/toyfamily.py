@@ -19,7 +19,7 @@ from torch import nn
 from hostler_contract import JobConfig
 from hostler_contract.result import DatasetFacts
 from hostler_data.records import Records
-from hostler_runtime.families.training_protocol import Batch, Evaluation, LossSum, ModelFacts, Stage, Update
+from hostler_runtime.protocols.training import Batch, Evaluation, LossSum, ModelFacts, Stage, Update
 
 UNIT = "numbers"
 BLOCK = "transformer"

@@ -23,9 +23,9 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from hostler_contract import ErrorReason, JobConfig, Result
 from hostler_runtime.errors import RuntimeFailure, classify
-from hostler_runtime.families.serving_protocol import LoadOptions, PromptRejectedError, UnservableError
-from hostler_runtime.families.tasks import VideoRequest
 from hostler_runtime.families.text_to_video.serving import load
+from hostler_runtime.protocols.serving import LoadOptions, PromptRejectedError, UnservableError
+from hostler_runtime.protocols.tasks import VideoRequest
 from hostler_runtime.text.captions import train_tokenizer
 from hostler_runtime.training.distributed import joined
 from hostler_runtime.training.progress import ProgressBoard

@@ -13,12 +13,12 @@ FAMILIES: Final = ("chat", "code", "bert", "text-to-image", "text-to-video", "sp
 
 
 def serving_half(family: str) -> Any:
-    """The module that satisfies ``families.serving_protocol.ServingHalf``."""
+    """The module that satisfies ``protocols.serving.ServingHalf``."""
     return _half(family, "serving")
 
 
 def training_half(family: str) -> Any:
-    """The module that satisfies ``families.training_protocol.TrainingHalf``."""
+    """The module that satisfies ``protocols.training.TrainingHalf``."""
     return _half(family, "training")
 
 

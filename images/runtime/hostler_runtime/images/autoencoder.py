@@ -13,9 +13,9 @@ from torch import nn
 from hostler_contract import ErrorReason
 from hostler_contract.architectures import AutoencoderConfig
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.families.training_protocol import LossSum
 from hostler_runtime.images.artifacts import load_network
 from hostler_runtime.images.store import Part
+from hostler_runtime.protocols.training import LossSum
 
 DIVERGENCE_WEIGHT = 0.05
 """Of the latent's divergence from a unit normal against the squared error: twice the decoder's variance, here of pixels

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from hostler_runtime.images.artifacts import guarded, require_finite, unreadable
+from hostler_runtime.pretrained import guarded, require_finite, unreadable
 
 FILE = "latent_density.safetensors"
 MOST_COMPONENTS = 40

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from hostler_runtime.families.serving_protocol import PromptRejectedError
-from hostler_runtime.families.tasks import ImageRequest
+from hostler_runtime.protocols.serving import PromptRejectedError
+from hostler_runtime.protocols.tasks import ImageRequest
 
 _UNSET = {"negative_prompt": "", "steps": None, "guidance": None, "adapter": None}
 

@@ -17,8 +17,8 @@ from hostler_data.media import decode_image
 from hostler_data.record import Record
 from hostler_data.records import Records
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.families.training_protocol import Batch
 from hostler_runtime.images.png import CHANNELS, to_floats
+from hostler_runtime.protocols.training import Batch
 
 PARTS = ("train", "validation")
 _FACTS = "facts.json"
@@ -44,7 +44,7 @@ class Part:
 
 
 class ImageDataset:
-    """A ``training_protocol.Dataset`` of images and, where the data has them, labels."""
+    """A ``protocols.training.Dataset`` of images and, where the data has them, labels."""
 
     sequences_per_row = 1.0
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from hostler_contract import ErrorReason, JobConfig, Objective
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.families.training_protocol import TrainingHalf
+from hostler_runtime.protocols.training import TrainingHalf
 
 _WITH_ADAPTER = (Objective.FINETUNE, Objective.PREFERENCE)
 

@@ -9,7 +9,7 @@ import torch
 
 from hostler_contract import ErrorReason, JobConfig
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.families.training_protocol import TrainingHalf
+from hostler_runtime.protocols.training import TrainingHalf
 
 
 class Decorator:

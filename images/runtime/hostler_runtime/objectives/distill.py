@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as functional
 
 from hostler_contract import JobConfig, ModelConfig, Objective
-from hostler_runtime.families.training_protocol import Batch, LossSum, Stage, Update
 from hostler_runtime.objectives.decorator import Decorator
+from hostler_runtime.protocols.training import Batch, LossSum, Stage, Update
 
 
 class Distill(Decorator):

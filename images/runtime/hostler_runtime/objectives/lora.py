@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from transformers.pytorch_utils import Conv1D
 
 from hostler_contract import JobConfig
-from hostler_runtime.families.training_protocol import ModelFacts
 from hostler_runtime.objectives.decorator import Decorator
+from hostler_runtime.protocols.training import ModelFacts
 
 ADAPTER_DIRECTORY = "adapter"
 """Beside the merged weights, in peft's own layout."""

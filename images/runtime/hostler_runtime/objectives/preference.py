@@ -20,10 +20,10 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 
 from hostler_contract import JobConfig
 from hostler_data.records import Records
-from hostler_runtime.families.training_protocol import Batch, Evaluation, LossSum, ModelFacts, Stage, Update
 from hostler_runtime.objectives.decorator import Decorator
 from hostler_runtime.objectives.lora import remove
 from hostler_runtime.objectives.verdicts import Verdicts, prepare
+from hostler_runtime.protocols.training import Batch, Evaluation, LossSum, ModelFacts, Stage, Update
 from hostler_runtime.text.decoder import describe, forward
 from hostler_runtime.text.sequences import IGNORED
 

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from hostler_contract import JobConfig
-from hostler_runtime.families.training_protocol import Evaluation, Stage
 from hostler_runtime.objectives.channels import remove_channels
 from hostler_runtime.objectives.decorator import Decorator
 from hostler_runtime.objectives.network import network_of
+from hostler_runtime.protocols.training import Evaluation, Stage
 
 
 class PruneWeights(Decorator):

@@ -15,7 +15,7 @@ from hostler_contract import ErrorReason, JobConfig
 from hostler_contract.result import DatasetFacts
 from hostler_data.records import Record, Records, Rows
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.families.training_protocol import Batch
+from hostler_runtime.protocols.training import Batch
 from hostler_runtime.text.completions import completion, joined
 from hostler_runtime.text.conversations import Conversations
 from hostler_runtime.text.rows import collate

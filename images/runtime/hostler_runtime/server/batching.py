@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from hostler_runtime.families.serving_protocol import BatchModel, PromptRejectedError
-from hostler_runtime.families.tasks import TaskRequest, TaskResult
+from hostler_runtime.protocols.serving import BatchModel, PromptRejectedError
+from hostler_runtime.protocols.tasks import TaskRequest, TaskResult
 from hostler_runtime.server.line import Entry, Failed, Line
 from hostler_runtime.server.observer import Run
 

@@ -11,8 +11,8 @@ from typing import TypeVar, cast
 from starlette.requests import Request
 
 from hostler_contract import ServingConfig
-from hostler_runtime.families.serving_protocol import BatchModel, LanguageModel, PromptRejectedError
-from hostler_runtime.families.tasks import TaskRequest, TaskResult
+from hostler_runtime.protocols.serving import BatchModel, LanguageModel, PromptRejectedError
+from hostler_runtime.protocols.tasks import TaskRequest, TaskResult
 from hostler_runtime.server.batching import Done, Rejected, Task
 from hostler_runtime.server.engine import Engine
 from hostler_runtime.server.errors import ApiError, engine_failed, model_not_found, not_ready, queue_full

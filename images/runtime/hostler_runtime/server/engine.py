@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Protocol, cast
 
-from hostler_runtime.families.serving_protocol import BatchModel, LanguageModel
+from hostler_runtime.protocols.serving import BatchModel, LanguageModel
 from hostler_runtime.server.batching import BatchWorker
 from hostler_runtime.server.line import EngineStoppedError, Entry, Line
 from hostler_runtime.server.observer import Run

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from hostler_runtime.families.serving_protocol import LanguageModel, Prompt, Sampling, SamplingDefaults
+from hostler_runtime.protocols.serving import LanguageModel, Prompt, Sampling, SamplingDefaults
 from hostler_runtime.server.engine import Engine
 from hostler_runtime.server.errors import engine_failed, not_ready, queue_full
 from hostler_runtime.server.line import EngineStoppedError, Failed, QueueFullError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from hostler_runtime.families.tasks import BatchReport
+from hostler_runtime.protocols.tasks import BatchReport
 
 
 class Observer(Protocol):

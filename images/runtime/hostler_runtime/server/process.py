@@ -17,8 +17,8 @@ import uvicorn
 from hostler_contract import ErrorReason, Result, ServingConfig
 from hostler_runtime import logs
 from hostler_runtime.families import serving_half
-from hostler_runtime.families.serving_protocol import LanguageModel, LoadOptions, UnservableError
 from hostler_runtime.logs import event
+from hostler_runtime.protocols.serving import LanguageModel, LoadOptions, UnservableError
 from hostler_runtime.server.app import build_app
 from hostler_runtime.server.desk import Desk
 from hostler_runtime.server.drain import Drain

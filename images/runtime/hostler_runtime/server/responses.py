@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from hostler_runtime.families.tasks import Work
+from hostler_runtime.protocols.tasks import Work
 from hostler_runtime.server.generation import Usage
 
 OBJECTS = {

@@ -11,7 +11,7 @@ from typing import Any
 
 from hostler_contract import ErrorReason, SampleRequest
 from hostler_contract.serving import SampleFile
-from hostler_runtime.families.serving_protocol import UnservableError
+from hostler_runtime.protocols.serving import UnservableError
 from hostler_runtime.server.middleware import API_PREFIXES, SAMPLE_HEADER
 from hostler_runtime.server.routes.endpoint import Endpoint
 

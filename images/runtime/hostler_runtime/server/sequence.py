@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from hostler_runtime.families.serving_protocol import Prompt
+from hostler_runtime.protocols.serving import Prompt
 from hostler_runtime.server.line import Entry
 from hostler_runtime.server.text import TextAssembler
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from hostler_contract import ErrorReason, ServingConfig
-from hostler_runtime.families.serving_protocol import UnservableError
+from hostler_runtime.protocols.serving import UnservableError
 
 
 @dataclass(frozen=True, slots=True)

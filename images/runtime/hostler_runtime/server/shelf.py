@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from hostler_runtime.families.tasks import VideoRequest, VideoResult
+from hostler_runtime.protocols.tasks import VideoRequest, VideoResult
 from hostler_runtime.server.errors import ApiError
 
 KEEP_SECONDS: Final = 3600

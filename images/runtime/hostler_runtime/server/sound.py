@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from hostler_runtime.families.tasks import SAMPLING_RATE
+from hostler_runtime.protocols.tasks import SAMPLING_RATE
 from hostler_runtime.server.errors import ApiError
 
 MAX_SECONDS: Final = 3600

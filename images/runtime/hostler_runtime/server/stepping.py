@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hostler_runtime.families.serving_protocol import LanguageModel
+from hostler_runtime.protocols.serving import LanguageModel
 from hostler_runtime.server.line import Failed, Line, oldest
 from hostler_runtime.server.observer import Run
 from hostler_runtime.server.sequence import Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hostler_runtime.families.tasks import Segment
+from hostler_runtime.protocols.tasks import Segment
 
 
 def srt(segments: Sequence[Segment]) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from hostler_contract import metrics as names
-from hostler_runtime.families.tasks import Work
+from hostler_runtime.protocols.tasks import Work
 from hostler_runtime.server.observer import Run
 
 _COUNTED: Final[tuple[tuple[str, str, Callable[[Work], float]], ...]] = (

@@ -12,7 +12,7 @@ from hostler_contract import ErrorReason, JobConfig
 from hostler_contract.result import DatasetFacts
 from hostler_data.records import Records
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.families.training_protocol import Batch
+from hostler_runtime.protocols.training import Batch
 from hostler_runtime.text.baselines import unigram_and_bigram_loss
 from hostler_runtime.text.rows import Rows, lay_out
 from hostler_runtime.text.sequences import Example, Sequences, write

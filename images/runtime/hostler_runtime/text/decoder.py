@@ -14,8 +14,8 @@ from transformers.pytorch_utils import Conv1D
 
 from hostler_contract import ErrorReason, TransformerConfig
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.families.serving_protocol import UnservableError
-from hostler_runtime.families.training_protocol import Batch, LossSum, ModelFacts
+from hostler_runtime.protocols.serving import UnservableError
+from hostler_runtime.protocols.training import Batch, LossSum, ModelFacts
 from hostler_runtime.text.artifacts import load_artifacts
 from hostler_runtime.text.attention import PADDING_SEGMENT, block_mask, is_plain
 from hostler_runtime.text.sequences import IGNORED

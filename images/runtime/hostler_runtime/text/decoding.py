@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 from transformers import DynamicCache
 
-from hostler_runtime.families.serving_protocol import Prompt, Sampling
+from hostler_runtime.protocols.serving import Prompt, Sampling
 
 GREEDY_BELOW = 1e-4
 """A temperature this low leaves nothing to chance, and dividing by it would overflow."""

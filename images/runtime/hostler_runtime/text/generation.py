@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from hostler_runtime.families.serving_protocol import Prompt, Sampling
+from hostler_runtime.protocols.serving import Prompt, Sampling
 from hostler_runtime.text.decoding import BatchedDecoder
 
 _GREEDY = Sampling(seed=0, temperature=0.0)

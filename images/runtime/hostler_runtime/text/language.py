@@ -11,7 +11,7 @@ import torch
 from jinja2 import TemplateError
 
 from hostler_contract import ErrorReason
-from hostler_runtime.families.serving_protocol import (
+from hostler_runtime.protocols.serving import (
     Prompt,
     PromptRejectedError,
     Sampling,

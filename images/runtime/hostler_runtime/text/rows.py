@@ -14,7 +14,7 @@ import torch
 
 from hostler_contract.job import PackingConfig
 from hostler_data.packing import pack_lengths
-from hostler_runtime.families.training_protocol import Batch
+from hostler_runtime.protocols.training import Batch
 from hostler_runtime.text.attention import PADDING_SEGMENT
 from hostler_runtime.text.sequences import IGNORED, Sequences
 

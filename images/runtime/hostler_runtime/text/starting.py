@@ -10,8 +10,9 @@ from typing import Any
 
 from hostler_contract import ErrorReason, JobConfig, Objective, TransformerConfig
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.families.serving_protocol import UnservableError
-from hostler_runtime.text.artifacts import read_configuration, read_tokenizer
+from hostler_runtime.pretrained import read_tokenizer
+from hostler_runtime.protocols.serving import UnservableError
+from hostler_runtime.text.artifacts import read_configuration
 from hostler_runtime.text.decoder import base_decoder, check_sizes, fresh_decoder
 from hostler_runtime.text.tokenizer import Newlines, train_tokenizer
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from hostler_contract import ArtifactFacts, JobConfig, Objective
 from hostler_contract.result import Comparison, DatasetFacts
-from hostler_runtime.families.training_protocol import ModelFacts
+from hostler_runtime.protocols.training import ModelFacts
 from hostler_runtime.training.files import fresh_directory, publish_directory, sha256_of
 
 MODEL_DIRECTORY = "model"

@@ -16,8 +16,8 @@ from hostler_contract import ErrorReason, JobConfig
 from hostler_contract.progress import Stage as Doing
 from hostler_contract.result import TargetReached
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.families.training_protocol import Batch, Dataset, Stage
 from hostler_runtime.logs import event
+from hostler_runtime.protocols.training import Batch, Dataset, Stage
 from hostler_runtime.training.checkpoint import Checkpoints, TrainingState
 from hostler_runtime.training.distributed import Processes
 from hostler_runtime.training.order import RowOrder, Span, micro_batches, span_of, spans, step_seed

@@ -13,7 +13,7 @@ import torch
 
 from hostler_contract import JobConfig
 from hostler_contract.result import Measured
-from hostler_runtime.families.training_protocol import Batch, Dataset, Evaluation, LossSum, TrainingHalf, Update
+from hostler_runtime.protocols.training import Batch, Dataset, Evaluation, LossSum, TrainingHalf, Update
 from hostler_runtime.training.artifact import SAMPLES_DIRECTORY
 from hostler_runtime.training.distributed import Processes
 from hostler_runtime.training.files import clear_directory, fresh_directory

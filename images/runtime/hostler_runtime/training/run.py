@@ -20,9 +20,9 @@ from hostler_contract.result import Comparison, Measured, TargetReached
 from hostler_data.records import Records
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families import training_half
-from hostler_runtime.families.training_protocol import Dataset, ModelFacts, TrainingHalf
 from hostler_runtime.logs import event
 from hostler_runtime.objectives import with_objective
+from hostler_runtime.protocols.training import Dataset, ModelFacts, TrainingHalf
 from hostler_runtime.training.artifact import SAMPLES_DIRECTORY, model_card, publish_model, staging, weights_bytes
 from hostler_runtime.training.checkpoint import Checkpoints, identity
 from hostler_runtime.training.distributed import Processes

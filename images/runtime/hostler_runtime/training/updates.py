@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from hostler_contract import Hyperparameters
-from hostler_runtime.families.training_protocol import Batch, Update
+from hostler_runtime.protocols.training import Batch, Update
 from hostler_runtime.training.order import constant_rate, learning_rate
 from hostler_runtime.training.parallel import Parallel
 

@@ -22,7 +22,7 @@ from hostler_runtime.families.bert.plan import Plan
 from hostler_runtime.families.bert.preparation import Question
 from hostler_runtime.families.bert.semi_supervised import STRONG, STRONG_SHARE, WEAK, WEAK_SHARE, semi_supervised_loss
 from hostler_runtime.families.bert.store import StoredExamples
-from hostler_runtime.families.training_protocol import Batch
+from hostler_runtime.protocols.training import Batch
 
 TRAIN, VALIDATION, UNLABELLED = "train", "validation", "unlabelled"
 """Directories of the parts."""
@@ -51,7 +51,7 @@ class Part:
 
 
 class EncoderDataset:
-    """A ``training_protocol.Dataset``."""
+    """A ``protocols.training.Dataset``."""
 
     def __init__(
         self, directory: Path, *, plan: Plan, packing: PackingConfig, semi_supervised: SemiSupervisedConfig

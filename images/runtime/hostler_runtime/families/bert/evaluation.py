@@ -22,7 +22,7 @@ from hostler_runtime.families.bert.masking import IGNORED, shuffle_tokens
 from hostler_runtime.families.bert.network import PackedEncoder
 from hostler_runtime.families.bert.requests import Reader, reading
 from hostler_runtime.families.bert.tokenizer import SequenceMaker
-from hostler_runtime.families.tasks import CandidatesResult, QuestionRequest
+from hostler_runtime.protocols.tasks import CandidatesResult, QuestionRequest
 
 MOST_ROWS = 4096
 """Held-out rows (or questions) beyond these change the figures less than their noise."""

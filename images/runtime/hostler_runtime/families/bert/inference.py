@@ -11,7 +11,7 @@ from hostler_contract.job import PackingConfig
 from hostler_runtime.families.bert.network import PackedEncoder
 from hostler_runtime.families.bert.packing import Piece, lay_out, pack
 from hostler_runtime.families.bert.requests import Reading
-from hostler_runtime.families.tasks import TaskResult
+from hostler_runtime.protocols.tasks import TaskResult
 
 MOST_POSITIONS = 1 << 14
 """Positions in one forward pass; more are done in several."""

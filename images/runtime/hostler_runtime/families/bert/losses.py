@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hostler_runtime.families.bert.masking import IGNORED
-from hostler_runtime.families.training_protocol import Batch, LossSum
+from hostler_runtime.protocols.training import Batch, LossSum
 
 _NEVER = -1e4
 """Logit of tokens of other sequences; finite, so that a teacher's and a student's can be compared."""

@@ -12,7 +12,7 @@ from hostler_contract.architectures import EncoderConfig
 from hostler_contract.objective import Supervision
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families.bert.artifacts import BertDirectory, open_directory
-from hostler_runtime.families.serving_protocol import UnservableError
+from hostler_runtime.protocols.serving import UnservableError
 
 T = TypeVar("T")
 

@@ -13,8 +13,8 @@ from transformers import PreTrainedTokenizerFast
 from hostler_runtime.families.bert.answers import as_probabilities, best_spans
 from hostler_runtime.families.bert.packing import Piece
 from hostler_runtime.families.bert.tokenizer import SequenceMaker, Window
-from hostler_runtime.families.serving_protocol import PromptRejectedError
-from hostler_runtime.families.tasks import (
+from hostler_runtime.protocols.serving import PromptRejectedError
+from hostler_runtime.protocols.tasks import (
     Candidate,
     CandidatesResult,
     ClassifyRequest,

@@ -17,7 +17,7 @@ from hostler_contract.objective import SemiSupervisedConfig
 from hostler_runtime.families.bert.losses import loss_sum
 from hostler_runtime.families.bert.masking import IGNORED
 from hostler_runtime.families.bert.packing import first_tokens
-from hostler_runtime.families.training_protocol import Batch, LossSum
+from hostler_runtime.protocols.training import Batch, LossSum
 
 WEAK_SHARE = 0.1
 """Of the tokens that are hidden where a text is varied lightly."""

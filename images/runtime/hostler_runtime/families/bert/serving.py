@@ -13,8 +13,8 @@ from hostler_runtime.families.bert.inference import PACKED, answer
 from hostler_runtime.families.bert.network import PackedEncoder
 from hostler_runtime.families.bert.requests import TASKS, Reader, reading
 from hostler_runtime.families.bert.tokenizer import SequenceMaker
-from hostler_runtime.families.serving_protocol import LoadOptions
-from hostler_runtime.families.tasks import BatchReport, EmbeddingRequest, TaskRequest
+from hostler_runtime.protocols.serving import LoadOptions
+from hostler_runtime.protocols.tasks import BatchReport, EmbeddingRequest, TaskRequest
 
 
 class EncoderModel:

@@ -37,7 +37,7 @@ from hostler_runtime.families.bert.preparation import (
 )
 from hostler_runtime.families.bert.store import Example, write_examples
 from hostler_runtime.families.bert.tokenizer import SequenceMaker, train_tokenizer
-from hostler_runtime.families.training_protocol import Batch, Evaluation, ModelFacts, Stage, Update
+from hostler_runtime.protocols.training import Batch, Evaluation, ModelFacts, Stage, Update
 
 UNIT = "tokens"
 BLOCK = "encoder"

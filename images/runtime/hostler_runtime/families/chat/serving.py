@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hostler_runtime.families.serving_protocol import LoadOptions
+from hostler_runtime.protocols.serving import LoadOptions
 from hostler_runtime.text.language import DecoderModel, load_language_model
 
 

@@ -14,7 +14,7 @@ from hostler_contract import JobConfig
 from hostler_data.record import Record
 from hostler_data.records import Records
 from hostler_runtime.families.chat.answers import answer_figures, held_out_questions, write_answers
-from hostler_runtime.families.training_protocol import Evaluation, ModelFacts, Stage, Update
+from hostler_runtime.protocols.training import Evaluation, ModelFacts, Stage, Update
 from hostler_runtime.text.conversations import (
     ROLE_TOKENS,
     TURN_END,

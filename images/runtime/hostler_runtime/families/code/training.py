@@ -14,7 +14,7 @@ from hostler_contract import JobConfig
 from hostler_data.records import Records
 from hostler_runtime.families.code.cutting import examples
 from hostler_runtime.families.code.figures import code_figures, write_code_samples, write_probes
-from hostler_runtime.families.training_protocol import Evaluation, ModelFacts, Stage, Update
+from hostler_runtime.protocols.training import Evaluation, ModelFacts, Stage, Update
 from hostler_runtime.text.dataset import TokenDataset, store
 from hostler_runtime.text.decoder import describe, facts_of, logits, loss, prunable
 from hostler_runtime.text.documents import documents, utf8_bytes

@@ -7,9 +7,9 @@ from typing import Final
 import torch
 
 from hostler_runtime.families.gan.networks import HostlerGenerator, noise_for
-from hostler_runtime.families.training_protocol import Evaluation
 from hostler_runtime.images.judge import judge_of
 from hostler_runtime.images.store import ImageDataset
+from hostler_runtime.protocols.training import Evaluation
 
 MEASURED: Final = 500
 """Images that are drawn to be measured; of real ones as many."""

@@ -11,11 +11,11 @@ import torch
 
 from hostler_runtime.families.gan.artifacts import load_generator
 from hostler_runtime.families.gan.networks import HostlerGenerator
-from hostler_runtime.families.serving_protocol import LoadOptions, PromptRejectedError
-from hostler_runtime.families.tasks import BatchReport, ImageRequest, ImageResult, TaskRequest, Work
-from hostler_runtime.images.artifacts import require_finite, serving_device
 from hostler_runtime.images.png import encode_png
 from hostler_runtime.images.requests import refuse_other_size, refuse_settings, seeded
+from hostler_runtime.pretrained import require_finite, serving_device
+from hostler_runtime.protocols.serving import LoadOptions, PromptRejectedError
+from hostler_runtime.protocols.tasks import BatchReport, ImageRequest, ImageResult, TaskRequest, Work
 
 _MOST_LISTED = 20
 

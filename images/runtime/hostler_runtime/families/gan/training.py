@@ -22,10 +22,10 @@ from hostler_runtime.families.gan.networks import (
     HostlerGenerator,
     noise_for,
 )
-from hostler_runtime.families.training_protocol import Batch, Evaluation, LossSum, ModelFacts, Stage, Update
-from hostler_runtime.images.artifacts import from_base
 from hostler_runtime.images.png import write_grid
 from hostler_runtime.images.store import ImageDataset, write_images
+from hostler_runtime.pretrained import from_base
+from hostler_runtime.protocols.training import Batch, Evaluation, LossSum, ModelFacts, Stage, Update
 
 UNIT = "images"
 BLOCK = "gan"

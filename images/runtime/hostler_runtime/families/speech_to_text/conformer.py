@@ -31,8 +31,8 @@ from hostler_runtime.families.speech_to_text.formats import (
     language_token,
     seconds_of,
 )
-from hostler_runtime.families.tasks import SAMPLING_RATE
-from hostler_runtime.families.training_protocol import Batch
+from hostler_runtime.protocols.tasks import SAMPLING_RATE
+from hostler_runtime.protocols.training import Batch
 
 BLANK = "<pad>"
 """Stands between two equal tokens and where nothing is written; transformers calls it padding."""

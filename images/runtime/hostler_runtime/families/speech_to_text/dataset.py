@@ -21,8 +21,8 @@ from hostler_runtime.families.speech_to_text.formats import Example, Format, Mis
 from hostler_runtime.families.speech_to_text.plan import Plan, trusted
 from hostler_runtime.families.speech_to_text.store import Examples, write_examples
 from hostler_runtime.families.speech_to_text.whisper import WhisperFormat
-from hostler_runtime.families.tasks import SAMPLING_RATE
-from hostler_runtime.families.training_protocol import Batch
+from hostler_runtime.protocols.tasks import SAMPLING_RATE
+from hostler_runtime.protocols.training import Batch
 
 MOST_TRANSCRIBED = 512
 """Held-out rows that are transcribed at most: writing costs more than a loss, and more of them change little."""

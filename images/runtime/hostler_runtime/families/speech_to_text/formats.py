@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 from torch import Tensor
 
-from hostler_runtime.families.tasks import SAMPLING_RATE
-from hostler_runtime.families.training_protocol import Batch
+from hostler_runtime.protocols.tasks import SAMPLING_RATE
+from hostler_runtime.protocols.training import Batch
 
 TextLanguages = Mapping[str, Sequence[str]]
 """For each language that may be spoken, those in which its text can be written; the first is the usual one."""

@@ -27,8 +27,8 @@ from hostler_runtime.families.speech_to_text.whisper import (
     TRANSLATE,
     WhisperFormat,
 )
-from hostler_runtime.families.tasks import SAMPLING_RATE
-from hostler_runtime.families.training_protocol import Batch, LossSum
+from hostler_runtime.protocols.tasks import SAMPLING_RATE
+from hostler_runtime.protocols.training import Batch, LossSum
 
 _WHISPER_STRIDE = 2
 """Frames for each position of Whisper's encoder."""

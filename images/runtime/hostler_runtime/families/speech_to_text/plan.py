@@ -10,12 +10,12 @@ from typing import TypeVar
 from hostler_contract import ErrorReason, JobConfig, Objective
 from hostler_contract.architectures import SpeechConfig
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.families.serving_protocol import UnservableError
 from hostler_runtime.families.speech_to_text import conformer, whisper
 from hostler_runtime.families.speech_to_text.artifacts import SpeechDirectory, open_directory
 from hostler_runtime.families.speech_to_text.conformer import ConformerFormat
 from hostler_runtime.families.speech_to_text.networks import check_sizes
 from hostler_runtime.families.speech_to_text.whisper import WhisperFormat
+from hostler_runtime.protocols.serving import UnservableError
 
 DEFAULT_LANGUAGE = "en"
 """Spoken in rows that do not say, where the job has no sizes that would say it."""

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import torch
 
-from hostler_runtime.families.serving_protocol import LoadOptions, PromptRejectedError
 from hostler_runtime.families.speech_to_text.artifacts import open_directory, recognizer_of
 from hostler_runtime.families.speech_to_text.decoding import Choice
 from hostler_runtime.families.speech_to_text.recognizers import Heard, Order, Recognizer
 from hostler_runtime.families.speech_to_text.whisper import WhisperFormat
 from hostler_runtime.families.speech_to_text.windows import Window, cut
-from hostler_runtime.families.tasks import (
+from hostler_runtime.protocols.serving import LoadOptions, PromptRejectedError
+from hostler_runtime.protocols.tasks import (
     SAMPLING_RATE,
     BatchReport,
     Segment,

@@ -28,7 +28,7 @@ from hostler_runtime.families.speech_to_text.networks import (
     whisper_loss,
 )
 from hostler_runtime.families.speech_to_text.plan import make_plan, trusted
-from hostler_runtime.families.training_protocol import Batch, Evaluation, ModelFacts, Stage, Update
+from hostler_runtime.protocols.training import Batch, Evaluation, ModelFacts, Stage, Update
 
 UNIT = "audio-seconds"
 BLOCK = "speech"

@@ -34,8 +34,8 @@ from hostler_runtime.families.speech_to_text.formats import (
     language_token,
     seconds_of,
 )
-from hostler_runtime.families.tasks import SAMPLING_RATE
-from hostler_runtime.families.training_protocol import Batch
+from hostler_runtime.protocols.tasks import SAMPLING_RATE
+from hostler_runtime.protocols.training import Batch
 
 END = "<|endoftext|>"
 START = "<|startoftranscript|>"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hostler_runtime.families.tasks import SAMPLING_RATE
+from hostler_runtime.protocols.tasks import SAMPLING_RATE
 
 _STEP = SAMPLING_RATE // 50
 """Samples over which loudness is measured: 20 ms."""

@@ -12,8 +12,9 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionMod
 from transformers import AutoTokenizer, CLIPTextModel
 
 from hostler_runtime.families.text_to_image.networks import PUBLISHED_DEFAULTS, Defaults, LatentDiffusion
-from hostler_runtime.images.artifacts import guarded, load_network, quiet, read_json, require_finite, unreadable
+from hostler_runtime.images.artifacts import load_network, quiet
 from hostler_runtime.images.autoencoder import load_autoencoder
+from hostler_runtime.pretrained import guarded, read_json, require_finite, unreadable
 
 INDEX: Final = "model_index.json"
 PIPELINE: Final = "StableDiffusionPipeline"

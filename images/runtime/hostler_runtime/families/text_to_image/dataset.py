@@ -9,8 +9,8 @@ from typing import Any, Final
 import torch
 from transformers import AutoTokenizer
 
-from hostler_runtime.families.training_protocol import Batch
 from hostler_runtime.images.store import ImageDataset, Part
+from hostler_runtime.protocols.training import Batch
 from hostler_runtime.text.captions import tokens_of
 
 TOKENIZER: Final = "tokenizer"
@@ -18,7 +18,7 @@ _GOLDEN: Final = 0.6180339887
 
 
 class CaptionedDataset(ImageDataset):
-    """A ``training_protocol.Dataset`` whose batches have ``images`` and ``tokens``."""
+    """A ``protocols.training.Dataset`` whose batches have ``images`` and ``tokens``."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)

@@ -7,7 +7,7 @@ from typing import Any, Final
 import torch
 
 from hostler_runtime.families.text_to_image.networks import LatentDiffusion
-from hostler_runtime.families.training_protocol import Batch, LossSum
+from hostler_runtime.protocols.training import Batch, LossSum
 
 UNCONDITIONAL: Final = 0.1
 """Share of images whose caption is left out, so that guidance has something to lead away from (arXiv 2207.12598)."""

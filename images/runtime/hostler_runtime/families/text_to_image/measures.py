@@ -9,8 +9,8 @@ import torch
 from hostler_runtime.families.text_to_image.dataset import CaptionedDataset
 from hostler_runtime.families.text_to_image.drawing import Drawing, draw
 from hostler_runtime.families.text_to_image.networks import LatentDiffusion
-from hostler_runtime.families.training_protocol import Evaluation
 from hostler_runtime.images.judge import judge_of
+from hostler_runtime.protocols.training import Evaluation
 
 MOST_DRAWN: Final = 100
 MOST_PIXELS: Final = 100 * 64 * 64

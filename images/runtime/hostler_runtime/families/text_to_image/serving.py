@@ -11,13 +11,13 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from hostler_contract.result import ADAPTER_DIRECTORY
-from hostler_runtime.families.serving_protocol import LoadOptions, PromptRejectedError
-from hostler_runtime.families.tasks import BatchReport, ImageRequest, ImageResult, TaskRequest, Work
 from hostler_runtime.families.text_to_image.artifacts import load_model
 from hostler_runtime.families.text_to_image.drawing import Drawing, draw
 from hostler_runtime.families.text_to_image.networks import LatentDiffusion
-from hostler_runtime.images.artifacts import guarded, serving_device, unreadable
 from hostler_runtime.images.png import encode_png
+from hostler_runtime.pretrained import guarded, serving_device, unreadable
+from hostler_runtime.protocols.serving import LoadOptions, PromptRejectedError
+from hostler_runtime.protocols.tasks import BatchReport, ImageRequest, ImageResult, TaskRequest, Work
 from hostler_runtime.text.captions import token_count
 
 WEIGHTS: Final = "pytorch_lora_weights.safetensors"

@@ -31,8 +31,6 @@ from hostler_runtime.families.text_to_image.networks import (
     fresh_unet,
     invalid,
 )
-from hostler_runtime.families.training_protocol import Batch, Evaluation, LossSum, ModelFacts, Stage, Update
-from hostler_runtime.images.artifacts import from_base
 from hostler_runtime.images.autoencoder import (
     build_autoencoder,
     load_autoencoder,
@@ -42,6 +40,8 @@ from hostler_runtime.images.autoencoder import (
 )
 from hostler_runtime.images.png import write_grid
 from hostler_runtime.images.store import caption_of, write_images
+from hostler_runtime.pretrained import from_base
+from hostler_runtime.protocols.training import Batch, Evaluation, LossSum, ModelFacts, Stage, Update
 from hostler_runtime.text.captions import train_tokenizer
 
 UNIT = "images"

@@ -18,7 +18,8 @@ from hostler_runtime.families.text_to_video.judge import HostlerClipJudge
 from hostler_runtime.families.text_to_video.network import ClipSettings, VideoModel, fresh_judge
 from hostler_runtime.families.text_to_video.unet import HostlerVideoUNet
 from hostler_runtime.families.text_to_video.upscaler import HostlerUpscaler
-from hostler_runtime.images.artifacts import guarded, load_network, quiet, read_json, require_finite, unreadable
+from hostler_runtime.images.artifacts import load_network, quiet
+from hostler_runtime.pretrained import guarded, read_json, require_finite, unreadable
 
 INDEX: Final = "model_index.json"
 SETTINGS: Final = "clip_settings.json"

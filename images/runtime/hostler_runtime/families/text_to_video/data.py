@@ -15,7 +15,7 @@ from transformers import AutoTokenizer
 from hostler_contract.result import DatasetFacts
 from hostler_data.record import Record
 from hostler_data.records import Records
-from hostler_runtime.families.training_protocol import Batch
+from hostler_runtime.protocols.training import Batch
 from hostler_runtime.text.captions import tokens_of
 from hostler_runtime.video.clips import ClipShape, read_clip
 

@@ -9,7 +9,7 @@ import torch
 from hostler_runtime.families.text_to_video.judge import contrastive_loss
 from hostler_runtime.families.text_to_video.network import VideoModel
 from hostler_runtime.families.text_to_video.upscaler import ASSUMED_NOISE, MOST_NOISE, enlarged, reduced
-from hostler_runtime.families.training_protocol import Batch, LossSum, Update
+from hostler_runtime.protocols.training import Batch, LossSum, Update
 
 UNCONDITIONAL = 0.1
 """Share of clips whose caption is left out, so that guidance has something to lead away from (arXiv 2207.12598)."""

@@ -8,7 +8,7 @@ from hostler_runtime.families.text_to_video import losses
 from hostler_runtime.families.text_to_video.data import ClipDataset
 from hostler_runtime.families.text_to_video.network import VideoModel
 from hostler_runtime.families.text_to_video.sampling import generate, noise_of
-from hostler_runtime.families.training_protocol import Evaluation
+from hostler_runtime.protocols.training import Evaluation
 from hostler_runtime.text.captions import tokens_of
 
 MOST_CAPTIONS = 40

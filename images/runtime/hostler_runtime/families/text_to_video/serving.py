@@ -10,13 +10,13 @@ from typing import Any
 
 import torch
 
-from hostler_runtime.families.serving_protocol import LoadOptions, PromptRejectedError
-from hostler_runtime.families.tasks import BatchReport, VideoRequest, VideoResult, Work
 from hostler_runtime.families.text_to_video.artifacts import load_model
 from hostler_runtime.families.text_to_video.network import VideoModel
 from hostler_runtime.families.text_to_video.sampling import as_pixels, generate, noise_of
 from hostler_runtime.families.text_to_video.unet import HostlerVideoUNet
-from hostler_runtime.images.artifacts import serving_device
+from hostler_runtime.pretrained import serving_device
+from hostler_runtime.protocols.serving import LoadOptions, PromptRejectedError
+from hostler_runtime.protocols.tasks import BatchReport, VideoRequest, VideoResult, Work
 from hostler_runtime.text.captions import token_count, tokens_of
 from hostler_runtime.video.mp4 import encode_mp4
 

@@ -20,8 +20,8 @@ from hostler_runtime.families.text_to_video.data import ClipDataset, captions_of
 from hostler_runtime.families.text_to_video.measures import figures
 from hostler_runtime.families.text_to_video.network import ClipSettings, VideoModel
 from hostler_runtime.families.text_to_video.samples import write_samples
-from hostler_runtime.families.training_protocol import Evaluation, ModelFacts, Stage
-from hostler_runtime.images.artifacts import from_base
+from hostler_runtime.pretrained import from_base
+from hostler_runtime.protocols.training import Evaluation, ModelFacts, Stage
 from hostler_runtime.text.captions import train_tokenizer
 
 UNIT = "clips"

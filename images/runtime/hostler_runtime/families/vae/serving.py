@@ -10,8 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from hostler_runtime.families.serving_protocol import LoadOptions, PromptRejectedError
-from hostler_runtime.families.tasks import (
+from hostler_runtime.images.autoencoder import load_autoencoder
+from hostler_runtime.images.density import FILE, LatentDensity
+from hostler_runtime.images.png import UnreadableImageError, decode_image_file, encode_png
+from hostler_runtime.images.requests import refuse_other_size, refuse_settings, seeded
+from hostler_runtime.pretrained import require_finite, serving_device
+from hostler_runtime.protocols.serving import LoadOptions, PromptRejectedError
+from hostler_runtime.protocols.tasks import (
     BatchReport,
     DecodeRequest,
     EncodeRequest,
@@ -22,11 +27,6 @@ from hostler_runtime.families.tasks import (
     TaskResult,
     Work,
 )
-from hostler_runtime.images.artifacts import require_finite, serving_device
-from hostler_runtime.images.autoencoder import load_autoencoder
-from hostler_runtime.images.density import FILE, LatentDensity
-from hostler_runtime.images.png import UnreadableImageError, decode_image_file, encode_png
-from hostler_runtime.images.requests import refuse_other_size, refuse_settings, seeded
 
 
 def load(path: Path, *, options: LoadOptions) -> AutoencoderModel:

@@ -11,8 +11,6 @@ import torch
 from hostler_contract import ErrorReason, JobConfig
 from hostler_data.records import Records
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.families.training_protocol import Evaluation, ModelFacts, Stage, Update
-from hostler_runtime.images.artifacts import from_base
 from hostler_runtime.images.autoencoder import (
     TrainedAutoencoder,
     build_autoencoder,
@@ -25,6 +23,8 @@ from hostler_runtime.images.autoencoder import (
 from hostler_runtime.images.density import fit_density
 from hostler_runtime.images.png import write_grid
 from hostler_runtime.images.store import ImageDataset, write_images
+from hostler_runtime.pretrained import from_base
+from hostler_runtime.protocols.training import Evaluation, ModelFacts, Stage, Update
 
 UNIT = "images"
 BLOCK = "autoencoder"

@@ -14,7 +14,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from hostler_runtime.families.tasks import SAMPLING_RATE, Segment, SpeechRequest, SpeechResult
+from hostler_runtime.protocols.tasks import SAMPLING_RATE, Segment, SpeechRequest, SpeechResult
 from hostler_runtime.server import sound, subtitles
 from hostler_runtime.server.body import Form, Upload, read_form
 from hostler_runtime.server.desk import Desk

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from hostler_runtime.families.serving_protocol import LanguageModel
+from hostler_runtime.protocols.serving import LanguageModel
 from hostler_runtime.server.body import read_json
 from hostler_runtime.server.desk import Desk
 from hostler_runtime.server.errors import context_length_exceeded, invalid_value

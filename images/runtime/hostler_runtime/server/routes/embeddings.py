@@ -7,7 +7,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from hostler_runtime.families.tasks import EmbeddingRequest, EmbeddingResult
+from hostler_runtime.protocols.tasks import EmbeddingRequest, EmbeddingResult
 from hostler_runtime.server.arrays import ENCODINGS, written
 from hostler_runtime.server.body import read_json
 from hostler_runtime.server.desk import Desk

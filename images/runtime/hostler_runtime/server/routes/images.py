@@ -13,7 +13,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from hostler_runtime.families.tasks import ImageRequest, ImageResult
+from hostler_runtime.protocols.tasks import ImageRequest, ImageResult
 from hostler_runtime.server.body import read_json
 from hostler_runtime.server.desk import Desk
 from hostler_runtime.server.errors import invalid_value

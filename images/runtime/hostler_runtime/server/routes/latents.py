@@ -7,7 +7,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from hostler_runtime.families.tasks import DecodeRequest, EncodeRequest, ImageResult, LatentResult
+from hostler_runtime.protocols.tasks import DecodeRequest, EncodeRequest, ImageResult, LatentResult
 from hostler_runtime.server import arrays
 from hostler_runtime.server.body import MAX_UPLOAD_BYTES, read_json
 from hostler_runtime.server.desk import Desk

@@ -11,7 +11,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from hostler_runtime.families.tasks import (
+from hostler_runtime.protocols.tasks import (
     Candidate,
     CandidatesResult,
     ClassifyRequest,

@@ -12,7 +12,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from hostler_runtime.families.tasks import VideoRequest, VideoResult
+from hostler_runtime.protocols.tasks import VideoRequest, VideoResult
 from hostler_runtime.server.body import read_fields
 from hostler_runtime.server.desk import Desk
 from hostler_runtime.server.errors import ApiError, engine_failed, invalid_type, invalid_value

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hostler_contract import ErrorReason
-from hostler_runtime.families.tasks import BatchReport, TaskRequest
+from hostler_runtime.protocols.tasks import BatchReport, TaskRequest
 
 
 class UnservableError(Exception):
