@@ -10,6 +10,7 @@ from hostler_data.errors import DataError, DataNotFoundError
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _OUT_OF_MEMORY_TYPES = frozenset({"OutOfMemoryError", "MemoryError"})
 _OUT_OF_MEMORY_TEXTS = ("can't allocate memory", "out of memory", "Cannot allocate memory")
+_NOT_DETERMINISTIC_TEXTS = ("does not have a deterministic implementation", "Deterministic behavior was enabled")
 _LOST_PEER_TEXTS = ("Connection reset by peer", "Connection closed by peer", "Broken pipe", "NCCL communicator")
 
 
@@ -37,6 +38,12 @@ def classify(error: BaseException) -> RuntimeFailure:
         return RuntimeFailure(
             ErrorReason.OUT_OF_MEMORY,
             f"memory ran out ({_shortened(text)}): use a smaller batch, a smaller model or more memory",
+        )
+    if any(each in text for each in _NOT_DETERMINISTIC_TEXTS):
+        return RuntimeFailure(
+            ErrorReason.INVALID_CONFIGURATION,
+            f"training.deterministic allows no operation like one of this model's ({_shortened(text, limit=160)}): "
+            "set it to false; the seed still fixes the data's order and all random numbers",
         )
     if any(each in text for each in _LOST_PEER_TEXTS):
         return RuntimeFailure(

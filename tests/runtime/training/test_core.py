@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from runtime.training.harness import Train
 from runtime.training.toyjobs import toy_job, weights
 
 from hostler_contract import ErrorReason
-from hostler_runtime.errors import RuntimeFailure
+from hostler_runtime.errors import RuntimeFailure, classify
 from hostler_runtime.training import loop, run
 from hostler_runtime.training.order import micro_batches, span_of, spans
 
@@ -217,6 +218,50 @@ def test_bf16_changes_what_is_computed(tmp_path: Path, train: Train, uninterrupt
     with pytest.raises(AssertionError):
         same(weights(job), uninterrupted, tolerance=1e-6)
     assert {tensor.dtype for tensor in weights(job).values()} == {torch.float32}
+
+
+def test_a_deterministic_job_computes_the_same_and_allows_nothing_else(
+    tmp_path: Path, train: Train, uninterrupted: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    allowed: list[bool] = []
+    evaluate = toyfamily.evaluate
+
+    def observed(*arguments: Any) -> dict[str, float]:
+        allowed.append(torch.are_deterministic_algorithms_enabled())
+        return evaluate(*arguments)
+
+    monkeypatch.setattr(toyfamily, "evaluate", observed)
+    job = toy_job(tmp_path / "strict" / "workspace", hyperparameters__deterministic=True)
+    train(job)
+    train(toy_job(tmp_path / "next" / "workspace", hyperparameters__steps=1))
+
+    same(weights(job), uninterrupted)
+    assert (allowed[0], allowed[-1]) == (True, False), "and the next job of the process is free again"
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8", "without which CUDA has no deterministic product"
+
+
+@pytest.mark.parametrize("deterministic", [pytest.param(True, id="asked for"), pytest.param(False, id="not asked for")])
+def test_an_operation_that_is_never_deterministic_fails_a_job_that_asked(
+    tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch, deterministic: bool
+) -> None:
+    evaluate = toyfamily.evaluate
+
+    def unordered(*arguments: Any) -> dict[str, float]:
+        torch.zeros(2).put_(torch.tensor([0, 0]), torch.tensor([1.0, 2.0]))
+        return evaluate(*arguments)
+
+    monkeypatch.setattr(toyfamily, "evaluate", unordered)
+    job = toy_job(tmp_path / "workspace", hyperparameters__steps=2, hyperparameters__deterministic=deterministic)
+    if not deterministic:
+        train(job)
+        return
+    with pytest.raises(RuntimeError) as failed:
+        train(job)
+    told = classify(failed.value)
+    assert told.reason is ErrorReason.INVALID_CONFIGURATION
+    assert "training.deterministic" in told.message
+    assert "put_" in told.message
 
 
 @pytest.mark.parametrize(

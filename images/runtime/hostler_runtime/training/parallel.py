@@ -6,6 +6,7 @@ accelerate calls too, but only where it sees an accelerator: called here, the sa
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -34,8 +35,7 @@ class Parallel:
         self.precision = self._precision(options.precision)
         if options.parallelism == "sharded" and processes.world_size == 1:
             self.notes.append("parallelism sharded has no effect with one process")
-        if options.deterministic:
-            torch.use_deterministic_algorithms(True)
+        allow_only_deterministic(options)
         # accelerate keeps its state in class attributes: a second job in the same process would get the first one's.
         AcceleratorState._reset_state(reset_partial_state=True)
         self._accelerator = Accelerator(
@@ -125,6 +125,14 @@ class Parallel:
     def _name(self) -> str:
         device = self._processes.device
         return torch.cuda.get_device_name(device) if device.type == "cuda" else "the CPU"
+
+
+def allow_only_deterministic(options: Hyperparameters) -> None:
+    """Where a job asks for it, refuse operations whose result depends on the order in which threads finish."""
+    if options.deterministic:
+        # cuBLAS reads it when its first product is computed; without it, torch refuses products on CUDA.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(options.deterministic)
 
 
 def shard(module: torch.nn.Module) -> torch.nn.Module:
