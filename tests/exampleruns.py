@@ -6,7 +6,6 @@ import io
 import json
 import subprocess
 import sys
-import tarfile
 import wave
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +36,8 @@ class Example:
     recipe: str | None = None
     """Script that makes the data; None where the text of the demo is meant."""
     check: Check
+    data: str
+    """Name of what the recipe writes."""
     fewer: Sequence[str] = ()
     """Arguments of the recipe for a short run."""
     short: Mapping[str, Any] = field(default_factory=dict)
@@ -90,12 +91,12 @@ def deliver(stack: Stack, example: Example, source: Object, *, namespace: str, s
         text = stack.tools.kubectl_run("-n", namespace, *create)
         stack.tools.kubectl_run("-n", namespace, "apply", "--server-side", "-f", "-", stdin=text)
     else:
-        fill_claim(stack, made, claim=source["pvc"]["claimName"], namespace=namespace)
+        fill_claim(stack, made, folder=example.folder, namespace=namespace)
 
 
 def make_data(example: Example, scratch: Path, *, arguments: Sequence[str] = ()) -> Path:
     """What the recipe writes."""
-    target = scratch / (example.folder + ("" if example.folder == "speech-to-text" else ".data"))
+    target = scratch / example.data
     if example.recipe is None:
         target.write_text(help_topics(limit=600_000), encoding="utf-8")
         return target
@@ -106,46 +107,21 @@ def make_data(example: Example, scratch: Path, *, arguments: Sequence[str] = ())
     return target
 
 
-def fill_claim(stack: Stack, made: Path, *, claim: str, namespace: str) -> None:
-    """A claim with a file or the content of a directory, through a pod that unpacks an archive."""
-    loader = f"{claim}-loader"
-    stack.apply(*_loader(loader, claim, image=stack.images["operator"]), namespace=namespace)
+def fill_claim(stack: Stack, made: Path, *, folder: str, namespace: str) -> None:
+    """As the example's ``claim.yaml`` says: a claim, and a pod to copy through."""
+    claim, pod = documents(folder, "claim.yaml")
+    pod["spec"]["containers"][0]["image"] = stack.images["operator"]
+    loader = pod["metadata"]["name"]
+    stack.apply(claim, pod, namespace=namespace)
     stack.tools.kubectl_run("-n", namespace, "wait", f"pod/{loader}", "--for=condition=Ready", "--timeout=120s")
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
-        for path in sorted(made.rglob("*")) if made.is_dir() else [made]:
-            tar.add(path, arcname=path.relative_to(made).as_posix() if made.is_dir() else "data.tar")
-    unpack = "import sys,tarfile; tarfile.open(fileobj=sys.stdin.buffer, mode='r|').extractall('/data')"
+    what = ("-C", str(made), ".") if made.is_dir() else ("-C", str(made.parent), made.name)
+    archive = subprocess.run(["tar", "-c", *what], capture_output=True, check=True).stdout
     command = [str(stack.tools.kubectl), "--kubeconfig", str(stack.tools.kubeconfig), "-n", namespace]
-    command += ["exec", "-i", loader, "--", "python3", "-c", unpack]
+    command += ["exec", "-i", loader, "--", "tar", "-x", "-m", "--no-overwrite-dir", "-C", "/data"]
     # kubectl waits forever for a process that ended without reading all of its input.
-    done = subprocess.run(command, input=archive.getvalue(), capture_output=True, check=False, timeout=120)
+    done = subprocess.run(command, input=archive, capture_output=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr.decode()
-    stack.tools.kubectl_run("-n", namespace, "delete", "pod", loader, "--grace-period=1")
-
-
-def _loader(name: str, claim: str, *, image: str) -> list[Object]:
-    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    identity = {"runAsNonRoot": True, "runAsUser": 65532, "fsGroup": 65532}
-    spec = {
-        "securityContext": {**identity, "seccompProfile": {"type": "RuntimeDefault"}},
-        "terminationGracePeriodSeconds": 1,
-        "containers": [
-            {
-                "name": "loader",
-                "image": image,
-                "command": ["python3", "-c", "import signal; signal.pause()"],
-                "securityContext": security,
-                "volumeMounts": [{"name": "data", "mountPath": "/data"}],
-            }
-        ],
-        "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}],
-    }
-    wanted = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "500Mi"}}}
-    return [
-        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": claim}, "spec": wanted},
-        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec},
-    ]
+    stack.tools.kubectl_run("-n", namespace, "delete", "pod", loader)
 
 
 # What is asked of each family, and what an answer must hold.
@@ -209,16 +185,20 @@ def ask_speech(client: httpx.Client, model: str) -> None:
 
 
 ALL = (
-    Example(folder="chat", check=ask_chat),
-    Example(folder="code", recipe="code/data.py", check=ask_code),
-    Example(folder="bert", recipe="bert/data.py", check=ask_bert, short={"steps": 60, "warmupSteps": 5}),
+    Example(folder="chat", data="text", check=ask_chat),
+    Example(folder="code", data="data.jsonl", recipe="code/data.py", check=ask_code),
+    Example(
+        folder="bert", data="data.jsonl", recipe="bert/data.py", check=ask_bert, short={"steps": 60, "warmupSteps": 5}
+    ),
     Example(
         folder="text-to-image",
+        data="data.parquet",
         recipe="data/digits.py",
         check=lambda client, model: ask_images(client, model, prompt="a handwritten seven"),
     ),
     Example(
         folder="text-to-video",
+        data="clips.tar",
         recipe="text-to-video/data.py",
         check=ask_video,
         fewer=("120",),
@@ -226,6 +206,7 @@ ALL = (
     ),
     Example(
         folder="speech-to-text",
+        data="recordings",
         recipe="speech-to-text/data.py",
         check=ask_speech,
         fewer=("150",),
@@ -233,11 +214,13 @@ ALL = (
     ),
     Example(
         folder="gan",
+        data="data.parquet",
         recipe="data/digits.py",
         check=lambda client, model: ask_images(client, model, prompt="seven"),
     ),
     Example(
         folder="vae",
+        data="data.parquet",
         recipe="data/digits.py",
         check=lambda client, model: ask_images(client, model, prompt=""),
         short={"steps": 60, "warmupSteps": 5},

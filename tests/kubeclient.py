@@ -20,6 +20,7 @@ APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 _PATHS = {kind.kind: kind for kind in KINDS}
+_CORE = {"PersistentVolumeClaim": "persistentvolumeclaims", "Pod": "pods"}
 
 
 class KubeClient:
@@ -59,12 +60,14 @@ class KubeClient:
 
 
 def collection(manifest: Object) -> str:
-    """REST path of the collection that an object of ours belongs to."""
+    """REST path of the collection that an object belongs to."""
+    if manifest["apiVersion"] == "v1":
+        return f"/api/v1/namespaces/{manifest['metadata']['namespace']}/{_CORE[manifest['kind']]}"
     return _PATHS[manifest["kind"]].path(namespace=manifest["metadata"].get("namespace"))
 
 
 def item(manifest: Object) -> str:
-    """REST path of an object of ours."""
+    """REST path of an object."""
     return f"{collection(manifest)}/{manifest['metadata']['name']}"
 
 

@@ -1,4 +1,4 @@
-"""Recordings of synthetic voices for a claim: ``python3 data.py tiny-ears-data``.
+"""Recordings of synthetic voices for a claim: ``python3 data.py recordings``.
 
 English speech with its text in English and in Luxembourgish, German speech with its text in German: numbers, days and
 greetings, said by espeak-ng (``pip install espeakng-loader`` brings it and its voices). The directory holds WAV files
@@ -6,7 +6,7 @@ beside a ``manifest.jsonl`` whose rows are what the format ``audio`` wants:
 
     {"audio": "00000.wav", "text": "Méindeg dräi", "language": "en", "target_language": "lb"}
 
-Copy it to the claim that the TrainingJob names, 90 MB: ``kubectl cp tiny-ears-data POD:/data``.
+``claim.yaml`` says how it gets to the claim that the TrainingJob names, 90 MB.
 """
 
 from __future__ import annotations

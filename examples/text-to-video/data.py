@@ -5,8 +5,8 @@ Scikit-learn's 1,797 handwritten digits (licence BSD-3-Clause), each on its way 
 
     00007.mp4, 00007.txt: "a seven moving left"
 
-Needs scikit-learn, Pillow and av, which the environment of the runtime's tests has. Copy it to the claim that the
-TrainingJob names, 6 MiB: ``kubectl cp clips.tar POD:/data``.
+Needs scikit-learn, Pillow and av, which the environment of the runtime's tests has. ``claim.yaml`` says how it gets to
+the claim that the TrainingJob names, 6 MiB.
 """
 
 from __future__ import annotations

@@ -92,8 +92,9 @@ def test_discovery_knows_every_kind_by_its_names(api: KubeClient, kind: Kind) ->
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_example_is_accepted(api: KubeClient, namespace: str, path: Path) -> None:
     for manifest in yaml.safe_load_all(path.read_text(encoding="utf-8")):
-        assert manifest["apiVersion"] == "hostler.dev/v1alpha1"
-        moved = edited(manifest, "metadata.namespace", namespace) if by_kind(manifest).namespaced else manifest
+        ours = manifest["apiVersion"] == "hostler.dev/v1alpha1"
+        namespaced = by_kind(manifest).namespaced if ours else True
+        moved = edited(manifest, "metadata.namespace", namespace) if namespaced else manifest
         answer = api.create(moved, dry_run=True)
         assert answer.status_code == 201, answer.text
 

@@ -1,19 +1,32 @@
-"""Every example, whole: its gates hold, and its request is answered."""
+"""Every example, whole: it ends in time, its gates hold, and its request is answered."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from exampleruns import ALL, Example, run
 from stack import Stack
 
+LONGEST = 180
+"""Seconds that a job may take, from its first attempt to its model, on one core."""
+
 
 @pytest.mark.parametrize("example", [pytest.param(example, id=example.folder) for example in ALL])
 def test_an_example_trains_to_its_bounds_and_answers(
-    stack: Stack, namespace: Callable[[str], str], tmp_path: Path, example: Example
+    stack: Stack, namespace: Callable[[str], str], tmp_path: Path, reached: dict[str, Any], example: Example
 ) -> None:
     job = run(stack, example, namespace=namespace(f"example-{example.folder}"), scratch=tmp_path)
 
-    assert job["status"]["progress"]["percent"] == 100
+    status, gates = job["status"], job["spec"]["evaluation"]["gates"]
+    began, ended = (datetime.fromisoformat(status[name]) for name in ("startTime", "completionTime"))
+    seconds = (ended - began).total_seconds()
+    figures = status["progress"]["metrics"]
+    reached[example.folder] = {"seconds": seconds, "steps": job["spec"]["training"]["steps"], **figures}
+
+    assert status["progress"]["percent"] == 100
+    assert {gate["metric"] for gate in gates} <= figures.keys(), "a model that is Ready has passed its gates"
+    assert seconds < LONGEST

@@ -243,7 +243,7 @@ def test_a_deterministic_job_computes_the_same_and_allows_nothing_else(
 
 @pytest.mark.parametrize("deterministic", [pytest.param(True, id="asked for"), pytest.param(False, id="not asked for")])
 def test_an_operation_that_is_never_deterministic_fails_a_job_that_asked(
-    tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch, deterministic: bool
+    tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch, *, deterministic: bool
 ) -> None:
     evaluate = toyfamily.evaluate
 
