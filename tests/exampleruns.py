@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import io
-import json
 import subprocess
 import sys
-import wave
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import exampleasks
 import httpx
 import yaml
+from exampleasks import Ask, Asked
 from stack import Object, Stack, wait
 
 from hostler.demo.forward import forward
-from hostler.demo.text import help_topics
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 RUNTIME_PYTHON = ROOT / ".venv-runtime" / "bin" / "python"
 """The recipes of images, speech and video need scikit-learn, espeak-ng and av, which it has."""
-
-Check = Callable[[httpx.Client, str], None]
-"""Sends the example's request to a model and looks at the answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +29,10 @@ class Example:
     """One folder."""
 
     folder: str
-    recipe: str | None = None
-    """Script that makes the data; None where the text of the demo is meant."""
-    check: Check
+    recipe: str
+    """Script that makes the data."""
+    ask: Ask
+    """Sends requests to the model and looks at the answers."""
     data: str
     """Name of what the recipe writes."""
     fewer: Sequence[str] = ()
@@ -56,7 +53,8 @@ def run(stack: Stack, example: Example, *, namespace: str, scratch: Path, short:
         job["spec"]["training"] |= example.short
         job["spec"].pop("evaluation", None)
     name = job["metadata"]["name"]
-    deliver(stack, example, job["spec"]["dataset"]["source"], namespace=namespace, scratch=scratch, short=short)
+    made = make_data(example, scratch, arguments=example.fewer if short else ())
+    deliver(stack, example, made, source=job["spec"]["dataset"]["source"], namespace=namespace)
     stack.apply(job, namespace=namespace)
 
     def ended() -> Object | None:
@@ -76,14 +74,13 @@ def run(stack: Stack, example: Example, *, namespace: str, scratch: Path, short:
         forward(stack.tools.kubectl, stack.tools.kubeconfig, namespace=namespace, target=target, port=80) as url,
         httpx.Client(base_url=url, timeout=120) as client,
     ):
-        example.check(client, name)
+        example.ask(Asked(client=client, model=name, data=made, in_full=not short))
     stack.tools.kubectl_run("-n", namespace, "delete", "inferenceservice", name)
     return found
 
 
-def deliver(stack: Stack, example: Example, source: Object, *, namespace: str, scratch: Path, short: bool) -> None:
-    """Make the data and put it where the job looks for it."""
-    made = make_data(example, scratch, arguments=example.fewer if short else ())
+def deliver(stack: Stack, example: Example, made: Path, *, source: Object, namespace: str) -> None:
+    """Put the data where the job looks for it."""
     if "configMap" in source:
         reference = source["configMap"]
         named = f"--from-file={reference['key']}={made}"
@@ -97,9 +94,6 @@ def deliver(stack: Stack, example: Example, source: Object, *, namespace: str, s
 def make_data(example: Example, scratch: Path, *, arguments: Sequence[str] = ()) -> Path:
     """What the recipe writes."""
     target = scratch / example.data
-    if example.recipe is None:
-        target.write_text(help_topics(limit=600_000), encoding="utf-8")
-        return target
     python = str(RUNTIME_PYTHON) if RUNTIME_PYTHON.exists() else sys.executable
     command = [python, str(EXAMPLES / example.recipe), str(target), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -124,83 +118,27 @@ def fill_claim(stack: Stack, made: Path, *, folder: str, namespace: str) -> None
     stack.tools.kubectl_run("-n", namespace, "delete", "pod", loader)
 
 
-# What is asked of each family, and what an answer must hold.
-
-
-def _post(client: httpx.Client, path: str, body: Object) -> Object:
-    answer = client.post(path, json=body)
-    assert answer.status_code == 200, answer.text
-    found: Object = answer.json()
-    return found
-
-
-def ask_chat(client: httpx.Client, model: str) -> None:
-    """A conversation."""
-    messages = [{"role": "user", "content": "What does the with statement do?"}]
-    answer = _post(client, "/v1/chat/completions", {"model": model, "messages": messages, "max_tokens": 12})
-    assert answer["choices"][0]["message"]["content"].strip()
-
-
-def ask_code(client: httpx.Client, model: str) -> None:
-    """A middle between two pieces."""
-    body = {"prompt": "def total(values):\n", "suffix": "\n    return result\n", "max_tokens": 24}
-    assert _post(client, "/v1/completions", {"model": model, **body})["choices"][0]["text"]
-
-
-def ask_bert(client: httpx.Client, model: str) -> None:
-    """A hidden word, and vectors."""
-    masked = {"inputs": "The [MASK] statement is used for conditional execution.", "top_k": 3}
-    assert json.dumps(_post(client, "/v1/fill-mask", {"model": model, **masked})).count("score") >= 3
-    answer = _post(client, "/v1/embeddings", {"model": model, "input": ["the with statement", "a context manager"]})
-    assert len(answer["data"]) == 2
-
-
-def ask_images(client: httpx.Client, model: str, *, prompt: str) -> None:
-    """A picture."""
-    body = {"model": model, "prompt": prompt, "n": 2, "response_format": "b64_json"}
-    assert len([image["b64_json"] for image in _post(client, "/v1/images/generations", body)["data"]]) == 2
-
-
-def ask_video(client: httpx.Client, model: str) -> None:
-    """A clip, waited for."""
-    made = _post(client, "/v1/videos", {"model": model, "prompt": "a seven moving left", "wait": True})
-    assert made["status"] == "completed", made
-    content = client.get(f"/v1/videos/{made['id']}/content")
-    assert content.content[4:8] == b"ftyp"
-
-
-def ask_speech(client: httpx.Client, model: str) -> None:
-    """A recording, written in its own language and in another one."""
-    silence = io.BytesIO()
-    with wave.open(silence, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16_000)
-        file.writeframes(bytes(16_000))
-    for path, extra in (("transcriptions", {}), ("translations", {"target_language": "lb"})):
-        files = {"file": ("voice.wav", silence.getvalue(), "audio/wav")}
-        answer = client.post(f"/v1/audio/{path}", data={"model": model, **extra}, files=files)
-        assert answer.status_code == 200, answer.text
-        assert "text" in answer.json()
-
-
 ALL = (
-    Example(folder="chat", data="text", check=ask_chat),
-    Example(folder="code", data="data.jsonl", recipe="code/data.py", check=ask_code),
+    Example(folder="chat", data="conversations.jsonl", recipe="chat/data.py", ask=exampleasks.chat),
+    Example(folder="code", data="data.jsonl", recipe="code/data.py", ask=exampleasks.code),
     Example(
-        folder="bert", data="data.jsonl", recipe="bert/data.py", check=ask_bert, short={"steps": 60, "warmupSteps": 5}
+        folder="bert",
+        data="data.jsonl",
+        recipe="bert/data.py",
+        ask=exampleasks.bert,
+        short={"steps": 60, "warmupSteps": 5},
     ),
     Example(
         folder="text-to-image",
         data="data.parquet",
         recipe="data/digits.py",
-        check=lambda client, model: ask_images(client, model, prompt="a handwritten seven"),
+        ask=partial(exampleasks.digits, template="a handwritten {}"),
     ),
     Example(
         folder="text-to-video",
         data="clips.tar",
         recipe="text-to-video/data.py",
-        check=ask_video,
+        ask=exampleasks.video,
         fewer=("120",),
         short={"steps": 24, "warmupSteps": 5},
     ),
@@ -208,7 +146,7 @@ ALL = (
         folder="speech-to-text",
         data="recordings",
         recipe="speech-to-text/data.py",
-        check=ask_speech,
+        ask=exampleasks.speech,
         fewer=("150",),
         short={"steps": 30, "warmupSteps": 5},
     ),
@@ -216,13 +154,13 @@ ALL = (
         folder="gan",
         data="data.parquet",
         recipe="data/digits.py",
-        check=lambda client, model: ask_images(client, model, prompt="seven"),
+        ask=partial(exampleasks.digits, template="{}"),
     ),
     Example(
         folder="vae",
         data="data.parquet",
         recipe="data/digits.py",
-        check=lambda client, model: ask_images(client, model, prompt=""),
+        ask=exampleasks.samples,
         short={"steps": 60, "warmupSteps": 5},
     ),
 )

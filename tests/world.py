@@ -22,7 +22,7 @@ def success(*, path: str = "model") -> Result:
     return Result(
         succeeded=True,
         steps=20,
-        metrics={"validation_loss": 3.25, "training_loss": 3.0},
+        metrics={"validation_loss": 3.25, "validation_perplexity": 25.79},
         artifact=artifact,
         dataset=DatasetFacts(sha256="b" * 64, size_bytes=100, tokens=40),
     )

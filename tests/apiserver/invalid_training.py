@@ -250,15 +250,66 @@ OBJECTIVES = (
         "spec.semiSupervised",
         "belongs to supervision semi-supervised",
     ),
+    *(
+        Invalid(
+            f"{family} that learns {supervision}",
+            make_family_job(family, supervision=supervision),
+            "spec.supervision",
+            f"family {family} learns {fitting}: say that, or leave supervision out",
+        )
+        for family, supervision, fitting in (
+            ("chat", "semi-supervised", "self-supervised"),
+            ("code", "supervised", "self-supervised"),
+            ("text-to-image", "supervised", "self-supervised"),
+            ("gan", "supervised", "self-supervised"),
+            ("speech-to-text", "self-supervised", "supervised"),
+        )
+    ),
+    *(
+        Invalid(
+            f"an encoder for {head} that learns {supervision}",
+            edited(make_family_job("bert", supervision=supervision), "spec.model.encoder.head", head),
+            "spec.supervision",
+            f"head {head} learns {fitting}: say that, or leave supervision out",
+        )
+        for head, supervision, fitting in (
+            ("classification", "self-supervised", "supervised or semi-supervised"),
+            ("masked-lm", "supervised", "self-supervised"),
+            ("masked-lm", "semi-supervised", "self-supervised"),
+            ("question-answering", "semi-supervised", "supervised"),
+        )
+    ),
     Invalid(
-        "pseudo-labels for a chat model",
-        make_family_job("chat", supervision="semi-supervised"),
+        "an encoder with the head of its base, which nobody here sees",
+        _tuned(family="bert", model={}, supervision="supervised"),
         "spec.supervision",
-        "only family bert learns semi-supervised",
+        "only the trainer knows the head of a base: leave supervision out, or give model.encoder",
+    ),
+    *(
+        Invalid(
+            f"labels beside objective {objective}, which has targets of its own",
+            _tuned(objective, supervision="self-supervised"),
+            "spec.supervision",
+            "supervision belongs to objective pretrain or finetune or prune or quantize",
+        )
+        for objective in ("preference", "distill")
+    ),
+    *(
+        Invalid(
+            f"pairs of answers packed with {setting}",
+            _tuned("preference", training={"steps": 1, "packing": {setting: value}}),
+            "spec.training.packing",
+            "objective preference gives each sequence a row of its own",
+        )
+        for setting, value in (("strategy", "spfhp"), ("maxPerPack", 2))
     ),
     Invalid(
         "a guess that always counts",
-        make_family_job("bert", supervision="semi-supervised", semiSupervised={"threshold": "0"}),
+        edited(
+            make_family_job("bert", supervision="semi-supervised", semiSupervised={"threshold": "0"}),
+            "spec.model.encoder.head",
+            "classification",
+        ),
         "spec.semiSupervised.threshold",
         "between 0 and 1",
     ),

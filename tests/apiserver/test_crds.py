@@ -31,6 +31,7 @@ from hostler.api.model import ModelStatus
 from hostler.api.pool import AcceleratorPoolStatus
 from hostler.api.schema import StatusModel
 from hostler.api.trainingjob import Placement, TrainingJobSpec, TrainingJobStatus, TrainingProgress
+from hostler.families import families
 
 Object = dict[str, Any]
 
@@ -230,8 +231,37 @@ def _update(api: KubeClient, manifest: Object) -> Any:
     return api.replace(edited(manifest, "metadata.resourceVersion", version), dry_run=True)
 
 
+_TUNED = {"objective": "finetune", "base": {"name": "large"}, "model": {}}
+_CLASSIFIER = {"encoder": FAMILY_SIZES["bert"]["encoder"] | {"head": "classification"}}
+SUPERVISED = (
+    ("decoders learn from the text itself", make_training_job(supervision="self-supervised")),
+    ("hidden words are targets too", make_family_job("bert", supervision="self-supervised")),
+    ("labels", make_family_job("bert", model=_CLASSIFIER, supervision="supervised")),
+    ("labels where there are some", make_family_job("bert", model=_CLASSIFIER, supervision="semi-supervised")),
+    ("the same, with the head of the base", make_family_job("bert", **_TUNED, supervision="semi-supervised")),
+    ("recordings with texts", make_family_job("speech-to-text", supervision="supervised")),
+    ("noise that is removed", make_family_job("text-to-image", supervision="self-supervised")),
+)
+
+
+@pytest.mark.parametrize("manifest", [row[1] for row in SUPERVISED], ids=[row[0] for row in SUPERVISED])
+def test_what_a_family_learns_from_may_be_said(api: KubeClient, manifest: Object) -> None:
+    assert api.create(manifest, dry_run=True).status_code == 201
+
+
+@pytest.mark.parametrize("family", sorted(entry.name for entry in families().values() if entry.lora))
+def test_a_family_that_trains_adapters_is_let_do_it(api: KubeClient, family: str) -> None:
+    assert api.create(make_family_job(family, **_TUNED, lora={"rank": 4}), dry_run=True).status_code == 201
+
+
 _OBJECTIVES = {
     "a low-rank adapter": {"objective": "finetune", "base": {"name": "large"}, "model": {}, "lora": {"rank": 4}},
+    "preferences, padded anyway": {
+        "objective": "preference",
+        "base": {"name": "large"},
+        "model": {},
+        "training": {"steps": 1, "packing": {"mode": "off"}},
+    },
     "preferences, with an adapter": {"objective": "preference", "base": {"name": "large"}, "model": {}, "lora": {}},
     "a pupil": {"objective": "distill", "base": {"name": "large"}, "distill": {"temperature": "3"}},
     "a lighter model": {"objective": "prune", "base": {"name": "large"}, "model": {}, "prune": {"sparsity": "0.3"}},

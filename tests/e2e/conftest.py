@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from helptopics import help_topics
 from stack import Stack
 
 from hostler.demo import install
 from hostler.demo.forward import forward
-from hostler.demo.text import help_topics
 from hostler.local import ClusterHandle
 from hostler.local.images import ensure_loaded
 

@@ -103,6 +103,32 @@ def test_a_url_that_holds_nothing_stops_the_job_for_good(stack: Stack, mistakes:
         _delete(stack, "trainingjobs", "wrong")
 
 
+@pytest.mark.parametrize(
+    ("rows", "want_words"),
+    [
+        pytest.param('{"text": "fine"}\n{"text": "fi\n', ["rows.jsonl:2"], id="a row that is cut off"),
+        pytest.param(
+            '{"text": "fine"}\n\n{"body": "hidden"}\n', ["rows.jsonl:3", "text", "body"], id="a row without its column"
+        ),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_named_by_the_job(
+    stack: Stack, mistakes: str, rows: str, want_words: list[str]
+) -> None:
+    """From the reader through the pod's termination message to the condition."""
+    data = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "rows", "namespace": NAMESPACE}}
+    source = {"configMap": {"name": "rows", "key": "rows.jsonl"}}
+    stack.apply(data | {"data": {"rows.jsonl": rows}}, job(dataset={"source": source, "format": "jsonl"}))
+    try:
+        found = stack.wait_condition("trainingjobs", "wrong", "Stalled", "True", namespace=NAMESPACE)
+        said = condition(found, "Stalled")
+        assert said["reason"] == "DatasetInvalid", said
+        assert all(word in said["message"] for word in want_words), said["message"]
+        assert found["status"]["restarts"] == 0, "another attempt could not help"
+    finally:
+        _delete(stack, "trainingjobs", "wrong")
+
+
 def _delete(stack: Stack, plural: str, name: str) -> None:
     stack.api.request("DELETE", f"{API}/namespaces/{NAMESPACE}/{plural}/{name}")
     wait(

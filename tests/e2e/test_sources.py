@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 from builders import make_dataset, make_training_job
+from helptopics import help_topics
 from stack import Stack, condition, wait
-
-from hostler.demo.text import help_topics
 
 NAMESPACE = "sources"
 TEXT_LIMIT = 200_000

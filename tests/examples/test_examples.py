@@ -24,8 +24,8 @@ def test_an_example_trains_to_its_bounds_and_answers(
     status, gates = job["status"], job["spec"]["evaluation"]["gates"]
     began, ended = (datetime.fromisoformat(status[name]) for name in ("startTime", "completionTime"))
     seconds = (ended - began).total_seconds()
-    figures = status["progress"]["metrics"]
-    reached[example.folder] = {"seconds": seconds, "steps": job["spec"]["training"]["steps"], **figures}
+    figures = {figure["name"]: float(figure["value"]) for figure in status["progress"]["metrics"]}
+    reached[example.folder] = {"seconds": seconds, "steps": job["spec"]["training"]["steps"], "figures": figures}
 
     assert status["progress"]["percent"] == 100
     assert {gate["metric"] for gate in gates} <= figures.keys(), "a model that is Ready has passed its gates"

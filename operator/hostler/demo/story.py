@@ -12,8 +12,8 @@ import yaml
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from hostler.demo import checkout, install, prometheus
+from hostler.demo.conversations import FILE, answer_to, conversations
 from hostler.demo.forward import forward
-from hostler.demo.text import help_topics
 from hostler.local.errors import StartError
 from hostler.local.kubeapi import ApiError, KubeApi
 from hostler.local.stages import Stages
@@ -21,7 +21,8 @@ from hostler.local.stages import Stages
 NAMESPACE = "hostler-demo"
 JOB = "tiny-chat"
 SERVICE = "tiny-chat"
-QUESTION = "What does the with statement do?"
+QUESTION = "Where does Ada live?"
+"""Asked of the data too, which says what is right."""
 REQUESTS = 8
 """Chat requests after the first one, so that a latency quantile means something."""
 
@@ -38,6 +39,7 @@ class Story:
 
     def __post_init__(self) -> None:
         self.api = KubeApi(self.tools.kubeconfig)
+        self.data = conversations()
 
     # -- chapters ------------------------------------------------------------------------------------------------
 
@@ -60,7 +62,7 @@ class Story:
         self._follow_training()
         model = self.api.get(f"{_API}/namespaces/{NAMESPACE}/models/{JOB}")
         figures = {entry["name"]: entry["value"] for entry in model["spec"].get("metrics", [])}
-        self.facts["model"] = f"{JOB}: validation perplexity {figures['validation_perplexity']}"
+        self.facts["model"] = f"{JOB}: {float(figures['answer_accuracy']):.0%} of held-out questions answered right"
         with self.stages.stage("read the training pods' utilization from Prometheus"):
             busy = self._ask_until(
                 prometheus_url,
@@ -79,7 +81,7 @@ class Story:
     def ask(self, prometheus_url: str) -> None:
         """The unmodified OpenAI client gets an answer, and Prometheus knows how long it took."""
         with self.stages.stage("ask it through the OpenAI client"), self._service() as url:
-            self.facts["answer"] = _chat(url, times=REQUESTS)
+            self.facts[QUESTION] = _chat(url, times=REQUESTS, right=answer_to(QUESTION, self.data))
         with self.stages.stage("read the latency from Prometheus"):
             for quantile in (0.5, 0.95):
                 found = self._ask_until(prometheus_url, _latency(quantile))
@@ -105,14 +107,13 @@ class Story:
                 raise
         _until(lambda: self._gone(path), what=f"namespace {NAMESPACE} did not go away", timeout=120)
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-        data = {"text": help_topics()}
         documents: list[dict[str, Any]] = [
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}},
             {
                 "apiVersion": "v1",
                 "kind": "ConfigMap",
                 "metadata": {"name": f"{JOB}-data", "namespace": NAMESPACE},
-                "data": data,
+                "data": {FILE: self.data},
             },
         ]
         self.tools.kubectl_run("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(documents))
@@ -181,23 +182,24 @@ class Story:
         return found
 
 
-def _chat(url: str, *, times: int) -> str:
+def _chat(url: str, *, times: int, right: str) -> str:
     import openai  # a client for the demo alone; the operator never needs it
 
     client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=60)
     try:
         answers = [
             client.chat.completions.create(
-                model=SERVICE, messages=[{"role": "user", "content": QUESTION}], max_tokens=24, seed=number
+                model=SERVICE, messages=[{"role": "user", "content": QUESTION}], max_tokens=24, temperature=0
             )
-            for number in range(1 + times)
+            for _ in range(1 + times)
         ]
     except openai.OpenAIError as error:
         raise StartError(f"the chat request failed: {error}") from error
-    text = answers[0].choices[0].message.content
-    if not text or not text.strip():
-        raise StartError("the model answered with nothing")
-    return " ".join(text.split())
+    for answer in answers:
+        text = " ".join((answer.choices[0].message.content or "").split())
+        if text != right:
+            raise StartError(f"asked {QUESTION!r}, the model answered {text!r}; its data says {right!r}")
+    return right
 
 
 def _latency(quantile: float) -> str:

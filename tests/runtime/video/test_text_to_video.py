@@ -148,6 +148,8 @@ def test_an_adapter_changes_the_denoiser_alone(small: Trained, shard: Path, tmp_
     }
     assert changed == {"unet"}
     assert (tuned.model / "adapter" / "adapter_model.safetensors").is_file()
+    served = load(tuned.model, options=LoadOptions())
+    assert served.run_batch([VideoRequest("a one", 1)]).results, "what was learned is merged: no adapter is named"
 
 
 def test_half_of_the_weights_can_go(small: Trained, shard: Path, tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ async def test_what_was_looked_at_is_not_looked_at_again(bench: Bench) -> None:
     assert ready(bench)[1] == "Valid"
 
 
-async def test_a_change_is_a_new_version_and_the_old_job_goes(bench: Bench) -> None:
+async def test_changed_data_is_a_new_version_and_the_old_job_goes(bench: Bench) -> None:
     await created(bench)
     await inspected(bench, report())
 
@@ -130,6 +130,39 @@ async def test_a_change_is_a_new_version_and_the_old_job_goes(bench: Bench) -> N
     assert (status["version"], status["sha256"], status["inspectedGeneration"]) == (2, OTHER_SHA, 2)
     assert jobs(bench) == ["books-inspect-2"]
     assert bench.cluster.find("ConfigMap", "books-inspect-1") is None
+
+
+@table(
+    ("looks", "want"),
+    {
+        "a look that finds the same bytes is no new version": ([SHA, SHA], 1),
+        "other bytes are the next one": ([SHA, OTHER_SHA], 2),
+        "and so are the earlier bytes after others": ([SHA, OTHER_SHA, OTHER_SHA, SHA], 3),
+    },
+)
+async def test_the_version_counts_contents(bench: Bench, looks: list[str], want: int) -> None:
+    await created(bench)
+    for generation, sha256 in enumerate(looks, start=1):
+        if generation > 1:
+            bench.cluster.edit("Dataset", "books", refresh=f"look {generation}")
+            await bench.settle()
+        await inspected(bench, report(sha256), generation=generation)
+
+    status = bench.status("Dataset", "books")
+    assert (status["version"], status["inspectedGeneration"]) == (want, len(looks))
+    assert ready(bench) == ("True", "Valid", f"Version {want}: 1,000 rows in 2 files.")
+
+
+async def test_a_look_with_other_settings_keeps_the_version_and_renews_the_figures(bench: Bench) -> None:
+    await created(bench)
+    await inspected(bench, report(errors=1))
+
+    bench.cluster.edit("Dataset", "books", columns={"text": "content"})
+    await bench.settle()
+    await inspected(bench, report(), generation=2)
+
+    status = bench.status("Dataset", "books")
+    assert (status["version"], status["errorCount"], ready(bench)[1]) == (1, 0, "Valid")
 
 
 @table(

@@ -167,6 +167,10 @@ _SMALLER = Measured(size_bytes=1000, parameters=1000, latency_seconds=0.00095, m
 
 async def test_the_end_says_what_the_objective_changed(based: Bench) -> None:
     await running(based, **TUNED)
+    address = based.cluster.object("Pod", "tiny-0-0-xyz")["status"]["podIP"]
+    based.progress.answers[address] = progress(19, loss=1.0, units_per_second=41.678)
+    based.cluster.clock.advance(5)
+    await based.settle()
     result = success().model_copy(
         update={
             "comparison": Comparison(before=_MEASURED, after=_SMALLER),
@@ -192,7 +196,8 @@ async def test_the_end_says_what_the_objective_changed(based: Bench) -> None:
     }
     ended = status["progress"]
     assert (ended["packingFactor"], ended["notes"], ended["stage"]) == ("2", ["said at the end"], "Finished")
-    assert [figure["name"] for figure in ended["metrics"]] == ["training_loss", "validation_loss"]
+    assert [figure["name"] for figure in ended["metrics"]] == ["validation_loss", "validation_perplexity"]
+    assert ended["loss"] == "1", "the last one that was read: a result has none"
     assert not {"speed", "memory", "dataWait"} & set(ended)
 
 

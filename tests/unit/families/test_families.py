@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import wave
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from tables import table
@@ -13,7 +13,8 @@ from tables import table
 from hostler.accelerators.matrix import rules
 from hostler.api.network import BLOCKS
 from hostler.families import Family, FamilyName, families, family
-from hostler_contract import ModelConfig, Objective
+from hostler_contract import ModelConfig, Objective, Supervision
+from hostler_contract.architectures import EncoderConfig
 
 GPT2_SMALL = {"layers": 12, "hiddenSize": 768, "heads": 12, "contextLength": 1024, "vocabularySize": 50257}
 GPT2_XL = GPT2_SMALL | {"layers": 48, "hiddenSize": 1600, "heads": 25}
@@ -136,9 +137,17 @@ def test_a_bundled_family_says_all_that_rules_are_made_from(entry: Family) -> No
     assert entry.block in BLOCKS
     assert entry.block in ModelConfig.model_fields
     assert entry.formats
+    assert entry.supervisions
     assert Objective.PRETRAIN in entry.objectives
     assert not entry.lora or Objective.FINETUNE in entry.objectives
     assert all(families()[source].training.available for sources in entry.parts.values() for source in sources)
+
+
+def test_every_head_says_what_it_learns_from() -> None:
+    bert = family("bert")
+    assert set(bert.heads) == set(get_args(EncoderConfig.model_fields["head"].annotation))
+    assert all(bert.heads.values())
+    assert bert.supervisions == set(Supervision)
 
 
 @pytest.mark.parametrize("entry", BUNDLED, ids=lambda entry: entry.name)
