@@ -9,6 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 PYTEST := $(BIN)/pytest -q --durations=10
+# One thread for each of the two workers: with more they wait for each other.
+PYTEST_RUNTIME := OMP_NUM_THREADS=1 .venv-runtime/bin/pytest -q --durations=10 -n 2 --dist loadfile
 
 .PHONY: help
 help: ## List the targets
@@ -21,7 +23,7 @@ demo: dev ## Bring up a real cluster, train a model, serve it, ask it, read its 
 	$(BIN)/hostler demo
 
 .PHONY: test
-test: lint dev-runtime test-unit test-runtime test-apiserver test-cluster test-e2e ## Lint and all four levels of tests
+test: lint dev-runtime lint-runtime test-unit test-runtime test-apiserver test-cluster test-e2e ## Lint and all four levels of tests
 
 ##@ Tests, one level at a time
 
@@ -38,7 +40,11 @@ test-unit: dev ## No I/O, virtual time
 
 .PHONY: test-runtime
 test-runtime: dev-runtime ## Training and serving code as plain processes in the runtime's environment
-	.venv-runtime/bin/pytest -q --durations=10 -n 2 --dist loadfile tests/runtime
+	$(PYTEST_RUNTIME) tests/runtime
+
+.PHONY: test-runtime-quick
+test-runtime-quick: dev-runtime ## The same without those that train a family until it is good
+	$(PYTEST_RUNTIME) --ignore=tests/runtime/quality tests/runtime
 
 .PHONY: test-apiserver
 test-apiserver: dev ## Chart, CRDs and controllers against a real API server without kubelets

@@ -4,6 +4,10 @@
 dev-runtime: dev ## Make .venv-runtime for work on training and serving code
 	@$(BIN)/python -m hostler.local.runtimevenv
 
+.PHONY: lint-runtime
+lint-runtime: dev-runtime ## mypy on training and serving code, against the libraries of .venv-runtime
+	$(BIN)/mypy --config-file images/runtime/mypy.ini
+
 .PHONY: lock-runtime
 lock-runtime: dev ## Compile requirements/runtime*.in; torch is resolved from the wheel made here and left out
 	@wheels=$$(mktemp -d) && trap 'rm -rf "$$wheels"' EXIT && \

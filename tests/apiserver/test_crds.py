@@ -31,7 +31,6 @@ from hostler.api.model import ModelStatus
 from hostler.api.pool import AcceleratorPoolStatus
 from hostler.api.schema import StatusModel
 from hostler.api.trainingjob import Placement, TrainingJobSpec, TrainingJobStatus, TrainingProgress
-from hostler.families import families
 
 Object = dict[str, Any]
 
@@ -105,6 +104,8 @@ def test_there_are_examples_of_what_people_write() -> None:
     assert {"AcceleratorPool", "TrainingJob", "InferenceService"} <= kinds
 
 
+TUNED = {"objective": "finetune", "base": {"name": "large"}, "model": {}}
+CLASSIFIER = {"encoder": FAMILY_SIZES["bert"]["encoder"] | {"head": "classification"}}
 ACCEPTED = (
     ("CPU as an integer, as in a Pod", make_training_job(resources={"cpu": 2, "memory": "4Gi"})),
     ("bytes as a large integer", make_training_job(resources={"memory": 4 * 2**30})),
@@ -120,6 +121,14 @@ ACCEPTED = (
     ("a dataset by its name", make_training_job(dataset={"ref": {"name": "books"}})),
     ("a dataset of a bucket", make_dataset(source={"s3": {"bucket": "books", "secretRef": {"name": "keys"}}})),
     ("a dataset's name of 45 characters", make_dataset("a" * 45)),
+    ("an adapter of a video model", make_family_job("text-to-video", **TUNED, lora={"rank": 4})),
+    ("next tokens as targets", make_training_job(supervision="self-supervised")),
+    ("hidden tokens as targets", make_family_job("bert", supervision="self-supervised")),
+    ("noise as a target", make_family_job("text-to-image", supervision="self-supervised")),
+    ("recordings with texts", make_family_job("speech-to-text", supervision="supervised")),
+    ("labels", make_family_job("bert", model=CLASSIFIER, supervision="supervised")),
+    ("labels where there are some", make_family_job("bert", model=CLASSIFIER, supervision="semi-supervised")),
+    ("the same, with the head of the base", make_family_job("bert", **TUNED, supervision="semi-supervised")),
     ("a model of the catalog", make_inference_service(model={"kind": "ClusterModel", "name": "tiny"})),
 )
 
@@ -229,29 +238,6 @@ def test_what_may_change_is_accepted(api: KubeClient, stored: Any, manifest: Obj
 def _update(api: KubeClient, manifest: Object) -> Any:
     version = api.get(item(manifest)).json()["metadata"]["resourceVersion"]
     return api.replace(edited(manifest, "metadata.resourceVersion", version), dry_run=True)
-
-
-_TUNED = {"objective": "finetune", "base": {"name": "large"}, "model": {}}
-_CLASSIFIER = {"encoder": FAMILY_SIZES["bert"]["encoder"] | {"head": "classification"}}
-SUPERVISED = (
-    ("decoders learn from the text itself", make_training_job(supervision="self-supervised")),
-    ("hidden words are targets too", make_family_job("bert", supervision="self-supervised")),
-    ("labels", make_family_job("bert", model=_CLASSIFIER, supervision="supervised")),
-    ("labels where there are some", make_family_job("bert", model=_CLASSIFIER, supervision="semi-supervised")),
-    ("the same, with the head of the base", make_family_job("bert", **_TUNED, supervision="semi-supervised")),
-    ("recordings with texts", make_family_job("speech-to-text", supervision="supervised")),
-    ("noise that is removed", make_family_job("text-to-image", supervision="self-supervised")),
-)
-
-
-@pytest.mark.parametrize("manifest", [row[1] for row in SUPERVISED], ids=[row[0] for row in SUPERVISED])
-def test_what_a_family_learns_from_may_be_said(api: KubeClient, manifest: Object) -> None:
-    assert api.create(manifest, dry_run=True).status_code == 201
-
-
-@pytest.mark.parametrize("family", sorted(entry.name for entry in families().values() if entry.lora))
-def test_a_family_that_trains_adapters_is_let_do_it(api: KubeClient, family: str) -> None:
-    assert api.create(make_family_job(family, **_TUNED, lora={"rank": 4}), dry_run=True).status_code == 201
 
 
 _OBJECTIVES = {

@@ -37,7 +37,8 @@ _MATRIX = """\
 ## What runs where
 
 *tested*: tests of this repository run it. *expected*: nothing speaks against it, but no test here ran on such
-hardware. *impossible*: refused with the reason below. The word in brackets is the variant of the runtime image.
+hardware. *impossible*: refused with the reason below. The word in brackets is the variant of the runtime image;
+[images](../operations/images.md) has the commands that build one.
 Pods that hold **simulated** devices compute on their CPU cores with the cpu variant, whatever the type; what the
 real device never does is refused there too.
 """

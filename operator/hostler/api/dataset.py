@@ -19,7 +19,7 @@ class DatasetCondition:
     """Condition types of a dataset."""
 
     READY = "Ready"
-    """True when every row of this version can be read."""
+    """True when every row can be read as the spec says."""
 
 
 class DatasetReason(StrEnum):
@@ -44,7 +44,7 @@ class DatasetReason(StrEnum):
 
 
 class DatasetSpec(DataDescription):
-    """Where the data is and how it is written. A change is a new version."""
+    """Where the data is and how it is written. After a change it is looked at again."""
 
     source: Source
     """Where it comes from."""
@@ -118,7 +118,7 @@ class DatasetStatus(StatusModel):
     inspected_at: Annotated[str, Field(max_length=32)] | None = None
     """When the data was looked at."""
     version: Annotated[int, Field(ge=0)] = 0
-    """Counts up with every generation that was looked at."""
+    """Counts up where a look finds other content than the one before."""
     sha256: Sha256 | None = None
     """Hash of the content; models that were trained on it have it in their lineage."""
     rows: Annotated[int, Field(ge=0)] = 0

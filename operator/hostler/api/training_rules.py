@@ -24,15 +24,17 @@ _SECTIONS = {
     "distill": (Objective.DISTILL,),
     "prune": (Objective.PRUNE,),
     "quantize": (Objective.QUANTIZE,),
+    # A preference learns from verdicts, a pupil from its teacher.
+    "supervision": (Objective.PRETRAIN, Objective.FINETUNE, Objective.PRUNE, Objective.QUANTIZE),
 }
-"""Section of the spec to the objectives beside which it has a meaning."""
+"""Field of the spec to the objectives beside which it has a meaning."""
 PARTS = ("autoencoder", "textEncoder")
 """Fields of spec.parts; their names in a family's facts are the same with underscores."""
 
 
 def family_rules() -> list[Rule]:
     """Every rule about family, objective, sections and sizes, in the order of the spec's fields."""
-    return [*_objectives(), *_sections(), *_bases(), *_blocks(), *_parts(), *_data(), *_training()]
+    return [*_objectives(), *_sections(), *_supervisions(), *_bases(), *_blocks(), *_parts(), *_data(), *_training()]
 
 
 def _objectives() -> Iterator[Rule]:
@@ -66,13 +68,33 @@ def _sections() -> Iterator[Rule]:
         f"semiSupervised belongs to supervision {Supervision.SEMI_SUPERVISED}: remove it, or set supervision",
         field_path=".semiSupervised",
     )
-    for supervision in Supervision:
-        yield _only_for(
-            [entry for entry in _TRAINABLE if supervision in entry.supervisions],
-            condition=f"has(self.supervision) && self.supervision == '{supervision}'",
-            path=".supervision",
-            what=f"learns {supervision}",
+
+
+def _supervisions() -> Iterator[Rule]:
+    for entry in _TRAINABLE:
+        if len(entry.supervisions) < len(Supervision):
+            yield _learns(f"family {entry.name}", entry.supervisions, where=f"self.family == '{entry.name}'")
+        if not entry.heads:
+            continue
+        for head, supervisions in entry.heads.items():
+            network = f"self.model.{entry.block}"
+            yield _learns(f"head {head}", supervisions, where=f"has({network}) && {network}.head == '{head}'")
+        # Only the trainer sees the base's head, and of the values it reads this one alone.
+        yield cel(
+            f"self.family != '{entry.name}' || !has(self.supervision) || has(self.model.{entry.block}) || "
+            f"self.supervision == '{Supervision.SEMI_SUPERVISED}'",
+            f"only the trainer knows the head of a base: leave supervision out, or give model.{entry.block}",
+            field_path=".supervision",
         )
+
+
+def _learns(subject: str, supervisions: frozenset[Supervision], *, where: str) -> Rule:
+    fitting = [supervision for supervision in Supervision if supervision in supervisions]
+    return cel(
+        f"!({where}) || !has(self.supervision) || self.supervision in {_list(fitting)}",
+        f"{subject} learns {' or '.join(fitting)}: say that, or leave supervision out",
+        field_path=".supervision",
+    )
 
 
 def _bases() -> Iterator[Rule]:
@@ -148,6 +170,11 @@ def _training() -> Iterator[Rule]:
         condition=f"({packing}.mode != 'auto' || {packing}.strategy != 'best-fit' || has({packing}.maxPerPack))",
         path=".training.packing",
         what="has sequences that can be packed; others leave packing out",
+    )
+    yield cel(
+        f"self.objective != 'preference' || ({packing}.strategy == 'best-fit' && !has({packing}.maxPerPack))",
+        "objective preference gives each sequence a row of its own, padded: remove strategy and maxPerPack",
+        field_path=".training.packing",
     )
     yield _only_for(
         [entry for entry in _TRAINABLE if entry.shards],

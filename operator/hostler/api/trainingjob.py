@@ -99,9 +99,10 @@ class Packing(ApiModel):
     """Several sequences in one row where their lengths vary (arXiv 2107.02027), without seeing each other."""
 
     mode: PackingMode = PackingMode.AUTO
-    """auto packs where lengths vary; off pads."""
+    """auto packs where lengths vary; off pads, and so does objective preference in any case."""
     strategy: PackingStrategy = PackingStrategy.BEST_FIT
-    """best-fit looks at every sequence, spfhp at the histogram of lengths, which is faster for many millions."""
+    """Sequences are placed from long to short: best-fit into the row with the least room that is enough, spfhp into
+    the one with the most room, which keeps rows even where maxPerPack is small."""
     max_per_pack: Annotated[int, Field(ge=1, le=1_048_576)] | None = None
     """Most sequences of a row; absent means as many as fit."""
 
@@ -281,8 +282,9 @@ class TrainingJobSpec(ApiModel):
     """pretrain starts from random weights, finetune from a base model; preference learns from praise and criticism;
     distill teaches a smaller model; prune removes weights; quantize stores them as 8-bit integers."""
     supervision: Supervision | None = None
-    """Where the targets come from: the data's labels, the inputs themselves, or labels where there are some; absent
-    means the family's own way."""
+    """Where the targets come from: the data's labels, the inputs themselves (next or hidden tokens, removed noise), or
+    labels where there are some. It may be left out: the family decides, of bert the head, and a value that contradicts
+    them is refused. semi-supervised alone changes something: rows without a label are learned from too."""
     lora: Lora | None = None
     """With finetune and preference: a low-rank adapter; absent means that all weights are trained."""
     preference: Preference | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from hostler.families.family import FROM_SCRATCH, Family
 from hostler.families.names import FamilyName
 from hostler_contract import ModelConfig, Objective, SampleRequest, Supervision
@@ -25,7 +27,14 @@ class Bert(Family):
     formats = ("text", "jsonl", "parquet", "webdataset")
     objectives = FROM_SCRATCH | {Objective.DISTILL, Objective.PRUNE, Objective.QUANTIZE}
     lora = True
-    supervisions = frozenset(Supervision)
+    heads = MappingProxyType(
+        {
+            "masked-lm": frozenset({Supervision.SELF_SUPERVISED}),
+            "classification": frozenset({Supervision.SUPERVISED, Supervision.SEMI_SUPERVISED}),
+            "question-answering": frozenset({Supervision.SUPERVISED}),
+        }
+    )
+    supervisions = frozenset().union(*heads.values())
     shrinks = True
     packs = True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from hostler.families.family import Family
-from hostler_contract import ModelConfig, Objective, TransformerConfig
+from hostler_contract import ModelConfig, Objective, Supervision, TransformerConfig
 
 _GATED_MULTIPLE = 32
 """The width of llama's gated units is rounded up to a multiple of this."""
@@ -18,6 +18,7 @@ class Decoder(Family):
     block: ClassVar[str] = "transformer"
     objectives: ClassVar[frozenset[Objective]] = frozenset(Objective)
     lora: ClassVar[bool] = True
+    supervisions: ClassVar[frozenset[Supervision]] = frozenset({Supervision.SELF_SUPERVISED})
     shrinks: ClassVar[bool] = True
     packs: ClassVar[bool] = True
 

@@ -50,7 +50,9 @@ class Family:
     lora: ClassVar[bool] = False
     """Whether a low-rank adapter can be trained instead of all weights."""
     supervisions: ClassVar[frozenset[Supervision]] = frozenset()
-    """Where targets may come from, beside the family's own way."""
+    """Where its targets come from. What steers the output, such as a caption, is a condition and no target."""
+    heads: ClassVar[Mapping[str, frozenset[Supervision]]] = MappingProxyType({})
+    """Where the targets of each head come from, for families whose block has a field ``head``."""
     shrinks: ClassVar[bool] = False
     """Whether whole channels of its layers can be pruned, which makes the model smaller."""
     packs: ClassVar[bool] = False

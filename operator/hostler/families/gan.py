@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hostler.families.family import Family
 from hostler.families.names import FamilyName
-from hostler_contract import SampleRequest
+from hostler_contract import SampleRequest, Supervision
 
 
 class Gan(Family):
@@ -16,6 +16,7 @@ class Gan(Family):
     unit = "images"
     block = "gan"
     formats = ("images", "jsonl", "parquet", "webdataset")
+    supervisions = frozenset({Supervision.SELF_SUPERVISED})
     shards = False
 
     def sample_request(self) -> SampleRequest:

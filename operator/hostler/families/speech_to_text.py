@@ -10,7 +10,7 @@ import wave
 
 from hostler.families.family import FROM_SCRATCH, Family
 from hostler.families.names import FamilyName
-from hostler_contract import ModelConfig, Objective, SampleFile, SampleRequest
+from hostler_contract import ModelConfig, Objective, SampleFile, SampleRequest, Supervision
 from hostler_contract.architectures import SpeechConfig
 
 _RATE = 16_000
@@ -30,6 +30,7 @@ class SpeechToText(Family):
     block = "speech"
     formats = ("audio", "jsonl", "parquet", "webdataset")
     objectives = FROM_SCRATCH | {Objective.DISTILL, Objective.PRUNE, Objective.QUANTIZE}
+    supervisions = frozenset({Supervision.SUPERVISED})
     lora = True
     shrinks = True
 

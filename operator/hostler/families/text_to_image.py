@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from hostler.families.family import FROM_SCRATCH, Family
 from hostler.families.names import FamilyName
-from hostler_contract import Objective, SampleRequest
+from hostler_contract import Objective, SampleRequest, Supervision
 
 
 class TextToImage(Family):
@@ -20,6 +20,7 @@ class TextToImage(Family):
     formats = ("images", "jsonl", "parquet", "webdataset")
     lora = True
     objectives = FROM_SCRATCH | {Objective.PRUNE}
+    supervisions = frozenset({Supervision.SELF_SUPERVISED})
     parts = MappingProxyType(
         {
             "autoencoder": (FamilyName.VAE, FamilyName.TEXT_TO_IMAGE, FamilyName.TEXT_TO_VIDEO),

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from hostler.families.family import FROM_SCRATCH, Family
 from hostler.families.names import FamilyName
-from hostler_contract import Objective, SampleRequest
+from hostler_contract import Objective, SampleRequest, Supervision
 
 
 class TextToVideo(Family):
@@ -19,6 +19,8 @@ class TextToVideo(Family):
     block = "video"
     formats = ("images", "jsonl", "parquet", "webdataset")
     objectives = FROM_SCRATCH | {Objective.PRUNE}
+    lora = True
+    supervisions = frozenset({Supervision.SELF_SUPERVISED})
     parts = MappingProxyType(
         {
             "autoencoder": (FamilyName.VAE, FamilyName.TEXT_TO_IMAGE, FamilyName.TEXT_TO_VIDEO),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hostler.families.family import FROM_SCRATCH, Family
 from hostler.families.names import FamilyName
-from hostler_contract import Objective, SampleRequest
+from hostler_contract import Objective, SampleRequest, Supervision
 
 
 class Vae(Family):
@@ -16,6 +16,7 @@ class Vae(Family):
     unit = "images"
     block = "autoencoder"
     objectives = FROM_SCRATCH | {Objective.PRUNE}
+    supervisions = frozenset({Supervision.SELF_SUPERVISED})
     formats = ("images", "jsonl", "parquet", "webdataset")
 
     def sample_request(self) -> SampleRequest:

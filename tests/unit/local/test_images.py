@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
+import re
+import shlex
 import tarfile
 from pathlib import Path
 
@@ -229,3 +232,39 @@ def test_a_build_sees_its_inputs_and_nothing_else(tree: Path, tmp_path_factory: 
     (target / "low").mkdir()
     (target / "low" / "Containerfile").write_bytes((tree / "low" / "Containerfile").read_bytes())
     assert references(target)["high"] == references(tree)["high"], "the copy has the name of the original"
+
+
+ROOT = Path(__file__).parents[3]
+
+
+def documented_builds() -> list[list[str]]:
+    """The `docker build` commands of the page about images, as words."""
+    page = (ROOT / "docs" / "operations" / "images.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    return [shlex.split(line) for line in page.splitlines() if line.startswith("docker build")]
+
+
+def given(command: list[str], option: str) -> list[str]:
+    """Values of an option."""
+    return [value for name, value in itertools.pairwise(command) if name == option]
+
+
+@pytest.mark.parametrize("command", documented_builds(), ids=lambda command: given(command, "--file")[0])
+def test_a_documented_build_gives_what_its_containerfile_takes(command: list[str]) -> None:
+    (path,) = given(command, "--file")
+    text = (ROOT / path).read_text(encoding="utf-8")
+    arguments = dict(re.findall(r"^ARG (\w+)(=?)", text, re.MULTILINE))
+    named = {value.partition("=")[0] for value in given(command, "--build-arg")}
+    assert {name for name, default in arguments.items() if not default} <= named <= set(arguments)
+    contexts = {value.partition("=")[0] for value in given(command, "--build-context")}
+    assert contexts == set(re.findall(r"from=(\w+)", text))
+
+
+def test_documented_builds_stand_on_each_other() -> None:
+    made: set[str] = set()
+    for command in documented_builds():
+        parents = {
+            value.partition("=")[2] for value in given(command, "--build-arg") if value.startswith("BASE_IMAGE=")
+        }
+        assert parents <= made
+        made.update(given(command, "--tag"))
+    assert {name.rpartition("/")[2] for name in made} >= {"runtime-train:0.1.0-cuda", "runtime-serve:0.1.0-cuda"}

@@ -78,10 +78,11 @@ def plan_of(
 
 
 def _inspected(seen: Observed, report: DatasetReport, *, now: str) -> Plan:
+    before = seen.status
     figures = {
         "inspected_generation": seen.generation,
         "inspected_at": now,
-        "version": seen.status.version + 1,
+        "version": before.version + (report.sha256 != before.sha256),
         "sha256": report.sha256,
         "rows": report.rows,
         "files": report.files,

@@ -63,14 +63,12 @@ def interrupted(before: TrainingProgress | None) -> TrainingProgress | None:
 def finished(before: TrainingProgress | None, result: Result, *, total_steps: int) -> TrainingProgress:
     """The end, which may come before anybody has read the last snapshot."""
     known = before or TrainingProgress(total_steps=total_steps)
-    loss = figure(result.metrics.get("training_loss"))
     packed = figure(result.dataset.packing_factor) if result.dataset is not None else None
     update: dict[str, Any] = {
         **dict.fromkeys(_LIVE),
         "percent": 100,
         "step": result.steps or known.step,
         "total_steps": total_steps,
-        "loss": loss or known.loss,
         "packing_factor": packed or known.packing_factor,
         "metrics": figures(result.metrics) or known.metrics,
         "stage": Stage.FINISHED.value,
