@@ -39,6 +39,24 @@ class ArtifactFacts(Part):
     kv_bytes_per_token: Annotated[int, Field(gt=0)] | None = None
 
 
+class LeftOut(Part):
+    """One kind of things in the data that lost a part, or that were left out whole."""
+
+    what: str
+    """Their name in the plural, such as ``texts``."""
+    count: Annotated[int, Field(gt=0)]
+    """How many of them."""
+    of: Annotated[int, Field(gt=0)]
+    """How many there are, both parts of the data together."""
+    limit: Annotated[int, Field(gt=0)] | None = None
+    """Tokens of a sequence that they had to fit into, with all that belongs into it; None where they were left out
+    whole."""
+    tokens: Annotated[int, Field(ge=0)] = 0
+    """Tokens that were cut off; 0 where they were left out whole."""
+    why: str | None = None
+    """Reason, where they were left out whole."""
+
+
 class DatasetFacts(Part):
     """What the data turned out to be; part of the model's lineage."""
 
@@ -51,7 +69,13 @@ class DatasetFacts(Part):
     packing_factor: Annotated[float, Field(ge=1)] | None = None
     """Sequences per row of the training part, where sequences are packed."""
     dropped: Annotated[int, Field(ge=0)] = 0
-    """Units (tokens, rows) that could not be used; never silently."""
+    """Tokens that were cut off: the sum of those in ``left_out``."""
+    left_out: list[LeftOut] = Field(default_factory=list)
+    """What could not be used, or not whole; ``Result.notes`` says so in words."""
+
+    def without(self, left_out: list[LeftOut]) -> DatasetFacts:
+        """The same facts, and what could not be used."""
+        return self.model_copy(update={"left_out": left_out, "dropped": sum(each.tokens for each in left_out)})
 
 
 class Measured(Part):

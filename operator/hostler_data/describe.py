@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from hostler_contract.dataset import DatasetReport, LengthBucket, LengthFacts, PackingFacts, RowError
 from hostler_data.checks import TEXTS, problems
-from hostler_data.errors import DataError
+from hostler_data.errors import DataError, MissingColumnError, NoRoleError
 from hostler_data.media import decode_audio
 from hostler_data.packing import chunk_lengths, expect
 from hostler_data.record import Record
@@ -23,23 +23,21 @@ AUDIO_RATE = 16_000
 def describe(records: Records, *, max_length: int = 512, most_errors: int = 10) -> DatasetReport:
     """Read everything once. Rows that are wrong are counted, and the first ``most_errors`` told. Raises ``DataError``
     only where there is nothing to read."""
-    rows, found, roles = 0, 0, set[str]()
-    errors: list[DataError] = []
+    rows, roles, found = 0, set[str](), _Findings(most_errors)
     lengths: Counter[int] = Counter()
     unit: Literal["tokens", "seconds"] = "tokens"
     for entry in records.scan():
         if isinstance(entry, DataError):
-            wrong = [entry]
+            found.add([entry])
         else:
             rows += 1
             roles.update(entry.values)
             length, wrong = _inspected(entry)
+            found.add(wrong)
             if length:
                 lengths[length] += 1
                 unit = "seconds" if "audio" in entry.values else "tokens"
-        found += len(wrong)
-        errors.extend(wrong[: most_errors - len(errors)])
-    if not rows and not found:
+    if not rows and not found.count:
         next(iter(records))  # says what is missing
     return DatasetReport(
         rows=rows,
@@ -49,9 +47,50 @@ def describe(records: Records, *, max_length: int = 512, most_errors: int = 10) 
         roles=sorted(roles),
         lengths=length_facts(lengths, unit=unit) if lengths else None,
         packing=packing_facts(lengths, max_length=max_length) if lengths and unit == "tokens" else None,
-        errors=[RowError(file=error.file, row=error.row, message=error.message) for error in errors],
-        error_count=found,
+        errors=[RowError(file=error.file, row=error.row, message=error.message) for error in found.first],
+        error_count=found.count,
     )
+
+
+class _Findings:
+    """The first things that are wrong, and how many there are. Where a mapped column is missing, rows without a role
+    are the same mistake once more, and are not told."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._seen = self._roleless = 0
+        self._first: list[DataError] = []
+        self._first_roleless: list[tuple[int, DataError]] = []
+        """With the number of errors told before it."""
+        self._column_missing = False
+
+    def add(self, errors: Iterable[DataError]) -> None:
+        """More of them, in their order."""
+        for error in errors:
+            self._column_missing |= isinstance(error, MissingColumnError)
+            if isinstance(error, NoRoleError):
+                self._roleless += 1
+                if len(self._first_roleless) < self._most:
+                    self._first_roleless.append((self._seen, error))
+                continue
+            self._seen += 1
+            if len(self._first) < self._most:
+                self._first.append(error)
+
+    @property
+    def count(self) -> int:
+        """All of them."""
+        return self._seen + (0 if self._column_missing else self._roleless)
+
+    @property
+    def first(self) -> list[DataError]:
+        """The first ones, in their order."""
+        if self._column_missing:
+            return self._first
+        told = list(self._first)
+        for place, error in reversed(self._first_roleless):
+            told.insert(place, error)
+        return told[: self._most]
 
 
 def _inspected(record: Record) -> tuple[int, list[DataError]]:

@@ -23,6 +23,14 @@ class DataNotFoundError(DataError):
     """Nothing is where data was said to be."""
 
 
+class NoRoleError(DataError):
+    """A row without any column that a family knows."""
+
+
+class MissingColumnError(DataError):
+    """A column that was mapped to a role, and that no row has."""
+
+
 class MissingLibraryError(Exception):
     """A library that this format needs is not installed; the message says how to install it."""
 

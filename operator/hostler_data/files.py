@@ -34,23 +34,24 @@ def root_of(path: Path) -> Path:
 def content_sha256(files: Sequence[Path], *, root: Path) -> str:
     """The dataset's identity. One file is identified by its bytes alone, so that a claim, a URL and a ConfigMap with
     the same bytes are the same data and ``sha256sum`` says the same; several by their names and bytes, because names
-    carry labels."""
-    if len(files) == 1:
-        return sha256_of(files[0], name=name_of(files[0], root=root))
+    carry labels. Raises ``DataError``."""
     digest = hashlib.sha256()
     for name, file in sorted((name_of(file, root=root), file) for file in files):
+        try:
+            content = sha256_of(file)
+        except OSError as error:
+            raise unreadable(error, name=name) from error
+        if len(files) == 1:
+            return content
         digest.update(hashlib.sha256(name.encode()).digest())
-        digest.update(bytes.fromhex(sha256_of(file, name=name)))
+        digest.update(bytes.fromhex(content))
     return digest.hexdigest()
 
 
-def sha256_of(file: Path, *, name: str) -> str:
-    """Hash of a file's bytes."""
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise unreadable(error, name=name) from error
+def sha256_of(file: Path) -> str:
+    """Hash of a file's bytes. Raises ``OSError``."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def name_of(file: Path, *, root: Path) -> str:

@@ -8,6 +8,15 @@ from typing import Any
 from hostler_data.errors import MissingLibraryError
 
 
+def installed(module: str) -> bool:
+    """Whether ``module`` can be imported here."""
+    try:
+        importlib.import_module(module)
+    except ImportError:
+        return False
+    return True
+
+
 def library(module: str, *, use: str) -> Any:
     """Import ``module``. Raises ``MissingLibraryError`` with what it was wanted for."""
     try:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hostler_data.errors import DataError
 from hostler_data.libraries import library
 from hostler_data.readers.manifest import leaves
 from hostler_data.record import Record, kind_of
@@ -60,18 +60,19 @@ def decode_audio(record: Record, *, role: str = "audio", rate: int = 16_000) -> 
     return _decoded_audio(record, role=role, rate=rate)
 
 
+def decode_first_frame(record: Record, *, role: str = "video") -> NDArray[np.uint8]:
+    """The first picture of a clip as height x width x 3, 0 to 255. Raises ``DataError``."""
+    with _container(record, role, use="decoding video") as container:
+        first = next(container.decode(video=0), None) if container.streams.video else None
+        if first is None:
+            raise record.error(f"{_named(role, media_source(record, role))} has no pictures in it. Repair or remove it")
+        pixels: NDArray[np.uint8] = first.to_ndarray(format="rgb24")
+    return pixels
+
+
 def media_source(record: Record, role: str) -> Path | io.BytesIO:
     """Something to open a media file by: its path, or its bytes. Raises ``DataError``."""
     return _source(record, record.require(role), role=role)
-
-
-def media_bytes(record: Record, role: str) -> bytes:
-    """A media file's content. Raises ``DataError``."""
-    source = media_source(record, role)
-    try:
-        return source.read_bytes() if isinstance(source, Path) else source.getvalue()
-    except OSError as error:
-        raise record.error(f"{_named(role, source)} cannot be read: {error.strerror or error}") from error
 
 
 def _source(record: Record, value: Any, *, role: str) -> Path | io.BytesIO:
@@ -113,26 +114,32 @@ def _image(
 
 def _decoded_audio(record: Record, *, role: str, rate: int) -> NDArray[np.float32]:
     numpy, av = (library(name, use="decoding audio") for name in ("numpy", "av"))
-    source = media_source(record, role)
     blocks: list[Any] = []
+    with _container(record, role, use="decoding audio") as container:
+        if not container.streams.audio:
+            raise record.error(f"{_named(role, media_source(record, role))} has no sound in it")
+        resampler = av.AudioResampler(format="fltp", rate=rate)
+        # The mean of the channels, where FFmpeg's own way to one channel may exceed 1.
+        for frame in (*container.decode(audio=0), None):
+            blocks.extend(part.to_ndarray().mean(axis=0) for part in resampler.resample(frame))
+    if not blocks:
+        raise record.error(f"{_named(role, media_source(record, role))} is empty")
+    samples: NDArray[np.float32] = numpy.concatenate(blocks).astype(numpy.float32, copy=False)
+    return samples
+
+
+@contextmanager
+def _container(record: Record, role: str, *, use: str) -> Iterator[Any]:
+    """A media file, opened; whatever goes wrong with it in the block is an error with file and row."""
+    av = library("av", use=use)
+    source = media_source(record, role)
     try:
         with av.open(str(source) if isinstance(source, Path) else source) as container:
-            if not container.streams.audio:
-                raise record.error(f"{_named(role, source)} has no sound in it")
-            resampler = av.AudioResampler(format="fltp", rate=rate)
-            # The mean of the channels, where FFmpeg's own way to one channel may exceed 1.
-            for frame in (*container.decode(audio=0), None):
-                blocks.extend(part.to_ndarray().mean(axis=0) for part in resampler.resample(frame))
-    except DataError:
-        raise
+            yield container
     except FileNotFoundError:
         raise record.error(f"{_named(role, source)} does not exist") from None
     except (OSError, ValueError, av.FFmpegError) as error:
         raise record.error(f"{_named(role, source)} cannot be decoded: {_line(error)}. Repair or remove it") from error
-    if not blocks:
-        raise record.error(f"{_named(role, source)} is empty")
-    samples: NDArray[np.float32] = numpy.concatenate(blocks).astype(numpy.float32, copy=False)
-    return samples
 
 
 def _named(role: str, source: object) -> str:
@@ -140,4 +147,5 @@ def _named(role: str, source: object) -> str:
 
 
 def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    said = getattr(error, "strerror", None) or str(error)
+    return (said.splitlines() or [type(error).__name__])[0]

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from hostler_data.words import counted
+
 Strategy = Literal["best-fit", "spfhp"]
 
 
@@ -204,9 +206,9 @@ def _check(counts: Mapping[int, int], *, max_length: int, max_per_pack: int | No
         if count < 0:
             raise PackingError(f"there are {count} sequences of length {length}: counts are not negative")
         if count and length < 1:
-            raise PackingError(f"{count} sequences have length {length}: leave empty ones out")
+            raise PackingError(f"{counted(count, 'sequence')} of length {length}: leave empty ones out")
         if count and length > max_length:
             raise PackingError(
-                f"{count} sequences have length {length}, longer than a pack of {max_length}: "
-                "cut them first or make packs longer"
+                f"{counted(count, 'sequence')} of length {length} cannot be in packs of {max_length}: "
+                "cut first what is too long, or make packs longer"
             )

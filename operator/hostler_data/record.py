@@ -39,9 +39,9 @@ class Record:
             raise self.error(f"{state}; the columns are: {have}. Name the column that is the {role} under `columns`")
         return value
 
-    def error(self, message: str) -> DataError:
+    def error(self, message: str, *, kind: type[DataError] = DataError) -> DataError:
         """An error about this row, to be raised."""
-        return DataError(file=self.file, row=self.row, message=message)
+        return kind(file=self.file, row=self.row, message=message)
 
 
 def kind_of(value: object) -> str:

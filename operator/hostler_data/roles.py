@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from hostler_data.errors import DataError
+from hostler_data.errors import DataError, MissingColumnError
 from hostler_data.readers import Found
 from hostler_data.record import Record
 
@@ -46,4 +46,5 @@ def _renamed(values: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str,
 def _missing(first: Record, unseen: Mapping[str, str]) -> Iterator[DataError]:
     have = ", ".join(sorted(first.values)) or "none"
     for role, column in unseen.items():
-        yield first.error(f"there is no column {column!r} for the role {role}; the columns are: {have}")
+        message = f"there is no column {column!r} for the role {role}; the columns are: {have}"
+        yield first.error(message, kind=MissingColumnError)

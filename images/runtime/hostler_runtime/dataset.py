@@ -13,11 +13,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from hostler_contract import DatasetReport, ErrorReason, InspectionConfig
 from hostler_data.describe import describe
-from hostler_runtime.errors import RuntimeFailure, classify
+from hostler_runtime.errors import classify
+from hostler_runtime.job import read_message
 from hostler_runtime.logs import configure, event
 from hostler_runtime.training.sources import open_source
 
@@ -31,7 +30,8 @@ logger = logging.getLogger(__name__)
 def inspect(environ: Mapping[str, str], *, cache: Path) -> DatasetReport:
     """What the data is, or why that cannot be said."""
     try:
-        config = _read(environ)
+        path = Path(environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG)
+        config = read_message(InspectionConfig, path, what="the configuration")
         records = open_source(config.dataset, cache=cache)
         return describe(records, max_length=config.max_length)
     except Exception as error:
@@ -51,22 +51,6 @@ def main() -> int:
     log = Path(os.environ.get("HOSTLER_TERMINATION_LOG") or TERMINATION_LOG)
     log.write_text(report.to_termination_message(), encoding="utf-8")
     return 0 if report.reason is None else 1
-
-
-def _read(environ: Mapping[str, str]) -> InspectionConfig:
-    path = Path(environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG)
-    try:
-        return InspectionConfig.from_json(path.read_bytes())
-    except OSError as error:
-        raise RuntimeFailure(
-            ErrorReason.INVALID_CONFIGURATION, f"the configuration {path} cannot be read: {error.strerror}"
-        ) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "document"
-        raise RuntimeFailure(
-            ErrorReason.INVALID_CONFIGURATION, f"the configuration {path} is wrong at {field}: {first['msg']}"
-        ) from error
 
 
 if __name__ == "__main__":

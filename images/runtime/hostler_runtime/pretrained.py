@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -36,8 +37,8 @@ T = TypeVar("T")
 
 def quiet() -> None:
     """transformers' own reports go to the log as errors or not at all."""
-    library_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    library_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    library_logging.set_verbosity_error()
+    library_logging.disable_progress_bar()
 
 
 def unreadable(message: str) -> UnservableError:
@@ -184,6 +185,13 @@ def require_finite(tensors: Iterable[torch.Tensor], *, path: Path) -> None:
 def serving_device() -> torch.device:
     """Where a served model computes."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def use_granted_threads() -> None:
+    """Compute with as many threads as ``OMP_NUM_THREADS`` says; where it says nothing, torch decides."""
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if threads.isdigit() and int(threads) > 0:
+        torch.set_num_threads(int(threads))
 
 
 def some(names: Iterable[str]) -> str:

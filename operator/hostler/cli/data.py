@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,17 +15,48 @@ from rich.text import Text
 
 from hostler_contract.dataset import DatasetReport, LengthFacts, PackingFacts
 from hostler_contract.job import DataFormat
+from hostler_data.checks import ROLES, clips_are_decoded
 from hostler_data.describe import describe as describe_records
 from hostler_data.errors import DataError, MissingLibraryError
 from hostler_data.files import files_below
 from hostler_data.formats import guess_format
+from hostler_data.pack import main as pack_command
 from hostler_data.records import Records, open_records
+from hostler_data.words import counted
 
 _BAR = 40
 """Characters of the longest bar of a histogram."""
 _WIDE = 200
 """Columns of a terminal that is none, so that a pipe gets whole lines."""
 _UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+
+
+class ReportCommand(click.Command):
+    """A command whose failures, too, are one JSON document on standard output where ``--json`` is given."""
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> click.Context:
+        """As usual; wrong arguments are a failure like others."""
+        with _failures(as_json="--json" in args):
+            return super().make_context(info_name, args, *rest, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As usual."""
+        with _failures(as_json=ctx.params["as_json"]):
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _failures(*, as_json: bool) -> Iterator[None]:
+    try:
+        yield
+    except click.ClickException as error:
+        if not as_json:
+            raise
+        said: dict[str, Any] = {"message": error.format_message()}
+        if isinstance(cause := error.__cause__, DataError):
+            said = {"message": cause.message, "file": cause.file}
+        click.echo(json.dumps({"error": said}, indent=2))
+        raise click.exceptions.Exit(error.exit_code) from error
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -62,7 +94,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@data.command()
+@data.command(cls=ReportCommand)
 @_options
 def validate(*, as_json: bool, **options: Any) -> None:
     """Read everything, and say what is wrong by file and row. Exit status 1 where anything is."""
@@ -72,12 +104,13 @@ def validate(*, as_json: bool, **options: Any) -> None:
     else:
         console = _console()
         _print_errors(console, report)
-        state = "valid" if report.valid else f"{report.error_count:,} errors"
+        state = "valid" if report.valid else counted(report.error_count, "error")
         console.print(f"{_figures(report)}: {state}", highlight=False)
+        _print_notes(console, report)
     _leave(report)
 
 
-@data.command()
+@data.command(cls=ReportCommand)
 @_options
 def describe(*, as_json: bool, **options: Any) -> None:
     """Show counts, lengths and the packing factor to expect. Exit status 1 where anything is wrong with the data."""
@@ -92,7 +125,15 @@ def describe(*, as_json: bool, **options: Any) -> None:
         if report.packing is not None:
             console.print(packing_sentence(report.packing), highlight=False)
         _print_errors(console, report)
+        _print_notes(console, report)
     _leave(report)
+
+
+@data.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def pack(arguments: tuple[str, ...]) -> None:
+    """Say how well a histogram of lengths packs; --help shows how."""
+    raise click.exceptions.Exit(pack_command(arguments, program="hostler data pack"))
 
 
 def histogram(lengths: LengthFacts) -> Table:
@@ -112,7 +153,7 @@ def histogram(lengths: LengthFacts) -> Table:
 def packing_sentence(packing: PackingFacts) -> str:
     """What packing is expected to gain."""
     return (
-        f"Packed to {packing.max_length:,} tokens: {packing.factor:.2f} times fewer rows, "
+        f"Packed to {counted(packing.max_length, 'token')}: {packing.factor:.2f} times fewer rows, "
         f"{packing.efficiency:.1%} of positions used instead of {packing.unpacked_efficiency:.1%}."
     )
 
@@ -133,6 +174,9 @@ def _opened(path: Path, *, format: DataFormat | None, columns: Sequence[str]) ->
         role, _, name = column.partition("=")
         if not role or not name:
             raise click.BadParameter(f"{column!r} is not of the form ROLE=NAME", param_hint="--column")
+        if role not in ROLES:
+            known = ", ".join(sorted(ROLES))
+            raise click.BadParameter(f"{role!r} is no role; the roles are: {known}", param_hint="--column")
         roles[role] = name
     files = files_below(path)
     return open_records(files, root=path, format=format or guess_format(files), columns=roles)
@@ -164,8 +208,7 @@ def size_of(size: int) -> str:
 
 
 def _figures(report: DatasetReport) -> str:
-    files = "1 file" if report.files == 1 else f"{report.files:,} files"
-    return f"{report.rows:,} rows in {files}, {size_of(report.size_bytes)}"
+    return f"{counted(report.rows, 'row')} in {counted(report.files, 'file')}, {size_of(report.size_bytes)}"
 
 
 def _print_errors(console: Console, report: DatasetReport) -> None:
@@ -175,8 +218,20 @@ def _print_errors(console: Console, report: DatasetReport) -> None:
         console.print(f"and {more:,} more", highlight=False)
 
 
+def _print_notes(console: Console, report: DatasetReport) -> None:
+    for note in _notes(report):
+        console.print(Text(note, style="yellow"), soft_wrap=True)
+
+
+def _notes(report: DatasetReport) -> list[str]:
+    """What was not looked at."""
+    if "video" not in report.roles or clips_are_decoded():
+        return []
+    return ["Clips were not decoded, because av is not installed: pip install hostler[data]"]
+
+
 def _print_json(report: DatasetReport) -> None:
-    click.echo(json.dumps({"valid": report.valid, **report.to_dict()}, indent=2))
+    click.echo(json.dumps({"valid": report.valid, "notes": _notes(report), **report.to_dict()}, indent=2))
 
 
 def _console() -> Console:

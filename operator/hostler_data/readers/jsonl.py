@@ -15,6 +15,8 @@ from hostler_data.readers import Found, of_format
 from hostler_data.record import Record, kind_of
 
 _SUFFIXES = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
+_ARRAY = "is one JSON array: write one object per line instead (`jq -c '.[]'` does)"
+_SPREAD = "begins an object that goes on over several lines: write one object per line instead (`jq -c .` does)"
 
 
 class JsonLinesReader:
@@ -33,17 +35,18 @@ class JsonLinesReader:
 
 def json_lines(file: Path, *, name: str) -> Iterator[Found]:
     """The objects of one file."""
-    line = 0
+    line, blank = 0, True
     try:
         with _opened(file) as stream:
             for line, content in enumerate(stream, start=1):
                 content = content.removeprefix(b"\xef\xbb\xbf") if line == 1 else content
-                if line == 1 and content.strip() == b"[":
-                    message = "is one JSON array: write one object per line instead"
+                if not content.strip():
+                    continue
+                if message := _no_lines(content.strip(), first=blank):
                     yield DataError(file=name, row=line, message=message)
                     return
-                if content.strip():
-                    yield _row(content, name=name, line=line, folder=file.parent)
+                blank = False
+                yield _row(content, name=name, line=line, folder=file.parent)
     except (zlib.error, EOFError, gzip.BadGzipFile) as error:
         yield DataError(file=name, row=line + 1, message=f"the compressed file is damaged: {error}")
     except OSError as error:
@@ -54,6 +57,15 @@ def _opened(file: Path) -> IO[bytes]:
     with file.open("rb") as stream:
         compressed = stream.read(2) == b"\x1f\x8b"
     return gzip.open(file, "rb") if compressed else file.open("rb")  # type: ignore[return-value]
+
+
+def _no_lines(content: bytes, *, first: bool) -> str | None:
+    """What is wrong with the whole file, where it shows: said once, and not of each line."""
+    if first and content.startswith(b"["):
+        return _ARRAY
+    if content == b"{" or (first and content.startswith(b"{") and content.endswith((b"{", b"[", b","))):
+        return _SPREAD
+    return None
 
 
 def _row(content: bytes, *, name: str, line: int, folder: Path) -> Found:

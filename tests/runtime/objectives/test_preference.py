@@ -87,8 +87,11 @@ def test_the_model_prefers_what_people_prefer_on_prompts_it_has_not_seen(
     assert (model_of(asked) / "samples" / "final" / "samples.txt").read_text().startswith("How does one")
 
 
-def test_verdicts_that_mean_nothing_teach_nothing(train: Train, job: JobMaker, tmp_path: Path) -> None:
-    data = written(tmp_path / "rows", rows(pairs=True, shuffled=True))
+@pytest.mark.parametrize(
+    "pairs", [pytest.param(True, id="dpo from pairs"), pytest.param(False, id="kto from single verdicts")]
+)
+def test_verdicts_that_mean_nothing_teach_nothing(train: Train, job: JobMaker, tmp_path: Path, *, pairs: bool) -> None:
+    data = written(tmp_path / "rows", rows(pairs=pairs, shuffled=True))
 
     outcome = train(preferring(job, "preferring", data))
 

@@ -19,6 +19,7 @@ from hostler_runtime.families import serving_half
 from hostler_runtime.objectives.channels import remove_channels
 from hostler_runtime.objectives.distill import softened_divergence
 from hostler_runtime.objectives.prune import magnitude_masks, sparsity
+from hostler_runtime.objectives.quantize import Quantize
 from hostler_runtime.protocols.serving import LoadOptions, Prompt, Sampling
 
 JobMaker = Callable[..., JobConfig]
@@ -199,6 +200,46 @@ def test_8_bit_weights_take_less_room_and_answer_almost_the_same_from_the_server
     before, after = compared(result, "validation_loss")
     assert after == pytest.approx(before, abs=0.02)
     assert _greedy(model_of(asked)) == _greedy(base)
+
+
+def _coarser(weight: torch.Tensor) -> torch.Tensor:
+    """Each row in 2 bits: nothing, or its largest value with either sign."""
+    largest = weight.abs().amax(1, keepdim=True)
+    return (weight / largest).round() * largest
+
+
+def _with_the_next_scale(weight: torch.Tensor) -> torch.Tensor:
+    """Each row as large as the next one is, as if 8-bit numbers were multiplied by the scale of another row."""
+    largest = weight.abs().amax(1, keepdim=True)
+    return weight / largest * largest.roll(1, 0)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(_coarser, id="2 bits instead of 8"),
+        pytest.param(_with_the_next_scale, id="the scale of another row"),
+    ],
+)
+def test_weights_that_are_stored_wrongly_show_in_the_loss(
+    train: Train, job: JobMaker, monkeypatch: pytest.MonkeyPatch, wrong: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    """The control of the bound above: it would notice."""
+    genuine = Quantize.complete
+
+    def complete(self: Quantize, model: torch.nn.Module) -> torch.nn.Module:
+        with torch.no_grad():
+            for _, module in self.weights(model):
+                weight = module.get_parameter("weight")
+                weight.copy_(wrong(weight))
+        return genuine(self, model)
+
+    monkeypatch.setattr(Quantize, "complete", complete)
+
+    result = train(job("wrong", objective={"kind": "quantize"}, hyperparameters__steps=0)).result
+
+    before, after = compared(result, "validation_loss")
+    assert after > before + 0.02
 
 
 def test_quantizing_what_stores_nothing_that_can_be_quantized_is_refused(

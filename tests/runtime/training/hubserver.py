@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from runtime.training.troubles import Troubles
+
 
 class HubServer:
     """Holds the files of ``owner/name`` at revisions by name. With ``token`` nobody else is answered."""
@@ -22,6 +24,7 @@ class HubServer:
         self.files = {self.commits[name]: dict(files) for name, files in revisions.items()}
         self.token = token
         self.requests: list[str] = []
+        self.troubles = Troubles()
         hub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -49,6 +52,8 @@ class HubServer:
         """One request."""
         path = unquote(urlsplit(request.path).path)
         self.requests.append(f"{request.command} {path}")
+        if self.troubles.strike(request, lambda status: self._send(request, status, b"", {}, body=False)):
+            return None
         if self.token is not None and request.headers.get("Authorization") != f"Bearer {self.token}":
             return self._send(request, 401, b"{}", {"X-Error-Code": "RepoNotFound"}, body=body)
         for beginning, reply in (

@@ -9,6 +9,8 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
+from runtime.training.troubles import Troubles
+
 
 class S3Server:
     """Holds objects by ``bucket/key``. With ``access_key`` only requests signed with that key are answered."""
@@ -18,6 +20,7 @@ class S3Server:
         self.access_key = access_key
         self.requests: list[str] = []
         self.signed = 0
+        self.troubles = Troubles()
         service = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -44,6 +47,8 @@ class S3Server:
         parts = urlsplit(request.path)
         name, query = unquote(parts.path).strip("/"), parse_qs(parts.query)
         self.requests.append(f"{request.command} {request.path}")
+        if self.troubles.strike(request, lambda status: self._send(request, status, b"", body=False)):
+            return
         authorization = request.headers.get("Authorization", "")
         self.signed += bool(authorization)
         if self.access_key is not None and f"Credential={self.access_key}/" not in authorization:

@@ -20,7 +20,7 @@ from hostler_data.record import Record
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families.chat.serving import load
 from hostler_runtime.protocols.serving import LoadOptions
-from hostler_runtime.text.completions import completion
+from hostler_runtime.text.completions import Completions
 from hostler_runtime.text.conversations import (
     PLAIN_ROLE_TEMPLATE,
     ROLE_TEMPLATE,
@@ -244,7 +244,7 @@ def test_a_row_without_messages_among_rows_with_them_is_an_error(job: JobFactory
 def test_a_completion_is_learnt_and_its_prompt_is_not(context: int, want: str) -> None:
     speaker = train_tokenizer([], vocabulary_size=258, context_length=64)
 
-    example = completion(speaker, prompt="Where? ", answer="Here.", context_length=context)
+    example = Completions(context_length=context).plain(speaker, prompt="Where? ", answer="Here.")
 
     assert example.learnt is not None
     given, learnt = (

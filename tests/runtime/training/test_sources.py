@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import resource
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -13,15 +16,18 @@ import pytest
 from runtime.training.harness import REFERENCE_TEXT, JobFactory, Train, free_port
 from runtime.training.hubserver import HubServer
 from runtime.training.s3server import S3Server
+from runtime.training.troubles import RESET, SILENCE
 
 from hostler_contract import DatasetSource, ErrorReason
 from hostler_contract.job import DatasetConfig
-from hostler_runtime.errors import RuntimeFailure
+from hostler_runtime.errors import RuntimeFailure, classify
 from hostler_runtime.training.sources import find, open_source
 
 BODY = REFERENCE_TEXT[:50_000].encode()
 BODY_SHA256 = hashlib.sha256(BODY).hexdigest()
 INVALID, NOT_FOUND = ErrorReason.DATASET_INVALID, ErrorReason.DATASET_NOT_FOUND
+AGAIN = ErrorReason.INTERNAL
+"""What a job ends with that is tried again by itself."""
 
 
 class Site:
@@ -104,8 +110,10 @@ def test_a_server_in_trouble_is_asked_again(site: Site, tmp_path: Path) -> None:
     [
         ((404, b"", None), {}, NOT_FOUND, "the server answered 404 Not Found. Check the URL", 1),
         ((403, b"", None), {}, NOT_FOUND, "the server answered 403 Forbidden", 1),
-        ((500, b"", None), {}, NOT_FOUND, "the server answered 500 Internal Server Error", 3),
-        ((200, BODY[:100], len(BODY)), {}, NOT_FOUND, "the body ended after 100 of 50", 3),
+        ((410, b"", None), {}, NOT_FOUND, "the server answered 410 Gone", 1),
+        ((429, b"", None), {}, AGAIN, "in 3 tries: the server answered 429 Too Many Requests. Check the URL, and", 3),
+        ((500, b"", None), {}, AGAIN, "in 3 tries: the server answered 500 Internal Server Error", 3),
+        ((200, BODY[:100], len(BODY)), {}, AGAIN, "in 3 tries: the body ended after 100 of 50", 3),
         ((200, BODY, None), {"sha256": "0" * 64}, INVALID, f"has SHA-256 {BODY_SHA256}, expected 000", 1),
     ],
 )
@@ -130,21 +138,49 @@ def test_a_download_that_fails(
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+def test_only_a_reason_that_jobs_are_tried_again_for_is_given_for_a_service_in_trouble() -> None:
+    assert AGAIN.retryable
+    assert not NOT_FOUND.retryable
+
+
 @pytest.mark.parametrize(
-    ("url", "want_words"),
+    ("url", "want_reason", "want_words"),
     [
-        pytest.param(f"http://127.0.0.1:{free_port()}/text", "could not be downloaded", id="nobody listens"),
-        pytest.param("http://no-such-host.invalid/text", "could not be downloaded", id="no such host"),
-        pytest.param("file:///etc/passwd", "is not an http or https URL", id="a file of the pod's own"),
-        pytest.param("ftp://127.0.0.1/text", "is not an http or https URL", id="another protocol"),
+        pytest.param(f"http://127.0.0.1:{free_port()}/text", AGAIN, "in 3 tries", id="nobody listens"),
+        pytest.param("http://127.0.0.1:port/text", NOT_FOUND, "nonnumeric port", id="a port that is no number"),
+        pytest.param("file:///etc/passwd", NOT_FOUND, "is not an http or https URL", id="a file of the pod's own"),
+        pytest.param("ftp://127.0.0.1/text", NOT_FOUND, "is not an http or https URL", id="another protocol"),
     ],
 )
-def test_a_url_that_leads_nowhere(url: str, want_words: str, tmp_path: Path) -> None:
+def test_a_url_that_leads_nowhere(url: str, want_reason: ErrorReason, want_words: str, tmp_path: Path) -> None:
     with pytest.raises(RuntimeFailure) as failure:
         fetch(url, tmp_path)
 
-    assert failure.value.reason is NOT_FOUND
+    assert failure.value.reason is want_reason
     assert want_words in failure.value.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "want_reason", "want_waits"),
+    [
+        pytest.param(socket.EAI_NONAME, NOT_FOUND, [], id="there is no such host"),
+        pytest.param(socket.EAI_AGAIN, AGAIN, [2.0, 4.0], id="the resolver is in trouble"),
+    ],
+)
+def test_a_host_whose_name_is_not_resolved(
+    answer: int, want_reason: ErrorReason, want_waits: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def getaddrinfo(*_: object, **__: object) -> object:
+        raise socket.gaierror(answer, "as the resolver says it")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    waits: list[float] = []
+
+    with pytest.raises(RuntimeFailure, match="as the resolver says it") as failure:
+        fetch("http://data.example/text", tmp_path, waits=waits)
+
+    assert failure.value.reason is want_reason
+    assert waits == want_waits
 
 
 def test_a_job_trains_on_a_download(site: Site, job: JobFactory, train: Train) -> None:
@@ -185,9 +221,9 @@ def test_a_download_keeps_its_name(url: str, want: str, site: Site, tmp_path: Pa
     assert [file.relative_to(located.root).as_posix() for file in located.files] == [want]
 
 
-def contents(source: DatasetSource, cache: Path) -> dict[str, bytes]:
-    """Every file of a source by its name."""
-    located = find(source, cache=cache)
+def contents(source: DatasetSource, cache: Path, *, waits: list[float] | None = None) -> dict[str, bytes]:
+    """Every file of a source by its name, without waiting between tries."""
+    located = find(source, cache=cache, pause=(waits if waits is not None else []).append)
     return {file.relative_to(located.root).as_posix(): file.read_bytes() for file in located.files}
 
 
@@ -285,6 +321,51 @@ def test_buckets_without_data(
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.parametrize("status", [500, 503, 429, RESET])
+@pytest.mark.parametrize("on", ["list-type", "/train/a.jsonl"])
+def test_a_service_in_trouble_is_asked_again(status: int, on: str, buckets: Serve, tmp_path: Path) -> None:
+    server, waits = buckets(), list[float]()
+    server.troubles.plan(status, on=on, times=2)
+
+    found = contents(bucket("s3://books/train", server), tmp_path, waits=waits)
+
+    assert set(found) == {"a.jsonl", "deep/b.jsonl"}
+    assert waits == [2.0, 4.0]
+    assert sum(request.startswith("GET /books/train/deep/b.jsonl") for request in server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "want_words"),
+    [
+        pytest.param(503, "in 3 tries: When", id="an overload that does not end"),
+        pytest.param(RESET, "Connection reset by peer", id="connections that are cut"),
+    ],
+)
+def test_a_service_that_stays_in_trouble(status: int, want_words: str, buckets: Serve, tmp_path: Path) -> None:
+    server, waits = buckets(), list[float]()
+    server.troubles.plan(status, times=99)
+
+    with pytest.raises(RuntimeFailure) as failure:
+        contents(bucket("s3://books/train", server), tmp_path, waits=waits)
+
+    assert failure.value.reason is AGAIN
+    assert want_words in failure.value.message
+    assert failure.value.message.endswith("endpoint and credentials, and whether the service is up")
+    assert waits == [2.0, 4.0]
+
+
+@pytest.mark.parametrize("status", [403, 404, 400])
+def test_an_object_that_is_refused_is_not_asked_for_again(status: int, buckets: Serve, tmp_path: Path) -> None:
+    server, waits = buckets(), list[float]()
+    server.troubles.plan(status, on="/train/a.jsonl", times=99)
+
+    with pytest.raises(RuntimeFailure, match=r"Check bucket, region, endpoint and credentials$") as failure:
+        contents(bucket("s3://books/train", server), tmp_path, waits=waits)
+
+    assert failure.value.reason is NOT_FOUND
+    assert waits == []
+
+
 def test_an_object_cannot_leave_the_dataset(buckets: Serve, tmp_path: Path) -> None:
     server = buckets({"books/a/../../../evil": b"x"})
 
@@ -361,6 +442,81 @@ def test_hubs_without_data(location: str, revision: str | None, want: str, hub: 
     assert failure.value.message.startswith(location)
     assert want in failure.value.message
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("status", "on", "want_reason", "want_words", "want_waits"),
+    [
+        pytest.param(503, "", AGAIN, "in 3 tries: HfHubHTTPError", [2.0, 4.0], id="an overload"),
+        pytest.param(RESET, "/revision/", AGAIN, "in 3 tries: ", [2.0, 4.0], id="connections that are cut"),
+        pytest.param(SILENCE, "/revision/", AGAIN, "Timeout", [2.0, 4.0], id="a hub that never answers"),
+        pytest.param(403, "", NOT_FOUND, "Check repository, revision, endpoint and token", [], id="no access"),
+        pytest.param(404, "/resolve/", NOT_FOUND, "404", [], id="a file that has gone meanwhile"),
+    ],
+)
+def test_a_hub_in_trouble(
+    status: int,
+    on: str,
+    want_reason: ErrorReason,
+    want_words: str,
+    want_waits: list[float],
+    hub: HubServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hostler_runtime.training.sources.hub._SILENCE_SECONDS", 0.2)
+    hub.troubles.plan(status, on=on, times=99)
+    waits: list[float] = []
+
+    with pytest.raises(RuntimeFailure) as failure:
+        contents(on_hub("hf://datasets/me/books", hub), tmp_path, waits=waits)
+
+    assert failure.value.reason is want_reason
+    assert want_words in failure.value.message
+    assert waits == want_waits
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_dataset_that_changes_between_two_tries_is_not_a_mixture(hub: HubServer, tmp_path: Path) -> None:
+    hub.troubles.plan(RESET, on="train.jsonl")
+
+    def change(_: float) -> None:
+        hub.commits["main"] = hub.commits["v1"]
+
+    located = find(on_hub("hf://datasets/me/books", hub), cache=tmp_path, pause=change)
+
+    assert {file.name: file.read_bytes() for file in located.files} == REPOSITORY["v1"]
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """No file may become larger, in this process and those it starts: as on a volume with a quota."""
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+
+
+@pytest.mark.parametrize("kind", ["http", "s3", "hf"])
+def test_a_full_volume_is_no_trouble_of_the_service(
+    kind: str, site: Site, buckets: Serve, offline: None, tmp_path: Path
+) -> None:
+    body, waits = bytes(5 << 20), list[float]()
+    server = HubServer("me/books", {"main": {"train.jsonl": body}})
+    sources = {
+        "http": lambda: DatasetSource(kind="http", location=site.url("/train.jsonl", (200, body, None))),
+        "s3": lambda: bucket("s3://books/rows", buckets({"books/rows": body})),
+        "hf": lambda: on_hub("hf://datasets/me/books", server),
+    }
+
+    with room_for(4 << 20), pytest.raises(OSError) as failure:
+        contents(sources[kind](), tmp_path, waits=waits)
+
+    server.close()
+    assert classify(failure.value).reason is ErrorReason.STORAGE_FULL
+    assert waits == []
 
 
 def test_the_same_bytes_are_the_same_data_wherever_they_come_from(

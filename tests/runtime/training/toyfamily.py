@@ -1,6 +1,7 @@
 """A family that shows everything the core offers and computes almost nothing: two stages, the second with two players.
 
-It lives in a module of its own so that processes started by the launcher can import it by name.
+Rows stand for as many sequences as the variable ``TOY_PACKING`` says. It lives in a module of its own so that processes
+started by the launcher can import it by name.
 """
 
 from __future__ import annotations
@@ -88,7 +89,13 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
     rows = sum(1 for _ in records)
     values = np.random.default_rng(7).normal(size=(40, WIDTH)).astype(np.float32)
     np.save(directory / "values.npy", values)
-    facts = DatasetFacts(sha256=records.sha256, size_bytes=records.size_bytes, rows=rows)
+    packing = os.environ.get("TOY_PACKING")
+    facts = DatasetFacts(
+        sha256=records.sha256,
+        size_bytes=records.size_bytes,
+        rows=rows,
+        packing_factor=None if packing is None else float(packing),
+    )
     (directory / "facts.json").write_text(facts.model_dump_json())
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from unit.data.makers import png, tone, write_images, write_lines, write_tar
+from unit.data.makers import clip, png, tone, write_images, write_lines, write_tar
 
 from hostler.cli.data import size_of
 from hostler.cli.main import main
@@ -44,6 +45,12 @@ def test_validate_says_that_data_is_valid(texts: Path) -> None:
 
     assert done.exit_code == 0
     assert done.output == "10 rows in 1 file, 350 B: valid\n"
+
+
+def test_one_is_said_as_one(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": 3}\n')
+
+    assert run("validate", tmp_path).output.splitlines()[-1] == "1 row in 1 file, 12 B: 1 error"
 
 
 def test_validate_names_file_and_row(texts: Path) -> None:
@@ -85,6 +92,10 @@ def test_describe_ends_with_status_1_where_anything_is_wrong(texts: Path) -> Non
         (["validate", "/nowhere/data"], "Error: /nowhere/data: does not exist: check the path"),
         (["validate", "TEXTS", "--format", "images"], "holds no image files and no metadata.jsonl: check the format"),
         (["validate", "TEXTS", "--column", "text"], "'text' is not of the form ROLE=NAME"),
+        (
+            ["validate", "TEXTS", "--column", "txet=body"],
+            "'txet' is no role; the roles are: answer, answer_start, audio",
+        ),
         (["describe", "TEXTS", "--format", "tfrecord"], "'tfrecord' is not one of"),
     ],
 )
@@ -110,6 +121,83 @@ def test_calls_that_cannot_work(arguments: list[str], want: str, texts: Path) ->
 )
 def test_the_format_is_guessed(names: list[str], want: str) -> None:
     assert guess_format([Path(name) for name in names]) == want
+
+
+FORMATS = "none of the formats that are read (text, jsonl, parquet, images, webdataset, audio)"
+
+
+@pytest.mark.parametrize(
+    ("names", "want"),
+    [
+        (["a.csv"], f"a.csv: is in {FORMATS}: write its rows as JSON lines or Parquet"),
+        (["README.md", "b.TSV"], f"b.TSV: is in {FORMATS}"),
+        (["a.csv.gz"], f"a.csv.gz: is in {FORMATS}"),
+        (["a.xlsx"], f"a.xlsx: is in {FORMATS}"),
+        (["a.wav", "README.md"], "a.wav: is a recording: put a manifest.jsonl beside recordings"),
+        (["a.mp4"], "a.mp4: is a clip: put clips into a WebDataset tar"),
+    ],
+)
+@pytest.mark.parametrize("command", ["validate", "describe"])
+def test_files_that_are_no_documents_are_not_taken_for_some(
+    command: str, names: list[str], want: str, tmp_path: Path
+) -> None:
+    for name in names:
+        (tmp_path / name).write_text("a,b\n1,2\n")
+
+    done = run(command, tmp_path)
+
+    assert done.exit_code == 1
+    assert want in " ".join(done.output.split())
+
+
+def test_a_table_may_be_named_a_text(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+
+    assert run("validate", tmp_path, "--format", "text").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "want_status", "want"),
+    [
+        pytest.param(
+            ["/nowhere/data"], 1, {"message": "does not exist: check the path", "file": "/nowhere/data"}, id="no data"
+        ),
+        pytest.param(
+            ["TEXTS", "--column", "text"],
+            2,
+            {"message": "Invalid value for --column: 'text' is not of the form ROLE=NAME"},
+            id="a wrong argument",
+        ),
+        pytest.param([], 2, {"message": "Missing argument 'PATH'."}, id="a missing argument"),
+    ],
+)
+@pytest.mark.parametrize("command", ["validate", "describe"])
+def test_failures_are_json_too(
+    command: str, arguments: list[str], want_status: int, want: dict[str, str], texts: Path
+) -> None:
+    given = [str(texts) if argument == "TEXTS" else argument for argument in arguments]
+
+    done = run(command, *given, "--json")
+
+    assert done.exit_code == want_status == run(command, *given).exit_code
+    assert json.loads(done.stdout) == {"error": want}
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("missing", "want"),
+    [([], []), (["av"], ["Clips were not decoded, because av is not installed: pip install hostler[data]"])],
+)
+def test_it_is_said_where_clips_are_not_decoded(
+    missing: list[str], want: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tar(tmp_path / "a.tar", {"1.mp4": clip(), "1.txt": b"fine"})
+    for library in missing:
+        monkeypatch.setitem(sys.modules, library, None)
+
+    assert json.loads(run("validate", tmp_path, "--json").output)["notes"] == want
+    assert run("validate", tmp_path).output.splitlines()[1:] == want
+    assert set(want) <= set(run("describe", tmp_path).output.splitlines())
 
 
 def test_every_format_is_described(tmp_path: Path) -> None:

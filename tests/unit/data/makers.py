@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 from PIL import Image
 
 from hostler_data.errors import DataError
@@ -46,6 +48,18 @@ def tone(*, seconds: float = 0.5, rate: int = 8000, channels: int = 1) -> bytes:
         for index in range(int(seconds * rate)):
             sample = int(16000 * math.sin(2 * math.pi * 440 * index / rate))
             file.writeframes(struct.pack("<h", sample) * channels)
+    return stream.getvalue()
+
+
+def clip() -> bytes:
+    """An MP4 file with dark pictures."""
+    stream = io.BytesIO()
+    with av.open(stream, "w", format="mp4") as container:
+        video = container.add_stream("mpeg4", rate=8)
+        video.width = video.height = 16
+        for _ in range(3):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")))
+        container.mux(video.encode())
     return stream.getvalue()
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.data.makers import opened, png, tone, write_images, write_lines
+from unit.data.makers import clip, opened, png, tone, write_images, write_lines, write_tar
 
 from hostler_contract.dataset import DatasetReport, LengthFacts, PackingFacts
 from hostler_contract.errors import ErrorReason
@@ -127,7 +128,7 @@ def test_every_error_names_file_and_row(tmp_path: Path) -> None:
     [
         ({"body": "b"}, "a.jsonl:1: no column plays a role; the columns are: body. Name the one that is the text"),
         ({"messages": "hello"}, "a.jsonl:1: messages is text, not a list of messages with role and content"),
-        ({"messages": []}, "a.jsonl:1: messages is a list, not a list of messages with role"),
+        ({"messages": []}, "a.jsonl:1: messages is an empty list, not a list of messages with role"),
         (
             {"messages": [{"role": "user", "content": "a"}, {"role": "user"}]},
             "a.jsonl:1: message 2 is not an object whose role and content are text",
@@ -139,6 +140,73 @@ def test_rows_that_no_family_can_use(row: dict[str, Any], want: str, tmp_path: P
     report = describe(opened(write_lines(tmp_path / "a.jsonl", [row]), "jsonl"))
 
     assert said(report)[0].startswith(want)
+
+
+MISSING = "a.jsonl:1: there is no column 'nope' for the role text; the columns are: body"
+ROLELESS = "no column plays a role; the columns are: body. Name the one that is the text, the image, ..."
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "want"),
+    [
+        pytest.param({"text": "nope"}, [{"body": "a"}] * 20, [MISSING], id="a column that is not there, said once"),
+        pytest.param(
+            {"text": "nope"},
+            [{"body": "a"}, {"caption": 3}],
+            ["a.jsonl:2: caption is a number, not text", MISSING],
+            id="and other mistakes beside it",
+        ),
+        pytest.param(
+            {"text": "line"},
+            [{"line": "a"}, {"body": "b"}, {"line": 3}, {"body": "d"}],
+            [f"a.jsonl:2: {ROLELESS}", "a.jsonl:3: text is a number, not text", f"a.jsonl:4: {ROLELESS}"],
+            id="a column that some rows lack, in the order of the rows",
+        ),
+        pytest.param({}, [{"body": "a"}] * 2, [f"a.jsonl:{row}: {ROLELESS}" for row in (1, 2)], id="no mapping"),
+    ],
+)
+def test_one_mistake_is_one_error(
+    columns: dict[str, str], rows: list[dict[str, Any]], want: list[str], tmp_path: Path
+) -> None:
+    report = describe(opened(write_lines(tmp_path / "a.jsonl", rows), "jsonl", **columns))
+
+    assert said(report) == want
+    assert report.error_count == len(want)
+
+
+def test_the_first_errors_are_told_whatever_their_kind(tmp_path: Path) -> None:
+    rows = [{"text": 1}, {"body": "a"}, {"text": 2}, {"body": "b"}, {"text": 3}]
+
+    report = describe(opened(write_lines(tmp_path / "a.jsonl", rows), "jsonl"), most_errors=3)
+
+    assert [error.row for error in report.errors] == [1, 2, 3]
+    assert report.error_count == 5
+
+
+def test_clips_are_decoded_as_far_as_their_first_frame(tmp_path: Path) -> None:
+    members = {"1.mp4": clip(), "1.txt": b"fine", "2.mp4": b"junk", "2.txt": b"broken"}
+    write_tar(tmp_path / "a.tar", members)
+
+    report = describe(opened(tmp_path, "webdataset"))
+
+    (error,) = said(report)
+    assert error.startswith("a.tar:2: video cannot be decoded")
+
+
+def test_where_clips_cannot_be_decoded_the_rest_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    write_tar(tmp_path / "a.tar", {"1.mp4": b"junk", "1.txt": b"fine"})
+
+    report = describe(opened(tmp_path, "webdataset"))
+
+    assert report.valid
+    assert report.lengths is not None
+
+
+def test_a_recording_in_a_shard_is_no_clip_although_its_ending_may_be_one(tmp_path: Path) -> None:
+    write_tar(tmp_path / "a.tar", {"1.webm": tone(), "1.txt": b"beep"})
+
+    assert said(describe(opened(tmp_path, "webdataset"))) == []
 
 
 def test_only_the_first_errors_are_told_and_all_are_counted(tmp_path: Path) -> None:

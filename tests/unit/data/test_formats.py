@@ -115,6 +115,22 @@ def json_array(root: Path) -> None:
     (root / "a.json").write_text('[\n  {"text": "x"}\n]\n')
 
 
+def json_array_in_a_line(root: Path) -> None:
+    (root / "a.json").write_text('\n[{"text": "x"}, {"text": "y"}]\n')
+
+
+def spread_json(root: Path) -> None:
+    (root / "a.json").write_text('{\n  "text": "x"\n}\n{\n  "text": "y"\n}\n')
+
+
+def spread_json_in_another_style(root: Path) -> None:
+    (root / "a.json").write_text('{"text": "x",\n "label": 1}\n{"text": "y",\n "label": 2}\n')
+
+
+def spread_json_after_a_line(root: Path) -> None:
+    (root / "a.json").write_text('{"text": "x"}\n{\n  "text": "y"\n}\n')
+
+
 def latin_1_json(root: Path) -> None:
     (root / "a.jsonl").write_bytes('{"text": "Zürich"}'.encode("latin-1"))
 
@@ -155,6 +171,21 @@ def bad_members(root: Path) -> None:
             id="lines that are no objects",
         ),
         pytest.param("jsonl", json_array, ["a.json:1: is one JSON array: write one object per line"], id="an array"),
+        pytest.param(
+            "jsonl", json_array_in_a_line, ["a.json:2: is one JSON array: write one object"], id="an array in one line"
+        ),
+        pytest.param(
+            "jsonl", spread_json, ["a.json:1: begins an object that goes on over several lines"], id="indented objects"
+        ),
+        pytest.param(
+            "jsonl",
+            spread_json_in_another_style,
+            ["a.json:1: begins an object that goes on over several lines: write one object per line"],
+            id="objects over several lines, without indentation",
+        ),
+        pytest.param(
+            "jsonl", spread_json_after_a_line, ["a.json:2: begins an object that goes on"], id="a later indented object"
+        ),
         pytest.param("jsonl", latin_1_json, ["a.jsonl:1: is not UTF-8 text (byte 11 of the line)"], id="latin 1"),
         pytest.param("jsonl", cut_gzip, ["a.jsonl.gz:923: the compressed file is damaged"], id="half of a gzip file"),
         pytest.param("parquet", no_parquet, ["a.parquet:1: is not a Parquet file that can be read"], id="no Parquet"),

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from unit.data.makers import opened, png, tone, write_lines
+from unit.data.makers import clip, opened, png, tone, write_lines
 
 from hostler_data.errors import DataError, MissingLibraryError
-from hostler_data.media import decode_audio, decode_frames, decode_image, media_bytes
+from hostler_data.media import decode_audio, decode_first_frame, decode_frames, decode_image
 from hostler_data.record import Record
 
 
@@ -118,7 +118,6 @@ def test_audio_from_a_manifest(tmp_path: Path) -> None:
     (row,) = opened(tmp_path, "audio")
 
     assert len(decode_audio(row, rate=8000)) == 4000
-    assert media_bytes(row, "audio") == tone()
 
 
 def test_audio_that_is_an_array_is_taken_as_it_is() -> None:
@@ -143,6 +142,31 @@ def test_recordings_that_cannot_be_decoded(audio: Any, want: str) -> None:
         decode_audio(record(audio=audio))
 
     assert str(raised.value).startswith(want)
+
+
+def test_the_first_picture_of_a_clip(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(clip())
+    in_folder = Record(file="x", row=1, values={"video": "a.mp4"}, folder=tmp_path)
+
+    for source in [in_folder, record(video=clip())]:
+        pixels = decode_first_frame(source)
+        assert (pixels.shape, pixels.dtype) == ((16, 16, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("video", "want"),
+    [
+        pytest.param(b"junk", "video cannot be decoded: Invalid data found when processing input. Repair", id="junk"),
+        pytest.param(clip()[:40], "video cannot be decoded", id="the beginning of a clip"),
+        pytest.param(tone(), "video has no pictures in it. Repair or remove it", id="a recording"),
+        pytest.param("none.mp4", "video none.mp4 does not exist", id="a missing file"),
+    ],
+)
+def test_clips_that_cannot_be_decoded(video: bytes | str, want: str) -> None:
+    with pytest.raises(DataError) as raised:
+        decode_first_frame(record(video=video))
+
+    assert str(raised.value).startswith(f"a.jsonl:7: {want}")
 
 
 def test_a_missing_library_is_named_with_the_way_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

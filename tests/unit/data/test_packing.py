@@ -139,11 +139,11 @@ def test_a_skewed_set_is_filled() -> None:
 @pytest.mark.parametrize(
     ("counts", "max_length", "max_per_pack", "want"),
     [
-        pytest.param({600: 2}, 512, None, "2 sequences have length 600, longer than a pack of 512", id="overlong"),
+        pytest.param({600: 2}, 512, None, "2 sequences of length 600 cannot be in packs of 512", id="overlong"),
         pytest.param({}, 512, None, "there is no sequence to pack", id="nothing"),
         pytest.param({5: 0}, 512, None, "there is no sequence to pack", id="only zero counts"),
         pytest.param({5: -1, 6: 1}, 512, None, "there are -1 sequences of length 5", id="a negative count"),
-        pytest.param({0: 3}, 512, None, "3 sequences have length 0: leave empty ones out", id="empty sequences"),
+        pytest.param({0: 3}, 512, None, "3 sequences of length 0: leave empty ones out", id="empty sequences"),
         pytest.param({5: 1}, 0, None, "the longest pack has 0 tokens", id="no room at all"),
         pytest.param({5: 1}, 512, 0, "a pack may hold 0 sequences", id="a limit of none"),
     ],

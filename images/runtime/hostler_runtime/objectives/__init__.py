@@ -6,8 +6,6 @@ the family know nothing of it.
 
 from __future__ import annotations
 
-from typing import Any
-
 from hostler_contract import ErrorReason, JobConfig, Objective
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.protocols.training import TrainingHalf
@@ -44,7 +42,7 @@ def with_objective(job: JobConfig, half: TrainingHalf) -> TrainingHalf:
 
 def _decorated(job: JobConfig, half: TrainingHalf) -> TrainingHalf:
     """Imported on demand: a plain training run needs neither peft nor torchao."""
-    decorated: Any = half
+    decorated: TrainingHalf = half
     if job.objective.lora is not None:
         from hostler_runtime.objectives.lora import Lora
 
@@ -67,4 +65,4 @@ def _decorated(job: JobConfig, half: TrainingHalf) -> TrainingHalf:
             from hostler_runtime.objectives.quantize import Quantize
 
             decorated = Quantize(job, decorated)
-    return decorated  # type: ignore[no-any-return]
+    return decorated

@@ -73,16 +73,16 @@ def _holds(parent: nn.Module, kind: FeedForward) -> bool:
 
 def _columns(layer: nn.Module) -> torch.Tensor:
     """Outputs x inputs, whichever way the layer stores it."""
-    weight = layer.weight.detach()
+    weight = layer.get_parameter("weight").detach()
     return weight.T if isinstance(layer, Conv1D) else weight
 
 
 def _select(layer: nn.Module, kept: torch.Tensor, *, outputs: bool) -> None:
     axis = int(outputs) if isinstance(layer, Conv1D) else int(not outputs)
-    layer.weight = nn.Parameter(layer.weight.detach().index_select(axis, kept).contiguous())
+    layer.weight = nn.Parameter(layer.get_parameter("weight").detach().index_select(axis, kept).contiguous())
     if outputs and layer.bias is not None:
-        layer.bias = nn.Parameter(layer.bias.detach()[kept].contiguous())
+        layer.bias = nn.Parameter(layer.get_parameter("bias").detach()[kept].contiguous())
     if isinstance(layer, Conv1D):
         layer.nx, layer.nf = layer.weight.shape
-    else:
+    elif isinstance(layer, nn.Linear):
         layer.out_features, layer.in_features = layer.weight.shape

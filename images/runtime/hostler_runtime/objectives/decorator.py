@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from hostler_contract import ErrorReason, JobConfig
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.protocols.training import TrainingHalf
+from hostler_runtime.protocols.training import Decorated, TrainingHalf
 
 
 class Decorator:
@@ -22,20 +21,18 @@ class Decorator:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._half, name)
 
-    def asked(self, name: str) -> Any:
-        """An optional function of the family. Raises ``RuntimeFailure`` where it has none."""
-        found = getattr(self._half, name, None)
-        if found is None:
+    def asked(self, name: str) -> Decorated:
+        """The family's half, if it has the optional function of this name. Raises ``RuntimeFailure`` if not."""
+        if getattr(self._half, name, None) is None:
             raise RuntimeFailure(
                 ErrorReason.INVALID_CONFIGURATION,
                 f"family {self._job.family} does not support objective {self._job.objective.kind}",
             )
-        return found
+        return cast(Decorated, self._half)
 
     def weights(self, model: torch.nn.Module) -> list[tuple[str, torch.nn.Module]]:
         """The family's modules whose weights an objective may change."""
-        modules: Iterable[tuple[str, torch.nn.Module]] = self.asked("prunable")(model)
-        found = list(modules)
+        found = list(self.asked("prunable").prunable(model))
         if not found:
             raise RuntimeFailure(
                 ErrorReason.INVALID_CONFIGURATION,

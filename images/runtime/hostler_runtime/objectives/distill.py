@@ -31,7 +31,7 @@ class Distill(Decorator):
 
     def stages(self, job: JobConfig, model: Any, dataset: Any) -> Sequence[Stage]:
         """The family's, with the teacher's targets beside the data's."""
-        logits = self.asked("logits")
+        logits = self.asked("logits").logits
         settings = job.objective.distill
 
         def decorated(update: Update) -> Update:

@@ -13,11 +13,9 @@ from safetensors.torch import save_file
 from transformers.pytorch_utils import Conv1D
 
 from hostler_contract import JobConfig
+from hostler_contract.result import ADAPTER_DIRECTORY
 from hostler_runtime.objectives.decorator import Decorator
 from hostler_runtime.protocols.training import ModelFacts
-
-ADAPTER_DIRECTORY = "adapter"
-"""Beside the merged weights, in peft's own layout."""
 
 
 class Lora(Decorator):
@@ -33,12 +31,13 @@ class Lora(Decorator):
     def complete(self, model: torch.nn.Module) -> torch.nn.Module:
         """Keep the adapter apart, then merge it, so that what is measured is what is served."""
         self._adapter = {name: tensor.detach().clone() for name, tensor in get_peft_model_state_dict(model).items()}
-        self._adapter_config = model.peft_config["default"].to_dict()
+        configurations: Any = model.peft_config
+        self._adapter_config = configurations["default"].to_dict()
         merge(model)
         return model
 
     def save(self, model: torch.nn.Module, dataset: Any, directory: Path) -> ModelFacts:
-        """The merged model, and the adapter beside it."""
+        """The merged model, and the adapter beside it in peft's own layout."""
         facts = self._half.save(model, dataset, directory)
         target = directory / ADAPTER_DIRECTORY
         target.mkdir()

@@ -21,7 +21,7 @@ def network_of(model: torch.nn.Module, job: JobConfig) -> PreTrainedModel:
     )
 
 
-def with_network(model: torch.nn.Module, network: PreTrainedModel) -> torch.nn.Module:
+def with_network(model: torch.nn.Module, network: torch.nn.Module) -> torch.nn.Module:
     """The model with another network in the place of its own."""
     if isinstance(model, PreTrainedModel):
         return network

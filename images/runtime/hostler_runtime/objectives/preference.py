@@ -38,7 +38,7 @@ class Preference(Decorator):
 
     def fingerprint(self, job: JobConfig) -> str:
         """The family's, for other rows."""
-        return f"preference 1 {self._half.fingerprint(job)}"
+        return f"preference 2 {self._half.fingerprint(job)}"
 
     def prepare(self, job: JobConfig, records: Records, directory: Path) -> None:
         """Prompts with their completions as tokens of the base model."""
@@ -93,7 +93,7 @@ class Preference(Decorator):
             figures["reward_margin"] = float(good.mean() - bad.mean())
         return figures
 
-    def sample(self, model: torch.nn.Module, dataset: Verdicts, directory: Path, *, count: int) -> None:
+    def sample(self, model: Any, dataset: Verdicts, directory: Path, *, count: int) -> None:
         """Held-out prompts with what the model writes after them."""
         texts = []
         for prompt in dataset.held_out_prompts(count):
@@ -187,7 +187,8 @@ def adapters_off(model: torch.nn.Module) -> Iterator[None]:
 
 def without_dropout(model: torch.nn.Module) -> None:
     """Every dropout lets everything through."""
-    for module in model.modules():
+    modules: Iterator[Any] = model.modules()
+    for module in modules:
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
         if isinstance(getattr(module, "attention_dropout", None), float):

@@ -34,7 +34,7 @@ class PruneWeights(Decorator):
         @torch.no_grad()
         def erase() -> None:
             for name, mask in self._masks.items():
-                weight = modules[name].weight
+                weight = modules[name].get_parameter("weight")
                 weight.mul_(mask.to(weight.device))
 
         return [
@@ -63,7 +63,7 @@ class PruneChannels(Decorator):
 
 def magnitude_masks(modules: Iterable[tuple[str, torch.nn.Module]], *, sparsity: float) -> dict[str, torch.Tensor]:
     """For each module, ones where the weight stays: the ``sparsity`` smallest of all weights together do not."""
-    weights = {name: module.weight.detach().abs() for name, module in modules}
+    weights = {name: module.get_parameter("weight").detach().abs() for name, module in modules}
     everything = torch.cat([weight.flatten() for weight in weights.values()])
     count = int(sparsity * everything.numel())
     threshold = everything.kthvalue(max(1, count)).values
@@ -72,7 +72,7 @@ def magnitude_masks(modules: Iterable[tuple[str, torch.nn.Module]], *, sparsity:
 
 def sparsity(modules: Iterable[tuple[str, torch.nn.Module]]) -> float:
     """Share of zeros among the modules' weights."""
-    weights = [module.weight for _, module in modules]
+    weights = [module.get_parameter("weight") for _, module in modules]
     zeros = sum(int((weight == 0).sum()) for weight in weights)
     return zeros / sum(weight.numel() for weight in weights)
 

@@ -1,4 +1,9 @@
-"""Rows of praise and criticism as tokens: pairs for DPO, single verdicts for KTO."""
+"""Rows of praise and criticism as tokens: pairs for DPO, single verdicts for KTO.
+
+Nothing is packed here, whatever the job's ``packing`` says: each sequence has a padded row of its own. The loss
+compares whole sequences: with DPO the two of a pair, which therefore share a step and a micro-batch, with KTO each one
+with the mean of its batch. It needs one likelihood for each row, and packing would tear pairs apart.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +21,7 @@ from hostler_contract.result import DatasetFacts
 from hostler_data.records import Record, Records, Rows
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.protocols.training import Batch
-from hostler_runtime.text.completions import completion, joined
+from hostler_runtime.text.completions import Completions
 from hostler_runtime.text.conversations import Conversations
 from hostler_runtime.text.rows import collate
 from hostler_runtime.text.sequences import IGNORED, Example, Sequences, write
@@ -89,11 +94,12 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
     length, vocabulary = context_length(job), vocabulary_size(job, tokenizer)
     tokenizer.save_pretrained(directory / _TOKENIZER)
     method = _method(job, records)
+    completions = Completions(context_length=length)
     rows = tokens = 0
     for part, found in zip(_PARTS, records.split(job.dataset.validation_percent), strict=True):
         verdicts: list[bool] = []
         written = write(
-            _examples(found, verdicts, method=method, tokenizer=tokenizer, length=length),
+            _examples(found, verdicts, method=method, tokenizer=tokenizer, completions=completions),
             directory / part,
             context_length=length,
             vocabulary_size=vocabulary,
@@ -105,7 +111,7 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
         size_bytes=records.size_bytes,
         rows=rows // (2 if method == "dpo" else 1),
         tokens=tokens,
-    )
+    ).without(completions.left_out)
     stored = {
         "dataset": facts.model_dump(mode="json"),
         "method": method,
@@ -133,7 +139,9 @@ def _method(job: JobConfig, records: Records) -> str:
     return found
 
 
-def _examples(rows: Rows, verdicts: list[bool], *, method: str, tokenizer: Any, length: int) -> Iterator[Example]:
+def _examples(
+    rows: Rows, verdicts: list[bool], *, method: str, tokenizer: Any, completions: Completions
+) -> Iterator[Example]:
     for record in rows:
         prompt = record.text("prompt")
         answers = (
@@ -143,17 +151,17 @@ def _examples(rows: Rows, verdicts: list[bool], *, method: str, tokenizer: Any, 
         )
         for answer, praised in answers:
             verdicts.append(praised)
-            yield _example(record, tokenizer, prompt=prompt, answer=answer, length=length)
+            yield _example(record, tokenizer, prompt=prompt, answer=answer, completions=completions)
 
 
-def _example(record: Record, tokenizer: Any, *, prompt: str, answer: str, length: int) -> Example:
+def _example(record: Record, tokenizer: Any, *, prompt: str, answer: str, completions: Completions) -> Example:
     """As a server of the model would see it: a turn of a conversation where the model knows roles, else plain text."""
     if not isinstance(tokenizer.chat_template, str) or "role" not in tokenizer.chat_template:
-        return completion(tokenizer, prompt=prompt, answer=answer, context_length=length)
+        return completions.plain(tokenizer, prompt=prompt, answer=answer)
     turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
     spoken = Conversations(tokenizer).example(replace(record, values={"messages": turns}))
     border = list(spoken.learnt or ()).index(True)
-    return joined(spoken.tokens[:border], spoken.tokens[border:], context_length=length)
+    return completions.joined(spoken.tokens[:border], spoken.tokens[border:])
 
 
 def _verdict(record: Record) -> bool:

@@ -163,8 +163,9 @@ class TrainingHalf(Protocol):
 
 
 class Decorated(Protocol):
-    """Optional functions of a half. Objectives ask a family for the first two, and one that is missing makes the
-    objective ``InvalidConfiguration`` with the family's name; the core asks a decorated half for the others."""
+    """Optional functions of a half. Objectives ask a family for the first two (``Decorator.asked``), and one that is
+    missing makes the objective ``InvalidConfiguration`` with the family's name; the core asks a decorated half for the
+    others."""
 
     def logits(self, module: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """``distill``: logits (targets x classes) of the batch's targets, and the target indices."""

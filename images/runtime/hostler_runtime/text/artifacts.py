@@ -31,7 +31,7 @@ def load_artifacts(path: Path, *, dtype: torch.dtype | str | None = None, device
     ``dtype`` and ``device`` are, where absent, those that suit inference on this machine.
     """
     config = read_configuration(path)
-    require_size(path, lambda: AutoModelForCausalLM.from_config(config))  # type: ignore[no-untyped-call]
+    require_size(path, lambda: AutoModelForCausalLM.from_config(config))
     loaded: Any = guarded(
         path / WEIGHTS,
         lambda: AutoModelForCausalLM.from_pretrained(

@@ -9,6 +9,9 @@ import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
+from hostler_contract.result import LeftOut
+from hostler_runtime.text.cuts import Cuts
+
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
 
 
@@ -46,6 +49,15 @@ def tokens_of(tokenizer: Any, captions: Sequence[str]) -> torch.Tensor:
     )
     tokens: torch.Tensor = encoded["input_ids"]
     return tokens
+
+
+def cut_captions(tokenizer: Any, captions: Sequence[str]) -> list[LeftOut]:
+    """What ``tokens_of`` cuts off, for ``DatasetFacts``."""
+    limit = int(tokenizer.model_max_length)
+    cuts = Cuts("captions", limit=limit)
+    for tokens in tokenizer(list(captions), truncation=False, verbose=False)["input_ids"] if captions else ():
+        cuts.add(len(tokens), kept=min(len(tokens), limit))
+    return cuts.left_out
 
 
 def token_count(tokenizer: Any, caption: str) -> int:

@@ -14,7 +14,7 @@ from transformers.pytorch_utils import Conv1D
 
 from hostler_contract import ErrorReason, TransformerConfig
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.protocols.serving import UnservableError
+from hostler_runtime.pretrained import from_base
 from hostler_runtime.protocols.training import Batch, LossSum, ModelFacts
 from hostler_runtime.text.artifacts import load_artifacts
 from hostler_runtime.text.attention import PADDING_SEGMENT, block_mask, is_plain
@@ -62,10 +62,9 @@ def fresh_decoder(config: TransformerConfig, tokenizer: Any, *, vocabulary_size:
 
 def base_decoder(directory: Path) -> tuple[Any, Any]:
     """Model in training precision and tokenizer from a Hugging Face directory. Raises ``RuntimeFailure``."""
-    try:
-        model, tokenizer = load_artifacts(directory, dtype=torch.float32, device="cpu")
-    except UnservableError as error:
-        raise RuntimeFailure(error.reason, f"the base model cannot be read: {error}") from error
+    model, tokenizer = from_base(
+        lambda: load_artifacts(directory, dtype=torch.float32, device="cpu"), what="the base model"
+    )
     if "position_ids" not in inspect.signature(model.forward).parameters:
         raise RuntimeFailure(
             ErrorReason.ARTIFACT_UNREADABLE,
@@ -111,7 +110,8 @@ def logits(module: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
 
 def prunable(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
     """The matrices of the blocks. The embedding is left out: it is the output matrix too."""
-    output = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    read_output = getattr(model, "get_output_embeddings", None)
+    output = None if read_output is None else read_output()
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Linear | Conv1D) and module is not output:
             yield name, module

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from jinja2 import TemplateError
 
 from hostler_contract import ErrorReason
+from hostler_runtime.pretrained import use_granted_threads
 from hostler_runtime.protocols.serving import (
     Prompt,
     PromptRejectedError,
@@ -28,9 +28,7 @@ PADDING_TOLERANCE = 0.02
 
 def load_language_model(path: Path) -> DecoderModel:
     """Load from a plain Hugging Face directory, and check. Raises ``UnservableError``."""
-    threads = os.environ.get("OMP_NUM_THREADS", "")
-    if threads.isdigit() and int(threads) > 0:
-        torch.set_num_threads(int(threads))
+    use_granted_threads()
     model, tokenizer = load_artifacts(path)
     try:
         check_padding(model)

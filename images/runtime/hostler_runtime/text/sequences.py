@@ -76,7 +76,7 @@ class Sequences:
 
     def __init__(self, directory: Path) -> None:
         facts = json.loads((directory / _FACTS).read_text())
-        self.starts = np.load(directory / _STARTS)
+        self.starts: np.ndarray = np.load(directory / _STARTS)
         empty = len(self.starts) == 1
         kind = np.dtype(facts["type"])
         self.tokens = np.empty(0, kind) if empty else np.memmap(directory / _TOKENS, dtype=kind, mode="r")

@@ -10,8 +10,7 @@ from typing import Any
 
 from hostler_contract import ErrorReason, JobConfig, Objective, TransformerConfig
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.pretrained import read_tokenizer
-from hostler_runtime.protocols.serving import UnservableError
+from hostler_runtime.pretrained import from_base, read_tokenizer
 from hostler_runtime.text.artifacts import read_configuration
 from hostler_runtime.text.decoder import base_decoder, check_sizes, fresh_decoder
 from hostler_runtime.text.tokenizer import Newlines, train_tokenizer
@@ -44,10 +43,7 @@ def base_of(job: JobConfig) -> Base | None:
     if job.inputs.base is None:
         return None
     directory = Path(job.inputs.base)
-    try:
-        return Base(directory, read_configuration(directory))
-    except UnservableError as error:
-        raise RuntimeFailure(error.reason, f"the base model cannot be read: {error}") from error
+    return Base(directory, from_base(lambda: read_configuration(directory), what="the base model"))
 
 
 def sizes_of(job: JobConfig) -> TransformerConfig:
@@ -100,17 +96,9 @@ def tokenizer_for(
             special_tokens=special_tokens,
             newlines=newlines,
         )
-    try:
-        tokenizer = read_tokenizer(base.directory)
-    except UnservableError as error:
-        raise RuntimeFailure(error.reason, f"the base model's tokenizer cannot be read: {error}") from error
-    if len(tokenizer) > base.vocabulary_size:
-        raise RuntimeFailure(
-            ErrorReason.ARTIFACT_UNREADABLE,
-            f"the base model's tokenizer has {len(tokenizer)} tokens, the model only {base.vocabulary_size}; "
-            "they are not a pair",
-        )
-    return tokenizer
+    return from_base(
+        lambda: read_tokenizer(base.directory, vocabulary_size=base.vocabulary_size), what="the base model's tokenizer"
+    )
 
 
 def preparation(job: JobConfig) -> str:

@@ -18,8 +18,6 @@ DOCUMENT_BORDER = "<|endoftext|>"
 """Before, between and after documents: begins and ends a text."""
 PADDING = "<|pad|>"
 SPECIAL_TOKENS = (DOCUMENT_BORDER, PADDING)
-SMALLEST_VOCABULARY = 256 + len(SPECIAL_TOKENS)
-"""Every byte is a token, so that every text can be written."""
 
 CONTINUATION_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"

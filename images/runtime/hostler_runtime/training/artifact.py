@@ -10,8 +10,9 @@ from typing import Any
 
 from hostler_contract import ArtifactFacts, JobConfig, Objective
 from hostler_contract.result import Comparison, DatasetFacts
+from hostler_data.files import sha256_of
 from hostler_runtime.protocols.training import ModelFacts
-from hostler_runtime.training.files import fresh_directory, publish_directory, sha256_of
+from hostler_runtime.training.files import fresh_directory, publish_directory
 
 MODEL_DIRECTORY = "model"
 SAMPLES_DIRECTORY = "samples"
@@ -59,6 +60,7 @@ def model_card(
     dataset: DatasetFacts,
     metrics: Mapping[str, float],
     comparison: Comparison | None = None,
+    notes: Sequence[str] = (),
     samples: Sequence[str] = (),
 ) -> str:
     """README.md: a YAML header as model hubs read it, then what was done, from facts only."""
@@ -69,6 +71,9 @@ def model_card(
         _table("figure", "value", {name.replace("_", " "): f"{value:.4g}" for name, value in sorted(metrics.items())}),
         _table("training", "", _training(job, dataset)),
     ]
+    if notes:
+        lines = "\n".join(f"- {note}" for note in notes)
+        sections.append(f"## Notes\n\nWhat differs from what was asked:\n\n{lines}")
     if comparison is not None:
         sections.append(_comparison(comparison))
     if samples:

@@ -25,10 +25,11 @@ from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_
 
 from hostler_contract import CheckpointManifest, ErrorReason, JobConfig
 from hostler_contract.checkpoint import MANIFEST_NAME, CheckpointFile
+from hostler_data.files import sha256_of
 from hostler_runtime.errors import RuntimeFailure, classify
 from hostler_runtime.logs import event
 from hostler_runtime.training.distributed import Processes
-from hostler_runtime.training.files import clear_directory, flush, fresh_directory, sha256_of, write_file
+from hostler_runtime.training.files import clear_directory, flush, fresh_directory, write_file
 
 _TEMPORARY = ".incomplete"
 logger = logging.getLogger(__name__)

@@ -307,19 +307,28 @@ class Trainer:
             gradient_norm=round(figures.gradient_norm, 3),
         )
 
-    def _say(self, message: str, **fields: object) -> None:
+    def _say(self, message: str, **fields: Any) -> None:
         if self._processes.first:
             event(logger, message, **fields)
 
 
 def rows_per_step(job: JobConfig, dataset: Dataset, processes: Processes, *, scale: int = 1) -> int:
-    """Rows of one optimizer step over all processes: as many as hold the sequences that batchSize asks for.
+    """Rows of one optimizer step over all processes: as many as batchSize asks for, as far as there can be so few."""
+    return max(wanted_rows(job, dataset, scale=scale), fewest_rows(job, processes))
+
+
+def wanted_rows(job: JobConfig, dataset: Dataset, *, scale: int = 1) -> int:
+    """Rows that hold the sequences of batchSize, to the nearest; 0 where one row holds more than twice as many.
 
     A packed row holds several sequences; without the division a step would see that many times more of them, and the
     learning rate that suits the padded run would not suit it (arXiv 2107.02027, section 4).
     """
-    wanted = round(job.hyperparameters.batch_size * scale / dataset.sequences_per_row)
-    return max(wanted, processes.world_size * job.hyperparameters.gradient_accumulation)
+    return round(job.hyperparameters.batch_size * scale / dataset.sequences_per_row)
+
+
+def fewest_rows(job: JobConfig, processes: Processes) -> int:
+    """Rows that a step cannot do without: one for each micro-batch of each process."""
+    return processes.world_size * job.hyperparameters.gradient_accumulation
 
 
 def step_figures(turns: Mapping[str, TurnFigures], *, data_wait_ratio: float) -> StepFigures:

@@ -27,8 +27,9 @@ from hostler_runtime.training.artifact import SAMPLES_DIRECTORY, model_card, pub
 from hostler_runtime.training.checkpoint import Checkpoints, identity
 from hostler_runtime.training.distributed import Processes
 from hostler_runtime.training.files import clear_directory, fresh_directory, publish_directory, write_file
-from hostler_runtime.training.loop import Trainer, rows_per_step
+from hostler_runtime.training.loop import Trainer, fewest_rows
 from hostler_runtime.training.measuring import Measurer, measured
+from hostler_runtime.training.notes import data_notes, step_notes
 from hostler_runtime.training.parallel import Parallel
 from hostler_runtime.training.progress import ProgressBoard
 from hostler_runtime.training.sources import open_source
@@ -89,11 +90,14 @@ def assemble(job: JobConfig, around: Surroundings) -> Assembled:
     board.enter(Stage.PREPARING_DATA)
     prepared = processes.from_first(lambda: prepare_data(job, half))
     dataset = half.open_dataset(job, prepared)
-    _check(job, dataset, processes)
+    _check(job, processes)
     torch.manual_seed(job.hyperparameters.seed)
     model = half.build(job, dataset).to(processes.device)
     parallel = Parallel(processes, job.hyperparameters)
-    board.described(unit=half.UNIT, packing_factor=dataset.facts.packing_factor, notes=parallel.notes)
+    notes = [*parallel.notes, *step_notes(job, dataset, processes), *data_notes(dataset.facts)]
+    board.described(unit=half.UNIT, packing_factor=dataset.facts.packing_factor, notes=notes)
+    for note in notes if processes.first else ():
+        event(logger, note)
     trainer = Trainer(
         job=job,
         model=model,
@@ -223,6 +227,7 @@ def write_card(
         dataset=parts.dataset.facts,
         metrics=metrics,
         comparison=comparison,
+        notes=parts.around.board.snapshot.notes,
         samples=[f"{_FINAL}/{path.name}" for path in final],
     )
     (directory / "README.md").write_text(card, encoding="utf-8")
@@ -259,17 +264,13 @@ def _preparation(job: JobConfig, half: TrainingHalf, records: Records) -> str:
     return json.dumps(settings, sort_keys=True)
 
 
-def _check(job: JobConfig, dataset: Dataset, processes: Processes) -> None:
-    accumulation = job.hyperparameters.gradient_accumulation
-    least, batch = processes.world_size * accumulation, job.hyperparameters.batch_size
+def _check(job: JobConfig, processes: Processes) -> None:
+    least, batch = fewest_rows(job, processes), job.hyperparameters.batch_size
     if batch < least:
         raise RuntimeFailure(
             ErrorReason.INVALID_CONFIGURATION,
             f"batchSize {batch} is smaller than the number of processes times gradientAccumulation, {least}: raise it",
         )
-    rows = rows_per_step(job, dataset, processes)
-    if rows * dataset.sequences_per_row > 2 * batch:
-        event(logger, "packed rows hold more sequences than batchSize asks for", rows=rows, wanted=batch)
 
 
 def _workspace(job: JobConfig) -> Path:

@@ -43,7 +43,7 @@ def decode_video(source: Path | io.BytesIO) -> tuple[np.ndarray, float]:
 
     Raises what ``av`` raises, and ``ValueError`` where there is no picture in the file.
     """
-    with av.open(str(source) if isinstance(source, Path) else source) as container:
+    with av.open(str(source) if isinstance(source, Path) else source, mode="r") as container:
         if not container.streams.video:
             raise ValueError("has no pictures in it")
         stream = container.streams.video[0]

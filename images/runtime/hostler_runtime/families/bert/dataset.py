@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from hostler_runtime.families.bert.plan import Plan
 from hostler_runtime.families.bert.preparation import Question
 from hostler_runtime.families.bert.semi_supervised import STRONG, STRONG_SHARE, WEAK, WEAK_SHARE, semi_supervised_loss
 from hostler_runtime.families.bert.store import StoredExamples
-from hostler_runtime.protocols.training import Batch
+from hostler_runtime.protocols.training import Batch, LossSum
 
 TRAIN, VALIDATION, UNLABELLED = "train", "validation", "unlabelled"
 """Directories of the parts."""
@@ -67,7 +67,7 @@ class EncoderDataset:
         if (directory / UNLABELLED).exists():
             self.unlabelled = Part(directory / UNLABELLED, packing=packing, context_length=plan.context_length)
         self._ratio = semi_supervised.unlabelled_ratio
-        self.loss = loss_sum
+        self.loss: Callable[[Any, Batch], LossSum] = loss_sum
         if plan.semi_supervised:
             self.loss = semi_supervised_loss(semi_supervised, shares=self._label_shares())
         self._questions = directory / QUESTIONS

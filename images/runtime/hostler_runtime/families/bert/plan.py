@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from hostler_contract import ErrorReason, JobConfig, Objective
 from hostler_contract.architectures import EncoderConfig
 from hostler_contract.objective import Supervision
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families.bert.artifacts import BertDirectory, open_directory
-from hostler_runtime.protocols.serving import UnservableError
-
-T = TypeVar("T")
+from hostler_runtime.pretrained import from_base
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,8 @@ class Plan:
 def make_plan(job: JobConfig) -> Plan:
     """Raises ``RuntimeFailure`` where the parts of the job do not fit each other."""
     sizes = job.model.encoder
-    base = trusted(lambda: open_directory(Path(job.inputs.base))) if job.inputs.base else None
+    path = job.inputs.base
+    base = from_base(lambda: open_directory(Path(path)), what="the base model") if path else None
     if sizes is None and base is None:
         raise _invalid("the bert family needs model.encoder, or a base model to go on from")
     head = sizes.head if sizes is not None else base.head if base is not None else None
@@ -57,14 +54,6 @@ def make_plan(job: JobConfig) -> Plan:
         takes_weights=takes_weights,
         semi_supervised=semi_supervised,
     )
-
-
-def trusted(read: Callable[[], T]) -> T:
-    """Read a base model; what is wrong with it ends the job with the same reason that it would end a server."""
-    try:
-        return read()
-    except UnservableError as error:
-        raise RuntimeFailure(error.reason, str(error)) from error
 
 
 def _check_against_base(sizes: EncoderConfig, base: BertDirectory, *, takes_weights: bool) -> None:

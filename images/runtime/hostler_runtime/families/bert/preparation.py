@@ -6,20 +6,51 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from hostler_contract.result import LeftOut
 from hostler_data.records import Record
 from hostler_runtime.families.bert.answers import token_span
 from hostler_runtime.families.bert.store import Example
 from hostler_runtime.families.bert.tokenizer import SequenceMaker
+from hostler_runtime.text.cuts import Cuts
 
 MOST_LABELS = 10_000
 _SHOWN = 5
 
 
-@dataclass
-class Losses:
-    """What did not make it into sequences."""
+class Unused:
+    """Things that are whole or not there at all, counted while sequences are made of them."""
 
-    tokens: int = 0
+    def __init__(self, what: str, *, why: str) -> None:
+        self._what = what
+        self._why = why
+        self._seen = self._unused = 0
+
+    def add(self, *, used: bool) -> None:
+        """One of them."""
+        self._seen += 1
+        self._unused += not used
+
+    @property
+    def left_out(self) -> list[LeftOut]:
+        """For ``DatasetFacts``; empty where everything was used."""
+        if not self._unused:
+            return []
+        return [LeftOut(what=self._what, count=self._unused, of=self._seen, why=self._why)]
+
+
+class Losses:
+    """What does not make it into sequences, or not whole."""
+
+    def __init__(self, *, context_length: int) -> None:
+        self.texts = Cuts("texts", limit=context_length)
+        self.questions = Cuts("questions", limit=context_length // 2)
+        self.answers = Unused("answers", why=f"no sequence of {context_length} tokens holds the whole of one")
+        self.held_out = Unused("held-out rows", why="they have no label")
+
+    @property
+    def left_out(self) -> list[LeftOut]:
+        """For ``DatasetFacts``."""
+        return [each for one in (self.texts, self.questions, self.answers, self.held_out) for each in one.left_out]
 
 
 @dataclass(frozen=True)
@@ -102,19 +133,23 @@ def class_examples(
         if not text.strip():
             raise record.error("the text is empty")
         tokens = maker.tokens(text)
-        losses.tokens += max(0, len(tokens) - room)
-        sequence = maker.sequence(tokens[:room])
+        kept = tokens[:room]
+        losses.texts.add(len(tokens), kept=len(kept))
+        sequence = maker.sequence(kept)
         yield Example(sequence, second=len(sequence), label=number(record))
 
 
-def question_examples(records: Iterable[Record], maker: SequenceMaker) -> Iterator[Example]:
+def question_examples(records: Iterable[Record], maker: SequenceMaker, *, losses: Losses) -> Iterator[Example]:
     """A sequence for each window of each context. Where a window does not hold the answer, the first token stands for
-    "not here"."""
+    "not here". Questions that are cut, and answers that no window holds, are counted."""
     for record in records:
         question, context = record.text("question"), record.text("context")
         answer, start = find_answer(record)
-        for window in maker.windows(question, context):
-            begin, end = token_span(window, start=start, end=start + len(answer))
+        windows = maker.windows(question, context)
+        spans = [token_span(window, start=start, end=start + len(answer)) for window in windows]
+        losses.questions.add(len(maker.tokens(question)), kept=windows[0].asked)
+        losses.answers.add(used=any(end > 0 for _, end in spans))
+        for window, (begin, end) in zip(windows, spans, strict=True):
             yield Example(window.tokens, window.second, begin=begin, end=end)
 
 

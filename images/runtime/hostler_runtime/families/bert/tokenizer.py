@@ -22,6 +22,8 @@ class Window:
     tokens: list[int]
     second: int
     """Index of the context's first token."""
+    asked: int
+    """Tokens of the question that the sequence has."""
     characters: list[tuple[int, int]]
     """First character and the one after the last of each token of the stretch, in the context."""
 
@@ -102,7 +104,8 @@ class SequenceMaker:
         found = []
         while True:
             stretch = slice(start, start + room)
-            found.append(Window([*head, *encoded.ids[stretch], self.last], len(head), encoded.offsets[stretch]))
+            tokens = [*head, *encoded.ids[stretch], self.last]
+            found.append(Window(tokens, len(head), len(asked), encoded.offsets[stretch]))
             if start + room >= len(encoded.ids):
                 return found
             start += max(1, room // 2)

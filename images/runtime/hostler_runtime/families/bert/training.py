@@ -23,7 +23,7 @@ from hostler_runtime.families.bert.dataset import EncoderDataset
 from hostler_runtime.families.bert.evaluation import evaluate_head, write_samples
 from hostler_runtime.families.bert.losses import logits_of
 from hostler_runtime.families.bert.network import PackedEncoder, fresh
-from hostler_runtime.families.bert.plan import Plan, make_plan, trusted
+from hostler_runtime.families.bert.plan import Plan, make_plan
 from hostler_runtime.families.bert.preparation import (
     Labels,
     Losses,
@@ -37,6 +37,7 @@ from hostler_runtime.families.bert.preparation import (
 )
 from hostler_runtime.families.bert.store import Example, write_examples
 from hostler_runtime.families.bert.tokenizer import SequenceMaker, train_tokenizer
+from hostler_runtime.pretrained import from_base
 from hostler_runtime.protocols.training import Batch, Evaluation, ModelFacts, Stage, Update
 
 UNIT = "tokens"
@@ -59,7 +60,7 @@ def fingerprint(job: JobConfig) -> str:
     """Everything besides the data that decides what ``prepare`` writes."""
     sizes = job.model.encoder
     parts = (sizes.head, sizes.vocabulary_size, sizes.context_length) if sizes is not None else ()
-    return f"bert 2 {parts} tokenizers {tokenizers.__version__}"
+    return f"bert 3 {parts} tokenizers {tokenizers.__version__}"
 
 
 def prepare(job: JobConfig, records: Records, directory: Path) -> None:
@@ -70,7 +71,7 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
     tokenizer.save_pretrained(directory / stored.TOKENIZER)
     maker = SequenceMaker(tokenizer, context_length=plan.context_length)
     labels = _labels(plan, records)
-    losses = Losses()
+    losses = Losses(context_length=plan.context_length)
     tokens = rows = 0
     for name, part in _parts(plan, train=train, validation=validation):
         counted = _Counted(part)
@@ -84,9 +85,11 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
         with (directory / stored.QUESTIONS).open("w") as stream:
             for record in validation:
                 stream.write(json.dumps(dataclasses.asdict(held_out_question(record))) + "\n")
-    facts = DatasetFacts(
-        sha256=records.sha256, size_bytes=records.size_bytes, rows=rows, tokens=tokens, dropped=losses.tokens
-    )
+    if plan.semi_supervised:
+        for record in validation:
+            losses.held_out.add(used=labelled(record))
+    facts = DatasetFacts(sha256=records.sha256, size_bytes=records.size_bytes, rows=rows, tokens=tokens)
+    facts = facts.without(losses.left_out)
     content = {"dataset": facts.model_dump(mode="json", exclude={"packing_factor"}), "labels": labels.names}
     (directory / stored.FACTS).write_text(json.dumps(content))
 
@@ -106,7 +109,9 @@ def build(job: JobConfig, dataset: EncoderDataset) -> PackedEncoder:
     plan = make_plan(job)  # not the dataset's: an objective may ask for its teacher too
     if plan.takes_weights and plan.base is not None:
         base = plan.base
-        return trusted(lambda: base.network(head=plan.head, labels=dataset.labels, dtype=torch.float32))
+        return from_base(
+            lambda: base.network(head=plan.head, labels=dataset.labels, dtype=torch.float32), what="the base model"
+        )
     assert plan.sizes is not None, "a plan without a base has sizes"
     return fresh(plan.sizes, tokenizer=dataset.tokenizer, labels=dataset.labels)
 
@@ -140,6 +145,7 @@ def save(model: PackedEncoder, dataset: EncoderDataset, directory: Path) -> Mode
     model.model.save_pretrained(directory)
     dataset.tokenizer.save_pretrained(directory)
     config = model.model.config
+    assert model.head is not None, "a model that was trained has a head"
     return ModelFacts(
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         context_length=config.max_position_embeddings,
@@ -180,7 +186,7 @@ class _Counted:
 
 def _tokenizer(plan: Plan, train: Rows) -> PreTrainedTokenizerFast:
     if plan.base is not None:
-        return trusted(plan.base.tokenizer)
+        return from_base(plan.base.tokenizer, what="the base model's tokenizer")
     assert plan.sizes is not None, "a plan without a base has sizes"
     return train_tokenizer(
         Texts(train, _ROLES[plan.head]),
@@ -212,6 +218,6 @@ def _examples(
     if plan.head == "masked-lm":
         return text_examples(records, maker)
     if plan.head == "question-answering":
-        return question_examples(records, maker)
+        return question_examples(records, maker, losses=losses)
     number = (lambda record: 0) if name == stored.UNLABELLED else labels.number
     return class_examples(records, maker, number=number, losses=losses)

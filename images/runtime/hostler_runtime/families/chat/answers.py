@@ -32,7 +32,7 @@ class Question:
 
 def held_out_questions(dataset: TokenDataset, *, most: int) -> list[Question]:
     """Of the first held-out conversations that are not cut."""
-    found = []
+    found: list[Question] = []
     sequences = dataset.validation.sequences
     for index in range(len(sequences)):
         if len(found) == most:

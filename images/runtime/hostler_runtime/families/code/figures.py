@@ -68,15 +68,15 @@ def code_figures(model: Any, dataset: TokenDataset) -> dict[str, float]:
     another program's suffix."""
     probes = read_probes(dataset)
     figures = {}
-    headers = [each for each in probes.headers if _room(dataset, each, for_tokens=_BODY_TOKENS // 2)]
+    headers = [each for each in probes.headers if _has_room_for_a_body(dataset, each)]
     if len(headers) >= _FEWEST:
         figures["body_parse_ratio"] = _share(
             parses(header + body) and bool(body.strip())
             for header, body in zip(headers, bodies(model, dataset, headers), strict=True)
         )
-    cuts = [each for each in probes.cuts if _room(dataset, each.prefix + each.suffix, for_tokens=_MIDDLE_TOKENS)]
-    if len(cuts) >= _FEWEST and sentinels_of(dataset.tokenizer) is not None:
-        figures |= _infill_figures(model, dataset, cuts)
+    pairs = _fitting_pairs(dataset, probes.cuts) if sentinels_of(dataset.tokenizer) is not None else []
+    if len(pairs) >= _FEWEST:
+        figures |= _infill_figures(model, dataset, pairs)
     return figures
 
 
@@ -135,9 +135,19 @@ def middle_losses(model: Any, dataset: TokenDataset, cuts: Sequence[Cut]) -> np.
     return np.array(losses)
 
 
+def _fitting_pairs(dataset: TokenDataset, cuts: Sequence[Cut]) -> list[tuple[Cut, Cut]]:
+    """Cuts, each beside itself with another's suffix, where both fit: the model knows no longer sequence, and what it
+    could not write for lack of room would count against the suffix."""
+    fitting = [each for each in cuts if _has_room_for_a_middle(dataset, each)]
+    if len(fitting) < 2:
+        return []
+    pairs = zip(fitting, with_other_suffixes(fitting), strict=True)
+    return [(each, other) for each, other in pairs if _has_room_for_a_middle(dataset, other)]
+
+
 @torch.no_grad()
-def _infill_figures(model: Any, dataset: TokenDataset, cuts: Sequence[Cut]) -> dict[str, float]:
-    others = with_other_suffixes(cuts)
+def _infill_figures(model: Any, dataset: TokenDataset, pairs: Sequence[tuple[Cut, Cut]]) -> dict[str, float]:
+    cuts, others = [each for each, _ in pairs], [other for _, other in pairs]
     own = middle_losses(model, dataset, cuts)
     other = middle_losses(model, dataset, others)
     return {
@@ -164,8 +174,15 @@ def _texts(model: Any, dataset: TokenDataset, prompts: Sequence[list[int]], *, m
     return [dataset.tokenizer.decode(answer, skip_special_tokens=True) for answer in answers]
 
 
-def _room(dataset: TokenDataset, text: str, *, for_tokens: int) -> bool:
-    return len(encode(dataset.tokenizer, text)) + for_tokens <= dataset.context_length
+def _has_room_for_a_body(dataset: TokenDataset, header: str) -> bool:
+    return len(encode(dataset.tokenizer, header)) + _BODY_TOKENS // 2 <= dataset.context_length
+
+
+def _has_room_for_a_middle(dataset: TokenDataset, gap: Cut) -> bool:
+    """For the true one with the token that ends it, and for as much as the model may write."""
+    prompt = infill_prompt(dataset.tokenizer, prefix=gap.prefix, suffix=gap.suffix) or []
+    middle = len(encode(dataset.tokenizer, gap.middle)) + 1
+    return len(prompt) + max(middle, _MIDDLE_TOKENS) <= dataset.context_length
 
 
 def _share(outcomes: Iterable[bool]) -> float:

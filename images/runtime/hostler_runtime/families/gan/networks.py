@@ -22,7 +22,7 @@ MOST_WIDENINGS: Final = 3
 Regularization = Literal["spectral-norm", "r1"]
 
 
-class HostlerGenerator(ModelMixin, ConfigMixin):  # type: ignore[misc]
+class HostlerGenerator(ModelMixin, ConfigMixin):
     """Noise and a class to an image in -1..1."""
 
     @register_to_config
@@ -56,7 +56,7 @@ class HostlerGenerator(ModelMixin, ConfigMixin):  # type: ignore[misc]
         return finished
 
 
-class HostlerDiscriminator(ModelMixin, ConfigMixin):  # type: ignore[misc]
+class HostlerDiscriminator(ModelMixin, ConfigMixin):
     """An image and a class to a score: the higher, the more real."""
 
     @register_to_config

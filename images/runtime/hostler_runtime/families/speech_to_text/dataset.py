@@ -18,9 +18,10 @@ from hostler_data.records import Record, Records
 from hostler_runtime.families.speech_to_text.augmentation import augmented
 from hostler_runtime.families.speech_to_text.conformer import ConformerFormat
 from hostler_runtime.families.speech_to_text.formats import Example, Format, MisfitError, Sound, seconds_of
-from hostler_runtime.families.speech_to_text.plan import Plan, trusted
+from hostler_runtime.families.speech_to_text.plan import Plan
 from hostler_runtime.families.speech_to_text.store import Examples, write_examples
 from hostler_runtime.families.speech_to_text.whisper import WhisperFormat
+from hostler_runtime.pretrained import from_base
 from hostler_runtime.protocols.tasks import SAMPLING_RATE
 from hostler_runtime.protocols.training import Batch
 
@@ -51,7 +52,12 @@ class SpeechDataset:
         self.text_languages: dict[str, tuple[str, ...]] = {
             spoken: tuple(targets) for spoken, targets in stored["textLanguages"].items()
         }
-        self.format = trusted(plan.base.format) if plan.base is not None else _stored_format(directory / _FORMAT, plan)
+        base = plan.base
+        self.format = (
+            from_base(base.format, what="the base model")
+            if base is not None
+            else _stored_format(directory / _FORMAT, plan)
+        )
         bins = int(self.format.extractor.feature_size)
         self._train = Examples(directory / _TRAIN, mel_bins=bins)
         self._validation = Examples(directory / _VALIDATION, mel_bins=bins)

@@ -37,7 +37,7 @@ def figures(model: Any, dataset: SpeechDataset, *, batch_size: int) -> dict[str,
     others = [(wanted[row].text, heard[other].text) for rows in tasks.values() for row, other in _others(rows, wanted)]
     if others:
         found["wer_of_other_audio"] = word_error_rate(others)
-    spoken_counts = defaultdict(int)
+    spoken_counts: dict[str, int] = defaultdict(int)
     for each in wanted:
         spoken_counts[each.spoken] += 1
     if len(dataset.text_languages) > 1:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from hostler_contract import ErrorReason, JobConfig, Objective
 from hostler_contract.architectures import SpeechConfig
@@ -15,12 +14,10 @@ from hostler_runtime.families.speech_to_text.artifacts import SpeechDirectory, o
 from hostler_runtime.families.speech_to_text.conformer import ConformerFormat
 from hostler_runtime.families.speech_to_text.networks import check_sizes
 from hostler_runtime.families.speech_to_text.whisper import WhisperFormat
-from hostler_runtime.protocols.serving import UnservableError
+from hostler_runtime.pretrained import from_base
 
 DEFAULT_LANGUAGE = "en"
 """Spoken in rows that do not say, where the job has no sizes that would say it."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class Plan:
     def format(self, *, texts: Iterable[str], languages: Sequence[str]) -> WhisperFormat | ConformerFormat:
         """The base model's, or one made from the data."""
         if self.base is not None:
-            return trusted(self.base.format)
+            return from_base(self.base.format, what="the base model")
         assert self.sizes is not None, "a plan without a base has sizes"
         make = whisper.fresh_format if self.architecture == "whisper" else conformer.fresh_format
         return make(self.sizes, texts=texts, languages=languages)
@@ -51,7 +48,8 @@ class Plan:
 def make_plan(job: JobConfig) -> Plan:
     """Raises ``RuntimeFailure`` where the parts of the job do not fit each other."""
     sizes = job.model.speech
-    base = trusted(lambda: open_directory(Path(job.inputs.base))) if job.inputs.base else None
+    path = job.inputs.base
+    base = from_base(lambda: open_directory(Path(path)), what="the base model") if path else None
     if base is not None:
         if sizes is not None and sizes.architecture != base.architecture:
             raise RuntimeFailure(
@@ -71,11 +69,3 @@ def make_plan(job: JobConfig) -> Plan:
         check_sizes(sizes)
     architecture = base.architecture if base is not None else sizes.architecture if sizes is not None else ""
     return Plan(architecture, sizes, base, fresh)
-
-
-def trusted(read: Callable[[], T]) -> T:
-    """Read a base model; what is wrong with it ends the job with the same reason that it would end a server."""
-    try:
-        return read()
-    except UnservableError as error:
-        raise RuntimeFailure(error.reason, str(error)) from error

@@ -45,11 +45,16 @@ class Heard:
 class Recognizer(Protocol):
     """Sounds to transcripts, several at a time."""
 
-    format: Format
-    text_languages: Mapping[str, tuple[str, ...]]
-    """For each language that may be spoken, those in which its text can be written; the first is the usual one."""
     is_told: bool
     """Whether language, prompt and temperature change what is written. CTC is told nothing."""
+
+    @property
+    def format(self) -> Format:
+        """Feature extractor and tokenizer that go with the network."""
+
+    @property
+    def text_languages(self) -> Mapping[str, tuple[str, ...]]:
+        """For each language that may be spoken, those in which its text can be written; the first is the usual one."""
 
     def transcribe(self, sounds: Sequence[Sound], orders: Sequence[Order]) -> list[Heard]:
         """In order. No sound is longer than the format's ``max_samples``."""

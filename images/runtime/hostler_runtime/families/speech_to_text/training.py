@@ -27,7 +27,8 @@ from hostler_runtime.families.speech_to_text.networks import (
     whisper_logits,
     whisper_loss,
 )
-from hostler_runtime.families.speech_to_text.plan import make_plan, trusted
+from hostler_runtime.families.speech_to_text.plan import make_plan
+from hostler_runtime.pretrained import from_base
 from hostler_runtime.protocols.training import Batch, Evaluation, ModelFacts, Stage, Update
 
 UNIT = "audio-seconds"
@@ -54,9 +55,10 @@ def open_dataset(job: JobConfig, directory: Path) -> SpeechDataset:
 def build(job: JobConfig, dataset: SpeechDataset) -> Any:
     """transformers' own network: fresh, or from the base model."""
     plan = make_plan(job)
-    if plan.base is not None and not plan.fresh:
-        model = trusted(lambda: plan.base.network(dtype=torch.float32))  # type: ignore[union-attr]
-        known = dict(trusted(lambda: recognizer_of(model, dataset.format)).text_languages)
+    base = plan.base
+    if base is not None and not plan.fresh:
+        model = from_base(lambda: base.network(dtype=torch.float32), what="the base model")
+        known = dict(from_base(lambda: recognizer_of(model, dataset.format), what="the base model").text_languages)
     else:
         assert plan.sizes is not None, "fresh networks have sizes"
         make: Any = fresh_conformer if plan.architecture == "conformer" else fresh_whisper

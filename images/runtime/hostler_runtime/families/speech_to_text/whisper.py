@@ -64,7 +64,7 @@ class WhisperFormat:
         """Tokens that the decoder has positions for."""
         self.multilingual = multilingual
         """False for OpenAI's English-only models, whose decoder is told neither language nor task."""
-        special = {added.content: token for token, added in tokenizer.added_tokens_decoder.items()}
+        special: dict[str, int] = {added.content: token for token, added in tokenizer.added_tokens_decoder.items()}
         self._special = special
         self._language_tokens = {found[1]: special[name] for name in special if (found := _LANGUAGE.fullmatch(name))}
         self.languages = tuple(self._language_tokens) if multilingual else ("en",)

@@ -11,7 +11,7 @@ from transformers import AutoTokenizer
 
 from hostler_runtime.images.store import ImageDataset, Part
 from hostler_runtime.protocols.training import Batch
-from hostler_runtime.text.captions import tokens_of
+from hostler_runtime.text.captions import cut_captions, tokens_of
 
 TOKENIZER: Final = "tokenizer"
 _GOLDEN: Final = 0.6180339887
@@ -25,6 +25,8 @@ class CaptionedDataset(ImageDataset):
         self.tokenizer: Any = AutoTokenizer.from_pretrained(directory / TOKENIZER, local_files_only=True)
         self._train_tokens = tokens_of(self.tokenizer, self.train.captions)
         self._validation_tokens = tokens_of(self.tokenizer, self.validation.captions)
+        cut = cut_captions(self.tokenizer, [*self.train.captions, *self.validation.captions])
+        self.facts = self.facts.without(cut)
         self.empty = tokens_of(self.tokenizer, [""])[0]
         """Tokens of the prompt that says nothing."""
 

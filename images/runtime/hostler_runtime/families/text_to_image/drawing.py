@@ -64,7 +64,7 @@ def _denoised(model: LatentDiffusion, drawing: Drawing, *, states: torch.Tensor,
         drawing.width // model.shrink,
     )
     noise = torch.stack([torch.randn(shape, generator=seeded(seed)) for seed in drawing.seeds])
-    latents = noise.to(states.device) * scheduler.init_noise_sigma
+    latents: torch.Tensor = noise.to(states.device) * scheduler.init_noise_sigma
     for moment in scheduler.timesteps:
         rows = torch.cat([latents, latents]) if guided else latents
         predicted = model.unet(rows, moment.expand(len(rows)), encoder_hidden_states=states).sample

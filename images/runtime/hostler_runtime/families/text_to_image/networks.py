@@ -130,15 +130,18 @@ class LatentDiffusion(nn.Module):
 
     def encode(self, images: torch.Tensor) -> torch.Tensor:
         """Latents of unit variance, drawn."""
-        return self.autoencoder(images, "draw") * self.scale  # type: ignore[no-any-return]
+        latents: torch.Tensor = self.autoencoder(images, "draw") * self.scale
+        return latents
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Images in -1..1."""
-        return self.autoencoder(latents / self.scale, "decode")  # type: ignore[no-any-return]
+        images: torch.Tensor = self.autoencoder(latents / self.scale, "decode")
+        return images
 
     def read(self, tokens: torch.Tensor) -> torch.Tensor:
         """The tokens' hidden states: batch x tokens x width."""
-        return self.towers(None, tokens)  # type: ignore[no-any-return]
+        states: torch.Tensor = self.towers(None, tokens)
+        return states
 
 
 def fresh_text_encoder(config: DiffusionConfig, tokenizer: Any) -> Any:

@@ -16,7 +16,7 @@ from hostler_contract.result import DatasetFacts
 from hostler_data.record import Record
 from hostler_data.records import Records
 from hostler_runtime.protocols.training import Batch
-from hostler_runtime.text.captions import tokens_of
+from hostler_runtime.text.captions import cut_captions, tokens_of
 from hostler_runtime.video.clips import ClipShape, read_clip
 
 PARTS = ("train", "validation")
@@ -47,6 +47,8 @@ class ClipDataset:
         self.facts = DatasetFacts.model_validate(stored["dataset"])
         self.tokenizer: Any = AutoTokenizer.from_pretrained(directory / _TOKENIZER)
         self.train, self.validation = (self._part(directory, name, stored[name]) for name in PARTS)
+        cut = cut_captions(self.tokenizer, [*self.train.captions, *self.validation.captions])
+        self.facts = self.facts.without(cut)
         self.empty = tokens_of(self.tokenizer, [""])[0]
         """Tokens of the prompt that says nothing."""
 

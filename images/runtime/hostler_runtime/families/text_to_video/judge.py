@@ -23,7 +23,7 @@ _SHARPEST = math.log(100.0)
 """Limit on the temperature, as in CLIP."""
 
 
-class HostlerClipJudge(ModelMixin, ConfigMixin):  # type: ignore[misc]
+class HostlerClipJudge(ModelMixin, ConfigMixin):
     """The clip tower, and the projections of both into the common space."""
 
     @register_to_config

@@ -68,4 +68,5 @@ def _picked(model: VideoModel, clips: torch.Tensor, said: torch.Tensor | None) -
     _, seen, _ = model.towers(clips=clips)
     assert seen is not None
     assert said is not None
-    return (seen @ said.T).argmax(dim=1)
+    picked: torch.Tensor = (seen @ said.T).argmax(dim=1)
+    return picked

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler
+from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -57,6 +57,9 @@ class FirstStage(nn.Module):
     Everything goes through ``forward``, because a sharded module is whole only within it.
     """
 
+    scale: torch.Tensor
+    shift: torch.Tensor
+
     def __init__(self, vae: AutoencoderKL) -> None:
         super().__init__()
         self.vae = vae
@@ -103,7 +106,7 @@ class VideoModel(nn.Module):
         vae: AutoencoderKL,
         text_encoder: Any,
         judge: HostlerClipJudge,
-        unet: nn.Module,
+        unet: HostlerVideoUNet | UNet3DConditionModel,
         upscaler: HostlerUpscaler | None,
     ) -> None:
         super().__init__()
@@ -165,7 +168,8 @@ def fresh_text_encoder(sizes: VideoConfig, tokenizer: Any) -> CLIPTextModel:
 
 def fresh_judge(settings: ClipSettings, *, text_width: int) -> HostlerClipJudge:
     """A judge with random weights."""
-    return HostlerClipJudge(channels=settings.channels, text_width=text_width)
+    judge: HostlerClipJudge = HostlerClipJudge(channels=settings.channels, text_width=text_width)
+    return judge
 
 
 def fresh_unet(sizes: VideoConfig, *, latent_channels: int, factor: int, text_width: int) -> HostlerVideoUNet:
@@ -180,7 +184,7 @@ def fresh_unet(sizes: VideoConfig, *, latent_channels: int, factor: int, text_wi
             f"imageSize {sizes.image_size} is not a multiple of {halvings}: the autoencoder makes frames {factor} "
             f"times smaller, and blockWidths halve them {len(widths) - 1} times",
         )
-    return HostlerVideoUNet(
+    unet: HostlerVideoUNet = HostlerVideoUNet(
         sample_size=sizes.image_size // factor,
         frames=sizes.frames,
         in_channels=latent_channels,
@@ -190,13 +194,17 @@ def fresh_unet(sizes: VideoConfig, *, latent_channels: int, factor: int, text_wi
             heads for heads in (widths[-1] // _CHANNELS_PER_HEAD, 1) if heads and not widths[-1] % heads
         ),
     )
+    return unet
 
 
 def fresh_upscaler(sizes: VideoConfig) -> HostlerUpscaler | None:
     """Super-resolution with random weights; None where the sizes leave it out."""
     if sizes.upscale == 1:
         return None
-    return HostlerUpscaler(channels=sizes.channels, width=sizes.block_widths[0], factor=sizes.upscale)
+    upscaler: HostlerUpscaler = HostlerUpscaler(
+        channels=sizes.channels, width=sizes.block_widths[0], factor=sizes.upscale
+    )
+    return upscaler
 
 
 def fresh_scheduler() -> DDIMScheduler:

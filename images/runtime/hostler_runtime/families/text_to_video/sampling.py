@@ -64,7 +64,7 @@ def denoise(
     """Latents from noise. Deterministic (DDIM, arXiv 2010.02502): all that is random is the noise at the beginning."""
     scheduler = DDIMScheduler.from_config(model.scheduler.config)
     scheduler.set_timesteps(steps, device=noise.device)
-    latents = noise * scheduler.init_noise_sigma
+    latents: torch.Tensor = noise * scheduler.init_noise_sigma
     condition = states if against is None else torch.cat([against, states])
     for moment in scheduler.timesteps:
         rows = latents if against is None else torch.cat([latents, latents])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Hashable, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from hostler_runtime.families.text_to_video.artifacts import load_model
 from hostler_runtime.families.text_to_video.network import VideoModel
 from hostler_runtime.families.text_to_video.sampling import as_pixels, generate, noise_of
 from hostler_runtime.families.text_to_video.unet import HostlerVideoUNet
-from hostler_runtime.pretrained import serving_device
+from hostler_runtime.pretrained import serving_device, use_granted_threads
 from hostler_runtime.protocols.serving import LoadOptions, PromptRejectedError
 from hostler_runtime.protocols.tasks import BatchReport, VideoRequest, VideoResult, Work
 from hostler_runtime.text.captions import token_count, tokens_of
@@ -28,9 +27,7 @@ _DIGITS = 1e-6
 def load(path: Path, *, options: LoadOptions) -> TextToVideo:
     """Load the artifacts, offline. Raises ``UnservableError``."""
     options.refuse_adapters("text-to-video")
-    threads = os.environ.get("OMP_NUM_THREADS", "")
-    if threads.isdigit() and int(threads) > 0:
-        torch.set_num_threads(int(threads))
+    use_granted_threads()
     model, tokenizer = load_model(path)
     return TextToVideo(model.to(serving_device()).requires_grad_(False), tokenizer)
 

@@ -38,7 +38,8 @@ class FactoredBlock(nn.Module):
         inner = self.time1(self.space1(functional.silu(self.norm1(values))))
         scale, shift = self.condition(condition)[:, :, None, None, None].chunk(2, dim=1)
         inner = functional.silu(self.norm2(inner) * (1 + scale) + shift)
-        return self.skip(values) + self.time2(self.space2(inner))
+        out: torch.Tensor = self.skip(values) + self.time2(self.space2(inner))
+        return out
 
 
 class JointAttention(nn.Module):
@@ -61,11 +62,12 @@ class JointAttention(nn.Module):
         attended = functional.scaled_dot_product_attention(
             self._split(self.query(places)), self._split(key), self._split(value)
         )
-        out = self.out(attended.transpose(1, 2).flatten(2))
+        out: torch.Tensor = self.out(attended.transpose(1, 2).flatten(2))
         return values + out.transpose(1, 2).view_as(values)
 
     def _split(self, values: torch.Tensor) -> torch.Tensor:
-        return values.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        split: torch.Tensor = values.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return split
 
 
 class TokenPool(nn.Module):
@@ -77,10 +79,11 @@ class TokenPool(nn.Module):
 
     def forward(self, text: torch.Tensor) -> torch.Tensor:
         """Batch x tokens x text to batch x outputs."""
-        return self.out((torch.softmax(self.weigh(text), dim=1) * text).sum(dim=1))
+        pooled: torch.Tensor = self.out((torch.softmax(self.weigh(text), dim=1) * text).sum(dim=1))
+        return pooled
 
 
-class HostlerVideoUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
+class HostlerVideoUNet(ModelMixin, ConfigMixin):
     """Predicts noise or velocity of latents (batch x channels x frames x height x width) at a time step."""
 
     @register_to_config

@@ -14,7 +14,7 @@ ASSUMED_NOISE = 0.05
 """How noisy the small clip is taken to be when it comes from the first stage."""
 
 
-class HostlerUpscaler(ModelMixin, ConfigMixin):  # type: ignore[misc]
+class HostlerUpscaler(ModelMixin, ConfigMixin):
     """What bicubic enlargement lacks, from the small frames around each place in space and time.
 
     A direct network in place of a second diffusion: frames of a moving thing show it at several phases of the pixel
@@ -51,7 +51,8 @@ def enlarged(clips: torch.Tensor, factor: int) -> torch.Tensor:
     """Bicubic: what the network starts from, and has to beat."""
     frames = clips.transpose(1, 2).flatten(0, 1)
     larger = functional.interpolate(frames, scale_factor=factor, mode="bicubic", align_corners=False)
-    return larger.unflatten(0, (clips.shape[0], -1)).transpose(1, 2)
+    joined: torch.Tensor = larger.unflatten(0, (clips.shape[0], -1)).transpose(1, 2)
+    return joined
 
 
 def reduced(clips: torch.Tensor, factor: int) -> torch.Tensor:

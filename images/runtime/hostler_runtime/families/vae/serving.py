@@ -81,8 +81,7 @@ class AutoencoderModel:
             case EncodeRequest():
                 phase, results = "encode", self._encoded(requests)
             case DecodeRequest():
-                latents = torch.stack([torch.from_numpy(np.array(each.latent, np.float32)) for each in requests])  # type: ignore[union-attr]
-                phase, results = "decode", self._decoded(latents)
+                phase, results = "decode", self._decoded(_latents_of(requests))
             case _:
                 phase, results = "decode", self._decoded(self._drawn(requests))
         return BatchReport(results, phases={phase: perf_counter() - began})
@@ -121,3 +120,7 @@ class AutoencoderModel:
             )
         if not np.isfinite(latent).all():
             raise PromptRejectedError("The latent holds NaN or infinity.", code="invalid_latent", param="latent")
+
+
+def _latents_of(requests: Sequence[Any]) -> torch.Tensor:
+    return torch.stack([torch.from_numpy(np.array(request.latent, np.float32)) for request in requests])

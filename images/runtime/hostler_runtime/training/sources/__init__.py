@@ -1,14 +1,14 @@
 """Getting hold of the data: files below a path, or a download that is kept in the workspace.
 
 Runs on rank 0 only. Every way in which data can be missing has its own sentence, because this is where most users'
-first attempts end. A download is kept, because a later attempt must train on the same bytes as the first.
+first attempts end. A download is kept, because a later attempt must train on the same bytes as the first. A service in
+trouble is asked again, and the job fails for good only where asking again cannot help.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +20,7 @@ from hostler_data.records import Records, open_records
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.training.files import clear_directory, fresh_directory, publish_directory
 from hostler_runtime.training.sources import hub, s3, web
-
-Pause = Callable[[float], None]
+from hostler_runtime.training.sources.tries import Pause
 
 
 @dataclass(frozen=True)
@@ -97,9 +96,9 @@ def _fetch(source: DatasetSource, directory: Path, *, pause: Pause) -> None:
     if source.kind == "http":
         web.download(source.location, directory, pause=pause)
     elif source.kind == "s3":
-        s3.download(source, directory)
+        s3.download(source, directory, pause=pause)
     else:
-        hub.download(source, directory)
+        hub.download(source, directory, pause=pause)
 
 
 def _verify(located: Located, source: DatasetSource) -> None:

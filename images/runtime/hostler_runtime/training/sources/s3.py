@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from hostler_contract import DatasetSource, ErrorReason
 from hostler_data.libraries import library
 from hostler_data.readers.manifest import leaves
 from hostler_runtime.errors import RuntimeFailure
+from hostler_runtime.training.sources.tries import DownloadError, Pause, no_room, persistently, refuses
 
 _AT_ONCE = 8
 _CHUNK = 8 << 20
-_CONNECT_SECONDS, _REQUEST_SECONDS, _TRIES = 10, 60, 3
+_CONNECT_SECONDS, _REQUEST_SECONDS = 10, 60
 _CREDENTIALS = (
     "AWS_ACCESS_KEY_ID",
     "AWS_PROFILE",
@@ -28,25 +29,39 @@ _CREDENTIALS = (
 )
 """Variables by which AWS' own tools find credentials. Where none is set, requests are not signed: asking the machine's
 metadata service instead would take long where there is none, and would lend a job the node's rights where there is."""
+_PASSING = frozenset(
+    {
+        "NETWORK_CONNECTION",
+        "INTERNAL_FAILURE",
+        "SERVICE_UNAVAILABLE",
+        "SLOW_DOWN",
+        "THROTTLING",
+        "REQUEST_TIMEOUT",
+        "REQUEST_TIME_TOO_SKEWED",
+    }
+)
+"""Names that AWS' library has for what may be over at the next try."""
+_ADVICE = "Check bucket, region, endpoint and credentials"
+
+_T = TypeVar("_T")
 
 
-def download(source: DatasetSource, directory: Path) -> None:
-    """Fetch all objects below the location; their names relative to it stay. Raises ``RuntimeFailure``."""
+def download(source: DatasetSource, directory: Path, *, pause: Pause) -> None:
+    """Fetch all objects below the location; their names relative to it stay. Raises ``RuntimeFailure``, and ``OSError``
+    where there is no room."""
     bucket, prefix = split_location(source.location)
-    filesystem = connect(source, bucket=bucket)
+    filesystem = connect(source, bucket=bucket, pause=pause)
     base = f"{bucket}/{prefix}".rstrip("/")
-    try:
-        names = list(_objects(filesystem, base))
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            # The first failure ends the rest of the list unread.
-            for _ in pool.map(lambda name: _copy(filesystem, name, base=base, directory=directory), names):
-                pass
-    except OSError as error:
-        raise RuntimeFailure(
-            ErrorReason.DATASET_NOT_FOUND,
-            f"{source.location} could not be downloaded: {_said(error)}. "
-            "Check bucket, region, endpoint and credentials",
-        ) from error
+
+    def tried(fetch: Callable[[], _T]) -> _T:
+        failed = f"{source.location} could not be downloaded"
+        return persistently(lambda: _once(fetch), failed=failed, advice=_ADVICE, pause=pause)
+
+    names = tried(lambda: _objects(filesystem, base))
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        # The first failure ends the rest of the list unread.
+        for _ in pool.map(lambda name: tried(lambda: _copy(filesystem, name, base=base, directory=directory)), names):
+            pass
 
 
 def split_location(location: str) -> tuple[str, str]:
@@ -57,8 +72,9 @@ def split_location(location: str) -> tuple[str, str]:
     return match["bucket"], (match["prefix"] or "").strip("/")
 
 
-def connect(source: DatasetSource, *, bucket: str) -> Any:
-    """A file system over the service. Credentials come from the environment that AWS' own tools read."""
+def connect(source: DatasetSource, *, bucket: str, pause: Pause) -> Any:
+    """A file system over the service. Credentials come from the environment that AWS' own tools read. Raises
+    ``RuntimeFailure``."""
     fs = library("pyarrow.fs", use="reading s3://")
     settings: dict[str, Any] = {}
     if source.endpoint is not None:
@@ -66,28 +82,28 @@ def connect(source: DatasetSource, *, bucket: str) -> Any:
         settings |= {"endpoint_override": endpoint.netloc, "scheme": endpoint.scheme}
     region = source.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     if region is None:
-        region = "us-east-1" if source.endpoint is not None else _region_of(fs, bucket)
+        region = "us-east-1" if source.endpoint is not None else _region_of(fs, bucket, pause=pause)
     return fs.S3FileSystem(
         region=region,
         anonymous=not any(os.environ.get(name) for name in _CREDENTIALS),
         connect_timeout=_CONNECT_SECONDS,
         request_timeout=_REQUEST_SECONDS,
-        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_TRIES),
+        # Tries are ours, so that they are counted and waited for in one place.
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=1),
         **settings,
     )
 
 
-def _region_of(fs: Any, bucket: str) -> str:
-    try:
-        return str(fs.resolve_s3_region(bucket))
-    except OSError as error:
-        raise RuntimeFailure(
-            ErrorReason.DATASET_NOT_FOUND,
-            f"the region of s3://{bucket} could not be found: {_said(error)}. Name the region, or check the bucket",
-        ) from error
+def _region_of(fs: Any, bucket: str, *, pause: Pause) -> str:
+    return persistently(
+        lambda: _once(lambda: str(fs.resolve_s3_region(bucket))),
+        failed=f"the region of s3://{bucket} could not be found",
+        advice="Name the region, or check the bucket",
+        pause=pause,
+    )
 
 
-def _objects(filesystem: Any, base: str) -> Iterable[str]:
+def _objects(filesystem: Any, base: str) -> Sequence[str]:
     fs = library("pyarrow.fs", use="reading s3://")
     if (info := filesystem.get_file_info(base)).type == fs.FileType.File:
         return [info.path]
@@ -103,6 +119,25 @@ def _copy(filesystem: Any, name: str, *, base: str, directory: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with filesystem.open_input_stream(name) as stream, target.open("wb") as file:
         shutil.copyfileobj(stream, file, _CHUNK)
+
+
+def _once(fetch: Callable[[], _T]) -> _T:
+    try:
+        return fetch()
+    except OSError as error:
+        if no_room(error):
+            raise
+        raise DownloadError(_said(error), for_good=_for_good(error)) from error
+
+
+def _for_good(error: OSError) -> bool:
+    """Arrow keeps of the service's answer only what stands in its sentence."""
+    said = str(error)
+    if status := re.search(r"HTTP status (\d{3})", said):
+        return refuses(int(status[1]))
+    name = re.search(r"AWS Error (\w+)", said)
+    # Numbered errors are this machine's, or say that there is no such object.
+    return error.errno is not None if name is None else name[1] not in _PASSING
 
 
 def _said(error: OSError) -> str:

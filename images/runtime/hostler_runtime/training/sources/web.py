@@ -2,44 +2,30 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from http.client import HTTPException
+from http.client import HTTPException, InvalidURL
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from hostler_contract import ErrorReason
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.logs import event
+from hostler_runtime.training.sources.tries import DownloadError, Pause, no_room, nobody_there, persistently, refuses
 
-_TRIES = 3
 _TIMEOUT_SECONDS = 30
 _CHUNK = 1 << 20
 
-logger = logging.getLogger(__name__)
 
-
-def download(url: str, directory: Path, *, pause: Callable[[float], None]) -> None:
-    """Fetch ``url`` into ``directory`` under its own name. Raises ``RuntimeFailure``."""
+def download(url: str, directory: Path, *, pause: Pause) -> None:
+    """Fetch ``url`` into ``directory`` under its own name. Raises ``RuntimeFailure``, and ``OSError`` where there is
+    no room."""
     if urlsplit(url).scheme not in {"http", "https"}:
         raise RuntimeFailure(ErrorReason.DATASET_NOT_FOUND, f"{url} is not an http or https URL")
     target = directory / name_in(url)
-    for attempt in range(1, _TRIES + 1):
-        try:
-            _fetch(url, target)
-            return
-        except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
-            said = _said(error)
-            permanent = isinstance(error, urllib.error.HTTPError) and error.code < 500
-            if permanent or attempt == _TRIES:
-                raise RuntimeFailure(
-                    ErrorReason.DATASET_NOT_FOUND, f"{url} could not be downloaded: {said}. Check the URL"
-                ) from error
-            event(logger, "download failed, trying again", level=logging.WARNING, url=url, error=said)
-            pause(2.0**attempt)
+    persistently(
+        lambda: _fetch(url, target), failed=f"{url} could not be downloaded", advice="Check the URL", pause=pause
+    )
 
 
 def name_in(url: str) -> str:
@@ -49,6 +35,15 @@ def name_in(url: str) -> str:
 
 
 def _fetch(url: str, target: Path) -> None:
+    try:
+        _write(url, target)
+    except (OSError, HTTPException, ValueError) as error:
+        if no_room(error):
+            raise
+        raise DownloadError(_said(error), for_good=_for_good(error)) from error
+
+
+def _write(url: str, target: Path) -> None:
     request = urllib.request.Request(url, headers={"User-Agent": "hostler"})
     with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response, target.open("wb") as stream:
         announced = int(response.headers.get("Content-Length") or 0)
@@ -57,6 +52,13 @@ def _fetch(url: str, target: Path) -> None:
         if announced and stream.tell() != announced:
             # http.client ends a cut body without an error when it is read in blocks.
             raise ConnectionError(f"the body ended after {stream.tell()} of {announced} bytes")
+
+
+def _for_good(error: Exception) -> bool:
+    if isinstance(error, urllib.error.HTTPError):
+        return refuses(error.code)
+    # A ValueError is about the URL itself, such as letters that no URL may have.
+    return isinstance(error, InvalidURL | ValueError) or nobody_there(error)
 
 
 def _said(error: Exception) -> str:
