@@ -108,10 +108,10 @@ def fill_claim(stack: Stack, made: Path, *, folder: str, namespace: str) -> None
     loader = pod["metadata"]["name"]
     stack.apply(claim, pod, namespace=namespace)
     stack.tools.kubectl_run("-n", namespace, "wait", f"pod/{loader}", "--for=condition=Ready", "--timeout=120s")
-    what = ("-C", str(made), ".") if made.is_dir() else ("-C", str(made.parent), made.name)
-    archive = subprocess.run(["tar", "-c", *what], capture_output=True, check=True).stdout
+    archive = subprocess.run(["tar", "-c", "-C", str(made.parent), made.name], capture_output=True, check=True).stdout
     command = [str(stack.tools.kubectl), "--kubeconfig", str(stack.tools.kubeconfig), "-n", namespace]
-    command += ["exec", "-i", loader, "--", "tar", "-x", "-m", "--no-overwrite-dir", "-C", "/data"]
+    command += ["exec", "-i", loader, "--", "tar", "-x", "-m", "-C", "/data"]
+    command += ["--strip-components=1"] if made.is_dir() else []
     # kubectl waits forever for a process that ended without reading all of its input.
     done = subprocess.run(command, input=archive, capture_output=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr.decode()

@@ -335,6 +335,20 @@ def test_takes_its_autoencoder_from_another_model(few: Path, tmp_path: Path) -> 
     assert all(torch.equal(before[key], after[key]) for key in before)
 
 
+def test_takes_its_text_encoder_with_the_tokenizer_from_another_model(
+    published: Path, few: Path, tmp_path: Path
+) -> None:
+    outcome = quick(tmp_path / "painter", few, inputs={"parts": {"text_encoder": str(published)}})
+
+    before, after = (load_file(path / "text_encoder" / "model.safetensors") for path in (published, outcome.model))
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    tokens = [
+        AutoTokenizer.from_pretrained(path / "tokenizer")("a dog")["input_ids"] for path in (published, outcome.model)
+    ]
+    assert tokens[0] == tokens[1]
+
+
 @pytest.fixture(scope="session")
 def uninterrupted(few: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A few steps in one go."""

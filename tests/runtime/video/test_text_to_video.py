@@ -130,6 +130,8 @@ def test_a_published_checkpoint_is_fine_tuned_and_stays_one_that_diffusers_reads
     film = pipeline("a seven", num_frames=4, num_inference_steps=2, output_type="np").frames
     assert film.shape == (1, 4, 16, 16, 3)
     assert tuned.result.comparison is not None
+    assert not (tuned.model / "judge").exists(), "nobody taught one"
+    assert "caption_agreement" not in tuned.result.metrics, "and without one nothing can be said of captions"
 
 
 def test_an_adapter_changes_the_denoiser_alone(small: Trained, shard: Path, tmp_path: Path) -> None:
@@ -203,29 +205,56 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(
         assert all(torch.equal(ours[name], tensor) for name, tensor in load_file(file).items()), file.parent.name
 
 
-def test_two_processes_that_hold_half_of_every_weight_make_a_model(shard: Path, small: Trained, tmp_path: Path) -> None:
-    document = json.loads(small.job.to_json()) | {"workspace": str(tmp_path / "workspace")}
+def in_two_processes(like: Trained, root: Path, *, parallelism: str) -> dict[str, torch.Tensor]:
+    """What comes out of the launcher with two processes: all weights, by part and name."""
+    workspace = root / "workspace"
+    document = json.loads(like.job.to_json()) | {"workspace": str(workspace)}
     document["topology"] = {"pods": 1, "processesPerPod": 2}
-    document["hyperparameters"]["parallelism"] = "sharded"
-    (tmp_path / "workspace").mkdir()
-    (tmp_path / "job.json").write_text(JobConfig.model_validate(document).to_json())
+    document["hyperparameters"]["parallelism"] = parallelism
+    workspace.mkdir(parents=True)
+    (root / "job.json").write_text(JobConfig.model_validate(document).to_json())
     environ = {
         "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT / 'images/runtime'}",
-        "HOSTLER_JOB_CONFIG": str(tmp_path / "job.json"),
-        "HOSTLER_TERMINATION_LOG": str(tmp_path / "result.json"),
-        "HOSTLER_VOLUME_ROOT": str(tmp_path),
+        "HOSTLER_JOB_CONFIG": str(root / "job.json"),
+        "HOSTLER_TERMINATION_LOG": str(root / "result.json"),
+        "HOSTLER_VOLUME_ROOT": str(root),
         "HOSTLER_PORT": str(free_port()),
         "OMP_NUM_THREADS": "1",
-        "TMPDIR": str(tmp_path),
+        "TMPDIR": str(root),
         "PET_NNODES": "1", "PET_NPROC_PER_NODE": "2", "PET_NODE_RANK": "0", "PET_MASTER_ADDR": "127.0.0.1",
         "PET_MASTER_PORT": str(free_port()), "PET_MAX_RESTARTS": "0",
     }  # fmt: skip
     command = [sys.executable, "-m", "hostler_runtime.launch"]
-    ended = subprocess.run(command, env=os.environ | environ, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    ended = subprocess.run(command, env=os.environ | environ, cwd=root, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr
-    result = Result.from_json((tmp_path / "result.json").read_bytes())
-    assert result.metrics.keys() == small.result.metrics.keys()
-    assert load(tmp_path / "workspace" / "model", options=LoadOptions()).run_batch([VideoRequest("a one", 1)]).results
+    assert Result.from_json((root / "result.json").read_bytes()).metrics.keys() == like.result.metrics.keys()
+    return weights_of(workspace / "model")
+
+
+def weights_of(model: Path) -> dict[str, torch.Tensor]:
+    """All tensors of a model directory."""
+    return {
+        f"{file.parent.name}.{name}": tensor
+        for file in sorted(model.rglob("*.safetensors"))
+        for name, tensor in load_file(file).items()
+    }
+
+
+def test_two_processes_learn_the_same_with_halves_of_every_weight_as_with_whole_ones(
+    small: Trained, tmp_path: Path
+) -> None:
+    """Whole ones, joined by DDP, are the reference: every process draws the same noise for its rows either way."""
+    halves = in_two_processes(small, tmp_path / "sharded", parallelism="sharded")
+    whole = in_two_processes(small, tmp_path / "replicated", parallelism="replicated")
+
+    off = {name: float((halves[name] - whole[name]).abs().max()) for name in whole}
+    alone = weights_of(small.model)
+    assert halves.keys() == whole.keys() == alone.keys()
+    assert max(off.values()) < 1e-4, max(off, key=off.__getitem__)
+    # The control: one process draws other noise for the same rows, and ends elsewhere.
+    assert max(float((alone[name] - whole[name]).abs().max()) for name in whole) > 1e-3
+    served = load(tmp_path / "sharded" / "workspace" / "model", options=LoadOptions())
+    assert served.run_batch([VideoRequest("a one", 1)]).results
 
 
 def another_index(directory: Path) -> None:
@@ -260,7 +289,9 @@ def diverged(directory: Path) -> None:
         pytest.param(lambda path: (path / "model_index.json").unlink(), "has no model_index.json", id="no index"),
         pytest.param(another_index, "StableDiffusionPipeline is not a text-to-video model", id="another family"),
         pytest.param(another_network, "UNet2DConditionModel is not a 3-D U-Net", id="another network"),
-        pytest.param(another_width, "cannot read .*unet", id="weights of another width"),
+        pytest.param(
+            another_width, "unet are not of the architecture.*have another shape", id="weights of another width"
+        ),
         pytest.param(lambda path: shutil.rmtree(path / "vae"), "has no config.json", id="no autoencoder"),
         pytest.param(lambda path: shutil.rmtree(path / "scheduler"), "no directory .*scheduler", id="no scheduler"),
         pytest.param(

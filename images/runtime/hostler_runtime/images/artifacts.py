@@ -25,7 +25,12 @@ def load_network(kind: Any, directory: Path) -> Any:
     network, facts = guarded(
         directory / weights[0],
         lambda: kind.from_pretrained(
-            directory, use_safetensors=True, local_files_only=True, output_loading_info=True, **precision(kind)
+            directory,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # reported below, in words
+            **precision(kind),
         ),
     )
     require_weights(directory, facts)

@@ -15,7 +15,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
 from transformers import AutoTokenizer, CLIPTextModel
 
 from hostler_runtime.families.text_to_video.judge import HostlerClipJudge
-from hostler_runtime.families.text_to_video.network import ClipSettings, VideoModel, fresh_judge
+from hostler_runtime.families.text_to_video.network import ClipSettings, VideoModel
 from hostler_runtime.families.text_to_video.unet import HostlerVideoUNet
 from hostler_runtime.families.text_to_video.upscaler import HostlerUpscaler
 from hostler_runtime.images.artifacts import load_network, quiet
@@ -48,7 +48,7 @@ def load_model(path: Path) -> tuple[VideoModel, Any]:
         scheduler=guarded(folder, lambda: DDIMScheduler.from_pretrained(folder, local_files_only=True)),
         vae=vae,
         text_encoder=text_encoder,
-        judge=_load_judge(path / JUDGE, settings, text_width=text_encoder.config.hidden_size),
+        judge=load_network(HostlerClipJudge, path / JUDGE) if (path / JUDGE).is_dir() else None,
         unet=unet,
         upscaler=load_network(HostlerUpscaler, path / UPSCALER) if settings.upscale > 1 else None,
     )
@@ -68,8 +68,9 @@ def save_model(model: VideoModel, tokenizer: Any, directory: Path) -> None:
         "tokenizer": ("transformers", tokenizer),
         "unet": ("hostler" if ours else "diffusers", model.unet),
         "scheduler": ("diffusers", model.scheduler),
-        JUDGE: ("hostler", model.towers.judge),
     }
+    if model.towers.judge is not None:
+        parts[JUDGE] = ("hostler", model.towers.judge)
     if model.upscaler is not None:
         parts[UPSCALER] = ("hostler", model.upscaler)
     for name, (_, part) in parts.items():
@@ -132,13 +133,6 @@ def _load_unet(folder: Path) -> Any:
     if declared not in _UNETS:
         raise unreadable(f"{folder / 'config.json'}: {declared} is not a 3-D U-Net of the kinds {', '.join(_UNETS)}")
     return load_network(_UNETS[declared], folder)
-
-
-def _load_judge(folder: Path, settings: ClipSettings, *, text_width: int) -> HostlerClipJudge:
-    if not folder.is_dir():
-        return fresh_judge(settings, text_width=text_width)
-    judge: HostlerClipJudge = load_network(HostlerClipJudge, folder)
-    return judge
 
 
 def _check_pair(path: Path, *, vae: Any, text_encoder: Any, unet: Any) -> None:

@@ -59,7 +59,7 @@ class HostlerClipJudge(ModelMixin, ConfigMixin):
 class Towers(nn.Module):
     """Text encoder and judge as one module, so that they learn together and are sharded together."""
 
-    def __init__(self, text_encoder: Any, judge: HostlerClipJudge) -> None:
+    def __init__(self, text_encoder: Any, judge: HostlerClipJudge | None) -> None:
         super().__init__()
         self.text_encoder = text_encoder
         self.judge = judge
@@ -67,12 +67,15 @@ class Towers(nn.Module):
     def forward(
         self, *, tokens: torch.Tensor | None = None, clips: torch.Tensor | None = None
     ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
-        """The tokens' hidden states (batch x tokens x width), and the judge's vectors of clips and of texts."""
+        """The tokens' hidden states (batch x tokens x width), and the judge's vectors of clips and of texts.
+
+        A published model brings no judge, and has no such vectors.
+        """
         states = pooled = None
         if tokens is not None:
             encoded = self.text_encoder(input_ids=tokens)
             states, pooled = encoded.last_hidden_state, encoded.pooler_output
-        seen, said = self.judge(clips=clips, pooled=pooled)
+        seen, said = (None, None) if self.judge is None else self.judge(clips=clips, pooled=pooled)
         return states, seen, said
 
 

@@ -19,14 +19,15 @@ MOST_JUDGED = 512
 
 def figures(model: VideoModel, dataset: ClipDataset, around: Evaluation) -> dict[str, float]:
     """``caption_agreement`` is the share of generated clips whose caption the judge picks out of all; that figure for
-    real clips is ``judge_accuracy``, and that of picking blindly ``caption_agreement_chance``."""
+    real clips is ``judge_accuracy``, and that of picking blindly ``caption_agreement_chance``. A model without a judge,
+    which goes on from a published one, has none of them."""
     found = {"validation_loss": around.mean_loss(losses.denoiser_update(model, dataset.empty))}
     found["autoencoder_loss"] = around.mean_loss(losses.first_stage_update(model))
     if model.upscaler is not None:
         found["upscale_mse"] = around.mean_loss(losses.upscaler_update(model))
         found["bicubic_mse"] = around.mean_loss(losses.enlargement_update(model))
     captions = dataset.held_out_captions(MOST_CAPTIONS)
-    if len(captions) > 1:
+    if len(captions) > 1 and model.towers.judge is not None:
         found |= _agreement(model, dataset, captions, around)
     return found
 

@@ -105,7 +105,7 @@ class VideoModel(nn.Module):
         scheduler: DDIMScheduler,
         vae: AutoencoderKL,
         text_encoder: Any,
-        judge: HostlerClipJudge,
+        judge: HostlerClipJudge | None,
         unet: HostlerVideoUNet | UNet3DConditionModel,
         upscaler: HostlerUpscaler | None,
     ) -> None:
