@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from hostler_contract import ErrorReason
+from hostler_contract import ErrorReason, JobConfig
 from hostler_contract.result import DatasetFacts
 from hostler_data.media import decode_image
 from hostler_data.record import Record
@@ -88,15 +88,19 @@ class ImageDataset:
 
 
 def write_images(
-    directory: Path, records: Records, *, size: int, channels: int, validation_percent: int, captions: Captions
+    job: JobConfig, records: Records, directory: Path, *, shape: tuple[int, int], captions: Captions
 ) -> None:
-    """Both parts, the names of the labels and what the data turned out to be. Raises ``DataError``."""
+    """Both parts, the names of the labels and what the data turned out to be; ``shape`` is size and channels.
+
+    Raises ``DataError`` and ``RuntimeFailure``.
+    """
+    size, channels = shape
     if channels not in CHANNELS:
         raise RuntimeFailure(
             ErrorReason.INVALID_CONFIGURATION,
             f"channels is {channels}, but image files have 1 (grey), 3 (colour) or 4 (colour and transparency)",
         )
-    parts = dict(zip(PARTS, records.split(validation_percent), strict=True))
+    parts = dict(zip(PARTS, records.split(job.dataset.validation_percent), strict=True))
     classes = _classes(parts["train"])
     known = {name: index for index, name in enumerate(classes)}
     stored = {

@@ -47,15 +47,7 @@ def fingerprint(job: JobConfig) -> str:
 
 def prepare(job: JobConfig, records: Records, directory: Path) -> None:
     """Images of one size with their labels. Raises ``RuntimeFailure`` and ``DataError``."""
-    size, channels = image_shape(job)
-    write_images(
-        directory,
-        records,
-        size=size,
-        channels=channels,
-        validation_percent=job.dataset.validation_percent,
-        captions="unused",
-    )
+    write_images(job, records, directory, shape=image_shape(job), captions="unused")
 
 
 def open_dataset(job: JobConfig, directory: Path) -> ImageDataset:

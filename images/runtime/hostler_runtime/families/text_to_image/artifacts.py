@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-from transformers import AutoTokenizer, CLIPTextModel
 
 from hostler_runtime.families.text_to_image.networks import PUBLISHED_DEFAULTS, Defaults, LatentDiffusion
 from hostler_runtime.images.artifacts import load_network, quiet
 from hostler_runtime.images.autoencoder import load_autoencoder
+from hostler_runtime.images.prompts import load_text_encoder, require_fitting
 from hostler_runtime.pretrained import guarded, read_json, require_finite, unreadable
 
 INDEX: Final = "model_index.json"
@@ -31,7 +31,7 @@ def load_model(path: Path) -> tuple[LatentDiffusion, Any]:
     unet = load_network(UNet2DConditionModel, path / "unet")
     folder = path / "scheduler"
     read_json(folder / "scheduler_config.json")
-    _check_pair(path, vae=vae, text_encoder=text_encoder, unet=unet)
+    require_fitting(path, vae=vae, text_encoder=text_encoder, unet=unet)
     model = LatentDiffusion(
         vae=vae,
         text_encoder=text_encoder,
@@ -77,34 +77,6 @@ def image_shape_of(path: Path) -> tuple[int, int]:
         return int(unet["sample_size"]) * 2 ** (len(vae["block_out_channels"]) - 1), int(vae["in_channels"])
 
     return guarded(path / "unet" / "config.json", shape)
-
-
-def load_text_encoder(path: Path) -> tuple[Any, Any]:
-    """Text encoder and tokenizer of a pipeline's directory. Raises ``UnservableError``."""
-    encoder = load_network(CLIPTextModel, path / "text_encoder")
-    folder = path / "tokenizer"
-    if not folder.is_dir():
-        raise unreadable(f"{path} has no tokenizer")
-    tokenizer = guarded(folder, lambda: AutoTokenizer.from_pretrained(folder, local_files_only=True))
-    longest = int(encoder.config.max_position_embeddings)
-    tokenizer.model_max_length = min(int(tokenizer.model_max_length), longest)
-    if len(tokenizer) > encoder.config.vocab_size:
-        raise unreadable(
-            f"the tokenizer in {folder} has {len(tokenizer)} tokens, the text encoder {encoder.config.vocab_size}: "
-            "they are not a pair"
-        )
-    return encoder, tokenizer
-
-
-def _check_pair(path: Path, *, vae: Any, text_encoder: Any, unet: Any) -> None:
-    for what, found, wanted in (
-        ("channels of the latent", unet.config.in_channels, vae.config.latent_channels),
-        ("width of the text", unet.config.cross_attention_dim, text_encoder.config.hidden_size),
-    ):
-        if found != wanted:
-            raise unreadable(
-                f"the parts in {path} do not fit together: the U-Net takes {found} as {what}, not {wanted}"
-            )
 
 
 def _defaults(path: Path) -> Defaults:

@@ -10,7 +10,6 @@ import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import nn
 from torch.nn import functional
-from transformers import CLIPTextConfig, CLIPTextModel
 
 from hostler_contract import ErrorReason
 from hostler_contract.architectures import DiffusionConfig
@@ -142,29 +141,6 @@ class LatentDiffusion(nn.Module):
         """The tokens' hidden states: batch x tokens x width."""
         states: torch.Tensor = self.towers(None, tokens)
         return states
-
-
-def fresh_text_encoder(config: DiffusionConfig, tokenizer: Any) -> Any:
-    """From torch's current random state."""
-    sizes = config.text_encoder
-    if sizes.hidden_size % sizes.heads:
-        raise invalid(
-            f"hiddenSize {sizes.hidden_size} of the text encoder is not a multiple of its {sizes.heads} heads"
-        )
-    return CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=sizes.hidden_size,
-            intermediate_size=4 * sizes.hidden_size,
-            projection_dim=sizes.hidden_size,
-            num_hidden_layers=sizes.layers,
-            num_attention_heads=sizes.heads,
-            max_position_embeddings=sizes.context_length,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-    )
 
 
 def fresh_unet(config: DiffusionConfig, *, vae: Any, text_width: int, size: int) -> Any:

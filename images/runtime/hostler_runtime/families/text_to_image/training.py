@@ -17,7 +17,6 @@ from hostler_data.records import Records
 from hostler_runtime.families.text_to_image.artifacts import (
     image_shape_of,
     load_model,
-    load_text_encoder,
     save_model,
 )
 from hostler_runtime.families.text_to_image.dataset import TOKENIZER, CaptionedDataset
@@ -27,7 +26,6 @@ from hostler_runtime.families.text_to_image.networks import (
     Defaults,
     LatentDiffusion,
     fresh_scheduler,
-    fresh_text_encoder,
     fresh_unet,
     invalid,
 )
@@ -39,6 +37,7 @@ from hostler_runtime.images.autoencoder import (
     reconstruction_loss,
 )
 from hostler_runtime.images.png import write_grid
+from hostler_runtime.images.prompts import fresh_text_encoder, load_text_encoder
 from hostler_runtime.images.store import caption_of, write_images
 from hostler_runtime.pretrained import from_base
 from hostler_runtime.protocols.training import Batch, Evaluation, LossSum, ModelFacts, Stage, Update
@@ -61,7 +60,6 @@ def fingerprint(job: JobConfig) -> str:
 
 def prepare(job: JobConfig, records: Records, directory: Path) -> None:
     """Images of one shape, captions, and the tokenizer. Raises ``RuntimeFailure`` and ``DataError``."""
-    size, channels = image_shape(job)
     percent = job.dataset.validation_percent
     source = _text_source(job)
     if source is None:
@@ -74,7 +72,7 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
     else:
         tokenizer = from_base(lambda: load_text_encoder(source), what="the text encoder")[1]
     tokenizer.save_pretrained(directory / TOKENIZER)
-    write_images(directory, records, size=size, channels=channels, validation_percent=percent, captions="required")
+    write_images(job, records, directory, shape=image_shape(job), captions="required")
 
 
 def open_dataset(job: JobConfig, directory: Path) -> CaptionedDataset:
@@ -94,7 +92,7 @@ def build(job: JobConfig, dataset: CaptionedDataset) -> LatentDiffusion:
     vae = _autoencoder(job)
     source = _text_source(job)
     if source is None:
-        text_encoder = fresh_text_encoder(sizes, dataset.tokenizer)
+        text_encoder = fresh_text_encoder(sizes.text_encoder, dataset.tokenizer)
     else:
         text_encoder = from_base(lambda: load_text_encoder(source), what="the text encoder")[0]
     return LatentDiffusion(

@@ -12,13 +12,13 @@ from typing import Any, Final
 
 import diffusers
 from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
-from transformers import AutoTokenizer, CLIPTextModel
 
 from hostler_runtime.families.text_to_video.judge import HostlerClipJudge
 from hostler_runtime.families.text_to_video.network import ClipSettings, VideoModel
 from hostler_runtime.families.text_to_video.unet import HostlerVideoUNet
 from hostler_runtime.families.text_to_video.upscaler import HostlerUpscaler
 from hostler_runtime.images.artifacts import load_network, quiet
+from hostler_runtime.images.prompts import load_text_encoder, require_fitting
 from hostler_runtime.pretrained import guarded, read_json, require_finite, unreadable
 
 INDEX: Final = "model_index.json"
@@ -40,7 +40,7 @@ def load_model(path: Path) -> tuple[VideoModel, Any]:
     vae = load_autoencoder(path)
     text_encoder, tokenizer = load_text_encoder(path)
     unet = _load_unet(path / "unet")
-    _check_pair(path, vae=vae, text_encoder=text_encoder, unet=unet)
+    require_fitting(path, vae=vae, text_encoder=text_encoder, unet=unet)
     folder = path / "scheduler"
     read_json(folder / "scheduler_config.json")
     model = VideoModel(
@@ -108,22 +108,6 @@ def load_autoencoder(path: Path) -> AutoencoderKL:
     return found
 
 
-def load_text_encoder(path: Path) -> tuple[CLIPTextModel, Any]:
-    """Text encoder and tokenizer, of a model directory or one that holds nothing else. Raises ``UnservableError``."""
-    encoder = load_network(CLIPTextModel, _folder(path, "text_encoder"))
-    folder = _folder(path, "tokenizer")
-    tokenizer: Any = guarded(
-        folder, lambda: AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    )
-    tokenizer.model_max_length = min(tokenizer.model_max_length, encoder.config.max_position_embeddings)
-    if len(tokenizer) > encoder.config.vocab_size:
-        raise unreadable(
-            f"the tokenizer in {path} has {len(tokenizer)} tokens, the text encoder {encoder.config.vocab_size}; "
-            "they are not a pair"
-        )
-    return encoder, tokenizer
-
-
 def _folder(path: Path, name: str) -> Path:
     return path / name if (path / name).is_dir() else path
 
@@ -133,14 +117,3 @@ def _load_unet(folder: Path) -> Any:
     if declared not in _UNETS:
         raise unreadable(f"{folder / 'config.json'}: {declared} is not a 3-D U-Net of the kinds {', '.join(_UNETS)}")
     return load_network(_UNETS[declared], folder)
-
-
-def _check_pair(path: Path, *, vae: Any, text_encoder: Any, unet: Any) -> None:
-    for what, found, wanted in (
-        ("channels of the latent", unet.config.in_channels, vae.config.latent_channels),
-        ("width of the text encoder", unet.config.cross_attention_dim, text_encoder.config.hidden_size),
-    ):
-        if found != wanted:
-            raise unreadable(
-                f"the parts in {path} do not fit together: the U-Net takes {found} as {what}, not {wanted}"
-            )

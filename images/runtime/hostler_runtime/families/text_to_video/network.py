@@ -8,7 +8,6 @@ from typing import Any, Literal
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
 from torch import nn
-from transformers import CLIPTextConfig, CLIPTextModel
 
 from hostler_contract import ErrorReason
 from hostler_contract.architectures import AutoencoderConfig, VideoConfig
@@ -146,24 +145,6 @@ def fresh_vae(sizes: VideoConfig) -> AutoencoderKL:
         )
     )
     return found
-
-
-def fresh_text_encoder(sizes: VideoConfig, tokenizer: Any) -> CLIPTextModel:
-    """A text encoder with random weights that fits the tokenizer."""
-    text = sizes.text_encoder
-    return CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=text.hidden_size,
-            intermediate_size=4 * text.hidden_size,
-            num_hidden_layers=text.layers,
-            num_attention_heads=text.heads,
-            max_position_embeddings=text.context_length,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-    )
 
 
 def fresh_judge(settings: ClipSettings, *, text_width: int) -> HostlerClipJudge:

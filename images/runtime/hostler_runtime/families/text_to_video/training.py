@@ -20,6 +20,7 @@ from hostler_runtime.families.text_to_video.data import ClipDataset, captions_of
 from hostler_runtime.families.text_to_video.measures import figures
 from hostler_runtime.families.text_to_video.network import ClipSettings, VideoModel
 from hostler_runtime.families.text_to_video.samples import write_samples
+from hostler_runtime.images.prompts import fresh_text_encoder, load_text_encoder
 from hostler_runtime.pretrained import from_base
 from hostler_runtime.protocols.training import Evaluation, ModelFacts, Stage
 from hostler_runtime.text.captions import train_tokenizer
@@ -44,7 +45,7 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
     settings = clip_settings(job)
     source = job.inputs.base or job.inputs.parts.get("text_encoder")
     if source is not None:
-        tokenizer = from_base(lambda: artifacts.load_text_encoder(Path(source)), what="the text encoder")[1]
+        tokenizer = from_base(lambda: load_text_encoder(Path(source)), what="the text encoder")[1]
     else:
         sizes = sizes_of(job).text_encoder
         tokenizer = train_tokenizer(
@@ -79,10 +80,10 @@ def build(job: JobConfig, dataset: ClipDataset) -> VideoModel:
     settings = network.settings_of(sizes)
     vae = network.fresh_vae(sizes) if "autoencoder" not in parts else _autoencoder(parts["autoencoder"], settings)
     if "text_encoder" in parts:
-        read = functools.partial(artifacts.load_text_encoder, Path(parts["text_encoder"]))
+        read = functools.partial(load_text_encoder, Path(parts["text_encoder"]))
         text_encoder = from_base(read, what="the text encoder")[0].requires_grad_(False)
     else:
-        text_encoder = network.fresh_text_encoder(sizes, dataset.tokenizer)
+        text_encoder = fresh_text_encoder(sizes.text_encoder, dataset.tokenizer)
     width = text_encoder.config.hidden_size
     return VideoModel(
         settings=settings,

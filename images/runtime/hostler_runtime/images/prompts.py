@@ -1,0 +1,62 @@
+"""What reads the prompt of a diffusion model: a text encoder in the manner of CLIP, and what it must fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from hostler_contract import ErrorReason
+from hostler_contract.architectures.diffusion import TextEncoderConfig
+from hostler_runtime.errors import RuntimeFailure
+from hostler_runtime.images.artifacts import load_network
+from hostler_runtime.pretrained import read_tokenizer, unreadable
+
+
+def fresh_text_encoder(sizes: TextEncoderConfig, tokenizer: Any) -> Any:
+    """From torch's current random state. Raises ``RuntimeFailure`` where the sizes do not fit together."""
+    if sizes.hidden_size % sizes.heads:
+        raise RuntimeFailure(
+            ErrorReason.INVALID_CONFIGURATION,
+            f"hiddenSize {sizes.hidden_size} of the text encoder is not a multiple of its {sizes.heads} heads",
+        )
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=sizes.hidden_size,
+            intermediate_size=4 * sizes.hidden_size,
+            projection_dim=sizes.hidden_size,
+            num_hidden_layers=sizes.layers,
+            num_attention_heads=sizes.heads,
+            max_position_embeddings=sizes.context_length,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+def load_text_encoder(path: Path) -> tuple[Any, Any]:
+    """Text encoder and tokenizer of a pipeline, or of a directory with nothing else. Raises ``UnservableError``."""
+    alone = not (path / "text_encoder").is_dir()
+    encoder = load_network(CLIPTextModel, path if alone else path / "text_encoder")
+    folder = path if alone else path / "tokenizer"
+    if not folder.is_dir():
+        raise unreadable(f"{path} has no tokenizer")
+    tokenizer = read_tokenizer(folder, vocabulary_size=encoder.config.vocab_size)
+    longest = int(encoder.config.max_position_embeddings)
+    tokenizer.model_max_length = min(int(tokenizer.model_max_length), longest)
+    return encoder, tokenizer
+
+
+def require_fitting(path: Path, *, vae: Any, text_encoder: Any, unet: Any) -> None:
+    """That a pipeline's parts belong together. Raises ``UnservableError``."""
+    for what, found, wanted in (
+        ("channels of the latent", unet.config.in_channels, vae.config.latent_channels),
+        ("width of the text encoder", unet.config.cross_attention_dim, text_encoder.config.hidden_size),
+    ):
+        if found != wanted:
+            raise unreadable(
+                f"the parts in {path} do not fit together: the U-Net takes {found} as {what}, not {wanted}"
+            )
