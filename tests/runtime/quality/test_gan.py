@@ -15,7 +15,7 @@ import torch
 from runtime.quality import digits
 from runtime.quality.encoders import interrupted
 from runtime.quality.jobs import Trained, served, train
-from runtime.quality.pictures import few_digits, images_of, pixels
+from runtime.quality.pictures import images_of, pixels
 from safetensors.torch import load_file
 
 from hostler_contract import ErrorReason
@@ -30,25 +30,13 @@ DRAWN = 500
 
 
 @pytest.fixture(scope="session")
-def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixty digits."""
-    return few_digits(tmp_path_factory.mktemp("few"))
-
-
-@pytest.fixture(scope="session")
-def reader() -> digits.Reader:
-    """The judge."""
-    return digits.Reader()
-
-
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def trained(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """The one that all figures are of."""
     return train(
         tmp_path_factory.mktemp("gan"),
         family="gan",
         model={"gan": SIZES},
-        dataset=images_of(digits.write_folder(tmp_path_factory.mktemp("digits"))),
+        dataset=images_of(folder),
         hyperparameters={"steps": 1200, "batchSize": 32, "learningRate": 8e-4, "warmupSteps": 10},
         evaluation={"samples": 20},
     )

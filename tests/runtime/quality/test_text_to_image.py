@@ -17,7 +17,7 @@ from PIL import Image, ImageFilter
 from runtime.quality import digits
 from runtime.quality.encoders import interrupted
 from runtime.quality.jobs import Trained, served, train
-from runtime.quality.pictures import few_digits, images_of, pixels
+from runtime.quality.pictures import images_of, pixels
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
@@ -43,25 +43,13 @@ DRAWN = 100
 
 
 @pytest.fixture(scope="session")
-def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixty digits."""
-    return few_digits(tmp_path_factory.mktemp("few"))
-
-
-@pytest.fixture(scope="session")
-def reader() -> digits.Reader:
-    """The judge."""
-    return digits.Reader()
-
-
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def trained(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """The one that all figures are of."""
     return train(
         tmp_path_factory.mktemp("painter"),
         family="text-to-image",
         model={"diffusion": SIZES},
-        dataset=images_of(digits.write_folder(tmp_path_factory.mktemp("digits"))),
+        dataset=images_of(folder),
         hyperparameters={"steps": 750, "batchSize": 32, "learningRate": 2e-3, "warmupSteps": 20, "weightDecay": 0.01},
         evaluation={"samples": 16},
     )

@@ -14,7 +14,7 @@ import torch
 from diffusers import AutoencoderKL
 from runtime.quality import digits
 from runtime.quality.jobs import Trained, served, train
-from runtime.quality.pictures import as_png, few_digits, images_of, pixels
+from runtime.quality.pictures import as_png, images_of, pixels
 from safetensors.torch import load_file, save_file
 
 from hostler_contract import ErrorReason
@@ -27,24 +27,6 @@ SIZES = {"imageSize": 16, "latentChannels": 4, "blockWidths": [16, 32, 32]}
 SMALL = {"imageSize": 16, "latentChannels": 2, "blockWidths": [8, 8]}
 LEARNING = {"batchSize": 32, "learningRate": 2e-3, "warmupSteps": 20, "weightDecay": 0.01}
 QUICK = {"steps": 4, "batchSize": 8, "learningRate": 1e-3}
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All digits as files."""
-    return digits.write_folder(tmp_path_factory.mktemp("digits"))
-
-
-@pytest.fixture(scope="session")
-def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixty digits, for runs that only show that something runs."""
-    return few_digits(tmp_path_factory.mktemp("few"))
-
-
-@pytest.fixture(scope="session")
-def reader() -> digits.Reader:
-    """The judge."""
-    return digits.Reader()
 
 
 @pytest.fixture(scope="session")
