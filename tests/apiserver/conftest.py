@@ -6,10 +6,15 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
-from kubeclient import KubeClient, eventually
+from apiserver.manifests import by_kind
+from builders import edited
+from kubeclient import KubeClient, eventually, item
+
+Object = dict[str, Any]
 
 ROOT = Path(__file__).parents[2]
 GIVEN = "HOSTLER_TEST_KUBECONFIG"
@@ -57,3 +62,20 @@ def namespace(api: KubeClient) -> Iterator[str]:
     assert answer.is_success, answer.text
     yield name
     api.delete(f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+def stored(api: KubeClient, namespace: str) -> Iterator[Any]:
+    """Stores objects, namespaced ones in the test's own namespace, and removes them afterwards."""
+    kept: list[Object] = []
+
+    def store(manifest: Object) -> Object:
+        moved = edited(manifest, "metadata.namespace", namespace) if by_kind(manifest).namespaced else manifest
+        answer = api.create(moved)
+        assert answer.status_code == 201, answer.text
+        kept.append(moved)
+        return moved
+
+    yield store
+    for manifest in kept:
+        api.delete(item(manifest))

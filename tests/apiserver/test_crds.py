@@ -1,14 +1,14 @@
-"""The CRDs on a real API server: what it accepts, fills in, refuses and shows."""
+"""The CRDs on a real API server: what it accepts, fills in and refuses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from apiserver.invalid import INVALID, Invalid
+from apiserver.manifests import by_kind
 from builders import (
     FAMILY_SIZES,
     edited,
@@ -22,21 +22,15 @@ from builders import (
     make_transformer,
     without,
 )
-from kubeclient import TABLE, KubeClient, collection, item
+from kubeclient import KubeClient, item
 
-from hostler.api.conditions import Condition
-from hostler.api.inferenceservice import InferenceServiceStatus
 from hostler.api.kinds import KINDS, Kind
-from hostler.api.model import ModelStatus
-from hostler.api.pool import AcceleratorPoolStatus
-from hostler.api.schema import StatusModel
-from hostler.api.trainingjob import Placement, TrainingJobSpec, TrainingJobStatus, TrainingProgress
+from hostler.api.trainingjob import TrainingJobSpec
 
 Object = dict[str, Any]
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
-NOW = "2026-01-31T12:00:00Z"
 MINIMAL = (
     make_pool(),
     make_cluster_model(),
@@ -47,27 +41,6 @@ MINIMAL = (
 )
 
 pytestmark = pytest.mark.usefixtures("crds")
-
-
-def by_kind(manifest: Object) -> Kind:
-    return next(kind for kind in KINDS if kind.kind == manifest["kind"])
-
-
-@pytest.fixture
-def stored(api: KubeClient, namespace: str) -> Iterator[Any]:
-    """Stores objects, namespaced ones in the test's own namespace, and removes them afterwards."""
-    kept: list[Object] = []
-
-    def store(manifest: Object) -> Object:
-        moved = edited(manifest, "metadata.namespace", namespace) if by_kind(manifest).namespaced else manifest
-        answer = api.create(moved)
-        assert answer.status_code == 201, answer.text
-        kept.append(moved)
-        return moved
-
-    yield store
-    for manifest in kept:
-        api.delete(item(manifest))
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
@@ -340,84 +313,3 @@ def test_defaults_of_the_server_and_of_the_operator_are_the_same(api: KubeClient
     assert answer.status_code == 201, answer.text
     model = by_kind(manifest).spec
     assert model.model_validate(answer.json()["spec"]) == model.model_validate(manifest["spec"])
-
-
-CONDITION = Condition(
-    type="Ready", status="True", reason="Fine", message="all is well", observed_generation=1, last_transition_time=NOW
-)
-STATUSES: tuple[tuple[Object, StatusModel], ...] = (
-    (make_pool(), AcceleratorPoolStatus(conditions=(CONDITION,), capacity=4, in_use=1, largest_free_block=3)),
-    (make_cluster_model(), ModelStatus(conditions=(CONDITION,))),
-    (make_model(), ModelStatus(conditions=(CONDITION,))),
-    (
-        make_training_job(),
-        TrainingJobStatus(
-            conditions=(CONDITION,),
-            attempt=0,
-            placement=Placement(pool="gpu", accelerator_type="nvidia-a100-80", pods=2, per_pod=1),
-            progress=TrainingProgress(
-                percent=50, step=10, total_steps=20, loss="3.14", eta="2m10s", speed="9423 tokens/s"
-            ),
-            start_time=NOW,
-        ),
-    ),
-    (make_inference_service(), InferenceServiceStatus(conditions=(CONDITION,), replicas=1, ready_replicas=1)),
-)
-
-
-@pytest.mark.parametrize(("manifest", "status"), STATUSES, ids=[row[0]["kind"] for row in STATUSES])
-def test_the_server_keeps_a_status_as_it_was_written(
-    api: KubeClient, stored: Any, manifest: Object, status: StatusModel
-) -> None:
-    """Neither pruned nor filled in: else the operator would find a difference each time and write for ever."""
-    written = status.model_dump(mode="json", by_alias=True, exclude_none=True)
-    answer = api.patch_status(stored(manifest), written)
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["status"] == written
-
-
-def test_a_status_without_defaults_is_kept_too(api: KubeClient, stored: Any) -> None:
-    written = {"conditions": [CONDITION.model_dump(mode="json", by_alias=True)]}
-    assert api.patch_status(stored(make_training_job()), written).json()["status"] == written
-
-
-def test_a_spec_cannot_be_changed_through_status(api: KubeClient, stored: Any) -> None:
-    job = stored(make_training_job())
-    patch = {"spec": {"suspend": True}}
-    headers = {"Content-Type": "application/merge-patch+json"}
-    assert api.http.patch(f"{item(job)}/status", json=patch, headers=headers).json()["spec"]["suspend"] is False
-
-
-@pytest.mark.parametrize(("manifest", "status"), STATUSES, ids=[row[0]["kind"] for row in STATUSES])
-def test_the_printer_columns_show_the_state_at_a_glance(
-    api: KubeClient, stored: Any, manifest: Object, status: StatusModel
-) -> None:
-    kept = stored(manifest)
-    api.patch_status(kept, status.model_dump(mode="json", by_alias=True, exclude_none=True))
-    table = api.get(collection(kept), Accept=TABLE).json()
-    names = [column["name"] for column in table["columnDefinitions"]]
-    assert names == ["Name", *(column.name for column in by_kind(manifest).columns)]
-    cells = next(
-        dict(zip(names, row["cells"], strict=True))
-        for row in table["rows"]
-        if row["object"]["metadata"]["name"] == kept["metadata"]["name"]
-    )
-    wanted = {"Message": "all is well"} | WANT_CELLS[manifest["kind"]]
-    assert {name: cells[name] for name in wanted} == wanted
-
-
-WANT_CELLS: dict[str, Object] = {
-    "AcceleratorPool": {"Type": "nvidia-a100-80", "Ready": "True", "Capacity": 4, "In Use": 1, "Largest Free": 3},
-    "ClusterModel": {"Family": "chat", "Task": "text-generation", "Ready": "True", "License": "unknown"},
-    "Model": {"Family": "chat", "Task": "text-generation", "Ready": "True", "License": "unknown"},
-    "TrainingJob": {
-        "State": "Fine",
-        "Percent": 50,
-        "Loss": "3.14",
-        "Speed": "9423 tokens/s",
-        "ETA": "2m10s",
-        "Pool": "gpu",
-        "Pods": 2,
-    },
-    "InferenceService": {"Ready": "True", "State": "Fine", "Model": "tiny", "Pool": "ipu", "Replicas": 1},
-}

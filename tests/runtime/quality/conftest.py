@@ -1,4 +1,4 @@
-"""Digits, and who reads them, for the tests of the image families."""
+"""Digits, who reads them, and a published checkpoint, for the tests of the image families."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from runtime.quality import digits
+from runtime.quality.painters import published_checkpoint
 from runtime.quality.pictures import few_digits
 
 
@@ -25,3 +26,11 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reader() -> digits.Reader:
     """The judge."""
     return digits.Reader()
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A checkpoint of the kind that is published."""
+    words = tmp_path / "words"
+    words.mkdir()
+    return published_checkpoint(tmp_path / "published", words)

@@ -1,4 +1,4 @@
-"""Fixtures for runs of small training jobs."""
+"""Fixtures for runs of small training jobs, and for where their data come from."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from runtime.training.harness import ROOT, JobFactory, Launch, Pod, free_port, make_job
+from runtime.training.webserver import Site
 
 from hostler_contract import JobConfig
 
@@ -76,3 +77,11 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
                     os.kill(child, 9)
                 except ProcessLookupError:
                     continue
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A fresh server."""
+    server = Site()
+    yield server
+    server.close()

@@ -1,43 +1,23 @@
-"""A dataset is looked at once for each generation, and jobs train on what was looked at."""
+"""A dataset is looked at once for each generation."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 from bench import SETTINGS, Bench, make_bench
-from builders import make_dataset, make_training_job
+from builders import make_dataset
 from fakes import Crash
 from tables import table
-from world import completed, jobs, running, states, success
+from unit.controllers.datasets import OTHER_SHA, SHA, created, inspected, report
+from world import jobs
 
 from hostler.cluster.errors import Forbidden
 from hostler.controllers.ports import Key
-from hostler_contract import DatasetReport, ErrorReason, JobConfig
-from hostler_contract.dataset import LengthBucket, LengthFacts, PackingFacts, RowError
+from hostler_contract import DatasetReport, ErrorReason
 
 Object = dict[str, Any]
 Condition = tuple[str, str, str]
-
-SHA, OTHER_SHA = "b" * 64, "c" * 64
-
-
-def report(sha256: str = SHA, *, errors: int = 0) -> DatasetReport:
-    """What the Job says of sound data, or of data with errors."""
-    return DatasetReport(
-        rows=1000,
-        files=2,
-        size_bytes=4096,
-        sha256=sha256,
-        roles=["text"],
-        lengths=LengthFacts(
-            unit="tokens", total=900, shortest=1, median=3, longest=9, buckets=[LengthBucket(up_to=16, rows=1000)]
-        ),
-        packing=PackingFacts(max_length=512, factor=2.3456789, efficiency=0.98, unpacked_efficiency=0.4178),
-        errors=[RowError(file="a.jsonl", row=7 + n, message="is not JSON") for n in range(min(errors, 10))],
-        error_count=errors,
-    )
 
 
 def failure(reason: ErrorReason, message: str) -> DatasetReport:
@@ -48,23 +28,6 @@ def failure(reason: ErrorReason, message: str) -> DatasetReport:
 def ready(bench: Bench, name: str = "books") -> Condition:
     """The condition Ready."""
     return bench.condition("Dataset", name, "Ready")
-
-
-async def created(bench: Bench, name: str = "books", **spec: Any) -> None:
-    """A dataset on a claim, and its Job."""
-    bench.cluster.claim("data")
-    bench.cluster.put(make_dataset(name, **spec))
-    await bench.settle()
-
-
-async def inspected(bench: Bench, said: DatasetReport | None, *, name: str = "books", generation: int = 1) -> None:
-    """The Job's pod ends with these words, and the Job with it."""
-    job = f"{name}-inspect-{generation}"
-    (pod, *_) = bench.cluster.make_pods(job, node="gpu-1")
-    failed = said is None or said.reason is not None
-    bench.cluster.end(pod, result=said, code=1 if failed else 0)
-    bench.cluster.finish(job, "Failed" if failed else "Complete")
-    await bench.settle()
 
 
 async def test_a_dataset_gets_a_job_and_then_the_figures(bench: Bench) -> None:
@@ -326,116 +289,3 @@ async def test_a_process_that_ends_after_any_write_is_none_the_worse(writes: int
     assert bench.status("Dataset", "books")["version"] == 1
     assert ready(bench)[1] == "Valid"
     assert jobs(bench) == ["books-inspect-1"]
-
-
-BY_NAME = {"ref": {"name": "books"}}
-
-
-async def test_a_job_trains_on_the_dataset_that_it_names(bench: Bench) -> None:
-    await created(bench, license="CC-BY-4.0", validationPercent=20)
-    await inspected(bench, report())
-
-    await running(bench, dataset=BY_NAME)
-
-    file = bench.cluster.object("ConfigMap", "tiny-0")["data"]["job.json"]
-    given = JobConfig.from_json(file).dataset
-    assert given.source.location == "/data/books"
-    assert given.source.sha256 == SHA, "nothing else is trained on than what was looked at"
-    assert (given.format, given.columns, given.validation_percent) == ("jsonl", {"text": "body"}, 20)
-    volumes = bench.cluster.object("Job", "tiny-0")["spec"]["template"]["spec"]["volumes"]
-    assert {"name": "data", "persistentVolumeClaim": {"claimName": "data"}} in volumes
-
-
-async def test_the_lineage_names_the_version(bench: Bench) -> None:
-    await created(bench)
-    await inspected(bench, report())
-    await running(bench, dataset=BY_NAME)
-
-    await completed(bench, result=success())
-
-    lineage = bench.cluster.object("Model", "tiny")["spec"]["lineage"]
-    assert (lineage["dataset"], lineage["datasetVersion"], lineage["datasetSha256"]) == ("books", 1, SHA)
-
-
-async def test_a_version_that_came_after_training_is_not_in_the_lineage(bench: Bench) -> None:
-    await created(bench)
-    await inspected(bench, report())
-    await running(bench, dataset=BY_NAME)
-    bench.cluster.edit("Dataset", "books", refresh="again")
-    await bench.settle()
-    await inspected(bench, report(OTHER_SHA), generation=2)
-
-    await completed(bench, result=success())
-
-    lineage = bench.cluster.object("Model", "tiny")["spec"]["lineage"]
-    assert lineage["datasetSha256"] == SHA
-    assert "datasetVersion" not in lineage
-
-
-@table(
-    ("said", "want_reason", "want_words"),
-    {
-        "while it is looked at": (None, "DatasetNotReady", "Dataset books is not ready: Inspecting: The data is being"),
-        "where it has errors": (report(errors=1), "DatasetNotReady", "DataInvalid: 1 error, the first in a.jsonl:7"),
-    },
-)
-async def test_a_job_waits_for_its_dataset(
-    bench: Bench, said: DatasetReport | None, want_reason: str, want_words: str
-) -> None:
-    await created(bench)
-    if said is not None:
-        await inspected(bench, said)
-    bench.cluster.put(make_training_job("tiny", dataset=BY_NAME))
-    await bench.settle()
-
-    status, reason, message = bench.condition("TrainingJob", "tiny", "Accepted")
-    assert (status, reason) == ("False", want_reason)
-    assert message.startswith("spec.dataset.ref.name: ")
-    assert want_words in message
-    assert "tiny-0" not in jobs(bench)
-
-
-async def test_a_family_that_cannot_learn_from_the_dataset(bench: Bench) -> None:
-    await created(bench, format="images", columns={})
-    await inspected(bench, report())
-
-    bench.cluster.put(make_training_job("tiny", dataset=BY_NAME))
-    await bench.settle()
-
-    assert bench.condition("TrainingJob", "tiny", "Accepted")[1:] == (
-        "UnsupportedCombination",
-        "spec.dataset: the data is of format images, and family chat learns from data of format text, jsonl, parquet, "
-        "webdataset.",
-    )
-
-
-async def test_a_job_without_its_dataset_is_told_so_and_wakes_with_it(bench: Bench) -> None:
-    bench.cluster.put(make_training_job("tiny", dataset=BY_NAME))
-    await bench.settle()
-    assert bench.condition("TrainingJob", "tiny", "Accepted")[1:] == (
-        "DatasetNotFound",
-        "spec.dataset.ref.name: there is no Dataset books in namespace default: create it, or name another one.",
-    )
-
-    await created(bench)
-    dataset = bench.cluster.object("Dataset", "books")
-    assert list(bench.controllers["TrainingJob"].affected("Dataset", dataset)) == [
-        Key("TrainingJob", "default", "tiny")
-    ]
-    await inspected(bench, report())
-
-    assert states(bench)["Accepted"] == ("True", "Valid")
-    assert "tiny-0" in jobs(bench)
-
-
-async def test_a_running_job_outlives_its_dataset(bench: Bench) -> None:
-    await created(bench)
-    await inspected(bench, report())
-    await running(bench, dataset=BY_NAME)
-
-    bench.cluster.remove(bench.cluster.object("Dataset", "books"))
-    await bench.settle()
-    await completed(bench, result=success())
-
-    assert states(bench)["Succeeded"][0] == "True"
-    assert json.dumps(bench.cluster.object("Model", "tiny")["spec"]["lineage"]).count(SHA) == 1
