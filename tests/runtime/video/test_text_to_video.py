@@ -251,7 +251,8 @@ def test_two_processes_learn_the_same_with_halves_of_every_weight_as_with_whole_
     alone = weights_of(small.model)
     assert halves.keys() == whole.keys() == alone.keys()
     assert max(off.values()) < 1e-4, max(off, key=off.__getitem__)
-    # The control: one process draws other noise for the same rows, and ends elsewhere.
+    # The control: one process draws other noise for the same rows, and ends elsewhere. So would processes that do not
+    # reduce their gradients as they should: each would learn from the noise of its own rows.
     assert max(float((alone[name] - whole[name]).abs().max()) for name in whole) > 1e-3
     served = load(tmp_path / "sharded" / "workspace" / "model", options=LoadOptions())
     assert served.run_batch([VideoRequest("a one", 1)]).results
@@ -292,7 +293,7 @@ def diverged(directory: Path) -> None:
         pytest.param(
             another_width, "unet are not of the architecture.*have another shape", id="weights of another width"
         ),
-        pytest.param(lambda path: shutil.rmtree(path / "vae"), "has no config.json", id="no autoencoder"),
+        pytest.param(lambda path: shutil.rmtree(path / "vae"), "no directory .*vae", id="no autoencoder"),
         pytest.param(lambda path: shutil.rmtree(path / "scheduler"), "no directory .*scheduler", id="no scheduler"),
         pytest.param(
             lambda path: next((path / "super_resolution").glob("*.safetensors")).unlink(),

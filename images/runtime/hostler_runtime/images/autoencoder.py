@@ -73,7 +73,9 @@ def build_autoencoder(config: AutoencoderConfig) -> Any:
 
 def load_autoencoder(path: Path) -> Any:
     """From a directory of its own, or from the one of a whole pipeline. Raises ``UnservableError``."""
-    return load_network(AutoencoderKL, path / "vae" if (path / "model_index.json").is_file() else path)
+    folder = path / "vae"
+    whole = folder.is_dir() or (path / "model_index.json").is_file()
+    return load_network(AutoencoderKL, folder if whole else path)
 
 
 def reconstruction_loss(module: Any, images: torch.Tensor) -> LossSum:

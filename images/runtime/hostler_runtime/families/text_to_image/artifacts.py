@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 
+from hostler_runtime.diffusion.prompts import load_text_encoder, require_fitting
 from hostler_runtime.families.text_to_image.networks import PUBLISHED_DEFAULTS, Defaults, LatentDiffusion
 from hostler_runtime.images.artifacts import load_network, quiet
 from hostler_runtime.images.autoencoder import load_autoencoder
-from hostler_runtime.images.prompts import load_text_encoder, require_fitting
 from hostler_runtime.pretrained import guarded, read_json, require_finite, unreadable
 
 INDEX: Final = "model_index.json"

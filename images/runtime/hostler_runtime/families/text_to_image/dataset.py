@@ -9,12 +9,12 @@ from typing import Any, Final
 import torch
 from transformers import AutoTokenizer
 
+from hostler_runtime.diffusion.losses import with_noise_levels
 from hostler_runtime.images.store import ImageDataset, Part
 from hostler_runtime.protocols.training import Batch
 from hostler_runtime.text.captions import cut_captions, tokens_of
 
 TOKENIZER: Final = "tokenizer"
-_GOLDEN: Final = 0.6180339887
 
 
 class CaptionedDataset(ImageDataset):
@@ -35,9 +35,8 @@ class CaptionedDataset(ImageDataset):
         return _batch(self.train, self._train_tokens, rows)
 
     def validation_batch(self, rows: Sequence[int]) -> Batch:
-        """With a fixed share of noise for each row, spread evenly: drawn ones would make the loss a lottery."""
-        places = (torch.tensor(list(rows)) * _GOLDEN + 0.5) % 1
-        return {**_batch(self.validation, self._validation_tokens, rows), "noise_level": places}
+        """With a fixed share of noise for each row."""
+        return with_noise_levels(_batch(self.validation, self._validation_tokens, rows), rows)
 
 
 def _batch(part: Part, tokens: torch.Tensor, rows: Sequence[int]) -> dict[str, torch.Tensor]:

@@ -8,10 +8,9 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from diffusers import DDIMScheduler
 
+from hostler_runtime.diffusion.sampling import denoised, first_noise
 from hostler_runtime.families.text_to_image.networks import LatentDiffusion
-from hostler_runtime.images.requests import seeded
 from hostler_runtime.text.captions import tokens_of
 
 
@@ -40,36 +39,23 @@ class Drawn:
 
 @torch.no_grad()
 def draw(model: LatentDiffusion, tokenizer: Any, drawing: Drawing) -> Drawn:
-    """Deterministic (DDIM, arXiv 2010.02502): all that is random is the first noise, which is its seed's."""
+    """All that is random is the first noise, which is its seed's."""
     device = model.scale.device
     began = perf_counter()
     states = model.read(tokens_of(tokenizer, drawing.prompts).to(device))
     guided = drawing.guidance > 1
-    if guided:
-        states = torch.cat([model.read(tokens_of(tokenizer, drawing.negative).to(device)), states])
+    against = model.read(tokens_of(tokenizer, drawing.negative).to(device)) if guided else None
     encoded = perf_counter()
-    latents = _denoised(model, drawing, states=states, guided=guided)
-    denoised = perf_counter()
-    images = model.decode(latents).float()
-    phases = {"encode": encoded - began, "denoise": denoised - encoded, "decode": perf_counter() - denoised}
-    return Drawn(images, phases)
-
-
-def _denoised(model: LatentDiffusion, drawing: Drawing, *, states: torch.Tensor, guided: bool) -> torch.Tensor:
-    scheduler = DDIMScheduler.from_config(model.scheduler.config)
-    scheduler.set_timesteps(drawing.steps, device=states.device)
-    shape = (
-        int(model.unet.config.in_channels),
-        drawing.height // model.shrink,
-        drawing.width // model.shrink,
+    latents = denoised(
+        model.unet,
+        model.scheduler,
+        noise=first_noise(drawing.seeds, model.latent_shape(drawing.height, drawing.width)).to(device),
+        states=states,
+        against=against,
+        steps=drawing.steps,
+        guidance=drawing.guidance,
     )
-    noise = torch.stack([torch.randn(shape, generator=seeded(seed)) for seed in drawing.seeds])
-    latents: torch.Tensor = noise.to(states.device) * scheduler.init_noise_sigma
-    for moment in scheduler.timesteps:
-        rows = torch.cat([latents, latents]) if guided else latents
-        predicted = model.unet(rows, moment.expand(len(rows)), encoder_hidden_states=states).sample
-        if guided:
-            without, with_prompt = predicted.chunk(2)
-            predicted = without + drawing.guidance * (with_prompt - without)
-        latents = scheduler.step(predicted, moment, latents).prev_sample
-    return latents
+    latent = perf_counter()
+    images = model.decode(latents).float()
+    phases = {"encode": encoded - began, "denoise": latent - encoded, "decode": perf_counter() - latent}
+    return Drawn(images, phases)

@@ -2,47 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import torch
 
+from hostler_runtime.diffusion.losses import contrastive_loss, denoising_loss
 from hostler_runtime.families.text_to_image.networks import LatentDiffusion
-from hostler_runtime.protocols.training import Batch, LossSum
-
-UNCONDITIONAL: Final = 0.1
-"""Share of images whose caption is left out, so that guidance has something to lead away from (arXiv 2207.12598)."""
+from hostler_runtime.protocols.training import Batch, LossSum, Update
 
 
-def contrastive_loss(towers: Any, batch: Batch) -> LossSum:
-    """Symmetric cross entropy. Rows with the same caption are not each other's negatives."""
-    tokens = batch["tokens"]
-    logits = towers(batch["images"], tokens)
-    same = (tokens[:, None] == tokens[None]).all(dim=-1).float()
-    wanted = same / same.sum(dim=1, keepdim=True)
-    total = -(wanted * (logits.log_softmax(dim=1) + logits.T.log_softmax(dim=1))).sum() / 2
-    return LossSum(total, len(tokens))
+def text_update(model: LatentDiffusion) -> Update:
+    """Both towers: which caption belongs to which image."""
+
+    def loss(towers: Any, batch: Batch) -> LossSum:
+        return contrastive_loss(towers(batch["images"], batch["tokens"]), batch["tokens"])
+
+    return Update("text", model.towers, loss)
 
 
-def denoising_loss(model: LatentDiffusion, empty: torch.Tensor, *, unet: Any, batch: Batch) -> LossSum:
-    """Squared error of the noise or the velocity (arXiv 2202.00512) of noisy latents, given the captions. ``empty``:
-    tokens of no caption."""
-    scheduler = model.scheduler
-    steps = int(scheduler.config.num_train_timesteps)
-    images, tokens = batch["images"], batch["tokens"]
-    if "noise_level" in batch:
-        moments = (batch["noise_level"] * steps).long()
-    else:
-        moments = torch.randint(0, steps, (len(images),), device=images.device)
-        without = torch.rand(len(images), device=images.device) < UNCONDITIONAL
-        tokens = torch.where(without[:, None], empty.to(images.device), tokens)
-    with torch.no_grad():
-        latents = model.encode(images)
-        states = model.read(tokens)
-    noise = torch.randn_like(latents)
-    noisy = scheduler.add_noise(latents, noise, moments)
-    wanted = noise
-    if scheduler.config.prediction_type == "v_prediction":
-        wanted = scheduler.get_velocity(latents, noise, moments)
-    predicted = unet(noisy, moments, encoder_hidden_states=states).sample
-    total = (predicted.float() - wanted.float()).square().flatten(1).mean(dim=1).sum()
-    return LossSum(total, len(images))
+def denoiser_update(model: LatentDiffusion, empty: torch.Tensor) -> Update:
+    """The U-Net: noise or velocity of a latent, given the caption. ``empty``: tokens of no caption."""
+
+    def loss(unet: Any, batch: Batch) -> LossSum:
+        return denoising_loss(
+            unet,
+            batch,
+            scheduler=model.scheduler,
+            empty=empty,
+            encode=lambda batch: model.encode(batch["images"]),
+            read=model.read,
+        )
+
+    return Update("unet", model.unet, loss)

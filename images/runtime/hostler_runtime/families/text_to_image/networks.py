@@ -127,6 +127,10 @@ class LatentDiffusion(nn.Module):
         kept = (self.vae, self.text_encoder, self.unet)
         return sum(parameter.numel() for network in kept for parameter in network.parameters())
 
+    def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """Channels, height and width of the latent of an image of so many pixels."""
+        return int(self.unet.config.in_channels), height // self.shrink, width // self.shrink
+
     def encode(self, images: torch.Tensor) -> torch.Tensor:
         """Latents of unit variance, drawn."""
         latents: torch.Tensor = self.autoencoder(images, "draw") * self.scale

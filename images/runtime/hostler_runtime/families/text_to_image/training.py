@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -14,13 +13,14 @@ from diffusers import StableDiffusionPipeline
 from hostler_contract import JobConfig
 from hostler_contract.architectures import DiffusionConfig
 from hostler_data.records import Records
+from hostler_runtime.diffusion.prompts import fresh_text_encoder, load_text_encoder, tokenizer_digest
 from hostler_runtime.families.text_to_image.artifacts import (
     image_shape_of,
     load_model,
     save_model,
 )
 from hostler_runtime.families.text_to_image.dataset import TOKENIZER, CaptionedDataset
-from hostler_runtime.families.text_to_image.losses import contrastive_loss, denoising_loss
+from hostler_runtime.families.text_to_image.losses import denoiser_update, text_update
 from hostler_runtime.families.text_to_image.measures import caption_figures, draw_held_out
 from hostler_runtime.families.text_to_image.networks import (
     Defaults,
@@ -37,10 +37,9 @@ from hostler_runtime.images.autoencoder import (
     reconstruction_loss,
 )
 from hostler_runtime.images.png import write_grid
-from hostler_runtime.images.prompts import fresh_text_encoder, load_text_encoder
 from hostler_runtime.images.store import caption_of, write_images
 from hostler_runtime.pretrained import from_base
-from hostler_runtime.protocols.training import Batch, Evaluation, LossSum, ModelFacts, Stage, Update
+from hostler_runtime.protocols.training import Evaluation, ModelFacts, Stage, Update
 from hostler_runtime.text.captions import train_tokenizer
 
 UNIT = "images"
@@ -54,7 +53,7 @@ MEASURED_LATENTS: Final = 512
 def fingerprint(job: JobConfig) -> str:
     """Shape of the images, and what makes tokens of captions."""
     source = _text_source(job)
-    text: Any = _sizes(job).text_encoder if source is None else _digest(source / "tokenizer")
+    text: Any = _sizes(job).text_encoder if source is None else tokenizer_digest(source)
     return f"text-to-image 1 {image_shape(job)} {text} tokenizers {tokenizers.__version__}"
 
 
@@ -116,9 +115,9 @@ def stages(job: JobConfig, model: LatentDiffusion, dataset: CaptionedDataset) ->
         found.append(Stage("autoencoder", (update,), share=0.35))
     if fresh and "text_encoder" not in job.inputs.parts:
         # A contrastive loss is as good as its batch is large.
-        found.append(Stage("text", (Update("text", model.towers, contrastive_loss),), share=0.25, batch_scale=2))
+        found.append(Stage("text", (text_update(model),), share=0.25, batch_scale=2))
     begin = None if not fresh else lambda: _measure_latents(model, dataset)
-    found.append(Stage("unet", (_denoiser(model, dataset),), share=0.4, begin=begin))
+    found.append(Stage("unet", (denoiser_update(model, dataset.empty),), share=0.4, begin=begin))
     return found
 
 
@@ -126,7 +125,7 @@ def evaluate(model: LatentDiffusion, dataset: CaptionedDataset, around: Evaluati
     """Losses of U-Net and autoencoder, and whether images show what their captions say."""
     pixels = reconstruction_figures(model.autoencoder, dataset.train, dataset.validation, batch_size=around.batch_size)
     return {
-        "validation_loss": around.mean_loss(_denoiser(model, dataset)),
+        "validation_loss": around.mean_loss(denoiser_update(model, dataset.empty)),
         "autoencoder_mse_ratio": pixels["mse_ratio"],
         **caption_figures(model, dataset, around),
     }
@@ -194,13 +193,6 @@ def image_shape(job: JobConfig) -> tuple[int, int]:
     return sizes.image_size, sizes.channels
 
 
-def _denoiser(model: LatentDiffusion, dataset: CaptionedDataset) -> Update:
-    def loss(unet: Any, batch: Batch) -> LossSum:
-        return denoising_loss(model, dataset.empty, unet=unet, batch=batch)
-
-    return Update("unet", model.unet, loss)
-
-
 def _measure_latents(model: LatentDiffusion, dataset: CaptionedDataset) -> None:
     """The same images, so the same scale, on every process and after every restart."""
     latents = mean_latents(model.autoencoder, dataset.train, most=MEASURED_LATENTS)
@@ -235,11 +227,3 @@ def _sizes(job: JobConfig) -> DiffusionConfig:
     if job.model.diffusion is None:
         raise invalid("family text-to-image needs the sizes of the model: set model.diffusion, or name a base model")
     return job.model.diffusion
-
-
-def _digest(directory: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(directory.glob("*")):
-        digest.update(path.name.encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()

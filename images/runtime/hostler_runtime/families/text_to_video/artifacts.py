@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import diffusers
-from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
+from diffusers import DDIMScheduler, UNet3DConditionModel
 
+from hostler_runtime.diffusion.prompts import load_text_encoder, require_fitting
 from hostler_runtime.families.text_to_video.judge import HostlerClipJudge
 from hostler_runtime.families.text_to_video.network import ClipSettings, VideoModel
 from hostler_runtime.families.text_to_video.unet import HostlerVideoUNet
 from hostler_runtime.families.text_to_video.upscaler import HostlerUpscaler
 from hostler_runtime.images.artifacts import load_network, quiet
-from hostler_runtime.images.prompts import load_text_encoder, require_fitting
+from hostler_runtime.images.autoencoder import load_autoencoder
 from hostler_runtime.pretrained import guarded, read_json, require_finite, unreadable
 
 INDEX: Final = "model_index.json"
@@ -100,16 +101,6 @@ def read_settings(path: Path) -> ClipSettings:
             channels=int(vae["in_channels"]),
         ),
     )
-
-
-def load_autoencoder(path: Path) -> AutoencoderKL:
-    """The autoencoder of a model directory, or of a directory that holds nothing else. Raises ``UnservableError``."""
-    found: AutoencoderKL = load_network(AutoencoderKL, _folder(path, "vae"))
-    return found
-
-
-def _folder(path: Path, name: str) -> Path:
-    return path / name if (path / name).is_dir() else path
 
 
 def _load_unet(folder: Path) -> Any:

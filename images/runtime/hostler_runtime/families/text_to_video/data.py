@@ -15,6 +15,7 @@ from transformers import AutoTokenizer
 from hostler_contract.result import DatasetFacts
 from hostler_data.record import Record
 from hostler_data.records import Records
+from hostler_runtime.diffusion.losses import with_noise_levels
 from hostler_runtime.protocols.training import Batch
 from hostler_runtime.text.captions import cut_captions, tokens_of
 from hostler_runtime.video.clips import ClipShape, read_clip
@@ -67,9 +68,8 @@ class ClipDataset:
         return self.train.batch(rows)
 
     def validation_batch(self, rows: Sequence[int]) -> Batch:
-        """With a fixed place for each row between no noise and all of it: drawn ones would make the loss a lottery."""
-        places = (torch.tensor(list(rows)) * 0.6180339887 + 0.5) % 1  # the golden ratio spreads any number of rows
-        return {**self.validation.batch(rows), "noise_level": places}
+        """With a fixed share of noise for each row."""
+        return with_noise_levels(self.validation.batch(rows), rows)
 
     def held_out_captions(self, most: int) -> list[str]:
         """Captions of held-out clips, each once, in the order of the rows."""

@@ -77,15 +77,3 @@ class Towers(nn.Module):
             states, pooled = encoded.last_hidden_state, encoded.pooler_output
         seen, said = (None, None) if self.judge is None else self.judge(clips=clips, pooled=pooled)
         return states, seen, said
-
-
-def contrastive_loss(seen: torch.Tensor, said: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-    """Symmetric cross entropy by row. Rows with the same caption are not each other's negatives."""
-    same = (tokens[:, None] == tokens[None]).all(-1).float()
-    wanted = same / same.sum(dim=1, keepdim=True)
-    logits = seen @ said.T
-    return (_entropy(logits, wanted) + _entropy(logits.T, wanted)) / 2
-
-
-def _entropy(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    return -(wanted * functional.log_softmax(logits, dim=1)).sum(dim=1)

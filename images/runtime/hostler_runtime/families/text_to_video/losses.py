@@ -6,13 +6,11 @@ from typing import Any
 
 import torch
 
-from hostler_runtime.families.text_to_video.judge import contrastive_loss
+from hostler_runtime.diffusion.losses import contrastive_loss, denoising_loss, is_held_out
 from hostler_runtime.families.text_to_video.network import VideoModel
 from hostler_runtime.families.text_to_video.upscaler import ASSUMED_NOISE, MOST_NOISE, enlarged, reduced
 from hostler_runtime.protocols.training import Batch, LossSum, Update
 
-UNCONDITIONAL = 0.1
-"""Share of clips whose caption is left out, so that guidance has something to lead away from (arXiv 2207.12598)."""
 FRAMES_PER_CLIP = 2
 """Frames of each clip that the autoencoder learns from: neighbours look alike."""
 DIVERGENCE = 1e-4
@@ -35,7 +33,7 @@ def first_stage_update(model: VideoModel) -> Update:
 
     def loss(stage: Any, batch: Batch) -> LossSum:
         clips = small(model, as_floats(batch["clips"]))
-        if "noise_level" not in batch:
+        if not is_held_out(batch):
             clips = clips[:, :, torch.randperm(clips.shape[2])[:FRAMES_PER_CLIP].sort().values]
         frames, restored, divergence = stage(clips, "restore")
         error = (restored - frames).square().mean(dim=(1, 2, 3)).sum()
@@ -54,8 +52,7 @@ def text_update(model: VideoModel) -> Update:
 
     def loss(towers: Any, batch: Batch) -> LossSum:
         _, seen, said = towers(tokens=batch["tokens"], clips=small(model, as_floats(batch["clips"])))
-        rows = contrastive_loss(seen, said, batch["tokens"])
-        return LossSum(total=rows.sum(), weight=len(rows))
+        return contrastive_loss(seen @ said.T, batch["tokens"])
 
     return Update("text", model.towers, loss, betas=_BETAS)
 
@@ -66,7 +63,7 @@ def upscaler_update(model: VideoModel) -> Update:
     def loss(upscaler: Any, batch: Batch) -> LossSum:
         clips = as_floats(batch["clips"])
         below = small(model, clips)
-        if "noise_level" in batch:
+        if is_held_out(batch):
             level = torch.full((len(clips),), ASSUMED_NOISE, device=clips.device)
         else:
             level = torch.rand(len(clips), device=clips.device) * MOST_NOISE
@@ -91,30 +88,16 @@ def enlargement_update(model: VideoModel) -> Update:
 
 
 def denoiser_update(model: VideoModel, empty: torch.Tensor) -> Update:
-    """The denoiser: noise or velocity (arXiv 2202.00512) of a latent, given the caption. ``empty``: tokens of no
-    caption."""
-    scheduler = model.scheduler
-    steps = int(scheduler.config.num_train_timesteps)
+    """The denoiser: noise or velocity of a latent, given the caption. ``empty``: tokens of no caption."""
 
     def loss(unet: Any, batch: Batch) -> LossSum:
-        tokens, clips = batch["tokens"], batch["clips"]
-        device = clips.device
-        if "noise_level" in batch:
-            moments = (batch["noise_level"] * steps).long()
-        else:
-            moments = torch.randint(0, steps, (len(clips),), device=device)
-            without = torch.rand(len(clips), device=device) < UNCONDITIONAL
-            tokens = torch.where(without[:, None], empty.to(device), tokens)
-        with torch.no_grad():
-            latents = model.first_stage(small(model, as_floats(clips)), "encode")
-            states, _, _ = model.towers(tokens=tokens)
-        noise = torch.randn_like(latents)
-        noisy = scheduler.add_noise(latents, noise, moments)
-        wanted = noise
-        if scheduler.config.prediction_type == "v_prediction":
-            wanted = scheduler.get_velocity(latents, noise, moments)
-        predicted = unet(noisy, moments, encoder_hidden_states=states).sample
-        rows = (predicted.float() - wanted.float()).square().mean(dim=(1, 2, 3, 4))
-        return LossSum(total=rows.sum(), weight=len(rows))
+        return denoising_loss(
+            unet,
+            batch,
+            scheduler=model.scheduler,
+            empty=empty,
+            encode=lambda batch: model.first_stage(small(model, as_floats(batch["clips"])), "encode"),
+            read=lambda tokens: model.towers(tokens=tokens)[0],
+        )
 
     return Update("denoiser", model.unet, loss, betas=_BETAS, weight_decay=False)

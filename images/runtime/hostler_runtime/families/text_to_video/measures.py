@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import torch
 
+from hostler_runtime.diffusion.sampling import first_noise
 from hostler_runtime.families.text_to_video import losses
 from hostler_runtime.families.text_to_video.data import ClipDataset
 from hostler_runtime.families.text_to_video.network import VideoModel
-from hostler_runtime.families.text_to_video.sampling import generate, noise_of
+from hostler_runtime.families.text_to_video.sampling import generate
 from hostler_runtime.protocols.training import Evaluation
 from hostler_runtime.text.captions import tokens_of
 
@@ -57,7 +58,7 @@ def _agreement(model: VideoModel, dataset: ClipDataset, captions: list[str], aro
 
 def made(model: VideoModel, dataset: ClipDataset, tokens: torch.Tensor, *, seeds: list[int]) -> torch.Tensor:
     """Clips of the first stage, one for each row of tokens, as a request that says nothing else gets them."""
-    noise = torch.stack([noise_of(seed, model.latent_shape) for seed in seeds]).to(tokens.device)
+    noise = first_noise(seeds, model.latent_shape).to(tokens.device)
     settings = model.settings
     negative = dataset.empty.to(tokens.device).expand(len(tokens), -1)
     return generate(

@@ -6,11 +6,10 @@ import re
 from itertools import cycle, islice
 from pathlib import Path
 
-import torch
-
+from hostler_runtime.diffusion.sampling import first_noise
 from hostler_runtime.families.text_to_video.data import ClipDataset
 from hostler_runtime.families.text_to_video.network import VideoModel
-from hostler_runtime.families.text_to_video.sampling import as_pixels, generate, noise_of
+from hostler_runtime.families.text_to_video.sampling import as_pixels, generate
 from hostler_runtime.text.captions import tokens_of
 from hostler_runtime.video.mp4 import encode_mp4
 
@@ -27,7 +26,7 @@ def write_samples(model: VideoModel, dataset: ClipDataset, directory: Path, *, c
         model,
         tokens=tokens,
         negative=dataset.empty.to(device).expand(len(tokens), -1),
-        noise=torch.stack([noise_of(seed, model.latent_shape) for seed in range(count)]).to(device),
+        noise=first_noise(range(count), model.latent_shape).to(device),
         steps=settings.steps,
         guidance=settings.guidance,
     )

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from diffusers import DDIMScheduler
 
+from hostler_runtime.diffusion.sampling import denoised
 from hostler_runtime.families.text_to_video.network import VideoModel
 from hostler_runtime.families.text_to_video.upscaler import ASSUMED_NOISE
 
@@ -40,7 +40,9 @@ def generate(
     states, _, _ = model.towers(tokens=tokens)
     against = model.towers(tokens=negative)[0] if guidance != 1.0 else None
     clock.append(time.perf_counter())
-    latents = denoise(model, states=states, against=against, noise=noise, steps=steps, guidance=guidance)
+    latents = denoised(
+        model.unet, model.scheduler, noise=noise, states=states, against=against, steps=steps, guidance=guidance
+    )
     clock.append(time.perf_counter())
     small = model.first_stage(latents, "decode").clamp(-1, 1)
     clock.append(time.perf_counter())
@@ -50,35 +52,6 @@ def generate(
     clock.append(time.perf_counter())
     phases = ("encode", "denoise", "decode", "upscale")
     return Made(small, full, {name: clock[at + 1] - clock[at] for at, name in enumerate(phases)})
-
-
-def denoise(
-    model: VideoModel,
-    *,
-    states: torch.Tensor,
-    against: torch.Tensor | None,
-    noise: torch.Tensor,
-    steps: int,
-    guidance: float,
-) -> torch.Tensor:
-    """Latents from noise. Deterministic (DDIM, arXiv 2010.02502): all that is random is the noise at the beginning."""
-    scheduler = DDIMScheduler.from_config(model.scheduler.config)
-    scheduler.set_timesteps(steps, device=noise.device)
-    latents: torch.Tensor = noise * scheduler.init_noise_sigma
-    condition = states if against is None else torch.cat([against, states])
-    for moment in scheduler.timesteps:
-        rows = latents if against is None else torch.cat([latents, latents])
-        predicted = model.unet(rows, moment.expand(len(rows)), encoder_hidden_states=condition).sample
-        if against is not None:
-            without, with_prompt = predicted.chunk(2)
-            predicted = without + guidance * (with_prompt - without)
-        latents = scheduler.step(predicted, moment, latents).prev_sample
-    return latents
-
-
-def noise_of(seed: int, shape: tuple[int, ...]) -> torch.Tensor:
-    """Noise of one clip, always drawn on the CPU: the same on every device, whoever else is in the batch."""
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def as_pixels(clips: torch.Tensor) -> torch.Tensor:

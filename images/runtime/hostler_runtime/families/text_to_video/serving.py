@@ -7,11 +7,10 @@ from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from hostler_runtime.diffusion.sampling import first_noise
 from hostler_runtime.families.text_to_video.artifacts import load_model
 from hostler_runtime.families.text_to_video.network import VideoModel
-from hostler_runtime.families.text_to_video.sampling import as_pixels, generate, noise_of
+from hostler_runtime.families.text_to_video.sampling import as_pixels, generate
 from hostler_runtime.families.text_to_video.unet import HostlerVideoUNet
 from hostler_runtime.pretrained import serving_device, use_granted_threads
 from hostler_runtime.protocols.serving import LoadOptions, PromptRejectedError
@@ -71,7 +70,7 @@ class TextToVideo:
             self._model,
             tokens=tokens_of(self._tokenizer, [one.prompt for one in requests]).to(device),
             negative=tokens_of(self._tokenizer, [one.negative_prompt for one in requests]).to(device),
-            noise=torch.stack([noise_of(one.seed, shape) for one in requests]).to(device),
+            noise=first_noise([one.seed for one in requests], shape).to(device),
             steps=steps,
             guidance=self._guidance(first),
         )

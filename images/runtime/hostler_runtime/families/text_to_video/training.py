@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,14 @@ import torch
 from hostler_contract import ErrorReason, JobConfig
 from hostler_contract.architectures import VideoConfig
 from hostler_data.records import Records
+from hostler_runtime.diffusion.prompts import fresh_text_encoder, load_text_encoder, tokenizer_digest
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families.text_to_video import artifacts, losses, network
 from hostler_runtime.families.text_to_video.data import ClipDataset, captions_of, write_dataset
 from hostler_runtime.families.text_to_video.measures import figures
 from hostler_runtime.families.text_to_video.network import ClipSettings, VideoModel
 from hostler_runtime.families.text_to_video.samples import write_samples
-from hostler_runtime.images.prompts import fresh_text_encoder, load_text_encoder
+from hostler_runtime.images.autoencoder import load_autoencoder
 from hostler_runtime.pretrained import from_base
 from hostler_runtime.protocols.training import Evaluation, ModelFacts, Stage
 from hostler_runtime.text.captions import train_tokenizer
@@ -36,7 +36,7 @@ def fingerprint(job: JobConfig) -> str:
     """Shape of the clips, and what makes tokens of captions."""
     settings, parts = clip_settings(job), job.inputs.parts
     source = job.inputs.base or parts.get("text_encoder")
-    text = _digest(Path(source)) if source else None if job.model.video is None else job.model.video.text_encoder
+    text: Any = tokenizer_digest(Path(source)) if source else sizes_of(job).text_encoder
     return f"text-to-video 1 {settings.shape} {text} tokenizers {tokenizers.__version__}"
 
 
@@ -195,19 +195,12 @@ def _learns(module: torch.nn.Module) -> bool:
 
 
 def _autoencoder(path: str, settings: ClipSettings) -> Any:
-    vae = from_base(lambda: artifacts.load_autoencoder(Path(path)), what="the autoencoder")
+    vae = from_base(lambda: load_autoencoder(Path(path)), what="the autoencoder")
     if vae.config.in_channels != settings.channels:
         raise _invalid(
             f"the autoencoder takes frames of {vae.config.in_channels} channels, model.video says {settings.channels}"
         )
     return vae.requires_grad_(False)
-
-
-def _digest(path: Path) -> str:
-    """Of the tokenizer's files, whatever its kind."""
-    folder = path / "tokenizer" if (path / "tokenizer").is_dir() else path
-    files = sorted(file for file in folder.glob("*") if file.name.startswith(("tokenizer", "vocab", "merges")))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _invalid(message: str) -> RuntimeFailure:

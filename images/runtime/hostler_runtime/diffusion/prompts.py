@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -12,6 +13,8 @@ from hostler_contract.architectures.diffusion import TextEncoderConfig
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.images.artifacts import load_network
 from hostler_runtime.pretrained import read_tokenizer, unreadable
+
+_TOKENIZER_FILES: Final = ("tokenizer", "vocab", "merges", "special_tokens", "added_tokens")
 
 
 def fresh_text_encoder(sizes: TextEncoderConfig, tokenizer: Any) -> Any:
@@ -39,7 +42,7 @@ def fresh_text_encoder(sizes: TextEncoderConfig, tokenizer: Any) -> Any:
 
 def load_text_encoder(path: Path) -> tuple[Any, Any]:
     """Text encoder and tokenizer of a pipeline, or of a directory with nothing else. Raises ``UnservableError``."""
-    alone = not (path / "text_encoder").is_dir()
+    alone = _is_alone(path)
     encoder = load_network(CLIPTextModel, path if alone else path / "text_encoder")
     folder = path if alone else path / "tokenizer"
     if not folder.is_dir():
@@ -48,6 +51,17 @@ def load_text_encoder(path: Path) -> tuple[Any, Any]:
     longest = int(encoder.config.max_position_embeddings)
     tokenizer.model_max_length = min(int(tokenizer.model_max_length), longest)
     return encoder, tokenizer
+
+
+def tokenizer_digest(path: Path) -> str:
+    """Of the files that say how the tokenizer of ``load_text_encoder`` reads captions."""
+    folder = path if _is_alone(path) else path / "tokenizer"
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*")):
+        if file.name.startswith(_TOKENIZER_FILES):
+            digest.update(file.name.encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def require_fitting(path: Path, *, vae: Any, text_encoder: Any, unet: Any) -> None:
@@ -60,3 +74,7 @@ def require_fitting(path: Path, *, vae: Any, text_encoder: Any, unet: Any) -> No
             raise unreadable(
                 f"the parts in {path} do not fit together: the U-Net takes {found} as {what}, not {wanted}"
             )
+
+
+def _is_alone(path: Path) -> bool:
+    return not (path / "text_encoder").is_dir()

@@ -1,0 +1,1 @@
+"""What the latent diffusion families share: reading prompts, the losses, and denoising."""
