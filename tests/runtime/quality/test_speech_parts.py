@@ -168,7 +168,16 @@ def test_what_an_objective_leaves_behind_is_served(
     assert "word_error_rate" in trained.result.comparison.before.metrics
 
 
-@pytest.mark.parametrize("objective", [{"kind": "finetune"}, {"kind": "prune"}, {"kind": "quantize"}], ids=str)
+@pytest.mark.parametrize(
+    "objective",
+    [
+        pytest.param({"kind": "finetune"}, id="all weights"),
+        pytest.param({"kind": "finetune", "lora": {"rank": 2, "alpha": 4}}, id="an adapter"),
+        pytest.param({"kind": "prune"}, id="fewer weights"),
+        pytest.param({"kind": "prune", "prune": {"method": "structured"}}, id="fewer channels"),
+        pytest.param({"kind": "quantize"}, id="8-bit weights"),
+    ],
+)
 def test_a_conformer_goes_on_from_a_conformer(
     small_conformer: Trained, tmp_path: Path, objective: dict[str, Any]
 ) -> None:

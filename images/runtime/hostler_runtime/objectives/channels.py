@@ -7,6 +7,7 @@ that plain libraries can load is worth more than one that is a little better.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import nn
@@ -28,7 +29,7 @@ class FeedForward:
     out: str
     """Layer whose inputs are the channels."""
     width: tuple[str, ...]
-    """Fields of the configuration that hold the width."""
+    """Fields of the configuration that hold the width; dots lead into parts of it."""
 
 
 KINDS = (
@@ -36,6 +37,7 @@ KINDS = (
     FeedForward(("c_fc",), "c_proj", ("n_inner",)),  # gpt2
     FeedForward(("intermediate.dense",), "output.dense", ("intermediate_size",)),  # bert
     FeedForward(("fc1",), "fc2", ("encoder_ffn_dim", "decoder_ffn_dim")),  # whisper
+    FeedForward(("linear1",), "linear2", ("encoder_config.intermediate_size",)),  # conformer
 )
 
 
@@ -58,9 +60,9 @@ def remove_channels(model: nn.Module, *, share: float) -> None:
         for layer in into:
             _select(layer, kept, outputs=True)
         _select(out, kept, outputs=False)
-    config = model.config
-    for name in {name for _, kind in found for name in kind.width}:
-        setattr(config, name, width)
+    for field in {field for _, kind in found for field in kind.width}:
+        *parts, name = field.split(".")
+        setattr(reduce(getattr, parts, model.config), name, width)
 
 
 def _holds(parent: nn.Module, kind: FeedForward) -> bool:
