@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,11 @@ class Story:
 
     def __post_init__(self) -> None:
         self.api = KubeApi(self.tools.kubeconfig)
-        self.data = conversations()
+
+    @cached_property
+    def data(self) -> str:
+        """What the model learns from, and is asked about."""
+        return conversations()
 
     # -- chapters ------------------------------------------------------------------------------------------------
 
