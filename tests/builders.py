@@ -37,7 +37,7 @@ def make_training_job(name: str = "tiny", *, namespace: str = NAMESPACE, **spec:
         namespace=namespace,
         spec={
             "family": "chat",
-            "model": {"transformer": make_transformer()},
+            "output": {"transformer": make_transformer()},
             "dataset": {"source": {"configMap": {"name": "text", "key": "text"}}},
             "training": {"steps": 20},
             "accelerators": {"pool": "gpu"},
@@ -76,7 +76,7 @@ _FORMATS = {
 def make_family_job(family: str, name: str = "tiny", **spec: Any) -> Object:
     """A job of any family, on a claim with data in a format that the family reads."""
     data = {"source": {"pvc": {"claimName": "data"}}, "format": _FORMATS.get(family, "text")}
-    return make_training_job(name, **{"family": family, "model": FAMILY_SIZES[family], "dataset": data} | spec)
+    return make_training_job(name, **{"family": family, "output": FAMILY_SIZES[family], "dataset": data} | spec)
 
 
 def make_dataset(name: str = "books", *, namespace: str = NAMESPACE, **spec: Any) -> Object:
@@ -91,7 +91,7 @@ def make_inference_service(name: str = "tiny", *, namespace: str = NAMESPACE, **
         "InferenceService",
         name,
         namespace=namespace,
-        spec={"model": {"name": "tiny"}, "accelerators": {"pool": "ipu"}} | spec,
+        spec={"modelRef": {"name": "tiny"}, "accelerators": {"pool": "ipu"}} | spec,
     )
 
 

@@ -24,14 +24,14 @@ MODEL = make_model()
 DATASET = make_dataset()
 SERVICE = make_inference_service()
 _SOURCE = "spec.dataset.source"
-_TRANSFORMER = "spec.model.transformer"
+_TRANSFORMER = "spec.output.transformer"
 _PVC = {"pvc": {"claimName": "data"}}
 _CONFIG_MAP = {"configMap": {"name": "text", "key": "text"}}
 _PRICE = {"amount": "2.5", "currency": "EUR", "source": "contract", "date": "2026-01-31"}
 
 
 def _transformer(**sizes: int) -> dict[str, Any]:
-    return make_training_job(model={"transformer": make_transformer(**sizes)})
+    return make_training_job(output={"transformer": make_transformer(**sizes)})
 
 
 def _source(source: dict[str, Any]) -> dict[str, Any]:
@@ -60,7 +60,7 @@ _NAMES = (
 _REQUIRED = (
     Invalid("a job without spec", without(JOB, "spec"), "spec", "Required"),
     Invalid("a job without family", without(JOB, "spec.family"), "spec.family", "Required"),
-    Invalid("a job without model", without(JOB, "spec.model"), "spec.model", "Required"),
+    Invalid("a job without output", without(JOB, "spec.output"), "spec.output", "Required"),
     Invalid("a job without dataset", without(JOB, "spec.dataset"), "spec.dataset", "Required"),
     Invalid("a job without training", without(JOB, "spec.training"), "spec.training", "Required"),
     Invalid("a job without steps", without(JOB, "spec.training.steps"), "spec.training.steps", "Required"),
@@ -71,7 +71,7 @@ _REQUIRED = (
         "spec.accelerators.pool",
         "Required",
     ),
-    Invalid("a service without model", without(SERVICE, "spec.model"), "spec.model", "Required"),
+    Invalid("a service without model", without(SERVICE, "spec.modelRefRef"), "spec.modelRef", "Required"),
     Invalid("a model without artifacts", without(MODEL, "spec.artifacts"), "spec.artifacts", "Required"),
     Invalid("a pool of any node", without(POOL, "spec.nodeSelector"), "spec.nodeSelector", "Required"),
 )
@@ -79,7 +79,7 @@ _REQUIRED = (
 _JOBS = (
     Invalid("an unknown family", edited(JOB, "spec.family", "llm"), "spec.family", 'supported values: "chat"'),
     Invalid("an unknown objective", edited(JOB, "spec.objective", "guess"), "spec.objective", '"pretrain"'),
-    Invalid("a chat model without sizes", edited(JOB, "spec.model", {}), "spec.model", "needs model.transformer"),
+    Invalid("a chat model without sizes", edited(JOB, "spec.output", {}), "spec.output", "needs output.transformer"),
     Invalid("heads that do not divide the width", _transformer(heads=5), f"{_TRANSFORMER}.hiddenSize", "multiple"),
     Invalid("no layers", _transformer(layers=0), f"{_TRANSFORMER}.layers", "greater than or equal to 1"),
     Invalid("a tiny vocabulary", _transformer(vocabularySize=10), f"{_TRANSFORMER}.vocabularySize", "equal to 300"),
@@ -164,9 +164,12 @@ _JOBS = (
 
 _SERVICES = (
     Invalid("a range of replicas", make_inference_service(pods={"max": 3}), "spec.pods", "does not scale by load"),
-    Invalid("a pod as model", edited(SERVICE, "spec.model.kind", "Pod"), "spec.model.kind", '"ClusterModel"'),
+    Invalid("a pod as model", edited(SERVICE, "spec.modelRefRef.kind", "Pod"), "spec.modelRef.kind", '"ClusterModel"'),
     Invalid(
-        "a model of another namespace", edited(SERVICE, "spec.model.name", "other/m"), "spec.model.name", "should match"
+        "a model of another namespace",
+        edited(SERVICE, "spec.modelRefRef.name", "other/m"),
+        "spec.modelRef.name",
+        "should match",
     ),
     Invalid("batches of none", make_inference_service(serving={"maxBatchSize": 0}), "spec.serving.maxBatchSize", "1"),
     Invalid("an endless queue", make_inference_service(serving={"maxQueue": 10**6}), "spec.serving.maxQueue", "100000"),

@@ -14,7 +14,7 @@ _BASE = {"name": "large"}
 
 def _sized(family: str, block: str, **sizes: Any) -> Object:
     """A job whose network differs in some sizes."""
-    return make_family_job(family, model={block: FAMILY_SIZES[family][block] | sizes})
+    return make_family_job(family, output={block: FAMILY_SIZES[family][block] | sizes})
 
 
 def _tuned(objective: str = "finetune", *, family: str = "chat", **spec: Any) -> Object:
@@ -37,89 +37,91 @@ FAMILIES = (
     *(
         Invalid(
             f"{family} without sizes and without a base",
-            make_family_job(family, model={}),
-            "spec.model",
+            make_family_job(family, output={}),
+            "spec.output",
             f"needs model.{block}",
         )
         for family, block in _BLOCKS
     ),
     Invalid(
         "the network of another family",
-        make_family_job("gan", model=FAMILY_SIZES["gan"] | FAMILY_SIZES["bert"]),
-        "spec.model",
+        make_family_job("gan", output=FAMILY_SIZES["gan"] | FAMILY_SIZES["bert"]),
+        "spec.output",
         "at most one of transformer",
     ),
     Invalid(
         "only the network of another family",
-        make_family_job("gan", model=FAMILY_SIZES["bert"]),
-        "spec.model.encoder",
+        make_family_job("gan", output=FAMILY_SIZES["bert"]),
+        "spec.output.encoder",
         "describes the network of family bert",
     ),
     Invalid(
         "a llama with heads of odd width",
         _sized("chat", "transformer", architecture="llama", hiddenSize=60, heads=4),
-        "spec.model.transformer.hiddenSize",
+        "spec.output.transformer.hiddenSize",
         "must be even",
     ),
     Invalid(
         "a llama that drops out",
         _sized("code", "transformer", architecture="llama", dropoutPercent=10),
-        "spec.model.transformer.dropoutPercent",
+        "spec.output.transformer.dropoutPercent",
         "llama has no dropout",
     ),
-    Invalid("an encoder's heads", _sized("bert", "encoder", heads=5), "spec.model.encoder.hiddenSize", "multiple"),
-    Invalid("a listener's heads", _sized("speech-to-text", "speech", heads=5), "spec.model.speech.hiddenSize", "multi"),
+    Invalid("an encoder's heads", _sized("bert", "encoder", heads=5), "spec.output.encoder.hiddenSize", "multiple"),
+    Invalid(
+        "a listener's heads", _sized("speech-to-text", "speech", heads=5), "spec.output.speech.hiddenSize", "multi"
+    ),
     Invalid(
         "heads of an image's text encoder",
         _sized("text-to-image", "diffusion", textEncoder=_TEXT_ENCODER),
-        "spec.model.diffusion.textEncoder.hiddenSize",
+        "spec.output.diffusion.textEncoder.hiddenSize",
         "multiple",
     ),
     Invalid(
         "heads of a clip's text encoder",
         _sized("text-to-video", "video", textEncoder=_TEXT_ENCODER),
-        "spec.model.video.textEncoder.hiddenSize",
+        "spec.output.video.textEncoder.hiddenSize",
         "multiple",
     ),
     Invalid(
         "an image that cannot be halved as often",
         _sized("vae", "autoencoder", imageSize=18, blockWidths=[8, 16, 32]),
-        "spec.model.autoencoder.imageSize",
+        "spec.output.autoencoder.imageSize",
         "must be halved",
     ),
     Invalid(
         "an image of which the first stage cannot halve the size",
         _sized("text-to-image", "diffusion", autoencoder={"imageSize": 17}),
-        "spec.model.diffusion.autoencoder.imageSize",
+        "spec.output.diffusion.autoencoder.imageSize",
         "must be halved",
     ),
     Invalid(
         "a frame that cannot be halved",
         _sized("text-to-video", "video", imageSize=9),
-        "spec.model.video.imageSize",
+        "spec.output.video.imageSize",
         "must be halved",
     ),
-    Invalid("no resolution", _sized("vae", "autoencoder", blockWidths=[]), "spec.model.autoencoder.blockWidths", "1"),
+    Invalid("no resolution", _sized("vae", "autoencoder", blockWidths=[]), "spec.output.autoencoder.blockWidths", "1"),
     Invalid(
-        "a size between powers of two", _sized("gan", "gan", imageSize=24), "spec.model.gan.imageSize", "power of two"
+        "a size between powers of two", _sized("gan", "gan", imageSize=24), "spec.output.gan.imageSize", "power of two"
     ),
     Invalid(
         "an unknown architecture",
         _sized("chat", "transformer", architecture="rnn"),
-        "spec.model.transformer.architecture",
+        "spec.output.transformer.architecture",
         '"gpt2"',
     ),
-    Invalid("an unknown head", _sized("bert", "encoder", head="chat"), "spec.model.encoder.head", '"masked-lm"'),
+    Invalid("an unknown head", _sized("bert", "encoder", head="chat"), "spec.output.encoder.head", '"masked-lm"'),
     Invalid(
         "latent diffusion without a first stage",
-        make_family_job("text-to-image", model={"diffusion": {}}),
-        "spec.model.diffusion",
+        make_family_job("text-to-image", output={"diffusion": {}}),
+        "spec.output.diffusion",
         "name a Model in parts.autoencoder",
     ),
     Invalid(
         "a frame whose latent cannot be halved",
         _sized("text-to-video", "video", autoencoderWidths=[16, 32, 64], blockWidths=[32, 64, 96]),
-        "spec.model.video.imageSize",
+        "spec.output.video.imageSize",
         "as often as autoencoderWidths and blockWidths",
     ),
     Invalid(
@@ -233,7 +235,7 @@ OBJECTIVES = (
         "spec.distill.teacherWeight",
         "above 1",
     ),
-    Invalid("a pupil without sizes", _tuned("distill", model={}), "spec.model", "distill teaches a smaller model"),
+    Invalid("a pupil without sizes", _tuned("distill", output={}), "spec.output", "distill teaches a smaller model"),
     Invalid("everything pruned", _tuned("prune", prune={"sparsity": "1"}), "spec.prune.sparsity", "between 0 and 1"),
     Invalid(
         "channels of a family that has none to remove",
@@ -268,7 +270,7 @@ OBJECTIVES = (
     *(
         Invalid(
             f"an encoder for {head} that learns {supervision}",
-            edited(make_family_job("bert", supervision=supervision), "spec.model.encoder.head", head),
+            edited(make_family_job("bert", supervision=supervision), "spec.output.encoder.head", head),
             "spec.supervision",
             f"head {head} learns {fitting}: say that, or leave supervision out",
         )
@@ -281,9 +283,9 @@ OBJECTIVES = (
     ),
     Invalid(
         "an encoder with the head of its base, which nobody here sees",
-        _tuned(family="bert", model={}, supervision="supervised"),
+        _tuned(family="bert", output={}, supervision="supervised"),
         "spec.supervision",
-        "only the trainer knows the head of a base: leave supervision out, or give model.encoder",
+        "only the trainer knows the head of a base: leave supervision out, or give output.encoder",
     ),
     *(
         Invalid(
@@ -307,7 +309,7 @@ OBJECTIVES = (
         "a guess that always counts",
         edited(
             make_family_job("bert", supervision="semi-supervised", semiSupervised={"threshold": "0"}),
-            "spec.model.encoder.head",
+            "spec.output.encoder.head",
             "classification",
         ),
         "spec.semiSupervised.threshold",
@@ -355,13 +357,13 @@ MEASURED = (
     Invalid("a model's gate without bounds", make_model(gates=[{"metric": "loss"}]), "spec.gates[0]", "a min, a max"),
     Invalid(
         "two adapters of one name",
-        make_inference_service(adapters=[{"name": "bold", "model": {"name": n}} for n in ("a", "b")]),
+        make_inference_service(adapters=[{"name": "bold", "modelRef": {"name": n}} for n in ("a", "b")]),
         "spec.adapters[1]",
         "Duplicate",
     ),
     Invalid(
         "an adapter without a name",
-        make_inference_service(adapters=[{"name": "", "model": {"name": "a"}}]),
+        make_inference_service(adapters=[{"name": "", "modelRef": {"name": "a"}}]),
         "spec.adapters[0].name",
         "at least 1",
     ),

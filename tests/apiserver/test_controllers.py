@@ -316,7 +316,7 @@ async def test_fifty_resyncs_write_nothing(open_site: OpenSite) -> None:
     async with open_site() as site:
         _model(site)
         site.create(site.service())
-        site.create(site.job(model={"name": "other", "transformer": site.job()["spec"]["model"]["transformer"]}))
+        site.create(site.job(output={"name": "other", "transformer": site.job()["spec"]["output"]["transformer"]}))
         await site.reaches("hostler/inferenceservices/tiny", "Ready", "True", "Serving")
         await site.reaches("hostler/trainingjobs/tiny", "Accepted", "False", "NameTaken")
         await _quiet(site)

@@ -77,13 +77,13 @@ def test_there_are_examples_of_what_people_write() -> None:
     assert {"AcceleratorPool", "TrainingJob", "InferenceService"} <= kinds
 
 
-TUNED = {"objective": "finetune", "base": {"name": "large"}, "model": {}}
+TUNED = {"objective": "finetune", "base": {"name": "large"}, "output": {}}
 CLASSIFIER = {"encoder": FAMILY_SIZES["bert"]["encoder"] | {"head": "classification"}}
 ACCEPTED = (
     ("CPU as an integer, as in a Pod", make_training_job(resources={"cpu": 2, "memory": "4Gi"})),
     ("bytes as a large integer", make_training_job(resources={"memory": 4 * 2**30})),
     ("a claim with dots in its name", make_training_job(dataset={"source": {"pvc": {"claimName": "data.v1"}}})),
-    ("a family without sizes", make_training_job(family="custom", model={})),
+    ("a family without sizes", make_training_job(family="custom", output={})),
     ("as many pods as sequences", make_training_job(pods={"min": 1, "max": 8})),
     ("a job's name of 52 characters", make_training_job("a" * 52)),
     ("a claim of one's own", make_training_job(storage={"claimName": "work"})),
@@ -99,10 +99,10 @@ ACCEPTED = (
     ("hidden tokens as targets", make_family_job("bert", supervision="self-supervised")),
     ("noise as a target", make_family_job("text-to-image", supervision="self-supervised")),
     ("recordings with texts", make_family_job("speech-to-text", supervision="supervised")),
-    ("labels", make_family_job("bert", model=CLASSIFIER, supervision="supervised")),
-    ("labels where there are some", make_family_job("bert", model=CLASSIFIER, supervision="semi-supervised")),
+    ("labels", make_family_job("bert", output=CLASSIFIER, supervision="supervised")),
+    ("labels where there are some", make_family_job("bert", output=CLASSIFIER, supervision="semi-supervised")),
     ("the same, with the head of the base", make_family_job("bert", **TUNED, supervision="semi-supervised")),
-    ("a model of the catalog", make_inference_service(model={"kind": "ClusterModel", "name": "tiny"})),
+    ("a model of the catalog", make_inference_service(modelRef={"kind": "ClusterModel", "name": "tiny"})),
 )
 
 
@@ -135,8 +135,8 @@ UNKNOWN = (
     ("a pod's security", edited(make_inference_service(), "spec.podTemplate", {}), "spec.podTemplate"),
     (
         "a namespace in a reference",
-        edited(make_inference_service(), "spec.model.namespace", "b"),
-        "spec.model.namespace",
+        edited(make_inference_service(), "spec.modelRef.namespace", "b"),
+        "spec.modelRef.namespace",
     ),
 )
 
@@ -151,8 +151,8 @@ def test_an_unknown_field_is_no_silent_nothing(api: KubeClient, manifest: Object
 WAY_OUT = "make a new one under another name"
 FROZEN = (
     ("family", make_training_job(), "spec.family", "gan", "spec.family", WAY_OUT),
-    ("a size of the model", make_training_job(), "spec.model.transformer.layers", 3, "spec.model", WAY_OUT),
-    ("the model's name appears", make_training_job(), "spec.model.name", "other", "spec.model", WAY_OUT),
+    ("a size of the model", make_training_job(), "spec.output.transformer.layers", 3, "spec.output", WAY_OUT),
+    ("the model's name appears", make_training_job(), "spec.output.name", "other", "spec.output", WAY_OUT),
     ("the data's key", make_training_job(), "spec.dataset.source.configMap.key", "b", "spec.dataset", WAY_OUT),
     ("steps", make_training_job(), "spec.training.steps", 21, "spec.training", WAY_OUT),
     ("the learning rate", make_training_job(), "spec.training.learningRate", "1e-3", "spec.training", WAY_OUT),
@@ -183,10 +183,10 @@ def test_what_cannot_be_changed_says_the_way_out(
 
 
 def test_a_model_name_cannot_vanish_from_a_job(api: KubeClient, stored: Any) -> None:
-    named = stored(make_training_job(model={"name": "mine", "transformer": make_transformer()}))
-    answer = _update(api, without(named, "spec.model.name"))
+    named = stored(make_training_job(output={"name": "mine", "transformer": make_transformer()}))
+    answer = _update(api, without(named, "spec.output.name"))
     assert answer.status_code == 422
-    assert "spec.model" in answer.json()["message"]
+    assert "spec.output" in answer.json()["message"]
 
 
 CHANGEABLE = (
@@ -214,20 +214,20 @@ def _update(api: KubeClient, manifest: Object) -> Any:
 
 
 _OBJECTIVES = {
-    "a low-rank adapter": {"objective": "finetune", "base": {"name": "large"}, "model": {}, "lora": {"rank": 4}},
+    "a low-rank adapter": {"objective": "finetune", "base": {"name": "large"}, "output": {}, "lora": {"rank": 4}},
     "preferences, padded anyway": {
         "objective": "preference",
         "base": {"name": "large"},
-        "model": {},
+        "output": {},
         "training": {"steps": 1, "packing": {"mode": "off"}},
     },
-    "preferences, with an adapter": {"objective": "preference", "base": {"name": "large"}, "model": {}, "lora": {}},
+    "preferences, with an adapter": {"objective": "preference", "base": {"name": "large"}, "output": {}, "lora": {}},
     "a pupil": {"objective": "distill", "base": {"name": "large"}, "distill": {"temperature": "3"}},
-    "a lighter model": {"objective": "prune", "base": {"name": "large"}, "model": {}, "prune": {"sparsity": "0.3"}},
+    "a lighter model": {"objective": "prune", "base": {"name": "large"}, "output": {}, "prune": {"sparsity": "0.3"}},
     "8-bit weights without a step": {
         "objective": "quantize",
         "base": {"kind": "ClusterModel", "name": "large"},
-        "model": {"license": "MIT"},
+        "output": {"license": "MIT"},
         "training": {"steps": 0},
     },
     "a range as a gate": {"evaluation": {"gates": [{"metric": "spread", "min": "-0.7", "max": "1.3"}]}},
@@ -239,7 +239,7 @@ _OBJECTIVES = {
 @pytest.mark.parametrize("family", FAMILY_SIZES)
 def test_every_family_is_accepted_with_its_sizes_and_without_them_from_a_base(api: KubeClient, family: str) -> None:
     scratch = make_family_job(family)
-    tuned = make_family_job(family, objective="finetune", base={"name": "large"}, model={})
+    tuned = make_family_job(family, objective="finetune", base={"name": "large"}, output={})
     for manifest in (scratch, tuned):
         answer = api.create(manifest, dry_run=True)
         assert answer.status_code == 201, answer.text
@@ -255,13 +255,13 @@ def test_every_objective_is_accepted_where_it_makes_sense(api: KubeClient, spec:
 
 
 def test_an_image_model_may_take_its_first_stage_from_another_model(api: KubeClient) -> None:
-    job = make_family_job("text-to-image", model={"diffusion": {}}, parts={"autoencoder": {"name": "vae"}})
+    job = make_family_job("text-to-image", output={"diffusion": {}}, parts={"autoencoder": {"name": "vae"}})
     assert api.create(job, dry_run=True).status_code == 201
 
 
 WANT_JOB_DEFAULTS = {
     "objective": "pretrain",
-    "model": {
+    "output": {
         "license": "unknown",
         "transformer": make_transformer() | {"architecture": "gpt2", "dropoutPercent": 0},
     },

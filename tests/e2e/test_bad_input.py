@@ -39,7 +39,7 @@ def job(**spec: Any) -> dict[str, Any]:
             id="more than any pool has",
         ),
         pytest.param(
-            {"family": "custom", "model": {}}, "FamilyNotAvailable", ["images of your own"], id="an image of one's own"
+            {"family": "custom", "output": {}}, "FamilyNotAvailable", ["images of your own"], id="an image of one's own"
         ),
         pytest.param(
             {"objective": "finetune", "base": {"name": "nowhere"}},
@@ -154,7 +154,7 @@ def test_an_unreadable_artifact_is_named_by_the_service(stack: Stack, mistakes: 
     service = make_inference_service(
         "broken",
         namespace=NAMESPACE,
-        model={"name": "broken"},
+        modelRef={"name": "broken"},
         accelerators={"pool": "ipu", "perPod": 1},
         resources={"cpu": "100m", "memory": "1Gi"},
     )

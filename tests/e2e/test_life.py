@@ -23,7 +23,7 @@ TRANSFORMER = {"layers": 2, "hiddenSize": 64, "heads": 2, "contextLength": 64, "
 def job(name: str, *, steps: int = 80, **spec: Any) -> dict[str, Any]:
     """A job small enough for a test and long enough to be watched."""
     fields: dict[str, Any] = {
-        "model": {"license": "PSF-2.0", "transformer": TRANSFORMER},
+        "output": {"license": "PSF-2.0", "transformer": TRANSFORMER},
         "dataset": {"source": {"configMap": {"name": "text", "key": "text"}}},
         "training": {"steps": steps, "batchSize": 16, "learningRate": "2e-3", "warmupSteps": 5, "seed": 7},
         "checkpoint": {"everySteps": 20},
@@ -118,7 +118,7 @@ def service(stack: Stack, watched: dict[str, Any]) -> dict[str, Any]:
         make_inference_service(
             JOB,
             namespace=NAMESPACE,
-            model={"name": JOB},
+            modelRef={"name": JOB},
             accelerators={"pool": "ipu", "perPod": 1},
             resources=resources,
         )

@@ -56,7 +56,7 @@ def _job(name: str, data: dict[str, Any]) -> dict[str, Any]:
     return make_training_job(
         name,
         namespace=NAMESPACE,
-        model={"transformer": TRANSFORMER},
+        output={"transformer": TRANSFORMER},
         dataset=data,
         training={"steps": 10, "batchSize": 4},
         accelerators={"pool": "gpu", "perPod": 1},

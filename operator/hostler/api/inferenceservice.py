@@ -30,7 +30,7 @@ class ServiceReason(StrEnum):
     VALID = "Valid"
     """Accepted: set when nothing speaks against the spec."""
     MODEL_NOT_FOUND = "ModelNotFound"
-    """Accepted: set when spec.model or one of spec.adapters names no Model or ClusterModel."""
+    """Accepted: set when spec.modelRef or one of spec.adapters names no Model or ClusterModel."""
     MODEL_NOT_READY = "ModelNotReady"
     """Admitted: set when artifacts of the model or of an adapter are not there, or their figures miss a gate."""
     INCOMPATIBLE_MODEL = "IncompatibleModel"
@@ -84,7 +84,7 @@ class AdapterReference(ApiModel):
 
     name: Name
     """Name under which requests choose it."""
-    model: ModelReference
+    model_ref: ModelReference
     """The Model that holds it: one that a TrainingJob with lora put out, or the adapter's files alone."""
 
 
@@ -114,7 +114,7 @@ class InferenceServiceSpec(ApiModel):
         )
     )
 
-    model: ModelReference
+    model_ref: ModelReference
     """The model to serve."""
     adapters: Annotated[
         tuple[AdapterReference, ...],

@@ -221,7 +221,7 @@ INFERENCE_SERVICE = Kind(
     columns=(
         _READY,
         _REASON,
-        Column(name="Model", path=".spec.model.name"),
+        Column(name="Model", path=".spec.modelRef.name"),
         Column(name="Pool", path=".spec.accelerators.pool"),
         Column(name="Replicas", path=".status.readyReplicas", type="integer"),
         Column(name="URL", path=".status.url"),

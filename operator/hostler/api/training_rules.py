@@ -77,13 +77,13 @@ def _supervisions() -> Iterator[Rule]:
         if not entry.heads:
             continue
         for head, supervisions in entry.heads.items():
-            network = f"self.model.{entry.block}"
+            network = f"self.output.{entry.block}"
             yield _learns(f"head {head}", supervisions, where=f"has({network}) && {network}.head == '{head}'")
         # Only the trainer sees the base's head, and of the values it reads this one alone.
         yield cel(
-            f"self.family != '{entry.name}' || !has(self.supervision) || has(self.model.{entry.block}) || "
+            f"self.family != '{entry.name}' || !has(self.supervision) || has(self.output.{entry.block}) || "
             f"self.supervision == '{Supervision.SEMI_SUPERVISED}'",
-            f"only the trainer knows the head of a base: leave supervision out, or give model.{entry.block}",
+            f"only the trainer knows the head of a base: leave supervision out, or give output.{entry.block}",
             field_path=".supervision",
         )
 
@@ -116,25 +116,26 @@ def _blocks() -> Iterator[Rule]:
         if not names:
             continue
         yield cel(
-            f"!(self.family in {_list(names)}) || has(self.base) || has(self.model.{block})",
-            f"family {' or '.join(names)} needs model.{block}, the sizes of its network, unless base names a model",
-            field_path=".model",
+            f"!(self.family in {_list(names)}) || has(self.base) || has(self.output.{block})",
+            f"family {' or '.join(names)} needs output.{block}, the sizes of its network, unless base names a model",
+            field_path=".output",
         )
         yield cel(
-            f"!has(self.model.{block}) || self.family in {_list(names)}",
-            f"model.{block} describes the network of family {' or '.join(names)}: remove it, or set family",
-            field_path=f".model.{block}",
+            f"!has(self.output.{block}) || self.family in {_list(names)}",
+            f"output.{block} describes the network of family {' or '.join(names)}: remove it, or set family",
+            field_path=f".output.{block}",
         )
         yield cel(
-            f"self.objective != 'distill' || !(self.family in {_list(names)}) || has(self.model.{block})",
-            f"distill teaches a smaller model: give its sizes in model.{block}",
-            field_path=".model",
+            f"self.objective != 'distill' || !(self.family in {_list(names)}) || has(self.output.{block})",
+            f"distill teaches a smaller model: give its sizes in output.{block}",
+            field_path=".output",
         )
     yield cel(
-        "!has(self.model.diffusion) || has(self.model.diffusion.autoencoder) || has(self.base) || "
+        "!has(self.output.diffusion) || has(self.output.diffusion.autoencoder) || has(self.base) || "
         "(has(self.parts) && has(self.parts.autoencoder))",
-        "latent diffusion needs an autoencoder: give model.diffusion.autoencoder, or name a Model in parts.autoencoder",
-        field_path=".model.diffusion",
+        "latent diffusion needs an autoencoder: give output.diffusion.autoencoder, or name a Model in "
+        "parts.autoencoder",
+        field_path=".output.diffusion",
     )
 
 

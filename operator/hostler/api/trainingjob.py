@@ -243,7 +243,7 @@ _IMMUTABLE = (
     "semiSupervised",
     "base",
     "parts",
-    "model",
+    "output",
     "dataset",
     "training",
     "evaluation",
@@ -301,7 +301,7 @@ class TrainingJobSpec(ApiModel):
     """The model to start from: what is fine-tuned, pruned, quantized, or the teacher. It must be Ready."""
     parts: Parts | None = None
     """Parts that are taken from other models."""
-    model: TrainedModel
+    output: TrainedModel
     """The model that is to come out."""
     dataset: JobData
     """The data."""

@@ -91,10 +91,10 @@ def _dataset_of(workload: Object) -> str | None:
 def _names(workload: Object, name: str) -> bool:
     """Whether a spec refers to this model or claim, or puts out a Model of this name."""
     spec = workload["spec"]
-    model = spec.get("model") or {}
+    model = spec.get("modelRef") or {}
     source = ((spec.get("dataset") or {}).get("source") or {}).get("pvc") or {}
     inputs = [spec.get("base") or {}, *(spec.get("parts") or {}).values()]
-    adapters = [adapter.get("model") or {} for adapter in spec.get("adapters") or ()]
+    adapters = [adapter.get("modelRef") or {} for adapter in spec.get("adapters") or ()]
     return name in {
         model.get("name"),
         source.get("claimName"),

@@ -49,7 +49,7 @@ def trained_model(spec: TrainingJobSpec, result: Result, origin: Origin) -> Mani
 
 def model_name(spec: TrainingJobSpec, job: str) -> str:
     """Name of the Model that a job puts out."""
-    return spec.model.name or job
+    return spec.output.name or job
 
 
 def _spec(spec: TrainingJobSpec, result: Result, origin: Origin) -> Manifest:
@@ -62,7 +62,7 @@ def _spec(spec: TrainingJobSpec, result: Result, origin: Origin) -> Manifest:
     return {
         "family": spec.family.value,
         "task": family(spec.family.value).task_of(network(spec)),
-        "license": spec.model.license,
+        "license": spec.output.license,
         "artifacts": {
             "source": {"pvc": {"claimName": origin.claim, "path": artifact.path.strip("/")}},
             "format": artifact.format,
@@ -101,4 +101,4 @@ def _lineage(spec: TrainingJobSpec, result: Result, origin: Origin) -> Manifest:
 
 def network(spec: TrainingJobSpec) -> ModelConfig:
     """The sizes that a job names, as the contract has them."""
-    return ModelConfig(**{block: getattr(spec.model, block) for block in BLOCKS})
+    return ModelConfig(**{block: getattr(spec.output, block) for block in BLOCKS})

@@ -107,9 +107,9 @@ def reject_service(
     serving = family(model.family.value).serving
     if not serving.available:
         return rejection(
-            TrainingReason.FAMILY_NOT_AVAILABLE, "spec.model", f"model {spec.model.name}: {serving.reason}"
+            TrainingReason.FAMILY_NOT_AVAILABLE, "spec.modelRef", f"model {spec.model_ref.name}: {serving.reason}"
         )
-    source = _reject_source(model.artifacts.source, f"spec.model: model {spec.model.name}", SERVABLE_SOURCES)
+    source = _reject_source(model.artifacts.source, f"spec.modelRef: model {spec.model_ref.name}", SERVABLE_SOURCES)
     return (
         source
         or _reject_adapters(spec, model, adapters)

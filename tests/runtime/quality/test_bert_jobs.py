@@ -151,7 +151,7 @@ def test_a_checkpoint_that_is_no_bert_is_refused_by_server_and_trainer(
             "semi-supervised training needs the head classification",
             id="pseudo-labels for hidden words",
         ),
-        pytest.param(None, {}, "needs model.encoder, or a base model", id="neither sizes nor a base"),
+        pytest.param(None, {}, "needs output.encoder, or a base model", id="neither sizes nor a base"),
     ],
 )
 def test_a_job_that_makes_no_sense_is_refused(

@@ -244,7 +244,7 @@ def test_a_row_that_cannot_be_used_is_named(
 @pytest.mark.parametrize(
     ("sizes", "says"),
     [
-        pytest.param(None, "needs model.speech", id="no sizes"),
+        pytest.param(None, "needs output.speech", id="no sizes"),
         pytest.param({**SMALL_WHISPER, "heads": 3}, "not a multiple of heads", id="heads that do not divide the width"),
         pytest.param({**SMALL_WHISPER, "decoderLayers": 0}, "needs a decoder", id="no decoder"),
         pytest.param({**SMALL_WHISPER, "vocabularySize": 200}, "needs at least", id="a vocabulary without all bytes"),

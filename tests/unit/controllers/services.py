@@ -9,7 +9,7 @@ from builders import make_inference_service
 
 Object = dict[str, Any]
 
-STYLES = [{"name": "bold", "model": {"name": "bold-style"}}, {"name": "thin", "model": {"name": "thin-style"}}]
+STYLES = [{"name": "bold", "modelRef": {"name": "bold-style"}}, {"name": "thin", "modelRef": {"name": "thin-style"}}]
 """Adapters of a service; the fixture ``painting`` has their models."""
 
 

@@ -18,34 +18,34 @@ Spec = dict[str, Any]
     ("spec", "want_condition", "want_reason", "want_words"),
     {
         "a model that is not there": (
-            {"model": {"name": "nowhere"}},
+            {"modelRef": {"name": "nowhere"}},
             "Accepted",
             "ModelNotFound",
-            "spec.model: there is no Model nowhere in namespace default: create it, or name another one.",
+            "spec.modelRef: there is no Model nowhere in namespace default: create it, or name another one.",
         ),
         "a catalog entry whose source nothing can serve yet": (
-            {"model": {"kind": "ClusterModel", "name": "catalog"}},
+            {"modelRef": {"kind": "ClusterModel", "name": "catalog"}},
             "Accepted",
             "SourceNotSupported",
-            "spec.model: model catalog.hf: this release cannot read from hf; use pvc.",
+            "spec.modelRef: model catalog.hf: this release cannot read from hf; use pvc.",
         ),
         "a model whose claim has gone": (
-            {"model": {"name": "homeless"}},
+            {"modelRef": {"name": "homeless"}},
             "Admitted",
             "ModelNotReady",
             "Model homeless is not ready: There is no claim gone in namespace default: create or restore it.",
         ),
         "a model whose own sample request is no JSON": (
-            {"model": {"name": "sampled"}},
+            {"modelRef": {"name": "sampled"}},
             "Admitted",
             "ModelNotReady",
             "model sampled: spec.sampleRequest.body is not JSON",
         ),
         "a family that nothing bundled serves": (
-            {"model": {"name": "painter"}},
+            {"modelRef": {"name": "painter"}},
             "Accepted",
             "FamilyNotAvailable",
-            "spec.model: model painter: this release does not start images of your own yet",
+            "spec.modelRef: model painter: this release does not start images of your own yet",
         ),
         "a pool that is not there": (
             {"accelerators": {"pool": "nowhere"}},
@@ -108,7 +108,7 @@ async def test_a_service_counts_its_own_replicas_as_room(modelled: Bench) -> Non
 async def test_replicas_go_on_serving_when_the_new_spec_cannot_be_honoured(modelled: Bench) -> None:
     await serving(modelled)
     before = modelled.cluster.object("Deployment", "tiny")
-    modelled.cluster.edit("InferenceService", "tiny", model={"name": "nowhere"})
+    modelled.cluster.edit("InferenceService", "tiny", modelRef={"name": "nowhere"})
     await modelled.settle()
     status, reason, message = said(modelled)
     assert (status, reason) == ("False", "NotAdmitted")
@@ -154,13 +154,13 @@ async def test_a_child_that_the_server_refuses_is_said(modelled: Bench) -> None:
             lambda bench: bench.cluster.remove(bench.cluster.object("Model", "bold-style")),
             "Accepted",
             "ModelNotFound",
-            "spec.adapters[0].model: there is no Model bold-style in namespace default",
+            "spec.adapters[0].modelRef: there is no Model bold-style in namespace default",
         ),
         "a style of another family": (
             lambda bench: bench.cluster.put(make_model("bold-style", family="chat")),
             "Accepted",
             "IncompatibleModel",
-            "spec.adapters[0].model: Model bold-style is of family chat; needed here: text-to-image.",
+            "spec.adapters[0].modelRef: Model bold-style is of family chat; needed here: text-to-image.",
         ),
         "a style whose files are gone": (
             lambda bench: bench.cluster.remove(bench.cluster.object("PersistentVolumeClaim", "bold-style")),

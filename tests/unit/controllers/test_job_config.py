@@ -45,7 +45,7 @@ def config(manifest: Object) -> JobConfig:
 
 def based(objective: str, **spec: Any) -> Object:
     """A chat job that starts from a base."""
-    return make_training_job(**{"objective": objective, "base": {"name": "large"}, "model": {}} | spec)
+    return make_training_job(**{"objective": objective, "base": {"name": "large"}, "output": {}} | spec)
 
 
 @pytest.mark.parametrize("name", FAMILY_SIZES)
@@ -100,7 +100,7 @@ def test_every_family_gets_its_own_block_and_no_other(name: str) -> None:
         ),
         "a base": (based("finetune"), "inputs", {"base": "/inputs/base", "parts": {}}),
         "a part": (
-            make_family_job("text-to-image", model={"diffusion": {}}, parts={"autoencoder": {"name": "vae"}}),
+            make_family_job("text-to-image", output={"diffusion": {}}, parts={"autoencoder": {"name": "vae"}}),
             "inputs",
             {"parts": {"autoencoder": "/inputs/parts/autoencoder"}},
         ),
@@ -204,12 +204,12 @@ def test_hyperparameters_reach_the_trainer() -> None:
     {
         "from scratch": (make_training_job(), "formula"),
         "all weights of a base, whose sizes are known": (
-            based("finetune", model=make_training_job()["spec"]["model"]),
+            based("finetune", output=make_training_job()["spec"]["output"]),
             "formula",
         ),
         "all weights of a base, whose sizes stand in its files": (based("finetune"), "counted"),
-        "an adapter needs less": (based("finetune", lora={}, model=FAMILY_SIZES["chat"]), "counted"),
-        "a pupil's teacher computes too": (based("distill", model=FAMILY_SIZES["chat"]), "counted"),
+        "an adapter needs less": (based("finetune", lora={}, output=FAMILY_SIZES["chat"]), "counted"),
+        "a pupil's teacher computes too": (based("distill", output=FAMILY_SIZES["chat"]), "counted"),
         "pseudo-labels need a pass of their own": (make_family_job("bert", supervision="semi-supervised"), "counted"),
         "a family without a formula": (make_family_job("gan"), "counted"),
     },

@@ -14,7 +14,7 @@ from world import completed, progress, running, states, submitted, success
 from hostler_contract.result import Comparison, DatasetFacts, Measured, TargetReached
 
 Object = dict[str, Any]
-TUNED = {"objective": "finetune", "base": {"name": "large"}, "model": {}}
+TUNED = {"objective": "finetune", "base": {"name": "large"}, "output": {}}
 PRICE = {"amount": "3.6", "currency": "EUR", "source": "contract", "date": "2026-01-31"}
 
 
@@ -49,7 +49,7 @@ async def test_a_base_is_mounted_read_only_and_stands_in_the_lineage(based: Benc
 
 async def test_parts_are_mounted_and_stand_in_the_lineage(based: Bench) -> None:
     parts = {"autoencoder": {"name": "vae"}}
-    based.cluster.put(make_family_job("text-to-image", model={"diffusion": {}}, parts=parts))
+    based.cluster.put(make_family_job("text-to-image", output={"diffusion": {}}, parts=parts))
     await based.settle()
     await running(based)
     paths = [mount["mountPath"] for mount in trainer(based)["volumeMounts"]]

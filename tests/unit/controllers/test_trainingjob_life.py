@@ -132,7 +132,7 @@ async def test_a_trainer_that_does_not_answer_keeps_the_last_known_progress(benc
 
 async def test_success_registers_a_model_and_hands_over_the_claim(bench: Bench) -> None:
     await running(
-        bench, model={"license": "PSF-2.0", "transformer": make_training_job()["spec"]["model"]["transformer"]}
+        bench, output={"license": "PSF-2.0", "transformer": make_training_job()["spec"]["output"]["transformer"]}
     )
     await completed(bench)
     job = bench.cluster.object("TrainingJob", "tiny")

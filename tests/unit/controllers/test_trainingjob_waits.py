@@ -47,7 +47,7 @@ Spec = dict[str, Any]
             "pods, and the job needs 1 pod with 1 each: ask for less, or add nodes to the pool.",
         ),
         "a family that nothing bundled trains": (
-            {"family": "custom", "model": {}},
+            {"family": "custom", "output": {}},
             "FamilyNotAvailable",
             "spec.family: this release does not start images of your own yet; every other family is bundled.",
         ),
@@ -202,9 +202,9 @@ async def test_a_name_that_another_model_has_is_refused_before_anything_is_made(
     assert bench.condition("TrainingJob", "tiny", "Accepted") == (
         "False",
         "NameTaken",
-        "spec.model.name: Model tiny exists and was not made by this job: delete it or choose another.",
+        "spec.output.name: Model tiny exists and was not made by this job: delete it or choose another.",
     )
-    await submitted(bench, "other", model={"name": "tiny", "transformer": make_transformer()})
+    await submitted(bench, "other", output={"name": "tiny", "transformer": make_transformer()})
     assert states(bench, "other")["Accepted"] == ("False", "NameTaken")
 
 

@@ -139,7 +139,7 @@ def tuned_attempt() -> dict[str, Object]:
         family="text-to-image",
         objective="finetune",
         base={"name": "painter"},
-        model={},
+        output={},
         lora={"rank": 4},
         dataset={"source": store, "format": "webdataset"},
         accelerators={"pool": "nvidia"},
@@ -157,7 +157,7 @@ def joined_attempt() -> dict[str, Object]:
         view,
         family="text-to-video",
         parts=parts,
-        model={"video": {"imageSize": 8}},
+        output={"video": {"imageSize": 8}},
         dataset={"source": {"pvc": {"claimName": "clips"}}, "format": "webdataset"},
         accelerators={"pool": "nvidia"},
     )
@@ -179,9 +179,9 @@ def named(path: str, reference: ModelReference, *, family: str, part: str | None
 def styled_service() -> dict[str, Object]:
     """A server that requests may ask for a style."""
     view = pool_view("graphcore-c600", resource="c600.graphcore.ai/ipu")
-    adapters = [{"name": "bold", "model": {"name": "bold-style"}}]
+    adapters = [{"name": "bold", "modelRef": {"name": "bold-style"}}]
     seen = service_seen(view, adapters=adapters)
-    bold = named("spec.adapters[0].model", seen.spec.adapters[0].model, family="text-to-image")
+    bold = named("spec.adapters[0].modelRef", seen.spec.adapters[0].model_ref, family="text-to-image")
     model = ModelSpec.model_validate(make_model("tiny", family="text-to-image")["spec"])
     deployment = serving.replicas(
         replace(seen, adapters=(bold,)),

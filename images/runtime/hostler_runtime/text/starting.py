@@ -50,7 +50,7 @@ def sizes_of(job: JobConfig) -> TransformerConfig:
     """The sizes of the decoder that is to be made. Raises ``RuntimeFailure`` where they are missing or impossible."""
     if job.model.transformer is None:
         raise _invalid(
-            f"family {job.family} needs the sizes of the decoder: set model.transformer, or name a base model"
+            f"family {job.family} needs the sizes of the decoder: set output.transformer, or name a base model"
         )
     check_sizes(job.model.transformer)
     return job.model.transformer
@@ -139,8 +139,8 @@ def _refuse_other_sizes(block: TransformerConfig | None, model: Any) -> None:
     ):
         if wanted != found:
             raise _invalid(
-                f"model.transformer says {name} {wanted}, the base model has {found}: "
-                "leave model.transformer out, or set its contextLength alone beside the base model's sizes",
+                f"output.transformer says {name} {wanted}, the base model has {found}: "
+                "leave output.transformer out, or set its contextLength alone beside the base model's sizes",
             )
 
 

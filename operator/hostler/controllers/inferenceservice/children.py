@@ -111,7 +111,7 @@ def serving_config(seen: Observed, model: ModelSpec, view: PoolView) -> ServingC
     return ServingConfig(
         service=seen.name,
         namespace=seen.namespace,
-        model=seen.spec.model.name,
+        model=seen.spec.model_ref.name,
         family=model.family.value,
         task=model.task,
         accelerator=view.pool.spec.accelerator_type,
@@ -120,7 +120,7 @@ def serving_config(seen: Observed, model: ModelSpec, view: PoolView) -> ServingC
         max_batch_size=serving.max_batch_size,
         max_queue=serving.max_queue,
         max_new_tokens=serving.max_new_tokens,
-        sample_request=sample_request(seen.spec.model.name, model),
+        sample_request=sample_request(seen.spec.model_ref.name, model),
         drain_seconds=serving.drain_seconds,
     )
 

@@ -64,7 +64,7 @@ class InferenceServiceController:
         spec = InferenceServiceSpec.model_validate(service["spec"])
         name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
         asks = Workload(naming.INFERENCE_SERVICE, namespace, name)
-        served = named_model(self._reader, spec.model, path="spec.model", namespace=namespace)
+        served = named_model(self._reader, spec.model_ref, path="spec.modelRef", namespace=namespace)
         deployment = self._own(self._reader.get("Deployment", namespace=namespace, name=name), service)
         settled = _all_ready(deployment)
         return Observed(
@@ -84,8 +84,8 @@ class InferenceServiceController:
 
     def _adapters(self, spec: InferenceServiceSpec, namespace: str) -> Iterator[NamedModel]:
         for index, adapter in enumerate(spec.adapters):
-            path = f"spec.adapters[{index}].model"
-            yield named_model(self._reader, adapter.model, path=path, namespace=namespace)
+            path = f"spec.adapters[{index}].modelRef"
+            yield named_model(self._reader, adapter.model_ref, path=path, namespace=namespace)
 
     def _own(self, child: Object | None, service: Object) -> Object | None:
         """A child of exactly this service; one of an earlier service of the same name is being removed."""

@@ -75,10 +75,10 @@ def decide(seen: Observed, *, now: str, settings: Settings) -> Decision:
 
 def _ground(seen: Observed, *, settings: Settings) -> Ground | wording.Wording:
     """The facts to build on, or the conditions that say what is missing."""
-    reference = seen.spec.model
+    reference = seen.spec.model_ref
     if seen.model is None:
         where = f" in namespace {seen.namespace}" if reference.kind == "Model" else ""
-        text = f"spec.model: there is no {reference.kind} {reference.name}{where}: create it, or name another one."
+        text = f"spec.modelRef: there is no {reference.kind} {reference.name}{where}: create it, or name another one."
         return wording.rejected(R.MODEL_NOT_FOUND, text + _meanwhile(seen))
     choice = seen.pool()
     rejection = _rejection(seen, seen.model, choice, settings=settings)
@@ -126,8 +126,8 @@ def _has_its_place(seen: Observed, model: ModelSpec, view: PoolView) -> bool:
 def _model_waits(seen: Observed, model: ModelSpec) -> str:
     """Why the model or one of its adapters cannot be served now."""
     served = NamedModel(
-        path="spec.model",
-        reference=seen.spec.model,
+        path="spec.modelRef",
+        reference=seen.spec.model_ref,
         model=model,
         claim_exists=seen.claim_exists,
         namespace=seen.namespace,
@@ -136,7 +136,7 @@ def _model_waits(seen: Observed, model: ModelSpec) -> str:
         if found := named.obstacle:
             return f"{named.title} is not ready: {found[1]}"
     try:
-        children.sample_request(seen.spec.model.name, model)
+        children.sample_request(seen.spec.model_ref.name, model)
     except children.SampleRequestError as error:
         return f"{error}. Correct it, or remove it and the family's own is used."
     return ""

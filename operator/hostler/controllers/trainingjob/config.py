@@ -45,7 +45,7 @@ def job_config(seen: Observed, *, number: int, pods: int, view: PoolView) -> Job
         family=spec.family.value,
         objective=_objective(spec),
         model_name=model_name(spec, seen.name),
-        license=spec.model.license,
+        license=spec.output.license,
         model=network(spec),
         inputs=_inputs(spec),
         # Nothing else is trained on than what the Dataset's status speaks of.

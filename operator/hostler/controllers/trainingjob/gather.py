@@ -142,7 +142,7 @@ class Gatherer:
         output = model_name(spec, name)
         model = self._reader.get("Model", namespace=namespace, name=output)
         if model is not None and not made_by(model, uid):
-            return f"spec.model.name: Model {output} exists and was not made by this job: delete it or choose another."
+            return f"spec.output.name: Model {output} exists and was not made by this job: delete it or choose another."
         claim = self._reader.get("PersistentVolumeClaim", namespace=namespace, name=name)
         if spec.storage.claim_name is None and claim is not None and _owner_uid(claim) != uid:
             return (

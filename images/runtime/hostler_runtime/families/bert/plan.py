@@ -36,10 +36,10 @@ def make_plan(job: JobConfig) -> Plan:
     path = job.inputs.base
     base = from_base(lambda: open_directory(Path(path)), what="the base model") if path else None
     if sizes is None and base is None:
-        raise _invalid("the bert family needs model.encoder, or a base model to go on from")
+        raise _invalid("the bert family needs output.encoder, or a base model to go on from")
     head = sizes.head if sizes is not None else base.head if base is not None else None
     if head is None:
-        raise _invalid(f"{job.inputs.base} is an encoder without a head: name one in model.encoder.head")
+        raise _invalid(f"{job.inputs.base} is an encoder without a head: name one in output.encoder.head")
     takes_weights = base is not None and not (job.objective.kind is Objective.DISTILL and sizes is not None)
     if base is not None and sizes is not None:
         _check_against_base(sizes, base, takes_weights=takes_weights)
@@ -68,10 +68,10 @@ def _check_against_base(sizes: EncoderConfig, base: BertDirectory, *, takes_weig
         ("heads", sizes.heads, config.num_attention_heads),
     ):
         if wanted != found:
-            raise _invalid(f"model.encoder.{name} is {wanted}, the base model in {base.path} has {found}")
+            raise _invalid(f"output.encoder.{name} is {wanted}, the base model in {base.path} has {found}")
     if sizes.context_length > base.context_length:
         raise _invalid(
-            f"model.encoder.contextLength is {sizes.context_length}, the base model in {base.path} knows only "
+            f"output.encoder.contextLength is {sizes.context_length}, the base model in {base.path} knows only "
             f"{base.context_length} positions"
         )
 

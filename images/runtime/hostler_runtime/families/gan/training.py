@@ -171,7 +171,7 @@ def image_shape(job: JobConfig) -> tuple[int, int]:
 def _sizes(job: JobConfig) -> GanConfig:
     sizes = job.model.gan
     if sizes is None:
-        raise _invalid("family gan needs the sizes of the model: set model.gan, or name a base model")
+        raise _invalid("family gan needs the sizes of the model: set output.gan, or name a base model")
     size = sizes.image_size
     if size < 2 * SMALLEST or size & (size - 1):
         raise _invalid(f"imageSize {size} is not a power of two from {2 * SMALLEST} up: the generator doubles its maps")

@@ -54,14 +54,14 @@ def make_plan(job: JobConfig) -> Plan:
         if sizes is not None and sizes.architecture != base.architecture:
             raise RuntimeFailure(
                 ErrorReason.INVALID_CONFIGURATION,
-                f"model.speech.architecture is {sizes.architecture}, the base model in {base.path} is a "
+                f"output.speech.architecture is {sizes.architecture}, the base model in {base.path} is a "
                 f"{base.architecture}: name the one that it is",
             )
         fresh = job.objective.kind is Objective.DISTILL and sizes is not None
     elif sizes is None:
         raise RuntimeFailure(
             ErrorReason.INVALID_CONFIGURATION,
-            "the speech-to-text family needs model.speech, or a base model to go on from",
+            "the speech-to-text family needs output.speech, or a base model to go on from",
         )
     else:
         fresh = True

@@ -189,7 +189,7 @@ def image_shape(job: JobConfig) -> tuple[int, int]:
         config = _autoencoder(job).config
         return (int(config.sample_size) if sizes is None else sizes.image_size), int(config.in_channels)
     if sizes is None:
-        raise invalid("model.diffusion has no autoencoder: set its sizes, or name a Model under parts.autoencoder")
+        raise invalid("output.diffusion has no autoencoder: set its sizes, or name a Model under parts.autoencoder")
     return sizes.image_size, sizes.channels
 
 
@@ -211,7 +211,7 @@ def _autoencoder(job: JobConfig) -> Any:
     vae = from_base(lambda: load_autoencoder(Path(path)), what="the autoencoder")
     if sizes is not None and sizes.channels != vae.config.in_channels:
         raise invalid(
-            f"the autoencoder takes images of {vae.config.in_channels} channels, model.diffusion.autoencoder says "
+            f"the autoencoder takes images of {vae.config.in_channels} channels, output.diffusion.autoencoder says "
             f"{sizes.channels}: leave that out"
         )
     return vae
@@ -225,5 +225,5 @@ def _text_source(job: JobConfig) -> Path | None:
 
 def _sizes(job: JobConfig) -> DiffusionConfig:
     if job.model.diffusion is None:
-        raise invalid("family text-to-image needs the sizes of the model: set model.diffusion, or name a base model")
+        raise invalid("family text-to-image needs the sizes of the model: set output.diffusion, or name a base model")
     return job.model.diffusion

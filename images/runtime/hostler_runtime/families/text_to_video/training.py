@@ -162,7 +162,7 @@ def prunable(model: VideoModel) -> Iterable[tuple[str, torch.nn.Module]]:
 def sizes_of(job: JobConfig) -> VideoConfig:
     """The sizes of the model that is to be made. Raises ``RuntimeFailure`` where there are none."""
     if job.model.video is None:
-        raise _invalid("family text-to-video needs the sizes of the model: set model.video, or name a base model")
+        raise _invalid("family text-to-video needs the sizes of the model: set output.video, or name a base model")
     return job.model.video
 
 
@@ -177,8 +177,8 @@ def clip_settings(job: JobConfig) -> ClipSettings:
     for name in ("size", "channels", "upscale"):
         if getattr(wanted, name) != getattr(base, name):
             raise _invalid(
-                f"model.video says {name} {getattr(wanted, name)}, the base model has {getattr(base, name)}: leave "
-                "model.video out, or set frames and framesPerSecond alone beside the base model's sizes"
+                f"output.video says {name} {getattr(wanted, name)}, the base model has {getattr(base, name)}: leave "
+                "output.video out, or set frames and framesPerSecond alone beside the base model's sizes"
             )
     return base.with_length(wanted.frames, frames_per_second=wanted.frames_per_second)
 
@@ -198,7 +198,7 @@ def _autoencoder(path: str, settings: ClipSettings) -> Any:
     vae = from_base(lambda: load_autoencoder(Path(path)), what="the autoencoder")
     if vae.config.in_channels != settings.channels:
         raise _invalid(
-            f"the autoencoder takes frames of {vae.config.in_channels} channels, model.video says {settings.channels}"
+            f"the autoencoder takes frames of {vae.config.in_channels} channels, output.video says {settings.channels}"
         )
     return vae.requires_grad_(False)
 

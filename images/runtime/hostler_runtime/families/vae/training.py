@@ -114,7 +114,7 @@ def image_shape(job: JobConfig) -> tuple[int, int]:
         return sizes.image_size, sizes.channels
     config = _base(job).config
     if sizes is not None and sizes.channels != config.in_channels:
-        raise _invalid(f"model.autoencoder says {sizes.channels} channels, the base model has {config.in_channels}")
+        raise _invalid(f"output.autoencoder says {sizes.channels} channels, the base model has {config.in_channels}")
     return (sizes.image_size if sizes is not None else int(config.sample_size)), int(config.in_channels)
 
 
@@ -128,7 +128,7 @@ def _base(job: JobConfig) -> Any:
 
 def _sizes(job: JobConfig) -> Any:
     if job.model.autoencoder is None:
-        raise _invalid("family vae needs the sizes of the model: set model.autoencoder, or name a base model")
+        raise _invalid("family vae needs the sizes of the model: set output.autoencoder, or name a base model")
     return job.model.autoencoder
 
 
