@@ -71,7 +71,7 @@ class SecretReference(ApiModel):
     """A Secret of the same namespace. Only the pod reads it; the operator may not."""
 
     name: ObjectName
-    """Name of the Secret; its keys become environment variables of the pod."""
+    """Name of the Secret; the pod gets the keys that the source knows as environment variables, and no others."""
 
 
 _URL = r"^https?://[^\s@]+$"
@@ -85,11 +85,13 @@ class S3Source(ApiModel):
     prefix: Annotated[str, Field(max_length=1024)] = ""
     """Key prefix."""
     endpoint: Annotated[str, Field(max_length=2048, pattern=_URL)] | None = None
-    """Endpoint of an S3-compatible store; absent means the cloud's own."""
+    """Endpoint of an S3-compatible store; absent means the cloud's own. Beside secretRef an administrator must allow
+    it."""
     region: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9-]+$")] | None = None
     """Region of the bucket; absent means the store's default."""
     secret_ref: SecretReference | None = None
-    """Credentials: a Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; absent means a public bucket."""
+    """Credentials: a Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN where there is one;
+    absent means a public bucket."""
 
 
 class HubSource(ApiModel):
@@ -110,7 +112,7 @@ class HubSource(ApiModel):
     ] = ""
     """File or directory of the repository; empty means all of it."""
     endpoint: Annotated[str, Field(max_length=2048, pattern=_URL)] | None = None
-    """URL of a hub of your own; absent means the public one."""
+    """URL of a hub of your own; absent means the public one. Beside secretRef an administrator must allow it."""
     secret_ref: SecretReference | None = None
     """Credentials: a Secret with HF_TOKEN; absent means a public repository."""
 

@@ -37,6 +37,8 @@ class DatasetReason(StrEnum):
     """Set when the Job could not look at the data; delete the Job to try again."""
     SOURCE_NOT_SUPPORTED = "SourceNotSupported"
     """Set when this release cannot read that kind of source."""
+    ENDPOINT_NOT_ALLOWED = "EndpointNotAllowed"
+    """Set when the endpoint may not be sent the credentials that secretRef names."""
     CHILD_REFUSED = "ChildRefused"
     """Set when the API server refused the Job, such as by a quota; the message is the server's own."""
     INVALID_SPEC = "InvalidSpec"

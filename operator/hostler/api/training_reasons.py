@@ -44,6 +44,8 @@ class TrainingReason(StrEnum):
     """Accepted: set when the installation has no runtime image of the variant that drives the accelerator type."""
     SOURCE_NOT_SUPPORTED = "SourceNotSupported"
     """Accepted: set when this release cannot read that kind of source."""
+    ENDPOINT_NOT_ALLOWED = "EndpointNotAllowed"
+    """Accepted: set when the data's endpoint may not be sent the credentials that secretRef names."""
     UNSUPPORTED_COMBINATION = "UnsupportedCombination"
     """Accepted: set when the family cannot learn from data of the Dataset's format."""
     MODEL_NOT_FOUND = "ModelNotFound"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from hostler.accelerators import Verb
 from hostler.manifests.podtemplate import Image
+from hostler.planning.endpoints import EndpointPattern
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,8 @@ class Settings:
     variant_images: Mapping[str, str] = field(default_factory=dict)
     """Images for other variants, by ``<verb>-<variant>`` such as ``train-rocm``."""
     image_pull_policy: str = "IfNotPresent"
+    allowed_endpoints: tuple[EndpointPattern, ...] = ()
+    """Endpoints of data that may be sent credentials, beside the public hub and the cloud's own."""
     progress_interval_seconds: float = 5.0
     """Between two readings of a running job's progress."""
     recheck_seconds: float = 30.0

@@ -7,7 +7,8 @@ from typing import Any
 
 from hostler.api.dataset import DatasetSpec
 from hostler.manifests.configmap import CONFIG_DIRECTORY
-from hostler.manifests.job import credentials, data_mounts, dataset_config
+from hostler.manifests.credentials import credentials
+from hostler.manifests.job import data_mounts, dataset_config
 from hostler.manifests.naming import Manifest, inspection_labels, inspection_name, metadata, owner_reference
 from hostler.manifests.podtemplate import Image, Mount, container_security, pod_security, value, volume_mount
 from hostler_contract import InspectionConfig
@@ -79,15 +80,18 @@ def _job(spec: DatasetSpec, dataset: Mapping[str, Any], *, image: Image) -> Mani
 
 
 def _container(spec: DatasetSpec, mounts: list[Mount], *, image: Image) -> Manifest:
-    secrets = credentials(spec.source)
     resources = spec.resources
     return {
         "name": "inspector",
         "image": image.reference,
         "imagePullPolicy": image.pull_policy,
         "command": ["python", "-m", "hostler_runtime.dataset"],
-        "env": [value("OMP_NUM_THREADS", 1), value("HF_HUB_OFFLINE", 1), value("HOME", "/tmp")],
-        **({"envFrom": secrets} if secrets else {}),
+        "env": [
+            value("OMP_NUM_THREADS", 1),
+            value("HF_HUB_OFFLINE", 1),
+            value("HOME", "/tmp"),
+            *credentials(spec.source),
+        ],
         "resources": {
             "requests": {"cpu": resources.cpu, "memory": resources.memory},
             "limits": {"memory": resources.memory},

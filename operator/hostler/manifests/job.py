@@ -8,6 +8,7 @@ from hostler.api.common import Source
 from hostler.api.data import JobData
 from hostler.api.dataset import DatasetSpec
 from hostler.api.trainingjob import TrainingJobSpec
+from hostler.manifests.credentials import credentials
 from hostler.manifests.naming import (
     RENDEZVOUS_PORT,
     Manifest,
@@ -81,8 +82,7 @@ def _plan(
         per_pod=spec.accelerators.per_pod,
         resources=spec.resources,
         config_map=name,
-        env=_environment(config, name),
-        env_from=credentials(spec.dataset.source),
+        env=[*_environment(config, name), *credentials(spec.dataset.source)],
         mounts=[workspace, *data_mounts(spec.dataset.source), *inputs],
         restart_policy="Never",
         grace_seconds=_GRACE_SECONDS,
@@ -117,14 +117,6 @@ def data_mounts(source: Source | None) -> list[Mount]:
         items = {"configMap": {"name": source.config_map.name, "items": [{"key": key, "path": key}]}}
         return [Mount(name="data", path=DATA, source=items)]
     return []
-
-
-def credentials(source: Source | None) -> list[Manifest]:
-    """Named, not read: the pod gets the Secret's keys as variables, and the operator may read no Secret."""
-    named = (source.s3 or source.hf) if source is not None else None
-    if named is None or named.secret_ref is None:
-        return []
-    return [{"secretRef": {"name": named.secret_ref.name}}]
 
 
 def dataset_config(data: JobData | DatasetSpec, *, sha256: str | None = None) -> DatasetConfig:

@@ -53,8 +53,6 @@ class PodPlan:
     config_map: str
     env: Sequence[Manifest]
     mounts: Sequence[Mount]
-    env_from: Sequence[Manifest] = ()
-    """Secrets whose keys become variables."""
     restart_policy: str
     grace_seconds: int
     processes: int = 1
@@ -118,7 +116,6 @@ def _container(plan: PodPlan) -> Manifest:
         "imagePullPolicy": plan.image.pull_policy,
         "command": ["python", "-m", plan.module],
         "env": _environment(plan),
-        **({"envFrom": list(plan.env_from)} if plan.env_from else {}),
         "ports": [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}],
         "resources": _resources(plan),
         "securityContext": container_security(_capabilities(plan.pool)),

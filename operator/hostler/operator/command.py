@@ -13,7 +13,7 @@ from hostler.api.schema import OPERATOR
 from hostler.cluster.connection import ConnectionSetupError, connect
 from hostler.operator import logs
 from hostler.operator.health import PortError
-from hostler.operator.settings import OperatorSettings, SettingsError, default_identity, read_variants
+from hostler.operator.settings import OperatorSettings, SettingsError, default_identity, read_endpoints, read_variants
 
 
 @click.group()
@@ -65,6 +65,14 @@ def operator() -> None:
     help="Runtime image of another variant, such as train-rocm=...; repeatable.",
 )
 @click.option("--image-pull-policy", envvar="HOSTLER_IMAGE_PULL_POLICY", default="IfNotPresent", show_default=True)
+@click.option(
+    "--allowed-endpoint",
+    "allowed_endpoints",
+    multiple=True,
+    metavar="HOST",
+    help="Endpoint of data that may be sent credentials, such as hub.example.org or *.example.org:9000; repeatable.  "
+    "[default: the public hub and the cloud's own]",
+)
 @click.option("--workers", type=int, default=16, show_default=True, help="Reconciles at the same time.")
 @click.option("--resync", type=float, default=300.0, show_default=True, help="Seconds between full lists.")
 @click.option(
@@ -86,6 +94,7 @@ def run(
     log_format: str,
     watch_namespaces: str,
     variant_images: tuple[str, ...],
+    allowed_endpoints: tuple[str, ...],
     identity: str,
     **options: Any,
 ) -> None:
@@ -95,6 +104,7 @@ def run(
         settings = OperatorSettings(
             watch_namespaces=tuple(filter(None, (name.strip() for name in watch_namespaces.split(",")))),
             variant_images=read_variants(variant_images),
+            allowed_endpoints=read_endpoints(allowed_endpoints),
             identity=identity or default_identity(),
             **options,
         )

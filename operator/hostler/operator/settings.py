@@ -11,6 +11,7 @@ from pathlib import Path
 from hostler.accelerators.matrix import rules
 from hostler.api.schema import OPERATOR
 from hostler.controllers.settings import Settings
+from hostler.planning.endpoints import EndpointPattern, read_patterns
 
 
 class SettingsError(ValueError):
@@ -30,6 +31,8 @@ class OperatorSettings:
     variant_images: Mapping[str, str]
     """Runtime images of other variants, by ``<verb>-<variant>`` such as ``train-rocm``."""
     image_pull_policy: str = "IfNotPresent"
+    allowed_endpoints: tuple[EndpointPattern, ...] = ()
+    """Endpoints of data that may be sent credentials, beside the public hub and the cloud's own."""
     namespace: str = "hostler-system"
     """Where the Lease lives."""
     watch_namespaces: tuple[str, ...] = ()
@@ -67,8 +70,17 @@ class OperatorSettings:
             default_variant=self.default_variant,
             variant_images=self.variant_images,
             image_pull_policy=self.image_pull_policy,
+            allowed_endpoints=self.allowed_endpoints,
             progress_interval_seconds=self.progress_interval,
         )
+
+
+def read_endpoints(texts: tuple[str, ...]) -> tuple[EndpointPattern, ...]:
+    """Endpoints that may be sent credentials. Raises :class:`SettingsError`."""
+    try:
+        return read_patterns(texts)
+    except ValueError as error:
+        raise SettingsError(f"--allowed-endpoint {error}") from error
 
 
 def default_identity() -> str:

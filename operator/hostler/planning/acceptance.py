@@ -18,6 +18,7 @@ from hostler.api.trainingjob import TrainingJobSpec, TrainingReason
 from hostler.families import family
 from hostler.planning import quantities
 from hostler.planning.amounts import Amount
+from hostler.planning.endpoints import EndpointPattern, reject_endpoint
 from hostler.planning.models import SERVABLE_SOURCES, NamedModel, reject_inputs, reject_model
 from hostler.planning.placement import Ask, largest_ever, too_small_sentence
 from hostler.planning.pools import PoolView
@@ -74,7 +75,12 @@ def ask_of_service(spec: InferenceServiceSpec, *, resource: str | None) -> Ask:
 
 
 def reject_job(
-    spec: TrainingJobSpec, *, choice: PoolChoice, facts: TrainingFacts, has_image: HasImage
+    spec: TrainingJobSpec,
+    *,
+    choice: PoolChoice,
+    facts: TrainingFacts,
+    has_image: HasImage,
+    allowed_endpoints: Sequence[EndpointPattern] = (),
 ) -> Rejection | None:
     """The first thing that speaks against a training job."""
     training = family(spec.family.value).training
@@ -88,6 +94,7 @@ def reject_job(
         or facts.dataset
         or _reject_format(spec)
         or _reject_source(spec.dataset.source, "spec.dataset.source", TRAINABLE_SOURCES)
+        or reject_endpoint(spec.dataset.source, path="spec.dataset.source", allowed=allowed_endpoints)
         or _fact(TrainingReason.DATASET_NOT_FOUND, facts.dataset_missing)
         or _fact(TrainingReason.STORAGE_NOT_FOUND, facts.storage_missing)
         or reject_inputs(spec, facts.inputs)

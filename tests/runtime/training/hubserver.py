@@ -14,15 +14,24 @@ from runtime.training.troubles import Troubles
 
 
 class HubServer:
-    """Holds the files of ``owner/name`` at revisions by name. With ``token`` nobody else is answered."""
+    """Holds the files of ``owner/name`` at revisions by name. With ``token`` nobody else is answered. With
+    ``moved_to``, the URL of another one, its files and the second page of its lists are said to be there."""
 
     def __init__(
-        self, repository: str, revisions: Mapping[str, Mapping[str, bytes]], *, token: str | None = None
+        self,
+        repository: str,
+        revisions: Mapping[str, Mapping[str, bytes]],
+        *,
+        token: str | None = None,
+        moved_to: str | None = None,
     ) -> None:
         self.repository = repository
         self.commits = {name: hashlib.sha1(name.encode()).hexdigest() for name in revisions}
         self.files = {self.commits[name]: dict(files) for name, files in revisions.items()}
         self.token = token
+        self.moved_to = moved_to
+        self.tokens: list[str] = []
+        """What requests had as Authorization."""
         self.requests: list[str] = []
         self.troubles = Troubles()
         hub = self
@@ -52,6 +61,7 @@ class HubServer:
         """One request."""
         path = unquote(urlsplit(request.path).path)
         self.requests.append(f"{request.command} {path}")
+        self.tokens += filter(None, [request.headers.get("Authorization")])
         if self.troubles.strike(request, lambda status: self._send(request, status, b"", {}, body=False)):
             return None
         if self.token is not None and request.headers.get("Authorization") != f"Bearer {self.token}":
@@ -82,7 +92,10 @@ class HubServer:
             {"type": "file", "path": name, "size": len(content), "oid": hashlib.sha1(content).hexdigest()}
             for name, content in files.items()
         ]
-        return 200, json.dumps(entries).encode(), {}
+        if self.moved_to is None:
+            return 200, json.dumps(entries).encode(), {}
+        page = f"{self.moved_to}/api/datasets/{self.repository}/tree/{revision}?cursor=2"
+        return 200, json.dumps(entries[:1]).encode(), {"Link": f'<{page}>; rel="next"'}
 
     def _file(self, rest: str) -> tuple[int, bytes, dict[str, str]]:
         revision, _, name = rest.partition("/")
@@ -90,6 +103,10 @@ class HubServer:
         content = self.files.get(commit, {}).get(name)
         if content is None:
             return 404, b"", {"X-Error-Code": "EntryNotFound"}
+        if self.moved_to is not None:
+            linked = {"X-Linked-Etag": f'"{hashlib.sha1(content).hexdigest()}"', "X-Linked-Size": str(len(content))}
+            there = f"{self.moved_to}/datasets/{self.repository}/resolve/{rest}"
+            return 302, b"", {"X-Repo-Commit": commit, "Location": there, **linked}
         return 200, content, {"X-Repo-Commit": commit, "ETag": f'"{hashlib.sha1(content).hexdigest()}"'}
 
     @staticmethod

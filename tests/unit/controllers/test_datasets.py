@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from world import jobs
 
 from hostler.cluster.errors import Forbidden
 from hostler.controllers.ports import Key
+from hostler.planning.endpoints import read_patterns
 from hostler_contract import DatasetReport, ErrorReason
 
 Object = dict[str, Any]
@@ -63,6 +65,35 @@ async def test_errors_are_told_by_file_and_row(bench: Bench) -> None:
         {"file": "a.jsonl", "row": 8, "message": "is not JSON"},
     ]
     assert len(status["errors"]) == 10
+
+
+EXFILTRATION = {"hf": {"repository": "org/set", "endpoint": "https://evil.example", "secretRef": {"name": "token"}}}
+"""Who may create objects but read no Secret would get the token."""
+
+
+async def test_credentials_go_to_no_endpoint_that_nobody_allowed(bench: Bench) -> None:
+    await created(bench, source=EXFILTRATION)
+
+    assert ready(bench)[:2] == ("False", "EndpointNotAllowed")
+    assert ready(bench)[2].startswith("spec.source.hf.endpoint: https://evil.example may not be sent")
+    assert jobs(bench) == []
+
+
+async def test_data_is_not_ready_once_its_endpoint_is_no_longer_allowed(bench: Bench) -> None:
+    allowing = replace(SETTINGS, allowed_endpoints=read_patterns(["evil.example"]))
+    bench.restart(settings=allowing)
+    await created(bench, source=EXFILTRATION)
+    await inspected(bench, report())
+    assert ready(bench)[1] == "Valid"
+
+    bench.restart(settings=SETTINGS)
+    await bench.settle()
+    assert ready(bench)[:2] == ("False", "EndpointNotAllowed")
+    assert bench.status("Dataset", "books")["version"] == 1, "the figures stay"
+
+    bench.restart(settings=allowing)
+    await bench.settle()
+    assert ready(bench)[1] == "Valid"
 
 
 async def test_what_was_looked_at_is_not_looked_at_again(bench: Bench) -> None:

@@ -86,7 +86,14 @@ async def test_a_base_that_vanishes_meanwhile_stops_no_running_attempt(based: Be
 async def test_credentials_of_a_store_are_named_and_never_read(based: Bench) -> None:
     source = {"s3": {"bucket": "data", "secretRef": {"name": "keys"}}}
     await submitted(based, dataset={"source": source})
-    assert trainer(based)["envFrom"] == [{"secretRef": {"name": "keys"}}]
+    container = trainer(based)
+    named = {entry["name"]: (entry.get("valueFrom") or {}).get("secretKeyRef") for entry in container["env"]}
+    assert {name: key for name, key in named.items() if key} == {
+        "AWS_ACCESS_KEY_ID": {"name": "keys", "key": "AWS_ACCESS_KEY_ID"},
+        "AWS_SECRET_ACCESS_KEY": {"name": "keys", "key": "AWS_SECRET_ACCESS_KEY"},
+        "AWS_SESSION_TOKEN": {"name": "keys", "key": "AWS_SESSION_TOKEN", "optional": True},
+    }
+    assert "envFrom" not in container, "whatever else the Secret holds stays where it is"
 
 
 @table(

@@ -61,6 +61,23 @@ Spec = dict[str, Any]
             "SourceNotSupported",
             "spec.dataset.source.oci: this release cannot read from oci; use pvc or configMap or http or s3 or hf.",
         ),
+        "a Secret of others beside a server of one's own": (
+            {
+                "dataset": {
+                    "source": {
+                        "hf": {
+                            "repository": "org/set",
+                            "endpoint": "https://evil.example",
+                            "secretRef": {"name": "token-of-others"},
+                        }
+                    }
+                }
+            },
+            "EndpointNotAllowed",
+            "spec.dataset.source.hf.endpoint: https://evil.example may not be sent the credentials that secretRef "
+            "names: leave endpoint or secretRef out, or have an administrator allow its host with allowedEndpoints in "
+            "the chart's values (--allowed-endpoint).",
+        ),
         "a claim with data that is not there": (
             {"dataset": {"source": {"pvc": {"claimName": "nowhere"}}}},
             "DatasetNotFound",

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from hostler.operator.command import run
 from hostler.operator.logs import JsonFormatter, PlainFormatter
-from hostler.operator.settings import OperatorSettings, SettingsError, default_identity, read_variants
+from hostler.operator.settings import OperatorSettings, SettingsError, default_identity, read_endpoints, read_variants
 
 
 def settings(**changes: object) -> OperatorSettings:
@@ -40,6 +40,13 @@ def test_what_controllers_get_to_know() -> None:
     assert (found.progress_interval_seconds, found.image_pull_policy) == (7.0, "Never")
     assert found.default_variant == "cpu"
     assert settings(default_variant="cuda").for_controllers().default_variant == "cuda"
+
+
+def test_endpoints() -> None:
+    (found,) = settings(allowed_endpoints=read_endpoints(("hub.example.org",))).for_controllers().allowed_endpoints
+    assert found.matches("https", "hub.example.org", 443)
+    with pytest.raises(SettingsError, match="--allowed-endpoint 'a b' is no host"):
+        read_endpoints(("a b",))
 
 
 def test_variants() -> None:

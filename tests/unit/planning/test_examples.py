@@ -15,6 +15,7 @@ from hostler.api.pool import AcceleratorPoolSpec
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.families import families
 from hostler.planning.acceptance import PoolChoice, TrainingFacts, reject_job
+from hostler.planning.endpoints import read_patterns
 from hostler.planning.models import NamedModel
 from hostler.planning.pools import PoolView, read_pool, see
 
@@ -77,7 +78,14 @@ def test_an_example_is_accepted(path: str) -> None:
     spec = TrainingJobSpec.model_validate(with_its_data(path, job["spec"]))
     choice = PoolChoice(view=pool(spec.accelerators.pool))
     facts = TrainingFacts(inputs=inputs(spec, models))
-    assert reject_job(spec, choice=choice, facts=facts, has_image=lambda verb, variant: True) is None
+    found = reject_job(
+        spec,
+        choice=choice,
+        facts=facts,
+        has_image=lambda verb, variant: True,
+        allowed_endpoints=read_patterns(["minio.example.org"]),
+    )
+    assert found is None
 
 
 def test_there_is_an_example_of_every_family_that_is_bundled() -> None:

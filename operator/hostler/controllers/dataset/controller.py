@@ -44,7 +44,13 @@ class DatasetController:
             seen = await self._gather(dataset)
         except ValidationError as error:
             return await write_status(self._writer, dataset, _invalid(dataset, error, now=now))
-        plan = decide(seen, now=now, image=self._image(), recheck=self._settings.recheck_seconds)
+        plan = decide(
+            seen,
+            now=now,
+            image=self._image(),
+            recheck=self._settings.recheck_seconds,
+            allowed_endpoints=self._settings.allowed_endpoints,
+        )
         try:
             await write_children(self._writer, plan)
         except RefusedError as refusal:

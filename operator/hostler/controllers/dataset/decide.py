@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hostler.api.dataset import DatasetCondition, DatasetReason, DatasetStatus
@@ -14,6 +14,7 @@ from hostler.manifests.naming import inspection_name
 from hostler.manifests.podtemplate import Image
 from hostler.planning import pods as read
 from hostler.planning.acceptance import TRAINABLE_SOURCES
+from hostler.planning.endpoints import EndpointPattern, reject_endpoint
 from hostler.planning.failures import cause_of
 from hostler_contract import DatasetReport, ErrorReason
 from hostler_contract.dataset import RowError
@@ -26,8 +27,13 @@ _NOT_FOUND = {ErrorReason.DATASET_NOT_FOUND: DatasetReason.DATASET_NOT_FOUND}
 _INVALID = {ErrorReason.DATASET_INVALID: DatasetReason.DATA_INVALID}
 
 
-def decide(seen: Observed, *, now: str, image: Image, recheck: float) -> Plan:
+def decide(
+    seen: Observed, *, now: str, image: Image, recheck: float, allowed_endpoints: Sequence[EndpointPattern] = ()
+) -> Plan:
     """The next step of one dataset."""
+    if no_endpoint := reject_endpoint(seen.spec.source, path="spec.source", allowed=allowed_endpoints):
+        # Also of data that was looked at: a job that names it would send the credentials there.
+        return plan_of(seen, no(DatasetReason.ENDPOINT_NOT_ALLOWED, no_endpoint.message), now=now)
     if seen.inspected:
         return plan_of(seen, _found(seen.status), now=now, delete=seen.obsolete)
     member = seen.spec.source.member

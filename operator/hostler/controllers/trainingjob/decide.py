@@ -247,6 +247,7 @@ def _begin(seen: Observed, *, now: str, settings: Settings, after: Cause | None 
         choice=choice,
         facts=seen.facts,
         has_image=lambda verb, variant: settings.image(verb, variant=variant) is not None,
+        allowed_endpoints=settings.allowed_endpoints,
     )
     if rejection is not None or choice.view is None:
         assert rejection is not None  # a missing pool is a rejection
