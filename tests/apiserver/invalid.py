@@ -71,7 +71,7 @@ _REQUIRED = (
         "spec.accelerators.pool",
         "Required",
     ),
-    Invalid("a service without model", without(SERVICE, "spec.modelRefRef"), "spec.modelRef", "Required"),
+    Invalid("a service without modelRef", without(SERVICE, "spec.modelRef"), "spec.modelRef", "Required"),
     Invalid("a model without artifacts", without(MODEL, "spec.artifacts"), "spec.artifacts", "Required"),
     Invalid("a pool of any node", without(POOL, "spec.nodeSelector"), "spec.nodeSelector", "Required"),
 )
@@ -164,10 +164,10 @@ _JOBS = (
 
 _SERVICES = (
     Invalid("a range of replicas", make_inference_service(pods={"max": 3}), "spec.pods", "does not scale by load"),
-    Invalid("a pod as model", edited(SERVICE, "spec.modelRefRef.kind", "Pod"), "spec.modelRef.kind", '"ClusterModel"'),
+    Invalid("a pod as model", edited(SERVICE, "spec.modelRef.kind", "Pod"), "spec.modelRef.kind", '"ClusterModel"'),
     Invalid(
         "a model of another namespace",
-        edited(SERVICE, "spec.modelRefRef.name", "other/m"),
+        edited(SERVICE, "spec.modelRef.name", "other/m"),
         "spec.modelRef.name",
         "should match",
     ),
