@@ -87,6 +87,8 @@ class WorkQueue(Generic[K]):
         self._sequence = 0
         self._failures: dict[K, int] = {}
         self._news = asyncio.Event()
+        self._turn = asyncio.Lock()
+        """Who is handed a key next; workers that wait for one stand in line here."""
 
     def __len__(self) -> int:
         return sum(len(line) for line in self._lines)
@@ -144,14 +146,21 @@ class WorkQueue(Generic[K]):
         self._failures.pop(key, None)
 
     async def get(self) -> K:
-        """The next key, into the caller's hands. Whoever gets one calls :meth:`done`."""
-        while True:
-            wait = self._advance()
-            for line in self._lines:
-                if line:
-                    return self._take(line)
-            self._news.clear()
-            await self._sleep(wait)
+        """The next key, into the caller's hands. Whoever gets one calls :meth:`done`.
+
+        At most one key is handed out in an iteration of the event loop. A reconcile that finds nothing to write never
+        suspends, so without this one worker would work off a backlog alone, and no watch, no probe and no renewal of
+        the Lease would come in between.
+        """
+        async with self._turn:
+            await asyncio.sleep(0)
+            while True:
+                wait = self._advance()
+                for line in self._lines:
+                    if line:
+                        return self._take(line)
+                self._news.clear()
+                await self._sleep(wait)
 
     def done(self, key: K) -> None:
         """Hand a key back; it comes into line again if it changed meanwhile."""

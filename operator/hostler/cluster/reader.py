@@ -28,6 +28,10 @@ class CachedReader:
         """Cached objects that carry all of these labels, sorted by namespace and name."""
         return self._store.list(kind, namespace=namespace, labels=labels)
 
+    def referring(self, kind: str, value: str) -> list[Object]:
+        """Cached objects of a kind that refer to ``value``, sorted by namespace and name."""
+        return self._store.referring(kind, value)
+
     async def live(self, kind: str, *, namespace: str = "", name: str) -> Object | None:
         """A read from the API server; None where the object is not there."""
         try:

@@ -21,6 +21,9 @@ Object = dict[str, Any]
 Name = tuple[str, str]
 """Namespace and name."""
 
+Indexer = Callable[[Object], Iterable[str]]
+"""From an object to the values under which it is to be found."""
+
 INDEXED = "hostler.dev/"
 """Labels with this prefix are indexed; others are compared object by object."""
 TOMBSTONE_SECONDS = 900.0
@@ -53,28 +56,47 @@ class _Shelf:
     objects: dict[Name, Object] = field(default_factory=dict)
     tombstones: dict[Name, tuple[int, float]] = field(default_factory=dict)
     """Version up to which a name is known to be gone, and when we learned it."""
-    by_label: dict[tuple[str, str], set[Name]] = field(default_factory=lambda: defaultdict(set))
+    indexer: Indexer | None = None
+    index: dict[tuple[str, str], set[Name]] = field(default_factory=lambda: defaultdict(set))
+    """Names by label, and by what the indexer says (under an empty key)."""
 
     def put(self, name: Name, obj: Object) -> None:
         self.pop(name)
         self.objects[name] = obj
-        for label in _indexed(obj):
-            self.by_label[label].add(name)
+        for value in self._values(obj):
+            self.index[value].add(name)
 
     def pop(self, name: Name) -> Object | None:
         old = self.objects.pop(name, None)
-        for label in _indexed(old) if old else ():
-            self.by_label[label].discard(name)
-            if not self.by_label[label]:
-                del self.by_label[label]
+        for value in self._values(old) if old else ():
+            names = self.index.get(value)
+            if names is None:
+                continue
+            names.discard(name)
+            if not names:
+                del self.index[value]
         return old
+
+    def _values(self, obj: Object) -> Iterator[tuple[str, str]]:
+        yield from _indexed(obj)
+        if self.indexer is not None:
+            for value in self.indexer(obj):
+                yield "", value
 
 
 class Store:
     """Reads are synchronous and return shared objects: whoever reads one must not change it."""
 
-    def __init__(self, resources: Iterable[Resource] = WATCHED, *, monotonic: Callable[[], float] = time.monotonic):
-        self._shelves = {resource.kind: _Shelf() for resource in resources}
+    def __init__(
+        self,
+        resources: Iterable[Resource] = WATCHED,
+        *,
+        indexers: Mapping[str, Indexer] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``indexers`` by kind; see :meth:`referring`."""
+        known = indexers or {}
+        self._shelves = {resource.kind: _Shelf(indexer=known.get(resource.kind)) for resource in resources}
         self._monotonic = monotonic
         self._listeners: list[Callable[[Change], None]] = []
 
@@ -101,7 +123,7 @@ class Store:
         wanted = dict(labels or {})
         names: Iterable[Name] = shelf.objects
         if indexed := [label for label in wanted.items() if label[0].startswith(INDEXED)]:
-            candidates: list[set[Name]] = [shelf.by_label.get(label, set()) for label in indexed]
+            candidates: list[set[Name]] = [shelf.index.get(label, set()) for label in indexed]
             smallest = min(candidates, key=len)
             names = smallest
         return [
@@ -109,6 +131,11 @@ class Store:
             for name in sorted(names)
             if (namespace is None or name[0] == namespace) and _carries(shelf.objects[name], wanted)
         ]
+
+    def referring(self, kind: str, value: str) -> list[Object]:
+        """Cached objects for which the kind's indexer gives this value, sorted by namespace and name."""
+        shelf = self._shelf(kind)
+        return [shelf.objects[name] for name in sorted(shelf.index.get(("", value), ()))]
 
     def count(self, kind: str) -> int:
         """Number of cached objects."""

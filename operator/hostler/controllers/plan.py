@@ -22,6 +22,8 @@ class Plan:
     """Children first, status last: a status never claims what was not done."""
 
     apply: tuple[Object, ...] = ()
+    bind: tuple[tuple[Object, str], ...] = ()
+    """Pods that get their seats."""
     delete: tuple[Object, ...] = ()
     status: Object
     happening: Happening | None = None
@@ -38,12 +40,14 @@ class RefusedError(Exception):
 
 
 async def write_children(writer: Writer, plan: Plan) -> None:
-    """Apply and delete, in order. Raises :class:`RefusedError` for what only a person can change."""
+    """Apply, bind and delete, in order. Raises :class:`RefusedError` for what only a person can change."""
     for child in plan.apply:
         try:
             await writer.apply(child)
         except (Forbidden, Invalid, Taken) as error:
             raise RefusedError(child, error) from error
+    for pod, node in plan.bind:
+        await writer.bind(pod, node=node)
     for child in plan.delete:
         await writer.delete(child)
 

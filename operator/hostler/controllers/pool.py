@@ -7,61 +7,74 @@ from collections.abc import Iterable
 from pydantic import ValidationError
 
 from hostler.api.pool import AcceleratorPoolSpec, AcceleratorPoolStatus, PoolCondition, PoolReason
+from hostler.cluster.store import Change
 from hostler.controllers.plan import Plan, write_status
-from hostler.controllers.ports import Clock, Key, Object, Outcome, Reader, Writer
+from hostler.controllers.ports import Admission, Clock, Key, Object, Outcome, Reader, Writer
 from hostler.controllers.said import Said, change, conditions, no, yes
 from hostler.controllers.validity import invalid_spec_sentence
-from hostler.planning import nodes, pods
-from hostler.planning.pools import PoolView, describe, read_pool, see
+from hostler.planning.pools import PoolView, describe
 
+INTERVAL_SECONDS = 2.0
 _WARNINGS = frozenset(reason.value for reason in PoolReason if reason is not PoolReason.DEVICES_AVAILABLE)
 
 
 class PoolController:
-    """Writes nothing but status."""
+    """Writes nothing but status, and that at most once in an interval, however many pods come and go."""
 
     kind = "AcceleratorPool"
 
-    def __init__(self, reader: Reader, writer: Writer, *, clock: Clock) -> None:
+    def __init__(
+        self, reader: Reader, writer: Writer, *, clock: Clock, admission: Admission, interval: float = INTERVAL_SECONDS
+    ) -> None:
         self._reader = reader
         self._writer = writer
         self._clock = clock
+        self._admission = admission
+        self._interval = interval
+        self._counted: dict[str, float] = {}
 
     async def reconcile(self, key: Key) -> Outcome:
         """Count again."""
         pool = self._reader.get(self.kind, name=key.name)
         if pool is None or pool["metadata"].get("deletionTimestamp"):
+            self._counted.pop(key.name, None)
             return Outcome()
-        plan = decide(pool, nodes=self._reader.list("Node"), pods=self._reader.list("Pod"), now=self._clock.now())
+        now = self._clock.monotonic()
+        left = self._counted.get(key.name, -INTERVAL_SECONDS) + self._interval - now
+        if left > 0 and _speaks_of_spec(pool):
+            return Outcome(requeue_after=left)
+        self._counted[key.name] = now
+        plan = decide(pool, view=self._admission.view(key.name), now=self._clock.now())
         return await write_status(self._writer, pool, plan)
 
-    def affected(self, kind: str, changed: Object) -> Iterable[Key]:
-        """Every pool for a node, because it may have left one; for a pod, the pools of its node."""
-        if kind == self.kind:
-            return [Key(self.kind, "", changed["metadata"]["name"])]
-        if kind == "Node":
-            return [Key(self.kind, "", pool["metadata"]["name"]) for pool in self._reader.list(self.kind)]
-        node = self._reader.get("Node", name=pods.node_name(changed) or "") if kind == "Pod" else None
-        if node is None:
+    def affected(self, change: Change) -> Iterable[Key]:
+        """The pool itself; that its nodes and pods have changed is told by admission."""
+        if change.kind != self.kind:
             return []
-        return [
-            Key(self.kind, "", pool["metadata"]["name"])
-            for pool in self._reader.list(self.kind)
-            if nodes.matches(node, pool["spec"]["nodeSelector"])
-        ]
+        return [Key(self.kind, "", obj["metadata"]["name"]) for obj in (change.old, change.new) if obj is not None]
 
 
-def decide(pool: Object, *, nodes: list[Object], pods: list[Object], now: str) -> Plan:
-    """The status of a pool, from its nodes and from all pods."""
+def _speaks_of_spec(pool: Object) -> bool:
+    """Whether the status is of this spec: if not, it does not wait."""
+    return (pool.get("status") or {}).get("observedGeneration") == pool["metadata"].get("generation")
+
+
+def decide(pool: Object, *, view: PoolView | None, now: str) -> Plan:
+    """The status of a pool as it is now; ``view`` is None where its spec cannot be read."""
     before = AcceleratorPoolStatus.model_validate(pool.get("status") or {})
-    try:
-        spec = AcceleratorPoolSpec.model_validate(pool["spec"])
-    except ValidationError as error:
-        return _plan(pool, before, no(PoolReason.INVALID_SPEC, invalid_spec_sentence(error)), {}, now=now)
-    view = see(read_pool(pool["metadata"]["name"], spec), nodes=nodes, pods=pods)
+    if view is None:
+        return _plan(pool, before, no(PoolReason.INVALID_SPEC, _unreadable(pool)), {}, now=now)
     reason, sentence = describe(view)
     said = yes(reason, sentence) if reason is PoolReason.DEVICES_AVAILABLE else no(reason, sentence)
     return _plan(pool, before, said, _figures(view), now=now)
+
+
+def _unreadable(pool: Object) -> str:
+    try:
+        AcceleratorPoolSpec.model_validate(pool["spec"])
+    except ValidationError as error:
+        return invalid_spec_sentence(error)
+    return "spec: it was not looked at yet."
 
 
 def _figures(view: PoolView) -> dict[str, object]:

@@ -6,6 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from hostler.cluster.store import Change
+from hostler.planning.acceptance import PoolChoice
+from hostler.planning.pools import PoolView
+from hostler.planning.verdicts import Request, TakeBack, Verdict, Workload
+
 Object = dict[str, Any]
 """A Kubernetes object as plain JSON types. Whoever reads one from a cache must not change it."""
 
@@ -32,6 +37,9 @@ class Reader(Protocol):
     def list(self, kind: str, *, namespace: str | None = None, labels: Mapping[str, str] | None = None) -> list[Object]:
         """Cached objects that carry all of these labels, sorted by namespace and name."""
 
+    def referring(self, kind: str, value: str) -> list[Object]:
+        """Cached objects of a kind that refer to ``value`` (see ``hostler.controllers.references``), sorted likewise."""
+
     async def live(self, kind: str, *, namespace: str = "", name: str) -> Object | None:
         """A read from the API server, for kinds that are not watched and before a destructive step."""
 
@@ -51,8 +59,31 @@ class Writer(Protocol):
     async def delete(self, child: Object) -> None:
         """Delete exactly this object (uid and resourceVersion as preconditions); background propagation."""
 
+    async def bind(self, pod: Object, *, node: str) -> None:
+        """Give a pod with our scheduling gate its node. A pod that has gone or has its node is no error."""
+
     async def event(self, about: Object, *, reason: str, message: str, warning: bool = False) -> None:
         """Record a state change as an Event; repeated ones are counted up, and a failure to record is no failure."""
+
+
+class Admission(Protocol):
+    """Where seats are asked for; ``hostler.controllers.admitter`` has the real one. Nothing here waits."""
+
+    def pool(self, name: str) -> PoolChoice:
+        """What a pool has, whatever is free of it."""
+
+    def view(self, name: str) -> PoolView | None:
+        """A pool as it is now, node by node; None where there is none that can be read."""
+
+    def ask(self, request: Request) -> Verdict | None:
+        """Come into line, or stay there; the standing verdict, or None before anybody has looked. Whoever's verdict
+        changes is woken."""
+
+    def lost(self, workload: Workload) -> TakeBack | None:
+        """Why the seats of a workload are taken back, where they are."""
+
+    def withdraw(self, workload: Workload) -> None:
+        """Want nothing more: out of line, and what was granted and not written into a status is free again."""
 
 
 class Clock(Protocol):
@@ -88,5 +119,5 @@ class Controller(Protocol):
     async def reconcile(self, key: Key) -> Outcome:
         """Bring the world closer to the spec. Level-triggered: safe to repeat and to crash at any await."""
 
-    def affected(self, kind: str, changed: Object) -> Iterable[Key]:
+    def affected(self, change: Change) -> Iterable[Key]:
         """Keys of this controller's kind that a change of any watched object may concern."""

@@ -19,6 +19,7 @@ from hostler.manifests.naming import (
 from hostler.manifests.podtemplate import Image, Mount, PodPlan, pod_template, value
 from hostler.planning.pods import INDEX
 from hostler.planning.pools import Pool
+from hostler.planning.verdicts import Seats
 from hostler_contract import DatasetConfig, DatasetSource, JobConfig
 
 WORKSPACE = "/workspace"
@@ -35,9 +36,14 @@ def attempt_job(
     pool: Pool,
     claim: str,
     owner: Manifest,
+    seats: Seats,
     inputs: Sequence[Mount] = (),
 ) -> Manifest:
-    """The Job. It is created once and never applied again: its template cannot be changed."""
+    """The Job. It is created once and never applied again: its template cannot be changed.
+
+    Pods that share a node are sent there by the template; pods on several nodes wait for one each, because the
+    scheduler would spread them in another way than was planned, onto seats of others.
+    """
     name = attempt_name(config.name, config.attempt)
     labels = attempt_labels(config.name, attempt=config.attempt, pool=pool.name)
     pods = config.topology.pods
@@ -54,7 +60,7 @@ def attempt_job(
             # The Job counts as failed only when its pods have ended, so two attempts never run at once.
             "podReplacementPolicy": "Failed",
             "template": pod_template(
-                _plan(spec, config, image=image, pool=pool, claim=claim, labels=labels, inputs=inputs)
+                _plan(spec, config, image=image, pool=pool, claim=claim, labels=labels, seats=seats, inputs=inputs)
             ),
         },
     }
@@ -68,6 +74,7 @@ def _plan(
     pool: Pool,
     claim: str,
     labels: dict[str, str],
+    seats: Seats,
     inputs: Sequence[Mount],
 ) -> PodPlan:
     name = attempt_name(config.name, config.attempt)
@@ -88,6 +95,8 @@ def _plan(
         grace_seconds=_GRACE_SECONDS,
         processes=config.topology.processes_per_pod,
         subdomain=name,
+        node=next(iter(seats)) if len(seats) == 1 else None,
+        gated=len(seats) > 1,
     )
 
 

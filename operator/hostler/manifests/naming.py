@@ -22,8 +22,6 @@ INFERENCE_SERVICE = f"{GROUP}/inference-service"
 GENERATION = f"{GROUP}/generation"
 POOL = f"{GROUP}/pool"
 
-HTTP_PORT = 8080
-"""Of trainers and servers alike: health, metrics, and progress or requests."""
 RENDEZVOUS_PORT = 29500
 """Where the processes of an attempt find each other."""
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 
 from hostler.api.common import PodResources
 from hostler.manifests.configmap import CONFIG_DIRECTORY
-from hostler.manifests.naming import HTTP_PORT, Manifest
+from hostler.manifests.naming import Manifest
 from hostler.planning import quantities
+from hostler.planning.demand import HTTP_PORT, container_resources
 from hostler.planning.pools import Pool
+from hostler.planning.seats import GATE, on_node
 
 USER = 65532
 _CAPABILITIES = frozenset({"SYS_NICE", "IPC_LOCK"})
@@ -59,6 +61,10 @@ class PodPlan:
     probes: Manifest = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     subdomain: str | None = None
+    node: str | None = None
+    """The one node that all pods of this template go to."""
+    gated: bool = False
+    """Whether each pod is told its own node, once it is there."""
 
 
 def pod_template(plan: PodPlan) -> Manifest:
@@ -77,6 +83,10 @@ def pod_template(plan: PodPlan) -> Manifest:
         spec["tolerations"] = plan.pool.tolerations
     if plan.subdomain is not None:
         spec["subdomain"] = plan.subdomain
+    if plan.node is not None:
+        spec["affinity"] = {"nodeAffinity": on_node(plan.node)}
+    if plan.gated:
+        spec["schedulingGates"] = [{"name": GATE}]
     spec.update(_beyond_restricted(plan.pool))
     annotations = {
         "prometheus.io/scrape": "true",
@@ -151,13 +161,7 @@ def _environment(plan: PodPlan) -> list[Manifest]:
 
 
 def _resources(plan: PodPlan) -> Manifest:
-    limits: Manifest = {"memory": plan.resources.memory}
-    requests: Manifest = {"cpu": plan.resources.cpu, "memory": plan.resources.memory}
-    if plan.pool.resource is not None:
-        limits[plan.pool.resource] = str(plan.per_pod)
-    if plan.pool.kind is not None and plan.pool.kind.pod.hugepages_2mi is not None:
-        limits["hugepages-2Mi"] = plan.pool.kind.pod.hugepages_2mi
-    return {"requests": requests, "limits": limits}
+    return dict(container_resources(plan.resources, per_pod=plan.per_pod, pool=plan.pool))
 
 
 def _capabilities(pool: Pool) -> Manifest:

@@ -50,11 +50,8 @@ class Dispatcher:
         if not self._active:
             return
         for controller in self._controllers:
-            for obj in filter(None, (change.old, change.new)):
-                if change.kind == controller.kind:
-                    self._queue.add(_key(change.kind, obj))
-                for key in controller.affected(change.kind, obj):
-                    self._queue.add(key)
+            for key in controller.affected(change):
+                self._queue.add(key)
 
     def enqueue_all(self) -> None:
         """Look at everything again, after whatever is urgent."""

@@ -1,66 +1,34 @@
-"""What Hostler has promised to its own workloads and no node shows yet.
-
-Between the creation of a Job and the binding of its last pod, nodes look emptier than they are. Whoever decides in
-that time must see the devices as taken, or two jobs are placed on the same ones.
-"""
+"""What a pod of a workload asks for: the one place from which its template and its request for a seat are made."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from hostler.planning import pods as read
-from hostler.planning.amounts import Amount, pod_requests
+from hostler.api.common import PodResources
+from hostler.planning.pools import Pool
+from hostler.planning.resources import HOST_PORT, Resources, of_pod
 
-Object = dict[str, Any]
-_FINISHED = frozenset({"Complete", "Failed", "FailureTarget"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Demand:
-    """Pods of one workload on one pool that are not bound to a node yet."""
-
-    owner: str
-    """``namespace/name`` of the Job or Deployment."""
-    pool: str
-    pods: int
-    need: Amount
-    """Of each pod."""
+HTTP_PORT = 8080
+"""Of trainers and servers alike: health, metrics, and progress or requests."""
+_HUGEPAGES = "hugepages-2Mi"
 
 
-def of_job(job: Object, pods: list[Object], *, pool: str, resource: str | None) -> Demand:
-    """What an attempt still wants; nothing once it ends, because its pods are never replaced."""
-    spec = job.get("spec") or {}
-    conditions = (job.get("status") or {}).get("conditions") or ()
-    finished = any(c.get("type") in _FINISHED and c.get("status") == "True" for c in conditions)
-    settled = sum(1 for pod in pods if read.node_name(pod) is not None or read.is_terminal(pod))
-    ending = finished or spec.get("suspend") or job["metadata"].get("deletionTimestamp")
-    return Demand(
-        owner=_key(job),
-        pool=pool,
-        pods=0 if ending else max(0, int(spec.get("parallelism") or 1) - settled),
-        need=_need(job, resource),
-    )
+def container_resources(resources: PodResources, *, per_pod: int, pool: Pool) -> dict[str, dict[str, str]]:
+    """``resources`` of the one container of a pod on a pool."""
+    requests = {"cpu": resources.cpu, "memory": resources.memory}
+    limits = {"memory": resources.memory}
+    if pool.resource is not None:
+        limits[pool.resource] = str(per_pod)
+    if pool.kind is not None and pool.kind.pod.hugepages_2mi is not None:
+        limits[_HUGEPAGES] = pool.kind.pod.hugepages_2mi
+    return {"requests": requests, "limits": limits}
 
 
-def of_deployment(deployment: Object, pods: list[Object], *, pool: str, resource: str | None) -> Demand:
-    """Replicas that have no node yet; pods that end do not count as replicas."""
-    wanted = (deployment.get("spec") or {}).get("replicas")
-    bound = sum(1 for pod in pods if read.holds_resources(pod) and not read.is_terminating(pod))
-    ending = bool(deployment["metadata"].get("deletionTimestamp"))
-    return Demand(
-        owner=_key(deployment),
-        pool=pool,
-        pods=0 if ending else max(0, (1 if wanted is None else int(wanted)) - bound),
-        need=_need(deployment, resource),
-    )
-
-
-def _need(workload: Object, resource: str | None) -> Amount:
-    template = ((workload.get("spec") or {}).get("template") or {}).get("spec") or {}
-    return pod_requests(template, resource=resource)
-
-
-def _key(workload: Object) -> str:
-    metadata = workload["metadata"]
-    return f"{metadata.get('namespace', '')}/{metadata['name']}"
+def need_of_pod(resources: PodResources, *, per_pod: int, pool: Pool) -> Resources:
+    """What the scheduler will count for such a pod."""
+    container: dict[str, Any] = {"resources": container_resources(resources, per_pod=per_pod, pool=pool)}
+    need = of_pod({"spec": {"containers": [container]}})
+    if pool.kind is not None and "hostNetwork" in pool.kind.pod.privileges:
+        # The API server makes a host port of every port of such a pod, so a node takes one of them.
+        need[f"{HOST_PORT}{HTTP_PORT}"] = 1
+    return need

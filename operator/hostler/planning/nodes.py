@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hostler.planning.amounts import NOTHING, Amount, from_resources
+from hostler.planning.resources import Resources, offered, subtract
 
 Object = dict[str, Any]
 SIMULATED_LABEL = "hostler.dev/simulated"
@@ -22,20 +22,20 @@ class NodeView:
     """A node of a pool at one moment."""
 
     name: str
-    promised: Amount
-    """Devices that exist, healthy or not; CPU and memory as offered to pods."""
-    offered: Amount
-    """What pods may have when the node is empty; nothing while an obstacle stands."""
-    used: Amount = NOTHING
-    """What pods on it hold, and what pods that are on their way will hold."""
+    promised: Resources
+    """What exists, with devices that are not healthy among it."""
+    offered: Resources
+    """What pods may have when the node is empty, were there no obstacle."""
+    used: Resources
+    """What bound pods hold, and what is reserved for pods that are on their way."""
     obstacle: str | None = None
     """Why it takes no new pods, as the end of a sentence about the node."""
     simulated: bool = False
 
     @property
-    def free(self) -> Amount:
+    def free(self) -> Resources:
         """What a new pod could have."""
-        return NOTHING if self.obstacle else self.offered - self.used
+        return {} if self.obstacle else subtract(self.offered, self.used)
 
 
 def matches(node: Object, selector: Mapping[str, str]) -> bool:
@@ -44,19 +44,16 @@ def matches(node: Object, selector: Mapping[str, str]) -> bool:
     return all(labels.get(key) == value for key, value in selector.items())
 
 
-def view(node: Object, *, resource: str | None, tolerations: Sequence[Mapping[str, Any]], used: Amount) -> NodeView:
-    """One node in the eyes of a pool."""
+def promised(node: Object) -> Resources:
+    """What a node has: devices whether healthy or not, everything else as offered to pods."""
     status = node.get("status") or {}
-    offered = from_resources(status.get("allocatable"), resource=resource)
-    exists = from_resources(status.get("capacity"), resource=resource)
-    return NodeView(
-        name=node["metadata"]["name"],
-        promised=Amount(devices=exists.devices, milli_cpu=offered.milli_cpu, memory=offered.memory),
-        offered=offered,
-        used=used,
-        obstacle=_obstacle(node, tolerations),
-        simulated=(node["metadata"].get("labels") or {}).get(SIMULATED_LABEL) == "true",
-    )
+    allocatable, capacity = offered(status.get("allocatable")), offered(status.get("capacity"))
+    return allocatable | {name: amount for name, amount in capacity.items() if "/" in name}
+
+
+def simulated(node: Object) -> bool:
+    """Whether the devices of a node are simulated."""
+    return bool((node["metadata"].get("labels") or {}).get(SIMULATED_LABEL) == "true")
 
 
 def tolerates(tolerations: Iterable[Mapping[str, Any]], taint: Mapping[str, Any]) -> bool:
@@ -69,7 +66,8 @@ def tolerates(tolerations: Iterable[Mapping[str, Any]], taint: Mapping[str, Any]
     )
 
 
-def _obstacle(node: Object, tolerations: Sequence[Mapping[str, Any]]) -> str | None:
+def obstacle(node: Object, tolerations: Sequence[Mapping[str, Any]]) -> str | None:
+    """Why a node takes no pods with these tolerations, as the end of a sentence about it."""
     conditions = (node.get("status") or {}).get("conditions") or ()
     if not any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions):
         return "is not ready"

@@ -1,14 +1,14 @@
-"""How many pods fit, or one sentence why none do and what would let them."""
+"""What a workload asks of a pool, and the sentences that say why it does not get it and what would change that."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 from hostler.planning import quantities
-from hostler.planning.amounts import Amount
-from hostler.planning.nodes import NodeView
-from hostler.planning.pools import PoolView, describe
+from hostler.planning.pools import Pool, PoolView
+from hostler.planning.resources import CPU, MEMORY, Resources
+from hostler.planning.verdicts import Loss, Obstacle, TakeBack, Wait
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,116 +19,99 @@ class Ask:
     """What waits, as the subject of a sentence: 'the job', 'the service'."""
     least: int
     most: int
-    need: Amount
+    need: Resources
     """Of each pod."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Placed:
-    """It fits."""
-
-    pods: int
-
-
-class Obstacle(StrEnum):
-    """Why it waits; the names are those of the reasons in the API."""
-
-    POOL_NOT_READY = "PoolNotReady"
-    WAITING_FOR_CAPACITY = "WaitingForCapacity"
-    QUOTA_EXCEEDED = "QuotaExceeded"
+def wait_sentence(pool: Pool, ask: Ask, wait: Wait) -> str:
+    """Why it waits, where it stands, and what would let it run."""
+    figures = wait.figures
+    if wait.obstacle is Obstacle.POOL_NOT_READY:
+        why = figures.trouble or "it is not there any more."
+        return f"Pool {pool.name} has no usable {pool.unit}: {why} {_subject(ask)} starts when it has."
+    if wait.obstacle is Obstacle.QUOTA_EXCEEDED:
+        return _quota_sentence(pool, ask, wait)
+    return f"{_capacity_sentence(pool, ask, wait)}{_place_in_line(wait)}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Waiting:
-    """It does not fit now."""
-
-    obstacle: Obstacle
-    message: str
-
-
-def place(view: PoolView, ask: Ask) -> Placed | Waiting:
-    """The most pods in the asked range that fit into what is free and into the quota."""
-    if view.pool.problem is not None or view.allocatable <= 0:
-        _, why = describe(view)
-        text = f"Pool {view.pool.name} has no usable {view.pool.unit}: {why} {_subject(ask)} starts when it has."
-        return Waiting(obstacle=Obstacle.POOL_NOT_READY, message=text)
-    fit = sum(node.free.holds(ask.need) for node in view.nodes)
-    allowed = _allowed(view, ask)
-    if allowed < ask.least:
-        return Waiting(obstacle=Obstacle.QUOTA_EXCEEDED, message=_quota_sentence(view, ask))
-    if fit < ask.least:
-        return Waiting(obstacle=Obstacle.WAITING_FOR_CAPACITY, message=_capacity_sentence(view, ask, fit))
-    return Placed(pods=min(ask.most, fit, allowed))
-
-
-def largest_ever(view: PoolView, need: Amount) -> int:
-    """How many such pods the empty pool could hold with every device healthy and every node ready."""
-    return sum(node.promised.holds(need) for node in view.nodes)
+def loss_sentence(lost: TakeBack) -> str:
+    """Why a reservation was taken back."""
+    where = some_nodes(lost.nodes)
+    match lost.loss:
+        case Loss.NODE_GONE:
+            return f"Node {where} is gone, and pods were still to come to it."
+        case Loss.SEAT_TAKEN:
+            return f"On node {where}, pods that Hostler did not place took what was reserved."
+        case Loss.PODS_DID_NOT_COME:
+            return f"The pods did not come to node {where} in time."
 
 
 def too_small_sentence(view: PoolView, ask: Ask) -> str:
     """Why even the empty pool is too small, and the way out."""
-    blocks = [_units(view, node) for node in view.nodes]
+    blocks = [view.pool.whole_units(node.promised) for node in view.nodes]
     have = (
         f"{sum(blocks)} {view.pool.unit} on {len(blocks)} node{'s' * (len(blocks) != 1)}, at most {max(blocks)} on one"
     )
-    ever = largest_ever(view, ask.need)
+    ever = view.largest_ever(ask.need)
     enough = sum(block // max(1, view.pool.units(ask.need)) for block in blocks) >= ask.least
     limit = f"; CPU and memory allow {ever} such pods" if enough else ""
     return (
-        f"pool {view.pool.name} has {have}{limit}, and {ask.who} needs {_needed(view, ask)}: "
+        f"pool {view.pool.name} has {have}{limit}, and {ask.who} needs {_needed(view.pool, ask)}: "
         "ask for less, or add nodes to the pool"
     )
 
 
-def _units(view: PoolView, node: NodeView) -> int:
-    return node.promised.devices if view.pool.resource else node.promised.milli_cpu // 1000
+def some_nodes(names: tuple[str, ...], *, limit: int = 3) -> str:
+    """The first names, and how many more there are."""
+    shown = ", ".join(names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
 
 
-def _allowed(view: PoolView, ask: Ask) -> int:
-    quota = view.pool.spec.quota
-    if quota is None:
-        return ask.most
-    return max(0, quota.accelerators - view.held) // max(1, view.pool.units(ask.need))
+def coarse_position(position: int) -> int:
+    """Exact for the first ten, then to tens, then to hundreds: nobody's status is written for one step in a long line."""
+    step = 1 if position <= 10 else 10 if position <= 100 else 100
+    return -(-position // step) * step
 
 
-def _quota_sentence(view: PoolView, ask: Ask) -> str:
-    quota = view.pool.spec.quota
-    limit = quota.accelerators if quota else 0
-    said = f"The quota of pool {view.pool.name} is {limit} {view.pool.unit}, of which {view.held} are held; "
-    if limit < ask.least * view.pool.units(ask.need):
-        return f"{said}{ask.who} needs {_needed(view, ask)}, more than the whole quota: raise the pool's spec.quota."
-    return f"{said}{ask.who} needs {_needed(view, ask)}. It starts when others end or the quota is raised."
+def _place_in_line(wait: Wait) -> str:
+    if wait.waiting <= 1:
+        return ""
+    place = coarse_position(wait.position)
+    return f" It is {'among the first' if place > 10 else 'number'} {place} in line."
 
 
-def _capacity_sentence(view: PoolView, ask: Ask, fit: int) -> str:
-    by_units = sum(_free_units(view, node) // max(1, view.pool.units(ask.need)) for node in view.nodes)
-    if view.pool.resource and by_units >= ask.least:
+def _quota_sentence(pool: Pool, ask: Ask, wait: Wait) -> str:
+    limit, held = wait.figures.quota or 0, wait.figures.held
+    said = f"The quota of pool {pool.name} is {limit} {pool.unit}, of which {held} are held; "
+    if limit < ask.least * pool.units(ask.need):
+        return f"{said}{ask.who} needs {_needed(pool, ask)}, more than the whole quota: raise the pool's spec.quota."
+    return f"{said}{ask.who} needs {_needed(pool, ask)}. It starts when others end or the quota is raised."
+
+
+def _capacity_sentence(pool: Pool, ask: Ask, wait: Wait) -> str:
+    figures = wait.figures
+    if pool.resource and wait.fit_by_units >= ask.least:
         return (
-            f"Pool {view.pool.name} has enough free {view.pool.unit}, but only {fit} of {_pods(ask.least)} of "
+            f"Pool {pool.name} has enough free {pool.unit}, but only {wait.fit} of {_pods(ask.least)} of "
             f"{_host_share(ask.need)} fit on the nodes that have them. {_subject(ask)} starts when CPU or memory "
             "there is free; smaller spec.resources would fit sooner."
         )
-    hint = f" {_pods(fit).capitalize()} of this size would fit now." if fit else ""
+    hint = f" {_pods(wait.fit).capitalize()} of this size would fit now." if wait.fit else ""
     return (
-        f"Pool {view.pool.name} has {view.free} of {view.allocatable} {view.pool.unit} free, at most "
-        f"{view.largest_free_block} on one node; {ask.who} needs {_needed(view, ask)}. "
+        f"Pool {pool.name} has {figures.free} of {figures.allocatable} {pool.unit} free, at most "
+        f"{figures.largest_free_block} on one node; {ask.who} needs {_needed(pool, ask)}. "
         f"It starts when pods that hold them end or nodes are added.{hint}"
     )
 
 
-def _free_units(view: PoolView, node: NodeView) -> int:
-    return node.free.devices if view.pool.resource else node.free.milli_cpu // 1000
-
-
-def _needed(view: PoolView, ask: Ask) -> str:
-    if view.pool.resource is None:
+def _needed(pool: Pool, ask: Ask) -> str:
+    if pool.resource is None:
         return f"{_pods(ask.least)} of {_host_share(ask.need)}"
-    return f"{_pods(ask.least)} with {ask.need.devices} each"
+    return f"{_pods(ask.least)} with {ask.need.get(pool.resource, 0)} each"
 
 
-def _host_share(need: Amount) -> str:
-    return f"{quantities.show_cores(need.milli_cpu)} CPU and {quantities.show_bytes(need.memory)} memory"
+def _host_share(need: Mapping[str, int]) -> str:
+    return f"{quantities.show_cores(need.get(CPU, 0))} CPU and {quantities.show_bytes(need.get(MEMORY, 0))} memory"
 
 
 def _pods(count: int) -> str:

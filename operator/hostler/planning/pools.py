@@ -6,19 +6,13 @@ pods. There, a pod takes its CPU request (rounded up to whole cores where quotas
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from hostler.accelerators import AcceleratorType, ResourceNameError, UnknownAcceleratorError, accelerator
 from hostler.api.pool import AcceleratorPoolSpec, PoolReason
-from hostler.planning import nodes as node_reading
-from hostler.planning import pods as pod_reading
-from hostler.planning.amounts import NOTHING, Amount, pod_requests
-from hostler.planning.demand import Demand
 from hostler.planning.nodes import NodeView
-
-Object = dict[str, Any]
+from hostler.planning.resources import CPU, holds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,55 +40,61 @@ class Pool:
         usual = [pair.rpartition(":") for pair in (self.kind.pod.tolerations if self.kind else ())]
         return own + [{"key": key, "operator": "Exists", "effect": effect} for key, _, effect in usual]
 
-    def units(self, need: Amount) -> int:
-        """Units that one pod with these requests takes."""
-        return need.devices if self.resource else -(-need.milli_cpu // 1000)
+    def units(self, need: Mapping[str, int]) -> int:
+        """Units that one pod with these requests takes: devices, or cores that are begun."""
+        return need.get(self.resource, 0) if self.resource else -(-need.get(CPU, 0) // 1000)
+
+    def whole_units(self, amount: Mapping[str, int]) -> int:
+        """Units that an amount of a node is worth: devices, or whole cores; never below zero."""
+        return max(0, amount.get(self.resource, 0) if self.resource else amount.get(CPU, 0) // 1000)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PoolView:
-    """A pool at one moment, as one workload sees it: that workload's own pods count as free."""
+    """A pool at one moment."""
 
     pool: Pool
     nodes: tuple[NodeView, ...] = ()
     held: int = 0
-    """Units that Hostler's other workloads have or will have, for the quota."""
+    """Units reserved by Hostler's workloads, for the quota."""
+    in_use: int = 0
+    """Units that pods hold, whosever they are."""
+    _ever: dict[frozenset[tuple[str, int]], int] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def capacity(self) -> int:
         """Units that exist, healthy or not."""
-        return sum(self._units(node.promised) for node in self.nodes)
+        return sum(self.pool.whole_units(node.promised) for node in self.nodes)
 
     @property
     def allocatable(self) -> int:
         """Healthy units on nodes that take pods."""
-        return sum(self._units(node.offered) for node in self.nodes if not node.obstacle)
-
-    @property
-    def in_use(self) -> int:
-        """Units that pods hold."""
-        return sum(self._taken(node) for node in self.nodes)
+        return sum(self.pool.whole_units(node.offered) for node in self.nodes if not node.obstacle)
 
     @property
     def free(self) -> int:
         """Units that new pods could have."""
-        return sum(self._units(node.free) for node in self.nodes)
+        return sum(self.pool.whole_units(node.free) for node in self.nodes)
 
     @property
     def largest_free_block(self) -> int:
         """Most free units on one node."""
-        return max((self._units(node.free) for node in self.nodes), default=0)
+        return max((self.pool.whole_units(node.free) for node in self.nodes), default=0)
 
     @property
     def simulated(self) -> bool:
         """Whether the devices are simulated."""
         return any(node.simulated for node in self.nodes)
 
-    def _units(self, amount: Amount) -> int:
-        return max(0, amount.devices if self.pool.resource else amount.milli_cpu // 1000)
+    def largest_ever(self, need: Mapping[str, int]) -> int:
+        """How many such pods the empty pool could hold with every device healthy and every node ready.
 
-    def _taken(self, node: NodeView) -> int:
-        return node.used.devices if self.pool.resource else -(-node.used.milli_cpu // 1000)
+        Remembered, because two thousand jobs of one shape ask it of the same view.
+        """
+        shape = frozenset(need.items())
+        if shape not in self._ever:
+            self._ever[shape] = sum(holds(node.promised, need) for node in self.nodes)
+        return self._ever[shape]
 
 
 def read_pool(name: str, spec: AcceleratorPoolSpec) -> Pool:
@@ -109,44 +109,6 @@ def read_pool(name: str, spec: AcceleratorPoolSpec) -> Pool:
     except ResourceNameError as error:
         problem = (PoolReason.RESOURCE_NAME_REQUIRED, f"spec.resourceName: {error}")
         return Pool(name=name, spec=spec, kind=kind, resource=None, problem=problem)
-
-
-def see(pool: Pool, *, nodes: Iterable[Object], pods: Iterable[Object]) -> PoolView:
-    """The pool from its nodes and from all pods of the cluster."""
-    members = [node for node in nodes if node_reading.matches(node, pool.spec.node_selector)]
-    used = {node["metadata"]["name"]: NOTHING for node in members}
-    for pod in pods:
-        where = pod_reading.node_name(pod)
-        if where in used and pod_reading.holds_resources(pod):
-            used[where] = used[where] + pod_requests(pod["spec"], resource=pool.resource)
-    views = [
-        node_reading.view(
-            node, resource=pool.resource, tolerations=pool.tolerations, used=used[node["metadata"]["name"]]
-        )
-        for node in members
-    ]
-    return PoolView(pool=pool, nodes=tuple(sorted(views, key=lambda view: view.name)))
-
-
-def promise(view: PoolView, demands: Iterable[Demand], *, bound: Iterable[Object] = ()) -> PoolView:
-    """The same pool with Hostler's promises taken off, and with what Hostler holds counted.
-
-    ``bound`` are pods of Hostler's workloads on this pool that have a node already.
-    """
-    nodes = list(view.nodes)
-    held = sum(view.pool.units(pod_requests(pod["spec"], resource=view.pool.resource)) for pod in bound)
-    for demand in demands:
-        held += demand.pods * view.pool.units(demand.need)
-        _take(nodes, demand)
-    return replace(view, nodes=tuple(nodes), held=held)
-
-
-def _take(nodes: list[NodeView], demand: Demand) -> None:
-    left = demand.pods
-    for position, node in enumerate(nodes):
-        here = min(left, node.free.holds(demand.need))
-        nodes[position] = replace(node, used=node.used + demand.need.times(here))
-        left -= here
 
 
 def describe(view: PoolView) -> tuple[PoolReason, str]:
@@ -166,7 +128,7 @@ def describe(view: PoolView) -> tuple[PoolReason, str]:
 
 
 def _missing(view: PoolView, expected: int | None) -> tuple[PoolReason, str] | None:
-    bare = [node.name for node in view.nodes if not view.pool.resource or not node.promised.devices]
+    bare = [node.name for node in view.nodes if not view.pool.whole_units(node.promised)]
     if view.pool.resource and bare:
         text = f"{_nodes(len(bare))} advertise no {view.pool.resource}: {some(bare)}. Does the device plugin run there?"
         return PoolReason.DEVICES_MISSING, text.replace("1 node advertise ", "1 node advertises ")
@@ -184,9 +146,9 @@ def _obstructed(nodes: Sequence[NodeView]) -> tuple[PoolReason, str] | None:
 
 
 def _unhealthy(view: PoolView) -> tuple[PoolReason, str] | None:
-    sick = [
-        (n.name, n.promised.devices - n.offered.devices) for n in view.nodes if n.promised.devices > n.offered.devices
-    ]
+    resource = view.pool.resource
+    lost = [(n.name, n.promised.get(resource, 0) - n.offered.get(resource, 0)) for n in view.nodes] if resource else []
+    sick = [(name, count) for name, count in lost if count > 0]
     if not sick:
         return None
     where = some([f"{count} on node {name}" for name, count in sick])

@@ -1,0 +1,348 @@
+"""Admission in one place: what the store tells becomes usage, controllers ask, one planner answers all at once.
+
+    store changes -> PoolUsage        O(1) each, also on a standby, so that a new leader begins with the truth
+    ask(request)  -> the line         answered from memory; the first answer comes with the next pass
+    pass          -> verdicts         at most a few times a second, one for many changes; whoever's verdict changed is woken
+
+A seat that was granted is held from that moment, before anybody has written it down; it becomes durable when the
+workload's status names it (see ``hostler.planning.verdicts``). A grant that nobody writes down within a minute is
+dropped: the workload could not use it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from hostler.api.placement import Placement
+from hostler.api.pool import AcceleratorPoolSpec
+from hostler.cluster.store import Change
+from hostler.controllers.ports import Clock
+from hostler.controllers.validity import invalid_spec_sentence
+from hostler.controllers.workloads import WORKLOADS, placement_of, workload_of_pod
+from hostler.planning import pods as read
+from hostler.planning.acceptance import PoolChoice
+from hostler.planning.admission import plan
+from hostler.planning.placement import coarse_position
+from hostler.planning.pools import PoolView, read_pool
+from hostler.planning.resources import amount_of
+from hostler.planning.seats import node_of
+from hostler.planning.timestamps import seconds_between
+from hostler.planning.usage import PoolUsage
+from hostler.planning.verdicts import Admit, Request, Reservation, TakeBack, Verdict, Wait, Workload
+
+Object = dict[str, Any]
+_log = logging.getLogger(__name__)
+
+WRITE_SECONDS = 60.0
+"""How long a grant is held for a workload that does not write it down."""
+REFRESH_SECONDS = 60.0
+"""Between two looks at a request whose place in line has changed and nothing else."""
+REFRESHED_PER_PASS = 20
+"""Requests that are woken in one pass only to say that their place has changed."""
+PASSES_PER_SECOND = 5.0
+BURST = 3
+
+
+@dataclass(frozen=True)
+class _Grant:
+    request: Request
+    admit: Admit
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A verdict as its workload knows it, and since when."""
+
+    verdict: Verdict
+    at: float
+
+
+class Admitter:
+    """The ``Admission`` of ``hostler.controllers.ports``. :meth:`changed` is called with every change of the store, in
+    order; :meth:`run` only where this replica leads."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        wake: Callable[[Workload], None],
+        wake_pool: Callable[[str], None],
+        grace: float,
+    ) -> None:
+        self.usage = PoolUsage(touched=wake_pool)
+        self._clock = clock
+        self._wake = wake
+        self._grace = grace
+        """Seconds within which the pods of a reservation must come."""
+        self._requests: dict[Workload, Request] = {}
+        self._shown: dict[Workload, _Shown] = {}
+        self._grants: dict[Workload, _Grant] = {}
+        self._durable: dict[Workload, Reservation] = {}
+        """What the statuses say."""
+        self._unreadable: dict[str, str] = {}
+        """Pools whose stored spec this release cannot read, with the reason."""
+        self._generations: dict[str, tuple[str, int]] = {}
+        self._news = asyncio.Event()
+
+    # -- what the store tells --------------------------------------------------------------------------------------
+
+    def changed(self, change: Change) -> None:
+        """Take in one change."""
+        obj = change.new or change.old
+        assert obj is not None
+        match change.kind:
+            case "Pod":
+                self._pod(change)
+            case "Node":
+                if change.new is None:
+                    self.usage.remove_node(obj["metadata"]["name"])
+                else:
+                    self.usage.put_node(change.new)
+                self._news.set()
+            case "AcceleratorPool":
+                self._pool(obj["metadata"]["name"], change.new)
+            case kind if kind in WORKLOADS:
+                self._workload(Workload(kind, obj["metadata"]["namespace"], obj["metadata"]["name"]), change.new)
+
+    def _pod(self, change: Change) -> None:
+        old, new = change.old, change.new
+        if old is not None and (new is None or new["metadata"]["uid"] != old["metadata"]["uid"]):
+            self.usage.remove_pod(old["metadata"]["uid"])
+            self._news.set()
+        if new is None:
+            return
+        node = None if read.is_terminal(new) else node_of(new)
+        bound = read.node_name(new) is not None
+        self.usage.put_pod(new["metadata"]["uid"], new, node=node, workload=workload_of_pod(new), bound=bound)
+        if node is None or read.is_terminating(new):
+            self._news.set()
+
+    def _pool(self, name: str, pool: Object | None) -> None:
+        if pool is None or pool["metadata"].get("deletionTimestamp"):
+            self._generations.pop(name, None)
+            self._unreadable.pop(name, None)
+            self.usage.remove_pool(name)
+            self._news.set()
+            return
+        seen = pool["metadata"].get("uid", ""), int(pool["metadata"].get("generation") or 0)
+        if self._generations.get(name) == seen:
+            # Its own status changed, and that is no news of its nodes.
+            return
+        self._generations[name] = seen
+        try:
+            spec = AcceleratorPoolSpec.model_validate(pool["spec"])
+        except ValidationError as error:
+            self._unreadable[name] = invalid_spec_sentence(error)
+            self.usage.remove_pool(name)
+        else:
+            self._unreadable.pop(name, None)
+            self.usage.put_pool(read_pool(name, spec))
+        self._news.set()
+
+    def _workload(self, workload: Workload, obj: Object | None) -> None:
+        placement = placement_of(obj) if obj is not None else None
+        if obj is None:
+            self.withdraw(workload)
+        if placement is None:
+            self._durable.pop(workload, None)
+        else:
+            self._durable[workload] = self._reservation(workload, placement)
+        self._hold(workload)
+
+    def _reservation(self, workload: Workload, placement: Placement) -> Reservation:
+        before = self._durable.get(workload)
+        return Reservation(
+            workload=workload,
+            pool=placement.pool,
+            need={name: amount_of(name, amount) for name, amount in (placement.requests or {}).items()},
+            seats={seat.name: seat.pods for seat in placement.nodes},
+            deadline=self._deadline(placement, before),
+        )
+
+    def _deadline(self, placement: Placement, before: Reservation | None) -> float | None:
+        """On the monotonic clock: a wall clock that jumps must neither end a reservation nor let it stand for ever."""
+        if placement.deadline is None:
+            return None
+        if before is not None and before.deadline is not None:
+            return before.deadline
+        left = seconds_between(self._clock.now(), placement.deadline)
+        return self._clock.monotonic() + min(max(left, 0.0), self._grace)
+
+    def _hold(self, workload: Workload) -> None:
+        """Let usage hold what is granted, or else what is written down."""
+        durable, grant = self._durable.get(workload), self._grants.get(workload)
+        if grant is not None and durable is not None and durable.seats == _all_seats(grant.admit):
+            del self._grants[workload]
+            grant = None
+        if grant is not None:
+            return
+        if durable is not None:
+            self.usage.put_reservation(durable)
+        elif self.usage.reservation(workload) is not None:
+            self.usage.remove_reservation(workload)
+            self._news.set()
+
+    # -- what controllers ask --------------------------------------------------------------------------------------
+
+    def pool(self, name: str) -> PoolChoice:
+        """What a pool has, whatever is free of it."""
+        if name in self._unreadable:
+            return PoolChoice(view=None, unreadable=self._unreadable[name])
+        return PoolChoice(view=self.usage.shape(name), names=self.usage.names())
+
+    def view(self, name: str) -> PoolView | None:
+        """A pool as it is now, node by node; None where there is none that can be read."""
+        return self.usage.view(name)
+
+    def ask(self, request: Request) -> Verdict | None:
+        """Come into line, or stay there; the standing verdict, or None before the first pass has seen the request."""
+        workload = request.workload
+        grant = self._grants.get(workload)
+        if grant is not None:
+            if grant.request == request:
+                return grant.admit
+            self._drop_grant(workload)
+        if self._requests.get(workload) != request:
+            self._requests[workload] = request
+            self._shown.pop(workload, None)
+            self._news.set()
+        shown = self._shown.get(workload)
+        return shown.verdict if shown else None
+
+    def lost(self, workload: Workload) -> TakeBack | None:
+        """Why the seats of a workload are taken back, where they are."""
+        shown = self._shown.get(workload)
+        return shown.verdict if shown is not None and isinstance(shown.verdict, TakeBack) else None
+
+    def withdraw(self, workload: Workload) -> None:
+        """The workload wants nothing more: out of line, and what was granted and not written down is free again."""
+        self._requests.pop(workload, None)
+        self._shown.pop(workload, None)
+        if workload in self._grants:
+            self._drop_grant(workload)
+
+    def _drop_grant(self, workload: Workload) -> None:
+        del self._grants[workload]
+        self.usage.remove_reservation(workload)
+        self._hold(workload)
+        self._news.set()
+
+    # -- passes ----------------------------------------------------------------------------------------------------
+
+    @property
+    def waiting(self) -> int:
+        """Requests in line."""
+        return len(self._requests)
+
+    @property
+    def due(self) -> bool:
+        """Whether something has changed since the last pass."""
+        return self._news.is_set()
+
+    async def run(self) -> None:
+        """Passes for ever: at once after a change, but few in a second; and at each deadline."""
+        loop = asyncio.get_running_loop()
+        tokens, since = float(BURST), loop.time()
+        while True:
+            await self._until_due()
+            now = loop.time()
+            tokens, since = min(BURST, tokens + (now - since) * PASSES_PER_SECOND), now
+            if tokens < 1:
+                await asyncio.sleep((1 - tokens) / PASSES_PER_SECOND)
+                continue
+            tokens -= 1
+            self.run_pass()
+            # Whoever was woken goes first.
+            await asyncio.sleep(0)
+
+    async def _until_due(self) -> None:
+        deadline = min((r.deadline for r in self.usage.pending() if r.deadline is not None), default=None)
+        left = None if deadline is None else max(0.0, deadline - self._clock.monotonic())
+        try:
+            async with asyncio.timeout(left):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+    def run_pass(self) -> None:
+        """One look at everything that waits or is to be fulfilled, without any await."""
+        self._news.clear()
+        requests = list(self._requests.values())
+        if not requests and not self.usage.has_pending:
+            return
+        now = self._clock.monotonic()
+        snapshot = self.usage.snapshot({request.pool for request in requests})
+        budget = REFRESHED_PER_PASS
+        for workload, verdict in plan(snapshot, requests, now).items():
+            match verdict:
+                case Admit():
+                    self._grant(workload, verdict, now)
+                case TakeBack():
+                    self._take_back(workload, verdict, now)
+                case Wait():
+                    budget -= self._let_wait(workload, verdict, now, may_refresh=budget > 0)
+
+    def _grant(self, workload: Workload, admit: Admit, now: float) -> None:
+        request = self._requests.pop(workload)
+        self._shown.pop(workload, None)
+        self._grants[workload] = _Grant(request, admit)
+        self.usage.put_reservation(
+            Reservation(
+                workload=workload,
+                pool=request.pool,
+                need=request.need,
+                seats=_all_seats(admit),
+                deadline=now + WRITE_SECONDS,
+            )
+        )
+        _log.info(
+            "admitted",
+            extra={"key": str(workload), "pool": request.pool, "seats": ",".join(f"{n}={c}" for n, c in admit.seats.items())},
+        )
+        self._wake(workload)
+
+    def _take_back(self, workload: Workload, lost: TakeBack, now: float) -> None:
+        if workload in self._grants:
+            # Nobody has written it down, so there is nothing to stop.
+            _log.warning("a grant was not used", extra={"key": str(workload), "loss": lost.loss.value})
+            self._drop_grant(workload)
+            self._wake(workload)
+            return
+        if self.lost(workload) != lost:
+            _log.warning(
+                "seats taken back",
+                extra={"key": str(workload), "loss": lost.loss.value, "nodes": ",".join(lost.nodes)},
+            )
+            self._shown[workload] = _Shown(lost, now)
+            self._wake(workload)
+
+    def _let_wait(self, workload: Workload, wait: Wait, now: float, *, may_refresh: bool) -> bool:
+        """Remember the verdict where its workload is to say it; whether that was only for its place in line."""
+        shown = self._shown.get(workload)
+        before = shown.verdict if shown is not None else None
+        if isinstance(before, Wait) and before.obstacle is wait.obstacle:
+            assert shown is not None
+            moved = coarse_position(before.position) != coarse_position(wait.position)
+            if not moved or not may_refresh or now < shown.at + REFRESH_SECONDS:
+                return False
+            self._shown[workload] = _Shown(wait, now)
+            self._wake(workload)
+            return True
+        self._shown[workload] = _Shown(wait, now)
+        self._wake(workload)
+        return False
+
+
+def _all_seats(admit: Admit) -> dict[str, int]:
+    seats = dict(admit.seats)
+    for node, pods in admit.surge.items():
+        seats[node] = seats.get(node, 0) + pods
+    return seats
+
+

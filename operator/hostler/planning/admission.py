@@ -1,0 +1,233 @@
+"""Who gets which nodes: a pure function from a snapshot and the requests in line to a verdict for each of them.
+
+    plan(snapshot, waiting, now) -> {workload: Admit | Wait | TakeBack}
+
+The line of a pool is first come, first served by age; a request that does not fit lets those behind it pass (the
+queueing strategy that Kueue calls BestEffortFIFO). Seats go to the node with the least room that is enough for all of
+them, so that whole nodes stay whole; a gang that no node can hold takes the nodes with the most room first, so that it
+spans few.
+
+Everything is deterministic: equal snapshots and requests give equal verdicts, whatever the order they came in. Time is
+only compared, so tests and replays run in virtual time.
+
+Cost: building the rooms is linear in the nodes of the pools asked for; a request whose shape has failed already is
+answered without looking at any node; a request that fits looks at the levels of free units, not at the nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hostler.planning.resources import Resources, add, holds, subtract, times
+from hostler.planning.room import PoolRoom, Room
+from hostler.planning.verdicts import (
+    Admit,
+    Loss,
+    Obstacle,
+    PoolFigures,
+    Request,
+    Reservation,
+    Seats,
+    TakeBack,
+    Verdict,
+    Wait,
+    Workload,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """The pools that somebody asks for, at one moment."""
+
+    pools: Mapping[str, PoolRoom]
+    free: Mapping[str, Resources]
+    """What is left of each node, with everything reserved taken off. Nodes may belong to several pools."""
+    pending: Sequence[tuple[Reservation, tuple[tuple[str, ...], tuple[str, ...]]]] = ()
+    """Reservations whose pods are still to come, with the nodes of such pods that are gone, and those where somebody
+    else took the seat."""
+    ending: Sequence[tuple[float, Reservation]] = ()
+    """Reservations whose end can be foretold, with that moment."""
+
+
+def plan(snapshot: Snapshot, waiting: Iterable[Request], now: float) -> dict[Workload, Verdict]:
+    """A verdict for every request, and one for every reservation that is lost. ``now`` is seconds on the clock of the
+    reservations' deadlines."""
+    planner = _Planner(snapshot)
+    verdicts: dict[Workload, Verdict] = {}
+    for reservation, (gone, taken) in snapshot.pending:
+        if lost := _lost(reservation, gone, taken, now):
+            verdicts[reservation.workload] = lost
+    line = sorted(waiting, key=lambda request: (request.since, request.workload))
+    # Whoever holds a seat keeps it: nobody in line may take the nodes of a job between two attempts.
+    for request in (request for request in line if request.holding):
+        verdicts[request.workload] = planner.keep(request) or Wait(
+            obstacle=Obstacle.WAITING_FOR_CAPACITY, position=0, waiting=0, figures=_NO_FIGURES
+        )
+    refused: dict[str, list[Request]] = {}
+    for request in line:
+        standing = verdicts.get(request.workload)
+        if isinstance(standing, Admit):
+            continue
+        if (found := planner.admit(request)) is None:
+            refused.setdefault(request.pool, []).append(request)
+        else:
+            verdicts[request.workload] = found
+    for pool, requests in refused.items():
+        verdicts |= planner.wait(pool, requests, now)
+    for request in line:
+        # Last, because a pod that is only wanted for a while comes after everybody who waits.
+        standing = verdicts[request.workload]
+        if isinstance(standing, Admit) and request.surge:
+            verdicts[request.workload] = planner.surge(request, standing)
+    return verdicts
+
+
+_Change = Callable[[Resources, int], Resources]
+"""From what is free on a node and a number of pods to what is free then."""
+_NO_FIGURES = PoolFigures(free=0, allocatable=0, largest_free_block=0, held=0)
+
+
+def _lost(
+    reservation: Reservation, gone: tuple[str, ...], taken: tuple[str, ...], now: float
+) -> TakeBack | None:
+    if gone:
+        return TakeBack(loss=Loss.NODE_GONE, nodes=gone)
+    if taken:
+        return TakeBack(loss=Loss.SEAT_TAKEN, nodes=taken)
+    if reservation.deadline is not None and now >= reservation.deadline:
+        return TakeBack(loss=Loss.PODS_DID_NOT_COME, nodes=tuple(sorted(reservation.seats)))
+    return None
+
+
+class _Planner:
+    """The state of one pass: what is left after each admission."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._free = dict(snapshot.free)
+        self._rooms: dict[str, Room] = {}
+        self._rooms_of: dict[str, list[Room]] = {}
+
+    def keep(self, request: Request) -> Admit | None:
+        """The seats that the request has, with others for those whose node is gone; all or nothing."""
+        room = self._room(request.pool)
+        if room is None:
+            return None
+        self._give_back(request.holding, request.need)
+        room.held -= sum(request.holding.values()) * room.units(request.need)
+        allowed = room.allowed(request)
+        kept: dict[str, int] = {}
+        for node, pods in sorted(request.holding.items()):
+            fit = min(pods, allowed - sum(kept.values()))
+            if fit > 0 and node in room.levels and (here := min(fit, holds(self._free[node], request.need))) > 0:
+                kept[node] = here
+        self._take(kept, request.need)
+        more = room.seats(request.need, min(request.most, allowed) - sum(kept.values()), self._free)
+        if sum(kept.values()) + sum(more.values()) < request.least:
+            self._give_back(kept, request.need)
+            return None
+        self._take(more, request.need)
+        room.held += (sum(kept.values()) + sum(more.values())) * room.units(request.need)
+        return Admit(seats=_together(kept, more))
+
+    def admit(self, request: Request) -> Admit | None:
+        """As many seats as it can use and get, or None where that is less than the least."""
+        room = self._room(request.pool)
+        if room is None or room.has_failed(request):
+            return None
+        allowed = room.allowed(request)
+        if allowed < request.least:
+            return None
+        seats = room.seats(request.need, min(request.most, allowed), self._free)
+        if sum(seats.values()) < request.least:
+            room.fail(request, self._free)
+            return None
+        self._take(seats, request.need)
+        room.held += sum(seats.values()) * room.units(request.need)
+        return Admit(seats=dict(sorted(seats.items())))
+
+    def surge(self, request: Request, standing: Admit) -> Admit:
+        """The same with seats for a while, where there is room."""
+        room = self._room(request.pool)
+        if room is None:
+            return standing
+        left = room.quota - room.held if room.quota is not None else request.surge * room.units(request.need)
+        allowed = min(request.surge, left // max(1, room.units(request.need)))
+        seats = room.seats(request.need, max(0, allowed), self._free)
+        self._take(seats, request.need)
+        room.held += sum(seats.values()) * room.units(request.need)
+        return Admit(seats=standing.seats, surge=seats)
+
+    def wait(self, pool: str, requests: Sequence[Request], now: float) -> dict[Workload, Verdict]:
+        """Why these do not start, in the order of the pool's line."""
+        room = self._room(pool)
+        if room is None:
+            return {
+                request.workload: Wait(
+                    obstacle=Obstacle.POOL_NOT_READY, position=place, waiting=len(requests), figures=_NO_FIGURES
+                )
+                for place, request in enumerate(requests, start=1)
+            }
+        figures = room.figures()
+        found: dict[Workload, Verdict] = {}
+        for place, request in enumerate(requests, start=1):
+            fit, by_units = room.fits(request, self._free)
+            found[request.workload] = Wait(
+                obstacle=room.obstacle(request),
+                position=place,
+                waiting=len(requests),
+                figures=figures,
+                fit=fit,
+                fit_by_units=by_units,
+                # Only of the first can be said when it is its turn; who comes after it depends on how long it runs.
+                expected_start=self._expected(room, request, now) if place == 1 else None,
+            )
+        return found
+
+    def _expected(self, room: Room, request: Request, now: float) -> float | None:
+        """When enough of what is held is expected to be given back, were nobody else to come."""
+        if room.trouble or room.allowed(request, held=0) < request.least:
+            return None
+        free, held = dict(self._free), room.held
+        seats = sum(holds(free[node], request.need) for node in room.levels)
+        for ends, reservation in sorted(self._snapshot.ending, key=lambda each: (each[0], each[1].workload)):
+            if reservation.pool == room.pool.name:
+                held -= reservation.pods * room.units(reservation.need)
+            for node, pods in reservation.seats.items():
+                if node in room.levels:
+                    seats -= holds(free[node], request.need)
+                    free[node] = add(free[node], times(pods, reservation.need))
+                    seats += holds(free[node], request.need)
+            if min(seats, room.allowed(request, held=held)) >= request.least:
+                return max(now, ends)
+        return None
+
+    def _room(self, pool: str) -> Room | None:
+        if pool not in self._rooms:
+            if pool not in self._snapshot.pools:
+                return None
+            room = self._rooms[pool] = Room(self._snapshot.pools[pool], self._free)
+            for node in room.levels:
+                self._rooms_of.setdefault(node, []).append(room)
+        return self._rooms[pool]
+
+    def _take(self, seats: Seats, need: Resources) -> None:
+        self._change(seats, lambda free, pods: subtract(free, times(pods, need)))
+
+    def _give_back(self, seats: Seats, need: Resources) -> None:
+        self._change({n: pods for n, pods in seats.items() if n in self._free}, lambda f, pods: add(f, times(pods, need)))
+        for room in self._rooms.values():
+            room.forget_failures()
+
+    def _change(self, seats: Seats, change: _Change) -> None:
+        for node, pods in seats.items():
+            self._free[node] = change(self._free[node], pods)
+            # A node of two pools has another level in each of them.
+            for room in self._rooms_of.get(node, ()):
+                room.move(node, self._free[node])
+
+
+def _together(left: Seats, right: Seats) -> dict[str, int]:
+    """Seats by node, sorted, so that equal placements are equal."""
+    return {node: left.get(node, 0) + right.get(node, 0) for node in sorted({**left, **right})}

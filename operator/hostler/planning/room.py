@@ -1,0 +1,167 @@
+"""One pool during a pass of the planner: its nodes by how much is free on them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from hostler.planning.pools import Pool
+from hostler.planning.resources import Resources, holds
+from hostler.planning.verdicts import Obstacle, PoolFigures, Request
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolRoom:
+    """One pool of a snapshot."""
+
+    pool: Pool
+    nodes: tuple[str, ...]
+    """Nodes that take its pods now."""
+    allocatable: int
+    """Healthy units on them."""
+    held: int
+    """Units that are reserved, for the quota."""
+    trouble: str = ""
+    """A sentence about a pool that has nothing to offer."""
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """How much of a shape would fit that did not fit as a whole."""
+
+    fit: int
+    fit_by_units: int
+
+
+class Room:
+    """``levels`` and the buckets behind it are changed by :meth:`move` alone."""
+
+    def __init__(self, of: PoolRoom, free: Mapping[str, Resources]) -> None:
+        self.pool: Pool = of.pool
+        self.held = of.held
+        self.quota = of.pool.spec.quota.accelerators if of.pool.spec.quota is not None else None
+        self._allocatable = of.allocatable
+        self.trouble = of.trouble
+        self.levels: dict[str, int] = {}
+        """Free units of each node."""
+        self._by_level: dict[int, list[str]] = {}
+        """Names of nodes by free units, sorted."""
+        self._failures: dict[frozenset[tuple[str, int]], _Failure] = {}
+        for name in sorted(of.nodes) if not of.trouble else ():
+            level = self.levels[name] = of.pool.whole_units(free[name])
+            self._by_level.setdefault(level, []).append(name)
+
+    def units(self, need: Mapping[str, int]) -> int:
+        """Units of the pool that one pod takes."""
+        return self.pool.units(need)
+
+    def allowed(self, request: Request, *, held: int | None = None) -> int:
+        """Pods that the quota has room for."""
+        if self.quota is None:
+            return request.most
+        left = self.quota - (self.held if held is None else held)
+        return max(0, left) // max(1, self.units(request.need))
+
+    def move(self, node: str, free: Resources) -> None:
+        """The node has another amount free now."""
+        before, after = self.levels[node], self.pool.whole_units(free)
+        if before == after:
+            return
+        names = self._by_level[before]
+        del names[bisect_left(names, node)]
+        if not names:
+            del self._by_level[before]
+        self.levels[node] = after
+        insort(self._by_level.setdefault(after, []), node)
+
+    def seats(self, need: Resources, count: int, free: Mapping[str, Resources]) -> dict[str, int]:
+        """Up to ``count`` seats on as few nodes as possible, and among equals on those with the least room left."""
+        picked: dict[str, int] = {}
+        left = count
+        while left > 0:
+            found = self._tightest(need, left, free, picked) or self._roomiest(need, free, picked)
+            if found is None:
+                break
+            node, fit = found
+            picked[node] = min(left, fit)
+            left -= picked[node]
+        return picked
+
+    def _tightest(
+        self, need: Resources, count: int, free: Mapping[str, Resources], without: Mapping[str, int]
+    ) -> tuple[str, int] | None:
+        """The node with the least room that holds all of the rest."""
+        units = self.units(need) * count
+        for level in sorted(level for level in self._by_level if level >= units):
+            for node in self._by_level[level]:
+                if node not in without and holds(free[node], need) >= count:
+                    return node, count
+        return None
+
+    def _roomiest(
+        self, need: Resources, free: Mapping[str, Resources], without: Mapping[str, int]
+    ) -> tuple[str, int] | None:
+        """The node that holds most of the rest; no node with fewer free units can hold more by them."""
+        units = self.units(need)
+        best: tuple[str, int] | None = None
+        for level in sorted(self._by_level, reverse=True):
+            bound = level // units if units else None
+            if best is not None and bound is not None and bound <= best[1]:
+                return best
+            for node in self._by_level[level]:
+                fit = 0 if node in without else holds(free[node], need)
+                if fit > (best[1] if best else 0):
+                    best = node, fit
+                    if fit == bound:
+                        return best
+        return best
+
+    # -- what did not fit ------------------------------------------------------------------------------------------
+
+    def has_failed(self, request: Request) -> bool:
+        """Whether this shape cannot fit, because less of it was asked for before, and nothing was given back since."""
+        known = self._failures.get(request.shape)
+        return known is not None and known.fit < request.least
+
+    def fail(self, request: Request, free: Mapping[str, Resources]) -> None:
+        """Remember how much of this shape would fit: in a pass, room only shrinks."""
+        units = self.units(request.need)
+        fit = by_units = 0
+        for level, names in self._candidates(units):
+            by_units += len(names) * (level // units if units else 0)
+            fit += sum(holds(free[name], request.need) for name in names)
+        self._failures[request.shape] = _Failure(fit, by_units)
+
+    def forget_failures(self) -> None:
+        """Something was given back."""
+        self._failures.clear()
+
+    def _candidates(self, units: int) -> Iterator[tuple[int, list[str]]]:
+        return ((level, names) for level, names in self._by_level.items() if level >= units)
+
+    # -- what to say -----------------------------------------------------------------------------------------------
+
+    def obstacle(self, request: Request) -> Obstacle:
+        """Why a request does not start."""
+        if self.trouble:
+            return Obstacle.POOL_NOT_READY
+        return Obstacle.QUOTA_EXCEEDED if self.allowed(request) < request.least else Obstacle.WAITING_FOR_CAPACITY
+
+    def fits(self, request: Request, free: Mapping[str, Resources]) -> tuple[int, int]:
+        """Pods of its shape that would fit now, and those that would if only the pool's unit counted."""
+        if request.shape not in self._failures:
+            self.fail(request, free)
+        known = self._failures[request.shape]
+        return known.fit, known.fit_by_units
+
+    def figures(self) -> PoolFigures:
+        """The pool after the pass."""
+        return PoolFigures(
+            free=sum(level * len(names) for level, names in self._by_level.items()),
+            allocatable=self._allocatable,
+            largest_free_block=max(self._by_level, default=0),
+            held=self.held,
+            quota=self.quota,
+            trouble=self.trouble,
+        )

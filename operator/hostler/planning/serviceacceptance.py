@@ -1,0 +1,66 @@
+"""Whether an inference service can be honoured as a whole, once its model is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hostler.accelerators import Verb
+from hostler.api.inferenceservice import InferenceServiceSpec
+from hostler.api.model import ModelSpec
+from hostler.api.trainingjob import TrainingReason
+from hostler.families import family
+from hostler.planning.acceptance import (
+    HasImage,
+    PoolChoice,
+    reject_image,
+    reject_pool,
+    reject_size,
+    reject_source,
+)
+from hostler.planning.demand import need_of_pod
+from hostler.planning.models import SERVABLE_SOURCES, NamedModel, reject_model
+from hostler.planning.placement import Ask
+from hostler.planning.pools import Pool
+from hostler.planning.rejection import Rejection, rejection
+
+
+def ask_of_service(spec: InferenceServiceSpec, *, pool: Pool) -> Ask:
+    """A service's replicas."""
+    need = need_of_pod(spec.resources, per_pod=spec.accelerators.per_pod, pool=pool)
+    return Ask(who="the service", least=spec.pods.min, most=spec.pods.max, need=need)
+
+
+def reject_service(
+    spec: InferenceServiceSpec,
+    *,
+    model: ModelSpec,
+    adapters: Sequence[NamedModel] = (),
+    choice: PoolChoice,
+    has_image: HasImage,
+) -> Rejection | None:
+    """The first thing that speaks against a service whose model is known."""
+    serving = family(model.family.value).serving
+    if not serving.available:
+        return rejection(
+            TrainingReason.FAMILY_NOT_AVAILABLE, "spec.modelRef", f"model {spec.model_ref.name}: {serving.reason}"
+        )
+    source = reject_source(model.artifacts.source, f"spec.modelRef: model {spec.model_ref.name}", SERVABLE_SOURCES)
+    return (
+        source
+        or _reject_adapters(spec, model, adapters)
+        or reject_pool(spec.accelerators, choice, verb=Verb.SERVE, family_name=model.family.value)
+        or reject_image(choice, has_image, verb=Verb.SERVE, family_name=model.family.value)
+        or reject_size(choice, lambda pool: ask_of_service(spec, pool=pool))
+    )
+
+
+def _reject_adapters(spec: InferenceServiceSpec, model: ModelSpec, adapters: Sequence[NamedModel]) -> Rejection | None:
+    if spec.adapters and not family(model.family.value).adapters:
+        text = (
+            f"family {model.family} takes no adapters: serve the Model that training with lora put out, which has its "
+            "adapter merged in"
+        )
+        return rejection(TrainingReason.INCOMPATIBLE_MODEL, "spec.adapters", text)
+    found = (reject_model(named, families=(model.family,)) for named in adapters)
+    # An adapter that is not Ready may become so: the service waits for it.
+    return next((no for no in found if no and no.reason != TrainingReason.MODEL_NOT_READY), None)

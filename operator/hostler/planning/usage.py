@@ -1,0 +1,383 @@
+"""What is used of every node, kept up to date change by change.
+
+The cost of a change is independent of how many objects there are: a pod touches its node, a reservation its nodes, a
+node the pools that it belongs to. Nothing is sorted and nothing is scanned until somebody asks for a snapshot or for a
+pool's figures.
+
+On each node a workload counts with the larger of what is reserved for it and what its pods hold, so that a seat is
+neither free before its pod has come nor counted twice after. Pods of nobody whom we know are strangers: they hold what
+they hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hostler.planning import nodes as node_reading
+from hostler.planning.admission import Snapshot
+from hostler.planning.nodes import NodeView
+from hostler.planning.pools import Pool, PoolView, describe
+from hostler.planning.resources import Resources, largest, of_pod, offered, overdrawn, subtract, times
+from hostler.planning.room import PoolRoom
+from hostler.planning.verdicts import Reservation, Workload
+
+Object = dict[str, Any]
+
+
+@dataclass
+class _Share:
+    """One workload on one node; what nobody reserved is the strangers' share."""
+
+    reserved: Resources = field(default_factory=dict)
+    held: Resources = field(default_factory=dict)
+    bound: int = 0
+    """Pods among ``held`` that have this node for good."""
+
+    @property
+    def counted(self) -> Resources:
+        return largest(self.reserved, self.held)
+
+    @property
+    def empty(self) -> bool:
+        return not any(self.reserved.values()) and not any(self.held.values())
+
+
+@dataclass
+class _Node:
+    """What is known of one node; pods may be heard of before their node is."""
+
+    object: Object | None = None
+    offered: Resources = field(default_factory=dict)
+    promised: Resources = field(default_factory=dict)
+    shares: dict[Workload | None, _Share] = field(default_factory=dict)
+    taken: Resources = field(default_factory=dict)
+    """Sum of what the shares count."""
+    held: Resources = field(default_factory=dict)
+    """Sum of what pods hold."""
+    free: Resources | None = None
+    """Offered without what is taken; None until somebody asks."""
+
+
+@dataclass(frozen=True)
+class _Use:
+    """A pod that holds something."""
+
+    node: str
+    workload: Workload | None
+    amount: Resources
+    bound: bool
+
+
+class PoolUsage:
+    """Used from one event loop. Every ``put`` replaces what was known under that name."""
+
+    def __init__(self, *, touched: Callable[[str], None] = lambda _pool: None) -> None:
+        """``touched`` is called with the name of each pool whose figures a change may have moved."""
+        self._touched = touched
+        self._nodes: dict[str, _Node] = {}
+        self._pods: dict[str, _Use] = {}
+        self._pools: dict[str, Pool] = {}
+        self._members: dict[str, dict[str, str | None]] = {}
+        """Nodes of each pool, with why they take no pods of it."""
+        self._reservations: dict[Workload, Reservation] = {}
+        self._held: dict[str, int] = {}
+        """Units reserved in each pool."""
+        self._pending: dict[Workload, None] = {}
+        """Reservations with a deadline."""
+        self._ends: dict[Workload, float] = {}
+        """When what is reserved is expected to be given back."""
+        self._shapes: dict[str, PoolView] = {}
+        """Views for questions about what a pool has, not about what is free; gone when a node or the pool changes."""
+
+    # -- changes ---------------------------------------------------------------------------------------------------
+
+    def put_node(self, obj: Object) -> None:
+        """A node is there, or has changed."""
+        name = obj["metadata"]["name"]
+        node = self._node(name)
+        allocatable, promised = offered((obj.get("status") or {}).get("allocatable")), node_reading.promised(obj)
+        if (node.offered, node.promised) != (allocatable, promised):
+            node.offered, node.promised, node.free = allocatable, promised, None
+            for pool in self.pools_of(name):
+                self._reshaped(pool)
+        node.object = obj
+        for pool in self._pools.values():
+            self._place_in(pool, name)
+
+    def remove_node(self, name: str) -> None:
+        """A node is gone; its pods may be heard of for a while."""
+        node = self._nodes.get(name)
+        if node is None:
+            return
+        node.object, node.offered, node.promised, node.free = None, {}, {}, None
+        for pool, members in self._members.items():
+            if members.pop(name, self) is not self:
+                self._reshaped(pool)
+        self._forget_if_empty(name)
+
+    def put_pod(self, uid: str, pod: Object, *, node: str | None, workload: Workload | None, bound: bool) -> None:
+        """A pod holds what it asks for on ``node``; nowhere and nothing where that is None."""
+        before = self._pods.get(uid)
+        if node is None:
+            self.remove_pod(uid)
+            return
+        use = _Use(node, workload, of_pod(pod), bound)
+        if before == use:
+            return
+        if before is not None:
+            self._hold(before, sign=-1)
+        self._pods[uid] = use
+        self._hold(use, sign=1)
+
+    def remove_pod(self, uid: str) -> None:
+        """A pod is gone, or holds nothing any more."""
+        if before := self._pods.pop(uid, None):
+            self._hold(before, sign=-1)
+
+    def put_pool(self, pool: Pool) -> None:
+        """A pool is there, or has changed."""
+        self._pools[pool.name] = pool
+        self._members[pool.name] = {}
+        self._held.setdefault(pool.name, 0)
+        self._shapes.pop(pool.name, None)
+        for name in self._nodes:
+            self._place_in(pool, name)
+        self._held[pool.name] = sum(
+            reservation.pods * pool.units(reservation.need)
+            for reservation in self._reservations.values()
+            if reservation.pool == pool.name
+        )
+
+    def remove_pool(self, name: str) -> None:
+        """A pool is gone; what runs on its nodes stays."""
+        for known in (self._pools, self._members, self._shapes, self._held):
+            known.pop(name, None)
+
+    def put_reservation(self, reservation: Reservation) -> None:
+        """A workload holds these seats now, and no others."""
+        if self._reservations.get(reservation.workload) == reservation:
+            return
+        self.remove_reservation(reservation.workload)
+        self._reservations[reservation.workload] = reservation
+        if reservation.deadline is not None:
+            self._pending[reservation.workload] = None
+        for node, pods in reservation.seats.items():
+            self._reserve(node, reservation.workload, times(pods, reservation.need))
+        self._count_held(reservation, sign=1)
+
+    def remove_reservation(self, workload: Workload) -> None:
+        """A workload gives its seats back; what its pods hold they hold until they end."""
+        before = self._reservations.pop(workload, None)
+        if before is None:
+            return
+        self._pending.pop(workload, None)
+        for node in before.seats:
+            self._reserve(node, workload, {})
+        self._count_held(before, sign=-1)
+
+    def foretell(self, workload: Workload, ends: float | None) -> None:
+        """When a workload is expected to give its seats back; None where nobody knows."""
+        if ends is None:
+            self._ends.pop(workload, None)
+        else:
+            self._ends[workload] = ends
+
+    # -- questions -------------------------------------------------------------------------------------------------
+
+    def pool(self, name: str) -> Pool | None:
+        """The pool of this name."""
+        return self._pools.get(name)
+
+    def pools_of(self, node: str) -> list[str]:
+        """Pools that a node belongs to, whether it takes their pods or not."""
+        return [pool for pool, members in self._members.items() if node in members]
+
+    def names(self) -> list[str]:
+        """Names of the pools that there are."""
+        return sorted(self._pools)
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether pods of a reservation are still awaited."""
+        return bool(self._pending)
+
+    def pending(self) -> Iterator[Reservation]:
+        """Reservations with a deadline."""
+        return (self._reservations[workload] for workload in self._pending)
+
+    def reservation(self, workload: Workload) -> Reservation | None:
+        """What a workload holds."""
+        return self._reservations.get(workload)
+
+    def reservations(self) -> Iterator[Reservation]:
+        """Everything that is held."""
+        return iter(self._reservations.values())
+
+    def free(self, node: str) -> Resources:
+        """What is left of a node; below zero where more was taken than there is."""
+        found = self._nodes.get(node)
+        if found is None:
+            return {}
+        if found.free is None:
+            found.free = subtract(found.offered, found.taken)
+        return found.free
+
+    def unbound(self, reservation: Reservation) -> dict[str, int]:
+        """Pods still to come, by node."""
+        missing = {}
+        for node, pods in reservation.seats.items():
+            known = self._nodes.get(node)
+            share = known.shares.get(reservation.workload) if known else None
+            left = pods - (share.bound if share else 0)
+            if left > 0:
+                missing[node] = left
+        return missing
+
+    def exists(self, node: str) -> bool:
+        """Whether a node of this name is there."""
+        found = self._nodes.get(node)
+        return found is not None and found.object is not None
+
+    def shape(self, name: str) -> PoolView | None:
+        """What a pool has: capacity, health, type. Its ``used`` and ``held`` may be old."""
+        if name not in self._pools:
+            return None
+        if name not in self._shapes:
+            self._shapes[name] = self._view(self._pools[name])
+        return self._shapes[name]
+
+    def view(self, name: str) -> PoolView | None:
+        """The pool as it is now, node by node."""
+        pool = self._pools.get(name)
+        return None if pool is None else self._view(pool)
+
+    def snapshot(self, pools: Iterable[str]) -> Snapshot:
+        """What the planner looks at: these pools, and the reservations whose pods are still to come."""
+        chosen = {name: self._room(self._pools[name]) for name in pools if name in self._pools}
+        nodes = {node for room in chosen.values() for node in room.nodes}
+        pending = tuple(self._reservations[workload] for workload in self._pending)
+        return Snapshot(
+            pools=chosen,
+            free={name: self.free(name) for name in nodes},
+            pending=tuple((reservation, self._lost(reservation)) for reservation in pending),
+            ending=tuple(
+                (ends, self._reservations[workload])
+                for workload, ends in self._ends.items()
+                if workload in self._reservations
+            ),
+        )
+
+    # -- how -------------------------------------------------------------------------------------------------------
+
+    def _lost(self, reservation: Reservation) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Nodes with pods still to come that are gone, and those on which somebody else took the seat."""
+        unbound = self.unbound(reservation)
+        gone = tuple(node for node in unbound if not self.exists(node))
+        taken = tuple(node for node in unbound if node not in gone and overdrawn(self.free(node)))
+        return gone, taken
+
+    def _room(self, pool: Pool) -> PoolRoom:
+        view = self.shape(pool.name)
+        assert view is not None
+        usable = view.allocatable if pool.problem is None else 0
+        return PoolRoom(
+            pool=pool,
+            nodes=tuple(name for name, obstacle in self._members[pool.name].items() if obstacle is None),
+            allocatable=usable,
+            held=self._held.get(pool.name, 0),
+            trouble="" if usable > 0 else describe(view)[1],
+        )
+
+    def _view(self, pool: Pool) -> PoolView:
+        members = self._members[pool.name]
+        views = []
+        for name, obstacle in sorted(members.items()):
+            node = self._nodes[name]
+            assert node.object is not None
+            views.append(
+                NodeView(
+                    name=name,
+                    promised=node.promised,
+                    offered=node.offered,
+                    used=node.taken,
+                    obstacle=obstacle,
+                    simulated=node_reading.simulated(node.object),
+                )
+            )
+        in_use = sum(max(0, pool.units(self._nodes[name].held)) for name in members)
+        return PoolView(pool=pool, nodes=tuple(views), held=self._held.get(pool.name, 0), in_use=in_use)
+
+    def _place_in(self, pool: Pool, name: str) -> None:
+        members, node = self._members[pool.name], self._nodes[name]
+        if node.object is None or not node_reading.matches(node.object, pool.spec.node_selector):
+            if name in members:
+                del members[name]
+                self._reshaped(pool.name)
+            return
+        obstacle = node_reading.obstacle(node.object, pool.tolerations)
+        if members.get(name, "unknown") != obstacle:
+            members[name] = obstacle
+            self._reshaped(pool.name)
+
+    def _reshaped(self, pool: str) -> None:
+        self._shapes.pop(pool, None)
+        self._touched(pool)
+
+    def _node(self, name: str) -> _Node:
+        if name not in self._nodes:
+            self._nodes[name] = _Node()
+        return self._nodes[name]
+
+    def _hold(self, use: _Use, *, sign: int) -> None:
+        node = self._node(use.node)
+        share = node.shares.setdefault(use.workload, _Share())
+        before = share.counted
+        share.held = _moved(share.held, use.amount, sign=sign)
+        share.bound += sign * use.bound
+        node.held = _moved(node.held, use.amount, sign=sign)
+        self._settle(use.node, node, use.workload, before=before)
+
+    def _reserve(self, name: str, workload: Workload, amount: Resources) -> None:
+        node = self._node(name)
+        share = node.shares.setdefault(workload, _Share())
+        before = share.counted
+        share.reserved = amount
+        self._settle(name, node, workload, before=before)
+
+    def _settle(self, name: str, node: _Node, workload: Workload | None, *, before: Resources) -> None:
+        share = node.shares[workload]
+        node.taken = _moved(_moved(node.taken, before, sign=-1), share.counted, sign=1)
+        node.free = None
+        for pool in self.pools_of(name):
+            self._touched(pool)
+        if share.empty:
+            del node.shares[workload]
+        self._forget_if_empty(name)
+
+    def _forget_if_empty(self, name: str) -> None:
+        """Names of nodes that were must not pile up."""
+        node = self._nodes.get(name)
+        if node is not None and node.object is None and not node.shares:
+            del self._nodes[name]
+
+    def _count_held(self, reservation: Reservation, *, sign: int) -> None:
+        pool = self._pools.get(reservation.pool)
+        if pool is not None:
+            self._held[pool.name] += sign * reservation.pods * pool.units(reservation.need)
+            self._touched(pool.name)
+
+
+def _moved(total: Mapping[str, int], amount: Mapping[str, int], *, sign: int) -> Resources:
+    """The sum without zeros: a resource that nobody holds is not remembered."""
+    result = dict(total)
+    for name, count in amount.items():
+        left = result.get(name, 0) + sign * count
+        if left:
+            result[name] = left
+        else:
+            result.pop(name, None)
+    return result
+
+

@@ -1,0 +1,148 @@
+"""What admission is asked and what it answers: the vocabulary between controllers and the planner.
+
+    Request  -- plan -->  Admit | Wait | TakeBack
+    Admit    -- status.placement -->  Reservation, which holds until the workload gives it back
+
+A reservation is the seat of a workload: so many pods on each of these nodes. Its durable form is ``status.placement``
+of the workload, which only its own controller writes and which a namespace's users may not: a label or an annotation
+on a Job that anybody can create reserves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from hostler.planning.resources import Resources
+
+Seats = Mapping[str, int]
+"""Pods by node name."""
+
+
+@dataclass(frozen=True, order=True)
+class Workload:
+    """A TrainingJob or an InferenceService."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Equal pods that want seats on a pool, all or none of the least."""
+
+    workload: Workload
+    pool: str
+    least: int
+    most: int
+    need: Resources
+    """Of each pod."""
+    since: str
+    """RFC 3339: when it came in line. The order of the line, and kept when a seat is taken back."""
+    holding: Seats = field(default_factory=dict)
+    """Seats that it has and wants to keep: between two attempts, or while replicas are replaced."""
+    surge: int = 0
+    """Pods beyond ``most`` that it could use for a while, taken only where nobody waits for them."""
+
+    @property
+    def shape(self) -> frozenset[tuple[str, int]]:
+        """Requests with equal shapes need equal seats."""
+        return frozenset(self.need.items())
+
+
+class Obstacle(StrEnum):
+    """Why a request waits; the names are those of the reasons in the API."""
+
+    POOL_NOT_READY = "PoolNotReady"
+    WAITING_FOR_CAPACITY = "WaitingForCapacity"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+
+
+class Loss(StrEnum):
+    """Why a reservation is taken back; the names are those of the reasons in the API."""
+
+    PODS_DID_NOT_COME = "PodsDidNotCome"
+    """The deadline has passed, and not all of its pods are bound."""
+    NODE_GONE = "NodeGone"
+    """A node that it names is not there any more, and pods were still to come to it."""
+    SEAT_TAKEN = "SeatTaken"
+    """Somebody who does not ask us took what was reserved, before its pods came."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Admit:
+    """Its pods may be made, on these nodes and nowhere else."""
+
+    seats: Seats
+    surge: Seats = field(default_factory=dict)
+    """Seats beyond them, as far as the request could use them."""
+
+    @property
+    def pods(self) -> int:
+        """How many pods have a seat, without surge."""
+        return sum(self.seats.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolFigures:
+    """A pool after a pass, in its own unit."""
+
+    free: int
+    allocatable: int
+    largest_free_block: int
+    held: int
+    quota: int | None = None
+    trouble: str = ""
+    """A sentence about a pool that has nothing to offer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """There is no seat now."""
+
+    obstacle: Obstacle
+    position: int
+    """In the pool's line, from 1."""
+    waiting: int
+    """Requests in that line."""
+    figures: PoolFigures
+    fit: int = 0
+    """Pods of this shape that would fit now."""
+    fit_by_units: int = 0
+    """Pods of this shape that would fit if only the pool's own unit counted."""
+    expected_start: float | None = None
+    """Seconds on the clock of the pass; None where nobody can know."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakeBack:
+    """A seat that is lost: pods of it that exist go, and the workload is in line again with its age."""
+
+    loss: Loss
+    nodes: tuple[str, ...] = ()
+    """Where the pods were still to come."""
+
+
+Verdict = Admit | Wait | TakeBack
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reservation:
+    """Seats that are held."""
+
+    workload: Workload
+    pool: str
+    need: Resources
+    seats: Seats
+    deadline: float | None = None
+    """Seconds on the planner's clock by which all its pods must be bound; None once they were."""
+
+    @property
+    def pods(self) -> int:
+        """How many seats."""
+        return sum(self.seats.values())
