@@ -189,6 +189,13 @@ _OPERATOR = _Section(
         _gauge(names.STORE_OBJECTS, "Objects in the cache.", "kind"),
         _counter(names.SWEEP_DELETIONS, "Deletions that no watch had told and a full list found.", "kind"),
         _gauge(names.LOOP_LAG, "Longest delay of the event loop in the last half minute, in seconds."),
+        _counter(
+            names.PROBES,
+            "Questions to pods (`success`, `skipped`, `timeout`, `unreachable`, `refused`, `oversized`, `malformed`, "
+            "`error`).",
+            "result",
+        ),
+        _gauge(names.PROBES_IN_FLIGHT, "Questions to pods that are open."),
     ),
 )
 
