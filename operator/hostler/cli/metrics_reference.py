@@ -173,7 +173,10 @@ _OPERATOR = _Section(
         _histogram(names.QUEUE_WORK, "Seconds in a worker's hands.", names.SHORT_BUCKETS),
         _counter(names.QUEUE_RETRIES, "Keys that come back because of a failure."),
         _counter(
-            names.RECONCILES, "Finished reconciles (`success`, `conflict`, `error`, `timeout`).", "kind", "result"
+            names.RECONCILES,
+            "Finished reconciles (`success`, `conflict`, `error`, `timeout`, `not_leading`).",
+            "kind",
+            "result",
         ),
         _histogram(names.RECONCILE_DURATION, "Seconds of a reconcile.", names.SHORT_BUCKETS, "kind"),
         _counter(
