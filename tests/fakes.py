@@ -207,7 +207,7 @@ class FakeCluster:
             phase="Running",
             podIP=f"10.0.0.{number}",
             conditions=[{"type": "Ready", "status": "True" if ready else "False"}],
-            containerStatuses=[{"name": "c", "state": {"running": {}}, "ready": ready}],
+            containerStatuses=[{"name": _main(pod), "state": {"running": {}}, "ready": ready}],
         )
 
     def end(
@@ -227,7 +227,7 @@ class FakeCluster:
             pod,
             phase="Succeeded" if code == 0 else "Failed",
             conditions=[{"type": "Ready", "status": "False"}],
-            containerStatuses=[{"name": "c", "state": {"terminated": ended}}],
+            containerStatuses=[{"name": _main(pod), "state": {"terminated": ended}}],
         )
 
     def finish(self, name: str, condition: str, *, namespace: str = "default") -> None:
@@ -381,6 +381,11 @@ class FakeWriter:
         self.writes.append(f"{verb} {obj['kind']} {obj['metadata']['name']}")
         if self.crash_after is not None and len(self.writes) >= self.crash_after:
             raise Crash
+
+
+def _main(pod: Object) -> str:
+    """Name of the pod's container."""
+    return str(pod["spec"]["containers"][0]["name"])
 
 
 def _key(obj: Object) -> tuple[str, str, str]:

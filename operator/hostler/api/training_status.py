@@ -109,17 +109,50 @@ class Placement(StatusModel):
     """Accelerators of each pod."""
 
 
+class AttemptFailure(Failure):
+    """Why an attempt ended without a result."""
+
+    attempt: Annotated[int, Field(ge=0)] | None = None
+    """Number of the attempt."""
+    toll: Annotated[str, Field(max_length=16)] | None = None
+    """What it counts as: Failure (against maxRestarts), Disruption (against maxDisruptions), or Refusal (against
+    neither: its pods never ran)."""
+
+
+class Retry(StatusModel):
+    """What earlier attempts have cost, and when the next one may begin. A new checkpoint begins every row anew."""
+
+    after: Annotated[int, Field(ge=-1)] = -1
+    """The newest attempt that is over and counted; -1 before the first."""
+    failures: Annotated[int, Field(ge=0)] = 0
+    """Failures of the program in a row."""
+    disruptions: Annotated[int, Field(ge=0)] = 0
+    """Disruptions in a row; maxDisruptions bounds them."""
+    refusals: Annotated[int, Field(ge=0)] = 0
+    """Times in a row that the accelerators were given back because the pods did not start."""
+    checkpoint_step: Annotated[int, Field(ge=0)] = 0
+    """Newest checkpoint when an attempt was last counted."""
+    not_before: Timestamp | None = None
+    """The back-off: the next attempt begins no sooner."""
+
+
 class TrainingJobStatus(StatusModel):
     """Where the job stands."""
 
     observed_generation: Annotated[int, Field(ge=0)] = 0
     """Generation of the spec that this status speaks of."""
     conditions: Conditions = ()
-    """Accepted, Admitted, Ready, Succeeded, Stalled, Suspended."""
+    """Accepted, Admitted, Ready, Succeeded, Stalled, Failed, Suspended."""
     attempt: Annotated[int, Field(ge=0)] | None = None
     """Number of the newest attempt, from 0."""
     restarts: Annotated[int, Field(ge=0)] = 0
-    """Attempts that failed and were replaced."""
+    """Attempts that failed by the program's own fault and were, or will be, replaced."""
+    disruptions: Annotated[int, Field(ge=0)] = 0
+    """Attempts that the infrastructure ended: evictions, drains, lost nodes, preemption, deleted pods."""
+    retry: Retry | None = None
+    """What earlier attempts have cost, and when the next one may begin."""
+    blocked_since: Timestamp | None = None
+    """Since when something keeps pods of the newest attempt from starting."""
     placement: Placement | None = None
     """What the newest attempt holds."""
     progress: TrainingProgress | None = None
@@ -128,8 +161,8 @@ class TrainingJobStatus(StatusModel):
     """What the objective changed, of a job that starts from a base model."""
     target: Target | None = None
     """Set when training ended early because evaluation.stopAt was met."""
-    last_failure: Failure | None = None
-    """Why the last failed attempt failed."""
+    last_failure: AttemptFailure | None = None
+    """Why the last attempt that ended without a result did."""
     model: Annotated[str, Field(max_length=63)] | None = None
     """Name of the Model, once it is registered."""
     start_time: Timestamp | None = None

@@ -32,6 +32,7 @@ async def test_a_job_that_fits_gets_its_children_and_says_so(bench: Bench) -> No
         "Ready": ("False", "Starting"),
         "Succeeded": ("False", "NotFinished"),
         "Stalled": ("False", "NotFinished"),
+        "Failed": ("False", "NotFinished"),
         "Suspended": ("False", "NotSuspended"),
     }
     status = bench.status("TrainingJob", "tiny")
@@ -245,7 +246,7 @@ async def test_a_child_that_the_server_refuses_is_said_and_nothing_is_promised(b
 
 @pytest.mark.parametrize("kind", ["Service", "ConfigMap"])
 async def test_a_child_that_somebody_deleted_comes_back_while_pods_still_need_it(bench: Bench, kind: str) -> None:
-    await submitted(bench)
+    await submitted(bench, pods={"min": 2, "max": 2})
     bench.cluster.make_pods("tiny-0", node="gpu-1")
     bench.cluster.remove(bench.cluster.object(kind, "tiny-0"))
     bench.cluster.clock.advance(60)
@@ -293,10 +294,9 @@ async def test_events_tell_of_changes_only(bench: Bench) -> None:
     assert told == [
         ("Starting", False),
         ("Training", False),
-        ("Restarting", True),
+        ("BackOff", True),
         ("Starting", False),
         ("Training", False),
-        ("Registering", False),
         ("ArtifactsAvailable", False),
         ("Succeeded", False),
     ]

@@ -47,8 +47,11 @@ def surroundings(seen: Observed, *, number: int, pods: int, view: PoolView) -> t
     """The file and the names of an attempt's pods: what can be written anew while they run, whatever their image."""
     owner, pool = _owner(seen), view.pool.name
     config = job_config(seen, number=number, pods=pods, view=view)
+    file = job_config_map(config, pool=pool, owner=owner)
+    if pods == 1:
+        return (file,)  # Alone, it has nobody to find.
     service = attempt_service(seen.name, number, namespace=seen.namespace, pool=pool, owner=owner)
-    return job_config_map(config, pool=pool, owner=owner), service
+    return file, service
 
 
 def claim_name(seen: Observed) -> str:

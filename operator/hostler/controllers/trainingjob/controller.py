@@ -15,7 +15,8 @@ from hostler.controllers.ports import Clock, Facts, Key, Object, Outcome, Reader
 from hostler.controllers.said import change, conditions
 from hostler.controllers.settings import Settings
 from hostler.controllers.trainingjob import wording
-from hostler.controllers.trainingjob.decide import Decision, decide
+from hostler.controllers.trainingjob.decide import decide
+from hostler.controllers.trainingjob.decision import Decision
 from hostler.controllers.trainingjob.gather import Gatherer
 from hostler.controllers.trainingjob.observed import AttemptState, Observed
 from hostler.controllers.validity import invalid_spec_sentence
@@ -45,7 +46,7 @@ class TrainingJobController:
         self._facts = facts
         self._settings = settings
         self._ledger = ledger
-        self._gatherer = Gatherer(reader, clock, ledger)
+        self._gatherer = Gatherer(reader, clock, ledger, settings=settings)
 
     async def reconcile(self, key: Key) -> Outcome:
         """Bring one job a step further."""
@@ -72,7 +73,7 @@ class TrainingJobController:
 
     def _decide(self, key: Key, seen: Observed) -> Decision:
         # There must be no await between the look at the pool, inside decide, and the note of the promise.
-        decision = decide(seen, now=self._clock.now(), settings=self._settings)
+        decision = decide(seen, settings=self._settings)
         if decision.promise is not None:
             name, demand = decision.promise
             workload = Workload(naming.TRAINING_JOB, key.namespace, key.name)
