@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from hostler.api.trainingjob import TrainingJobStatus, TrainingReason
 from hostler.controllers import triggers
+from hostler.controllers.creationfailures import CreationFailures
 from hostler.controllers.ledger import Ledger, Workload
 from hostler.controllers.plan import Plan, RefusedError, write_children, write_status
 from hostler.controllers.ports import Clock, Facts, Key, Object, Outcome, Reader, Writer
@@ -39,6 +40,7 @@ class TrainingJobController:
         facts: Facts,
         settings: Settings,
         ledger: Ledger,
+        failures: CreationFailures,
     ) -> None:
         self._reader = reader
         self._writer = writer
@@ -46,7 +48,7 @@ class TrainingJobController:
         self._facts = facts
         self._settings = settings
         self._ledger = ledger
-        self._gatherer = Gatherer(reader, clock, ledger, settings=settings)
+        self._gatherer = Gatherer(reader, clock, ledger, failures=failures, settings=settings)
 
     async def reconcile(self, key: Key) -> Outcome:
         """Bring one job a step further."""

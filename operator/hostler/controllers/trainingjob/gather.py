@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from hostler.accelerators import Verb
 from hostler.api.trainingjob import TrainingJobSpec, TrainingJobStatus, TrainingReason
+from hostler.controllers.creationfailures import CreationFailures
 from hostler.controllers.ledger import Ledger, Workload
 from hostler.controllers.named import named_model
 from hostler.controllers.poolstate import choose
@@ -45,12 +46,14 @@ class Gatherer:
         clock: Clock,
         ledger: Ledger,
         *,
+        failures: CreationFailures,
         settings: Settings,
         taken_back: TakenBack = lambda workload: "",
     ) -> None:
         self._reader = reader
         self._clock = clock
         self._ledger = ledger
+        self._failures = failures
         self._settings = settings
         self._taken_back = taken_back
 
@@ -76,7 +79,7 @@ class Gatherer:
     async def _over(self, seen: Observed) -> Observed:
         """Of a job that has ended, whether it still holds a seat: one look into a cache."""
         job = self._reader.get("Job", namespace=seen.namespace, name=naming.attempt_name(seen.name, seen.remembered))
-        if job is None or _owner_uid(job) != seen.uid:
+        if job is None or _controller_uid(job) != seen.uid:
             return seen
         attempt = Attempt(number=seen.remembered, job=job, pods=())
         if attempt.job_ended or attempt.deleted:
@@ -85,7 +88,7 @@ class Gatherer:
 
     async def _under_way(self, seen: Observed, *, no_data: Rejection | None) -> Observed:
         name, namespace, spec = seen.name, seen.namespace, seen.spec
-        pods = self._reader.list("Pod", namespace=namespace, labels={naming.TRAINING_JOB: name})
+        pods = self._pods(seen)
         attempts = await self._attempts(seen.job, seen.status, pods)
         unended = tuple(pod for pod in pods if not read.is_terminal(pod))
         seen = replace(seen, attempts=attempts, unended=unended, lost_nodes=self._lost_nodes(unended))
@@ -104,7 +107,7 @@ class Gatherer:
             facts=facts,
             seat=lambda: self._seat(seen, facts),
             taken_back=self._taken_back(workload) if live else "",
-            obstacle=_obstacle(newest) if newest is not None and live else None,
+            obstacle=await self._obstacle(seen, newest) if newest is not None and live else None,
             # Without its data the file could not be written anew.
             missing=await self._missing(newest) if newest is not None and live and spec.dataset.source else (),
             surroundings=await self._surroundings(seen, seen.latest) if _closes(seen) else (),
@@ -134,16 +137,19 @@ class Gatherer:
     async def _attempts(self, job: Object, status: TrainingJobStatus, pods: list[Object]) -> tuple[Attempt, ...]:
         name, namespace, uid = job["metadata"]["name"], job["metadata"]["namespace"], job["metadata"]["uid"]
         listed = self._reader.list("Job", namespace=namespace, labels={naming.TRAINING_JOB: name})
-        jobs = {_number(each): each for each in listed if _owner_uid(each) == uid}
+        jobs = {_number(each): each for each in listed if _controller_uid(each) == uid}
         if status.attempt is not None and status.attempt not in jobs:
             # The status that we wrote may have come back before the Job that we wrote. Without this look, a second
             # attempt would be made beside the first.
             remembered = naming.attempt_name(name, status.attempt)
             found = await self._reader.live("Job", namespace=namespace, name=remembered)
-            if found is not None and _owner_uid(found) == uid:
+            if found is not None and _controller_uid(found) == uid:
                 jobs[status.attempt] = found
         return tuple(
-            self._attempt(number, jobs[number], [p for p in pods if _number(p) == number]) for number in sorted(jobs)
+            self._attempt(
+                number, jobs[number], [p for p in pods if _controller_uid(p) == jobs[number]["metadata"]["uid"]]
+            )
+            for number in sorted(jobs)
         )
 
     def _attempt(self, number: int, job: Object, pods: list[Object]) -> Attempt:
@@ -155,6 +161,41 @@ class Gatherer:
             said_all or moments.elapsed(ending.finished_at, now=now) >= _FAREWELL_SECONDS for ending in unnoticed
         )
         return Attempt(number=number, job=job, pods=tuple(pods), abandoned=abandoned)
+
+    def _pods(self, seen: Observed) -> list[Object]:
+        """Pods of this job's Jobs, and those that an earlier object of its name has left.
+
+        Anybody may put our labels on a pod; nobody but the Job controller makes a Job its owner and keeps it so.
+        """
+        labelled = self._reader.list("Pod", namespace=seen.namespace, labels={naming.TRAINING_JOB: seen.name})
+        return [pod for pod in labelled if self._is_ours(pod, seen)]
+
+    def _is_ours(self, pod: Object, seen: Observed) -> bool:
+        controller = _controller(pod)
+        if controller is None or controller.get("kind") != "Job":
+            return False
+        if controller["name"] != naming.attempt_name(seen.name, _number(pod)):
+            return False
+        job = self._reader.get("Job", namespace=seen.namespace, name=controller["name"])
+        return job is None or job["metadata"]["uid"] != controller["uid"] or _controller_uid(job) == seen.uid
+
+    async def _obstacle(self, seen: Observed, attempt: Attempt) -> Obstacle | None:
+        """What keeps the pods from starting, the most telling first."""
+        if len(attempt.running) + len(attempt.done) >= attempt.size:
+            return None
+        if refused := await self._failures.of_job(attempt.job, attempt.pods):
+            return Obstacle(reason=TrainingReason.CHILD_REFUSED, message=refused)
+        name = seen.spec.storage.claim_name or seen.name
+        claim = self._reader.get("PersistentVolumeClaim", namespace=seen.namespace, name=name)
+        if claim is not None and (unbound := await self._failures.of_claim(claim)):
+            return Obstacle(reason=TrainingReason.STARTING, message=unbound)
+        for pod in attempt.pods:
+            held = read.start_obstacle(pod)
+            if held is not None:
+                return Obstacle(reason=TrainingReason.STARTING, message=held[0])
+            if waits := await self._failures.of_pod(pod):
+                return Obstacle(reason=TrainingReason.STARTING, message=waits)
+        return None
 
     def _lost_nodes(self, unended: tuple[Object, ...]) -> tuple[str, ...]:
         names = {where for pod in unended if (where := read.node_name(pod))}
@@ -198,7 +239,7 @@ class Gatherer:
         if model is not None and not made_by(model, uid):
             return f"spec.output.name: Model {output} exists and was not made by this job: delete it or choose another."
         claim = self._reader.get("PersistentVolumeClaim", namespace=namespace, name=name)
-        if spec.storage.claim_name is None and claim is not None and _owner_uid(claim) != uid:
+        if spec.storage.claim_name is None and claim is not None and _controller_uid(claim) != uid:
             return (
                 f"metadata.name: claim {name} exists and does not belong to this job: delete it (with the Model that "
                 "owns it), name the job otherwise, or use a claim of your own with spec.storage.claimName."
@@ -228,7 +269,7 @@ class Gatherer:
         name = naming.attempt_name(seen.name, number)
         config = await self._reader.live("ConfigMap", namespace=seen.namespace, name=name)
         service = self._reader.get("Service", namespace=seen.namespace, name=name)
-        found = (each for each in (config, service) if each is not None and _owner_uid(each) == seen.uid)
+        found = (each for each in (config, service) if each is not None and _controller_uid(each) == seen.uid)
         return tuple(each for each in found if not each["metadata"].get("deletionTimestamp"))
 
 
@@ -252,18 +293,20 @@ def _obsolete(seen: Observed) -> tuple[Object, ...]:
     return tuple(a.job for a in over[:-1] if a.number <= seen.retry.after)
 
 
-def _obstacle(attempt: Attempt) -> Obstacle | None:
-    found = [said for pod in attempt.pods if (said := read.start_obstacle(pod))]
-    return Obstacle(reason=TrainingReason.STARTING, message=found[0][0]) if found else None
-
-
 def _number(child: Object) -> int:
-    return int((child["metadata"].get("labels") or {}).get(naming.ATTEMPT, -1))
+    """The attempt; -1 where the label is missing, or is a stranger's."""
+    text = str((child["metadata"].get("labels") or {}).get(naming.ATTEMPT, ""))
+    return int(text) if text.isdecimal() and text.isascii() else -1
 
 
-def _owner_uid(child: Object) -> str | None:
+def _controller(child: Object) -> Object | None:
     owners = child["metadata"].get("ownerReferences") or ()
-    return next((str(owner["uid"]) for owner in owners if owner.get("controller")), None)
+    return next((owner for owner in owners if owner.get("controller")), None)
+
+
+def _controller_uid(child: Object) -> str | None:
+    owner = _controller(child)
+    return None if owner is None else str(owner["uid"])
 
 
 def _node_ready(node: Object | None) -> bool:
