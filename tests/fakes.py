@@ -1,4 +1,4 @@
-"""A cluster in memory for controllers: Reader, Writer, Clock and ProgressReader, and the hands of Job controller,
+"""A cluster in memory for controllers: Reader, Writer, Clock and Facts, and the hands of Job controller,
 scheduler, kubelet and Deployment controller, moved step by step.
 
 It keeps what controllers rely on: uids, resourceVersions, generations, owner references that are collected, a Job's
@@ -18,7 +18,7 @@ from hostler_contract import DatasetReport, Progress, Result
 
 Object = dict[str, Any]
 CLUSTER_SCOPED = frozenset({"AcceleratorPool", "ClusterModel", "Node"})
-UNWATCHED = frozenset({"ConfigMap"})
+UNWATCHED = frozenset({"ConfigMap", "Event"})
 
 
 class Crash(BaseException):
@@ -43,16 +43,17 @@ class FakeClock:
         self.seconds += seconds
 
 
-class FakeProgress:
-    """Answers by pod address."""
+class FakeFacts:
+    """What pods have told, by their UID."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Progress] = {}
-        self.asked = 0
 
-    async def read(self, *, pod_ip: str) -> Progress | None:
-        self.asked += 1
-        return self.answers.get(pod_ip)
+    def progress(self, pod_uid: str) -> Progress | None:
+        return self.answers.get(pod_uid)
+
+    def age(self, pod_uid: str) -> float | None:
+        return 0.0 if pod_uid in self.answers else None
 
 
 class FakeCluster:
@@ -206,7 +207,7 @@ class FakeCluster:
             phase="Running",
             podIP=f"10.0.0.{number}",
             conditions=[{"type": "Ready", "status": "True" if ready else "False"}],
-            containerStatuses=[{"name": "c", "state": {"running": {}}, "ready": ready}],
+            containerStatuses=[{"name": _main(pod), "state": {"running": {}}, "ready": ready}],
         )
 
     def end(
@@ -226,7 +227,7 @@ class FakeCluster:
             pod,
             phase="Succeeded" if code == 0 else "Failed",
             conditions=[{"type": "Ready", "status": "False"}],
-            containerStatuses=[{"name": "c", "state": {"terminated": ended}}],
+            containerStatuses=[{"name": _main(pod), "state": {"terminated": ended}}],
         )
 
     def finish(self, name: str, condition: str, *, namespace: str = "default") -> None:
@@ -312,6 +313,10 @@ class FakeReader:
         self.asked += 1
         return copy.deepcopy(self._cluster.objects.get((kind, namespace, name)))
 
+    async def events(self, about: Object) -> list[Object]:
+        self.asked += 1
+        return [e for e in self._cluster.all("Event") if e["involvedObject"]["uid"] == about["metadata"]["uid"]]
+
     def _listed(self, kind: str, namespace: str | None, labels: Mapping[str, str]) -> Iterator[Object]:
         for key, obj in sorted(self._cluster.objects.items()):
             carried = obj["metadata"].get("labels") or {}
@@ -380,6 +385,11 @@ class FakeWriter:
         self.writes.append(f"{verb} {obj['kind']} {obj['metadata']['name']}")
         if self.crash_after is not None and len(self.writes) >= self.crash_after:
             raise Crash
+
+
+def _main(pod: Object) -> str:
+    """Name of the pod's container."""
+    return str(pod["spec"]["containers"][0]["name"])
 
 
 def _key(obj: Object) -> tuple[str, str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 from bench import Bench
 from builders import make_training_job
 
+from hostler.planning import moments
 from hostler_contract import ArtifactFacts, ErrorReason, Progress, Result
 from hostler_contract.progress import Stage
 from hostler_contract.result import DatasetFacts
@@ -56,11 +57,20 @@ async def running(bench: Bench, name: str = "tiny", attempt: int = 0, **spec: An
 
 
 async def failed(bench: Bench, name: str = "tiny", attempt: int = 0, *, result: Result | None, code: int = 1) -> None:
-    """Its first pod ends with an error, and the Job controller draws the consequence."""
+    """Its first pod ends with an error, the Job controller draws the consequence, and the back-off passes."""
     (first, *_) = bench.cluster.pods_of(bench.cluster.object("Job", f"{name}-{attempt}"))
     bench.cluster.end(first, result=result, code=code)
     bench.cluster.finish(f"{name}-{attempt}", "Failed")
     await bench.settle()
+    await due(bench, name)
+
+
+async def due(bench: Bench, name: str = "tiny") -> None:
+    """The back-off before the next attempt passes."""
+    until = bench.status("TrainingJob", name).get("retry", {}).get("notBefore")
+    if until is not None:
+        bench.cluster.clock.advance(max(0.0, moments.elapsed(bench.cluster.clock.now(), now=until)))
+        await bench.settle()
 
 
 async def completed(bench: Bench, name: str = "tiny", attempt: int = 0, *, result: Result | None = None) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from hostler.api.common import Conditions, Failure, Figures
+from hostler.api.placement import Placement
 from hostler.api.schema import StatusModel, Text, Timestamp
 
 Short = Annotated[str, Field(max_length=24)]
@@ -96,17 +97,31 @@ class Target(StatusModel):
     are simulated."""
 
 
-class Placement(StatusModel):
-    """What the running attempt holds."""
+class AttemptFailure(Failure):
+    """Why an attempt ended without a result."""
 
-    pool: Annotated[str, Field(max_length=63)]
-    """AcceleratorPool."""
-    accelerator_type: Annotated[str, Field(max_length=63)]
-    """Type of the accelerators."""
-    pods: Annotated[int, Field(ge=1)]
-    """Pods of the attempt."""
-    per_pod: Annotated[int, Field(ge=1)]
-    """Accelerators of each pod."""
+    attempt: Annotated[int, Field(ge=0)] | None = None
+    """Number of the attempt."""
+    toll: Annotated[str, Field(max_length=16)] | None = None
+    """What it counts as: Failure (against maxRestarts), Disruption (against maxDisruptions), or Refusal (against
+    neither: its pods never ran)."""
+
+
+class Retry(StatusModel):
+    """What earlier attempts have cost, and when the next one may begin. A new checkpoint begins every row anew."""
+
+    after: Annotated[int, Field(ge=-1)] = -1
+    """The newest attempt that is over and counted; -1 before the first."""
+    failures: Annotated[int, Field(ge=0)] = 0
+    """Failures of the program in a row."""
+    disruptions: Annotated[int, Field(ge=0)] = 0
+    """Disruptions in a row; maxDisruptions bounds them."""
+    refusals: Annotated[int, Field(ge=0)] = 0
+    """Times in a row that the accelerators were given back because the pods did not start."""
+    checkpoint_step: Annotated[int, Field(ge=0)] = 0
+    """Newest checkpoint when an attempt was last counted."""
+    not_before: Timestamp | None = None
+    """The back-off: the next attempt begins no sooner."""
 
 
 class TrainingJobStatus(StatusModel):
@@ -115,21 +130,27 @@ class TrainingJobStatus(StatusModel):
     observed_generation: Annotated[int, Field(ge=0)] = 0
     """Generation of the spec that this status speaks of."""
     conditions: Conditions = ()
-    """Accepted, Admitted, Ready, Succeeded, Stalled, Suspended."""
+    """Accepted, Admitted, Ready, Succeeded, Stalled, Failed, Suspended."""
     attempt: Annotated[int, Field(ge=0)] | None = None
     """Number of the newest attempt, from 0."""
     restarts: Annotated[int, Field(ge=0)] = 0
-    """Attempts that failed and were replaced."""
+    """Attempts that failed by the program's own fault and were, or will be, replaced."""
+    disruptions: Annotated[int, Field(ge=0)] = 0
+    """Attempts that the infrastructure ended: evictions, drains, lost nodes, preemption, deleted pods."""
+    retry: Retry | None = None
+    """What earlier attempts have cost, and when the next one may begin."""
+    blocked_since: Timestamp | None = None
+    """Since when something keeps pods of the newest attempt from starting."""
     placement: Placement | None = None
-    """What the newest attempt holds."""
+    """What is reserved for the job: from its admission to its end, from one attempt to the next."""
     progress: TrainingProgress | None = None
     """How far it is."""
     comparison: Comparison | None = None
     """What the objective changed, of a job that starts from a base model."""
     target: Target | None = None
     """Set when training ended early because evaluation.stopAt was met."""
-    last_failure: Failure | None = None
-    """Why the last failed attempt failed."""
+    last_failure: AttemptFailure | None = None
+    """Why the last attempt that ended without a result did."""
     model: Annotated[str, Field(max_length=63)] | None = None
     """Name of the Model, once it is registered."""
     start_time: Timestamp | None = None

@@ -33,9 +33,10 @@ from hostler.api.schema import (
 from hostler.api.training_reasons import TrainingCondition, TrainingReason
 from hostler.api.training_rules import family_rules
 from hostler.api.training_status import (
+    AttemptFailure,
     Comparison,
     Measured,
-    Placement,
+    Retry,
     Target,
     TrainingJobStatus,
     TrainingProgress,
@@ -44,13 +45,15 @@ from hostler_contract import Objective, Supervision
 
 __all__ = [
     "NAME_LIMIT",
+    "AttemptFailure",
     "Comparison",
     "Hyperparameters",
     "JobData",
     "Measured",
     "Objective",
-    "Placement",
     "Precision",
+    "ResumeFrom",
+    "Retry",
     "Target",
     "TrainedModel",
     "TrainingCondition",
@@ -195,6 +198,13 @@ class Parts(ApiModel):
     """What reads the prompt."""
 
 
+class ResumeFrom(ApiModel):
+    """Checkpoints of another job."""
+
+    training_job: Annotated[str, Field(min_length=1, max_length=NAME_LIMIT, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+    """Name of a TrainingJob of the same namespace, which has ended or is suspended, of the same family and network."""
+
+
 class Checkpointing(ApiModel):
     """How often the state is saved; a replaced pod goes on from the newest complete checkpoint."""
 
@@ -248,6 +258,7 @@ _IMMUTABLE = (
     "training",
     "evaluation",
     "checkpoint",
+    "resumeFrom",
     "accelerators",
     "pods",
     "resources",
@@ -256,7 +267,8 @@ _IMMUTABLE = (
 
 
 class TrainingJobSpec(ApiModel):
-    """What to train, on what, with what. Only suspend and maxRestarts can be changed later."""
+    """What to train, on what, with what. Only suspend, maxRestarts and maxDisruptions can be changed
+    later."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -311,6 +323,8 @@ class TrainingJobSpec(ApiModel):
     """When the model is measured, and how good it must be."""
     checkpoint: Checkpointing = Checkpointing()
     """How often the state is saved."""
+    resume_from: ResumeFrom | None = None
+    """Start from the newest checkpoint of another job, where this one has none of its own."""
     accelerators: Accelerators
     """What each pod gets."""
     pods: PodRange = PodRange()
@@ -320,6 +334,11 @@ class TrainingJobSpec(ApiModel):
     storage: WorkspaceStorage = WorkspaceStorage()
     """The volume for checkpoints and artifacts."""
     max_restarts: Annotated[int, Field(ge=0, le=1000)] = 3
-    """Attempts after the first one; each goes on from the newest checkpoint."""
+    """Failures of the program that are answered by another attempt, which goes on from the newest checkpoint after a
+    back-off. A job that stopped for this limit goes on when it is raised."""
+    max_disruptions: Annotated[int, Field(ge=0, le=10_000)] = 100
+    """Disruptions by the infrastructure (evictions, drains, lost nodes, preemption, deleted pods) in a row that are
+    answered by another attempt; a new checkpoint begins the row anew. A job that stopped for this limit goes on when
+    it is raised."""
     suspend: bool = False
     """true stops the pods and keeps the checkpoints; false goes on from them."""

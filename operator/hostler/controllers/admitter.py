@@ -2,7 +2,7 @@
 
     store changes -> PoolUsage        O(1) each, also on a standby, so that a new leader begins with the truth
     ask(request)  -> the line         answered from memory; the first answer comes with the next pass
-    pass          -> verdicts         at most a few times a second, one for many changes; whoever's verdict changed is woken
+    pass          -> verdicts         a few times a second at most, one for many changes; who has another one is woken
 
 A seat that was granted is held from that moment, before anybody has written it down; it becomes durable when the
 workload's status names it (see ``hostler.planning.verdicts``). A grant that nobody writes down within a minute is
@@ -24,17 +24,16 @@ from hostler.api.pool import AcceleratorPoolSpec
 from hostler.cluster.store import Change
 from hostler.controllers.ports import Clock
 from hostler.controllers.validity import invalid_spec_sentence
-from hostler.controllers.workloads import WORKLOADS, placement_of, workload_of_pod
+from hostler.controllers.workloads import WORKLOADS, need_of, placement_of, seats_of, workload_of_pod
+from hostler.planning import moments
 from hostler.planning import pods as read
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.admission import plan
 from hostler.planning.placement import coarse_position
 from hostler.planning.pools import PoolView, read_pool
-from hostler.planning.resources import amount_of
 from hostler.planning.seats import node_of
-from hostler.planning.timestamps import seconds_between
 from hostler.planning.usage import PoolUsage
-from hostler.planning.verdicts import Admit, Request, Reservation, TakeBack, Verdict, Wait, Workload
+from hostler.planning.verdicts import Admit, Request, Reservation, Seats, TakeBack, Verdict, Wait, Workload
 
 Object = dict[str, Any]
 _log = logging.getLogger(__name__)
@@ -160,8 +159,8 @@ class Admitter:
         return Reservation(
             workload=workload,
             pool=placement.pool,
-            need={name: amount_of(name, amount) for name, amount in (placement.requests or {}).items()},
-            seats={seat.name: seat.pods for seat in placement.nodes},
+            need=need_of(placement),
+            seats=seats_of(placement),
             deadline=self._deadline(placement, before),
         )
 
@@ -171,7 +170,7 @@ class Admitter:
             return None
         if before is not None and before.deadline is not None:
             return before.deadline
-        left = seconds_between(self._clock.now(), placement.deadline)
+        left = moments.elapsed(self._clock.now(), now=placement.deadline)
         return self._clock.monotonic() + min(max(left, 0.0), self._grace)
 
     def _hold(self, workload: Workload) -> None:
@@ -303,7 +302,11 @@ class Admitter:
         )
         _log.info(
             "admitted",
-            extra={"key": str(workload), "pool": request.pool, "seats": ",".join(f"{n}={c}" for n, c in admit.seats.items())},
+            extra={
+                "key": str(workload),
+                "pool": request.pool,
+                "seats": ",".join(f"{n}={c}" for n, c in admit.seats.items()),
+            },
         )
         self._wake(workload)
 
@@ -339,10 +342,12 @@ class Admitter:
         return False
 
 
+def _shown_seats(seats: Seats) -> str:
+    return ",".join(f"{node}={pods}" for node, pods in seats.items())
+
+
 def _all_seats(admit: Admit) -> dict[str, int]:
     seats = dict(admit.seats)
     for node, pods in admit.surge.items():
         seats[node] = seats.get(node, 0) + pods
     return seats
-
-

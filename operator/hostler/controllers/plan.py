@@ -19,13 +19,16 @@ class Happening:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Children first, status last: a status never claims what was not done."""
+    """Children first, status last: a status never claims what was not done. But for a reservation, which is a status:
+    it has to be readable before the first thing is made that sits on it."""
 
     apply: tuple[Object, ...] = ()
     bind: tuple[tuple[Object, str], ...] = ()
     """Pods that get their seats."""
     delete: tuple[Object, ...] = ()
     status: Object
+    reserves: bool = False
+    """Whether the status is written before the children."""
     happening: Happening | None = None
     requeue_after: float | None = None
 
@@ -39,8 +42,10 @@ class RefusedError(Exception):
         """Whether the name belongs to an object that is not ours."""
 
 
-async def write_children(writer: Writer, plan: Plan) -> None:
+async def write_children(writer: Writer, about: Object, plan: Plan) -> None:
     """Apply, bind and delete, in order. Raises :class:`RefusedError` for what only a person can change."""
+    if plan.reserves:
+        await _patch_status(writer, about, plan)
     for child in plan.apply:
         try:
             await writer.apply(child)
@@ -54,14 +59,7 @@ async def write_children(writer: Writer, plan: Plan) -> None:
 
 async def write_status(writer: Writer, about: Object, plan: Plan) -> Outcome:
     """Status, then the Event that tells of it."""
-    metadata = about["metadata"]
-    await writer.patch_status(
-        about["kind"],
-        namespace=metadata.get("namespace", ""),
-        name=metadata["name"],
-        uid=metadata["uid"],
-        status=plan.status,
-    )
+    await _patch_status(writer, about, plan)
     if plan.happening is not None:
         await writer.event(
             about,
@@ -70,3 +68,14 @@ async def write_status(writer: Writer, about: Object, plan: Plan) -> Outcome:
             warning=plan.happening.warning,
         )
     return Outcome(requeue_after=plan.requeue_after)
+
+
+async def _patch_status(writer: Writer, about: Object, plan: Plan) -> None:
+    metadata = about["metadata"]
+    await writer.patch_status(
+        about["kind"],
+        namespace=metadata.get("namespace", ""),
+        name=metadata["name"],
+        uid=metadata["uid"],
+        status=plan.status,
+    )

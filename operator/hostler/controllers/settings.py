@@ -25,8 +25,9 @@ class Settings:
     image_pull_policy: str = "IfNotPresent"
     allowed_endpoints: tuple[EndpointPattern, ...] = ()
     """Endpoints of data that may be sent credentials, beside the public hub and the cloud's own."""
-    progress_interval_seconds: float = 5.0
-    """Between two readings of a running job's progress."""
+    start_grace_seconds: float = 300.0
+    """For how long something may keep pods from starting (a quota, a claim, an image) before a job gives its
+    accelerators back."""
     recheck_seconds: float = 30.0
     """Between two looks at what waits for something that no watch reports, such as a ConfigMap with data."""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from hostler.api.placement import Placement
+from hostler.api.placement import NodeSeats, Placement
 from hostler.controllers.ports import Object
 from hostler.manifests import naming
-from hostler.planning.verdicts import Workload
+from hostler.planning.resources import CPU, Resources, amount_of
+from hostler.planning.verdicts import Seats, Workload
 
 WORKLOADS = {"TrainingJob": naming.TRAINING_JOB, "InferenceService": naming.INFERENCE_SERVICE}
 """Kinds that ask for seats, with the label of their pods."""
@@ -48,3 +49,28 @@ def placement_of(obj: Object) -> Placement | None:
     except ValidationError:
         # Of another release: its pods count by themselves.
         return None
+
+
+def seats_of(placement: Placement | None) -> Seats:
+    """Pods by node, as a status has them."""
+    return {} if placement is None else {seat.name: seat.pods for seat in placement.nodes}
+
+
+def need_of(placement: Placement) -> Resources:
+    """What each pod counts with, as a status has it."""
+    return {name: amount_of(name, amount) for name, amount in (placement.requests or {}).items()}
+
+
+def placement_with(
+    seats: Seats, *, need: Resources, pool: str, accelerator_type: str, per_pod: int, deadline: str | None
+) -> Placement:
+    """A reservation as it stands in a status."""
+    return Placement(
+        pool=pool,
+        accelerator_type=accelerator_type,
+        pods=sum(seats.values()),
+        per_pod=per_pod,
+        nodes=tuple(NodeSeats(name=name, pods=seats[name]) for name in sorted(seats)),
+        requests={name: f"{amount}m" if name == CPU else str(amount) for name, amount in sorted(need.items())},
+        deadline=deadline,
+    )

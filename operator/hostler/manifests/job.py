@@ -94,7 +94,7 @@ def _plan(
         restart_policy="Never",
         grace_seconds=_GRACE_SECONDS,
         processes=config.topology.processes_per_pod,
-        subdomain=name,
+        subdomain=name if config.topology.pods > 1 else None,
         node=next(iter(seats)) if len(seats) == 1 else None,
         gated=len(seats) > 1,
     )
@@ -106,8 +106,9 @@ def _environment(config: JobConfig, name: str) -> list[Manifest]:
         value("PET_NNODES", config.topology.pods),
         value("PET_NPROC_PER_NODE", config.topology.processes_per_pod),
         {"name": "PET_NODE_RANK", "valueFrom": rank},
-        # Pod 0 of an Indexed Job has the host name <job>-0; the headless Service makes it a name.
-        value("PET_MASTER_ADDR", f"{name}-0.{name}"),
+        # Pod 0 of an Indexed Job has the host name <job>-0; the headless Service makes it a name. A pod that is alone
+        # has no Service and finds itself.
+        value("PET_MASTER_ADDR", f"{name}-0.{name}" if config.topology.pods > 1 else "localhost"),
         value("PET_MASTER_PORT", RENDEZVOUS_PORT),
         # With a shared store, the restart of one rank hangs.
         value("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", 1),

@@ -88,9 +88,7 @@ _Change = Callable[[Resources, int], Resources]
 _NO_FIGURES = PoolFigures(free=0, allocatable=0, largest_free_block=0, held=0)
 
 
-def _lost(
-    reservation: Reservation, gone: tuple[str, ...], taken: tuple[str, ...], now: float
-) -> TakeBack | None:
+def _lost(reservation: Reservation, gone: tuple[str, ...], taken: tuple[str, ...], now: float) -> TakeBack | None:
     if gone:
         return TakeBack(loss=Loss.NODE_GONE, nodes=gone)
     if taken:
@@ -216,7 +214,9 @@ class _Planner:
         self._change(seats, lambda free, pods: subtract(free, times(pods, need)))
 
     def _give_back(self, seats: Seats, need: Resources) -> None:
-        self._change({n: pods for n, pods in seats.items() if n in self._free}, lambda f, pods: add(f, times(pods, need)))
+        self._change(
+            {n: pods for n, pods in seats.items() if n in self._free}, lambda f, pods: add(f, times(pods, need))
+        )
         for room in self._rooms.values():
             room.forget_failures()
 

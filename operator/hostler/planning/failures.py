@@ -1,9 +1,14 @@
-"""Why an attempt failed: the one cause among the words of many containers."""
+"""Why an attempt failed: the one cause among the words of many containers, and whose fault it was.
+
+A gang ends as one: where one pod is lost, the others end too, with words about the contact that they lost. So causes
+have ranks, and of those of one rank the first counts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from hostler.planning import pods as read
@@ -12,17 +17,30 @@ from hostler_contract import ErrorReason
 Object = dict[str, Any]
 
 POD_DELETED = "PodDeleted"
-"""No container left word, because a pod was deleted or its node is gone."""
+"""Somebody deleted a pod, or no container left word because its pod is gone."""
 POD_LOST = "PodLost"
-"""The cluster took a pod away: eviction, drain, a lost node."""
+"""The cluster took a pod away: eviction, drain, preemption, a lost node."""
+POD_EVICTED = "PodEvicted"
+"""A node ended a pod that exceeded a limit of its own, such as that of its scratch space."""
 CONTAINER_FAILED = "ContainerFailed"
 """A container ended with an error and without a word of its own."""
 RESULT_MISSING = "ResultMissing"
 """The attempt ended well, but what it put out is not known any more."""
 
 MESSAGE_LIMIT = 900
-_ECHOES = frozenset({ErrorReason.INTERNAL, ErrorReason.INTERRUPTED})
-"""What a process says when another one has failed first."""
+_ECHOES = frozenset({ErrorReason.INTERNAL, CONTAINER_FAILED})
+"""What a process says, or does not say, when another one has failed first."""
+
+
+class Toll(StrEnum):
+    """What the end of an attempt is counted as."""
+
+    FAILURE = "Failure"
+    """The program's own; against spec.maxRestarts."""
+    DISRUPTION = "Disruption"
+    """Of the infrastructure, or of a person or planner who took pods away; against spec.maxDisruptions."""
+    REFUSAL = "Refusal"
+    """No work was lost, because the pods never ran; counted for the back-off alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,45 +51,74 @@ class Cause:
     message: str
     exit_code: int | None = None
     retryable: bool = True
+    toll: Toll = Toll.FAILURE
+
+    @property
+    def rank(self) -> int:
+        """The lower, the more it explains."""
+        if not self.retryable:
+            return 0  # another attempt would meet it again, whatever else happened
+        if self.reason == ErrorReason.INTERRUPTED:
+            return 3  # a pod was asked to stop, and all of them left together: by whom, others may know
+        return 2 if self.reason in _ECHOES else 1
 
 
-def cause_of(pods: Iterable[Object], *, attempt: int) -> Cause:
-    """The first real cause; echoes of it and the news that contact was lost come last."""
-    found = sorted(_candidates(pods), key=lambda entry: entry[:2])
-    if found:
-        return found[0][2]
-    return Cause(reason=POD_DELETED, message=f"a pod of attempt {attempt} was deleted before its container left word")
+def cause_of(
+    pods: Iterable[Object], *, attempt: int, lost_nodes: Collection[str] = (), recorded: Cause | None = None
+) -> Cause:
+    """The first real cause; echoes of it and the news that contact was lost come last.
+
+    ``recorded`` is what an earlier look found, when pods were still there that have gone since; ``lost_nodes`` are
+    those from which nothing is heard.
+    """
+    found = _first(pods, lost_nodes=lost_nodes, recorded=recorded)
+    if found is not None:
+        return found
+    text = f"a pod of attempt {attempt} was deleted before its container left word"
+    return Cause(reason=POD_DELETED, message=text, toll=Toll.DISRUPTION)
+
+
+def evidence(
+    pods: Iterable[Object], *, lost_nodes: Collection[str] = (), recorded: Cause | None = None
+) -> Cause | None:
+    """What is known while the attempt still ends; None where nothing is. See :func:`cause_of`."""
+    return _first(pods, lost_nodes=lost_nodes, recorded=recorded)
 
 
 def replica_failure(pod: Object) -> Cause | None:
     """Why a server does not run, where its container ended with an error and has not been started again."""
-    for status in (pod.get("status") or {}).get("containerStatuses") or ():
-        if "running" in (status.get("state") or {}):
-            return None
+    if any("running" in (status.get("state") or {}) for status in read.own_containers(pod)):
+        return None
     ended = [ending for ending in read.endings(pod) if ending.exit_code != 0]
     if not ended:
         return None
     return _of_ending(max(ended, key=lambda ending: ending.finished_at))
 
 
-def _candidates(pods: Iterable[Object]) -> Iterator[tuple[int, str, Cause]]:
+def _first(pods: Iterable[Object], *, lost_nodes: Collection[str], recorded: Cause | None) -> Cause | None:
+    candidates = [(at, cause) for at, cause in _candidates(tuple(pods), lost_nodes)]
+    if recorded is not None:
+        candidates.insert(0, ("", recorded))
+    return min(candidates, key=lambda entry: (entry[1].rank, entry[0]))[1] if candidates else None
+
+
+def _candidates(pods: tuple[Object, ...], lost_nodes: Collection[str]) -> Iterator[tuple[str, Cause]]:
+    """Causes with the time of each; an empty one where nobody knows it."""
+    endings = [ending for pod in pods for ending in read.endings(pod) if ending.exit_code != 0]
+    failures = [(ending.finished_at, _of_ending(ending)) for ending in endings]
+    own = [at for at, cause in failures if cause.toll is Toll.FAILURE]
     for pod in pods:
-        taken = read.lost(pod)
-        if taken is not None:
-            yield 0, "", Cause(reason=POD_LOST, message=_short(taken))
-        for ending in read.endings(pod):
-            if ending.exit_code != 0:
-                cause = _of_ending(ending)
-                yield _order(ending, cause), ending.finished_at, cause
-
-
-def _order(ending: read.Ending, cause: Cause) -> int:
-    said = ending.result.reason if ending.result else None
-    if said is ErrorReason.INTERRUPTED:
-        return 3
-    if said in _ECHOES or cause.reason == CONTAINER_FAILED:
-        return 2
-    return 1 if cause.retryable else -1
+        if (taken := read.loss(pod)) is not None:
+            reason, toll = (POD_EVICTED, Toll.FAILURE) if taken.own_fault else (POD_LOST, Toll.DISRUPTION)
+            yield taken.at, Cause(reason=reason, message=_short(taken.message), toll=toll)
+        elif (node := read.node_name(pod)) in lost_nodes and not read.is_terminal(pod):
+            text = f"pod {read.name(pod)} is on node {node}, which is not ready"
+            yield "", Cause(reason=POD_LOST, message=text, toll=Toll.DISRUPTION)
+        elif (asked := read.deletion_requested_at(pod)) is not None and asked < min(own, default="~"):
+            # Later deletions are the Job controller's: it takes the rest of a gang away when one of it has failed.
+            text = f"pod {read.name(pod)} was deleted"
+            yield asked, Cause(reason=POD_DELETED, message=text, toll=Toll.DISRUPTION)
+    yield from failures
 
 
 def _of_ending(ending: read.Ending) -> Cause:
@@ -82,6 +129,7 @@ def _of_ending(ending: read.Ending) -> Cause:
             message=_short(result.message or result.reason.value),
             exit_code=ending.exit_code,
             retryable=result.reason.retryable,
+            toll=Toll.DISRUPTION if result.reason is ErrorReason.INTERRUPTED else Toll.FAILURE,
         )
     if ending.reason == "OOMKilled":
         text = (

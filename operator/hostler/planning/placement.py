@@ -68,7 +68,7 @@ def some_nodes(names: tuple[str, ...], *, limit: int = 3) -> str:
 
 
 def coarse_position(position: int) -> int:
-    """Exact for the first ten, then to tens, then to hundreds: nobody's status is written for one step in a long line."""
+    """Exact for the first ten, then to tens, then to hundreds: one step in a long line is no news."""
     step = 1 if position <= 10 else 10 if position <= 100 else 100
     return -(-position // step) * step
 

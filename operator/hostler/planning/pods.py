@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from hostler.planning import moments
 from hostler_contract import Result
 
 Object = dict[str, Any]
 
 INDEX = "batch.kubernetes.io/job-completion-index"
+OWN_CONTAINERS = frozenset({"trainer", "server", "inspector"})
+"""Names of our containers. Others in our pods are strangers', put there by an admission webhook (a mesh's proxy)."""
 _TERMINAL = frozenset({"Succeeded", "Failed"})
 _IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"})
 _BROKEN = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
@@ -71,6 +74,29 @@ def ip(pod: Object) -> str | None:
     return found
 
 
+def own_end(pod: Object) -> Ending | None:
+    """How our container of this pod ended; None while it runs, waits, or is to be started again."""
+    for status in own_containers(pod):
+        ended = (status.get("state") or {}).get("terminated")
+        if ended:
+            return _ending(pod, ended)
+    return None
+
+
+def is_outlived(pod: Object) -> bool:
+    """Whether our container has ended, and the pod has not, because a container of strangers still runs."""
+    if is_terminal(pod) or own_end(pod) is None:
+        return False
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    return any("running" in (status.get("state") or {}) for status in statuses)
+
+
+def own_containers(pod: Object) -> list[Object]:
+    """Statuses of our containers."""
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    return [status for status in statuses if status.get("name") in OWN_CONTAINERS]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ending:
     """How one container ended."""
@@ -86,8 +112,11 @@ class Ending:
 
 
 def endings(pod: Object) -> Iterator[Ending]:
-    """Every known end of a container of this pod, the running container's previous one included."""
-    for status in (pod.get("status") or {}).get("containerStatuses") or ():
+    """Every known end of our container of this pod, the running container's previous one included.
+
+    How a stranger's container ended says nothing about the work.
+    """
+    for status in own_containers(pod):
         for state in (status.get("state") or {}, status.get("lastState") or {}):
             ended = state.get("terminated")
             if ended:
@@ -114,17 +143,45 @@ def start_obstacle(pod: Object) -> tuple[str, bool] | None:
     return None
 
 
-def lost(pod: Object) -> str | None:
-    """Why the pod as a whole was taken away, as a sentence, where the cluster did that."""
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """A pod that was taken away as a whole."""
+
+    message: str
+    at: str
+    """When, where the cluster says so; else empty."""
+    own_fault: bool = False
+    """Whether the pod itself gave the reason: it exceeded a limit of its own."""
+
+
+_OWN_FAULTS = frozenset({"Evicted", "DeadlineExceeded"})
+"""Reasons of a failed pod. Where a node evicts a pod for the node's own sake, the pod has DisruptionTarget as well."""
+
+
+def loss(pod: Object) -> Loss | None:
+    """Why the pod as a whole was taken away or turned back by its node, where the cluster did that.
+
+    ``DisruptionTarget`` is the word of whoever disrupts: the eviction API, the taint manager, the garbage collector of
+    pods, the scheduler's preemption, the kubelet (https://kubernetes.io/docs/concepts/workloads/pods/disruptions).
+    """
     status = pod.get("status") or {}
     for condition in status.get("conditions") or ():
         if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
-            return (
-                f"pod {name(pod)} was taken away ({condition.get('reason')}): {condition.get('message') or ''}".strip()
-            )
-    if status.get("reason"):
-        return f"pod {name(pod)} failed ({status['reason']}): {status.get('message') or ''}".strip()
+            why = f"({condition.get('reason')}): {condition.get('message') or ''}"
+            at = str(condition.get("lastTransitionTime") or "")
+            return Loss(message=f"pod {name(pod)} was taken away {why}".strip(), at=at)
+    if reason := status.get("reason"):
+        text = f"pod {name(pod)} failed ({reason}): {status.get('message') or ''}".strip()
+        return Loss(message=text, at="", own_fault=reason in _OWN_FAULTS)
     return None
+
+
+def deletion_requested_at(pod: Object) -> str | None:
+    """When somebody asked for the pod's deletion: its deletionTimestamp is when its grace ends."""
+    metadata = pod["metadata"]
+    ends = metadata.get("deletionTimestamp")
+    grace = float(metadata.get("deletionGracePeriodSeconds") or 0)
+    return None if ends is None else moments.later(ends, seconds=-grace)
 
 
 def _ending(pod: Object, ended: Object) -> Ending:

@@ -379,5 +379,3 @@ def _moved(total: Mapping[str, int], amount: Mapping[str, int], *, sign: int) ->
         else:
             result.pop(name, None)
     return result
-
-

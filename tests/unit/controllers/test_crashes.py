@@ -9,7 +9,7 @@ import pytest
 from bench import Bench, make_bench
 from builders import make_inference_service, make_training_job
 from fakes import Crash
-from world import failed, failure, running, success
+from world import due, failed, failure, running, success
 
 from hostler.controllers.inferenceservice.observed import config_name
 from hostler_contract import ErrorReason
@@ -38,6 +38,8 @@ async def scenario(bench: Bench) -> None:
     await _settle(bench)
     cluster.end(first, result=failure(ErrorReason.INTERNAL))
     cluster.finish("tiny-0", "Failed")
+    await _settle(bench)
+    cluster.clock.advance(10)
     await _settle(bench)
     for pod in cluster.make_pods("tiny-1", node="gpu-1"):
         cluster.run(pod)
@@ -99,19 +101,32 @@ async def test_a_crash_after_any_write_changes_nothing_in_the_end() -> None:
         assert final(bench) == want, f"after write {number}: {write}"
 
 
-async def test_restarts_are_counted_although_the_process_ends_again_and_again_before_it_writes_them_down() -> None:
+async def test_restarts_are_counted_once_although_the_process_ends_after_each_single_write() -> None:
+    bench = make_bench()
+    for attempt in range(2):
+        (pod,) = await running(bench, attempt=attempt)
+        bench.cluster.end(pod, result=failure(ErrorReason.INTERNAL))
+        bench.cluster.finish(f"tiny-{attempt}", "Failed")
+        while bench.cluster.find("Job", f"tiny-{attempt + 1}") is None:
+            await _one_write(bench)
+            bench.cluster.clock.advance(60)
+    await bench.settle()
+    status = bench.status("TrainingJob", "tiny")
+    assert (status["attempt"], status["restarts"]) == (2, 2)
+
+
+async def test_attempts_that_a_restored_status_knows_nothing_of_are_counted_again() -> None:
     bench = make_bench()
     await running(bench)
     early = bench.status("TrainingJob", "tiny")
     await failed(bench, result=failure(ErrorReason.INTERNAL))
     (pod,) = await running(bench, attempt=1)
-    bench.cluster.set_status(bench.cluster.object("TrainingJob", "tiny"), **early)
+    job = bench.cluster.object("TrainingJob", "tiny")
+    bench.cluster.objects["TrainingJob", "default", "tiny"] = {**job, "status": early}
     bench.cluster.end(pod, result=failure(ErrorReason.INTERNAL))
     bench.cluster.finish("tiny-1", "Failed")
-    while bench.cluster.find("Job", "tiny-2") is None:
-        await _one_write(bench)
-    await _one_write(bench)
     await bench.settle()
+    await due(bench)
     status = bench.status("TrainingJob", "tiny")
     assert (status["attempt"], status["restarts"]) == (2, 2)
 

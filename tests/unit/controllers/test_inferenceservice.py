@@ -227,7 +227,7 @@ async def test_a_replica_that_cannot_run_is_named_with_its_own_words(
 ) -> None:
     await submitted(modelled)
     (pod,) = modelled.cluster.roll("tiny", node="ipu-1", ready=False)
-    modelled.cluster.set_status(pod, containerStatuses=[{"name": "c", **state}])
+    modelled.cluster.set_status(pod, containerStatuses=[{"name": "server", **state}])
     await modelled.settle()
     status, reason, message = said(modelled)
     assert (status, reason) == ("False", "ReplicaFailed")

@@ -13,6 +13,7 @@ from hostler.api.pool import AcceleratorPoolSpec
 from hostler.api.trainingjob import Precision, TrainingJobSpec, TrainingJobStatus
 from hostler.controllers.trainingjob.config import job_config, peak_flops
 from hostler.controllers.trainingjob.observed import Observed
+from hostler.controllers.trainingjob.seat import Seat
 from hostler.families import family
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.pools import PoolView, read_pool, see
@@ -37,8 +38,10 @@ def config(manifest: Object) -> JobConfig:
         job=manifest,
         spec=TrainingJobSpec.model_validate(manifest["spec"]),
         status=TrainingJobStatus(),
+        now="2026-01-01T00:00:00Z",
         pool=lambda: PoolChoice(view=view),
-        promised=lambda number: None,
+        seat=lambda: Seat(pods=1, view=view),
+        start_grace_seconds=300.0,
     )
     return JobConfig.from_json(job_config(seen, number=0, pods=1, view=view).to_json())
 

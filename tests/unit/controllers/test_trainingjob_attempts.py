@@ -6,7 +6,7 @@ from typing import Any
 
 from bench import Bench
 from tables import table
-from world import completed, failed, failure, jobs, running, states, submitted
+from world import completed, due, failed, failure, jobs, running, states, submitted
 
 from hostler_contract import ErrorReason
 
@@ -16,7 +16,6 @@ from hostler_contract import ErrorReason
     {
         "a container killed from outside leaves no word": (None, 137, "ContainerFailed"),
         "memory ran out, as the trainer says": (failure(ErrorReason.OUT_OF_MEMORY), 1, "OutOfMemory"),
-        "the pod was asked to stop": (failure(ErrorReason.INTERRUPTED), 75, "Interrupted"),
         "an error that nobody foresaw": (failure(ErrorReason.INTERNAL), 1, "InternalError"),
     },
 )
@@ -41,7 +40,10 @@ async def test_what_only_a_person_can_change_is_not_tried_again(bench: Bench, re
     await running(bench)
     await failed(bench, result=failure(reason, "the file is not there"))
     assert jobs(bench) == ["tiny-0"]
-    assert bench.condition("TrainingJob", "tiny", "Stalled") == ("True", reason.value, "the file is not there")
+    status, why, message = bench.condition("TrainingJob", "tiny", "Stalled")
+    assert (status, why) == ("True", reason.value)
+    assert message.startswith("the file is not there. Another attempt would meet it again: ")
+    assert bench.condition("TrainingJob", "tiny", "Failed") == (status, why, message), "for kubectl wait"
     assert states(bench)["Ready"] == ("False", "Failed")
     assert states(bench)["Succeeded"] == ("False", "Failed")
     assert bench.status("TrainingJob", "tiny")["restarts"] == 0
@@ -75,7 +77,9 @@ async def test_the_first_real_cause_wins_over_its_echoes(bench: Bench) -> None:
     bench.cluster.end(second, result=failure(ErrorReason.DATASET_INVALID, "not UTF-8"))
     bench.cluster.finish("tiny-0", "Failed")
     await bench.settle()
-    assert bench.condition("TrainingJob", "tiny", "Stalled") == ("True", "DatasetInvalid", "not UTF-8")
+    status, reason, message = bench.condition("TrainingJob", "tiny", "Stalled")
+    assert (status, reason) == ("True", "DatasetInvalid")
+    assert message.startswith("not UTF-8.")
 
 
 async def test_two_attempts_never_run_at_once(bench: Bench) -> None:
@@ -90,6 +94,7 @@ async def test_two_attempts_never_run_at_once(bench: Bench) -> None:
     assert message == f"Attempt 0 failed. Waits for the end of pod {second['metadata']['name']}."
     bench.cluster.remove(second)
     await bench.settle()
+    await due(bench)
     assert jobs(bench) == ["tiny-0", "tiny-1"]
 
 
@@ -107,7 +112,7 @@ async def test_a_pod_on_a_lost_node_is_waited_for_and_the_ways_out_are_named(ben
 
 
 async def test_only_the_newest_failed_job_stays_for_its_logs(bench: Bench) -> None:
-    await running(bench)
+    await running(bench, pods={"min": 2, "max": 2})
     for attempt in range(3):
         await failed(bench, attempt=attempt, result=failure(ErrorReason.INTERNAL))
         await running(bench, attempt=attempt + 1)

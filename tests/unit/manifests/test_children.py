@@ -29,6 +29,7 @@ from hostler.controllers.inferenceservice.observed import Observed as ServiceObs
 from hostler.controllers.settings import Settings
 from hostler.controllers.trainingjob import children as training
 from hostler.controllers.trainingjob.observed import Observed as JobObserved
+from hostler.controllers.trainingjob.seat import Seat
 from hostler.manifests.datasetjob import inspection_children
 from hostler.manifests.deployment import ServerPlan, server_deployment
 from hostler.manifests.model import Origin, trained_model
@@ -67,10 +68,12 @@ def job_seen(view: PoolView, **spec: Any) -> JobObserved:
         job=job,
         spec=TrainingJobSpec.model_validate(job["spec"]),
         status=TrainingJobStatus(),
+        now="2026-01-01T00:00:00Z",
         attempts=(),
         unended=(),
         pool=lambda: PoolChoice(view=view),
-        promised=lambda number: None,
+        seat=lambda: Seat(pods=1, view=view),
+        start_grace_seconds=300.0,
     )
 
 

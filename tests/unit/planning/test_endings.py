@@ -19,7 +19,7 @@ def pod(name: str, *, status: Object | None = None, **ended: Any) -> Object:
     if isinstance(message, Result):
         message = message.to_termination_message()
     state = {"exitCode": 1, "reason": "Error", "finishedAt": "2026-01-01T00:00:01Z", "message": message, **ended}
-    containers = [{"name": "c", "state": {"terminated": state}}]
+    containers = [{"name": "server", "state": {"terminated": state}}]
     return {
         "metadata": {"name": name},
         "status": {"phase": "Failed", "containerStatuses": containers, **(status or {})},
@@ -86,7 +86,16 @@ EARLY, LATE = "2026-01-01T00:00:01Z", "2026-01-01T00:00:09Z"
             "PodLost",
             "again",
         ),
-        "the kubelet's own words": ([pod("a", status={"reason": "Evicted", "message": "disk"})], "PodLost", "again"),
+        "a node that ended a pod for a limit of its own": (
+            [pod("a", status={"reason": "Evicted", "message": "its scratch space is full"})],
+            "PodEvicted",
+            "again",
+        ),
+        "a node that turned a pod back": (
+            [pod("a", status={"reason": "UnexpectedAdmissionError", "message": "no devices"})],
+            "PodLost",
+            "again",
+        ),
         "success is no cause": ([pod("a", exitCode=0, reason="Completed")], "PodDeleted", "again"),
     },
 )

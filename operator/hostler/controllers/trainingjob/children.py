@@ -16,13 +16,14 @@ from hostler.manifests.podtemplate import Mount
 from hostler.manifests.service import attempt_service
 from hostler.planning import quantities
 from hostler.planning.pools import PoolView
+from hostler.planning.verdicts import Seats
 
 
 def attempt_children(
-    seen: Observed, *, number: int, pods: int, view: PoolView, settings: Settings
+    seen: Observed, *, number: int, seats: Seats, view: PoolView, settings: Settings
 ) -> tuple[Object, ...]:
     """What an attempt needs, in the order in which it is written: the Job last, because it starts everything."""
-    pool, owner = view.pool, _owner(seen)
+    pool, owner, pods = view.pool, _owner(seen), sum(seats.values())
     assert pool.kind is not None  # placement refuses pools with a problem
     answer = compatibility(
         family=seen.spec.family.value, accelerator=pool.kind, verb=Verb.TRAIN, simulated=view.simulated
@@ -37,6 +38,7 @@ def attempt_children(
         pool=pool,
         claim=claim_name(seen),
         owner=owner,
+        seats=seats,
         inputs=_input_mounts(seen),
     )
     children = (*surroundings(seen, number=number, pods=pods, view=view), job)
@@ -47,8 +49,11 @@ def surroundings(seen: Observed, *, number: int, pods: int, view: PoolView) -> t
     """The file and the names of an attempt's pods: what can be written anew while they run, whatever their image."""
     owner, pool = _owner(seen), view.pool.name
     config = job_config(seen, number=number, pods=pods, view=view)
+    file = job_config_map(config, pool=pool, owner=owner)
+    if pods == 1:
+        return (file,)  # Alone, it has nobody to find.
     service = attempt_service(seen.name, number, namespace=seen.namespace, pool=pool, owner=owner)
-    return job_config_map(config, pool=pool, owner=owner), service
+    return file, service
 
 
 def claim_name(seen: Observed) -> str:

@@ -8,14 +8,15 @@ from dataclasses import replace
 from pydantic import ValidationError
 
 from hostler.api.trainingjob import TrainingJobStatus, TrainingReason
+from hostler.cluster.store import Change
 from hostler.controllers import triggers
-from hostler.controllers.ledger import Ledger, Workload
+from hostler.controllers.creationfailures import CreationFailures
 from hostler.controllers.plan import Plan, RefusedError, write_children, write_status
-from hostler.controllers.ports import Clock, Key, Object, Outcome, ProgressReader, Reader, Writer
+from hostler.controllers.ports import Admission, Clock, Facts, Key, Object, Outcome, Reader, Writer
 from hostler.controllers.said import change, conditions
 from hostler.controllers.settings import Settings
 from hostler.controllers.trainingjob import wording
-from hostler.controllers.trainingjob.decide import Decision, decide
+from hostler.controllers.trainingjob.decide import decide
 from hostler.controllers.trainingjob.gather import Gatherer
 from hostler.controllers.trainingjob.observed import AttemptState, Observed
 from hostler.controllers.validity import invalid_spec_sentence
@@ -35,76 +36,57 @@ class TrainingJobController:
         writer: Writer,
         *,
         clock: Clock,
-        progress: ProgressReader,
+        facts: Facts,
         settings: Settings,
-        ledger: Ledger,
+        admission: Admission,
+        failures: CreationFailures,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._clock = clock
-        self._progress = progress
+        self._facts = facts
         self._settings = settings
-        self._ledger = ledger
-        self._gatherer = Gatherer(reader, clock, ledger)
-        self._asked: dict[Key, float] = {}
+        self._admission = admission
+        self._gatherer = Gatherer(reader, clock, admission=admission, failures=failures, settings=settings)
 
     async def reconcile(self, key: Key) -> Outcome:
         """Bring one job a step further."""
         job = self._reader.get(self.kind, namespace=key.namespace, name=key.name)
         if job is None or job["metadata"].get("deletionTimestamp"):
             # Children have the job as their owner; the garbage collector takes them.
-            self._asked.pop(key, None)
             return Outcome()
         try:
             seen = await self._gatherer.gather(job)
         except ValidationError as error:
             return await write_status(self._writer, job, self._invalid(job, error))
-        seen = replace(seen, progress=await self._read_progress(key, seen))
-        decision = self._decide(key, seen)
-        plan = decision.plan
+        seen = replace(seen, progress=self._progress(seen))
+        plan = decide(seen, settings=self._settings)
         try:
-            await write_children(self._writer, plan)
+            await write_children(self._writer, job, plan)
         except RefusedError as refusal:
-            plan = self._refused(seen, decision, refusal)
+            plan = self._refused(seen, plan, refusal)
         return await write_status(self._writer, job, plan)
 
-    def affected(self, kind: str, changed: Object) -> Iterable[Key]:
+    def affected(self, change: Change) -> Iterable[Key]:
         """Jobs that a change of any watched object may concern."""
-        return triggers.affected(self._reader, self.kind, label=naming.TRAINING_JOB, kind=kind, changed=changed)
+        return triggers.affected(self._reader, self.kind, label=naming.TRAINING_JOB, change=change)
 
-    def _decide(self, key: Key, seen: Observed) -> Decision:
-        # There must be no await between the look at the pool, inside decide, and the note of the promise.
-        decision = decide(seen, now=self._clock.now(), settings=self._settings)
-        if decision.promise is not None:
-            name, demand = decision.promise
-            workload = Workload(naming.TRAINING_JOB, key.namespace, key.name)
-            self._ledger.note(workload, "Job", name=name, demand=demand)
-        return decision
-
-    async def _read_progress(self, key: Key, seen: Observed) -> Progress | None:
+    def _progress(self, seen: Observed) -> Progress | None:
+        """What rank 0 of the attempt under way has told; nobody waits for it here."""
         attempt = seen.newest
         if attempt is None or attempt.state is not AttemptState.LIVE or seen.ended:
-            self._asked.pop(key, None)
             return None
         first = next((pod for pod in attempt.pods if read.index(pod) == 0 and read.is_running(pod)), None)
-        address = read.ip(first) if first else None
-        now = self._clock.monotonic()
-        # Every change of a pod brings us here; the trainer is asked only once in each interval.
-        if address is None or now - self._asked.get(key, -1e9) < self._settings.progress_interval_seconds * 0.9:
-            return None
-        self._asked[key] = now
-        found: Progress | None = await self._progress.read(pod_ip=address)
-        return found
+        return self._facts.progress(first["metadata"]["uid"]) if first else None
 
-    def _refused(self, seen: Observed, decision: Decision, refusal: RefusedError) -> Plan:
-        """Nothing was started: say what the server said, and try again later."""
-        if decision.promise is not None:
-            self._ledger.drop("Job", namespace=seen.namespace, name=decision.promise[0])
+    def _refused(self, seen: Observed, plan: Plan, refusal: RefusedError) -> Plan:
+        """Nothing was started: say what the server said, and try again later, on the same seat until its deadline."""
         if refusal.name_taken:
             said = wording.rejected(TrainingReason.NAME_TAKEN, f"{refusal}.")
         else:
             said = wording.refused(wording.Standing(), f"The API server refused {refusal}")
-        return self._saying(seen.job, seen.status, said)
+        status = TrainingJobStatus.model_validate(plan.status) if plan.reserves else seen.status
+        return self._saying(seen.job, status, said)
 
     def _invalid(self, job: Object, error: ValidationError) -> Plan:
         said = wording.rejected(TrainingReason.INVALID_SPEC, invalid_spec_sentence(error))

@@ -1,25 +1,18 @@
-"""The end of a job: the Model is registered, then the claim passes to it."""
+"""From the last word of rank 0 to a Model."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from hostler.api.model import Ancestor
-from hostler.api.trainingjob import TrainingReason
-from hostler.controllers.plan import Plan
 from hostler.controllers.ports import Object
-from hostler.controllers.trainingjob import children, outcome, progress, wording
+from hostler.controllers.trainingjob import children
 from hostler.controllers.trainingjob.observed import Attempt, Observed
-from hostler.controllers.trainingjob.report import Report, plan_of
-from hostler.manifests.model import Origin, model_name, trained_model
-from hostler.manifests.naming import owner_reference
+from hostler.manifests.model import Origin, trained_model
 from hostler.planning import pods as read
 from hostler.planning.models import NamedModel
 from hostler_contract import Result
-
-_SOON_SECONDS = 2.0
 
 
 def result_of(attempt: Attempt) -> Result | None:
@@ -32,34 +25,9 @@ def result_of(attempt: Attempt) -> Result | None:
     return None
 
 
-def register(seen: Observed, attempt: Attempt, result: Result, *, restarts: int, now: str) -> Plan:
-    """Three looks at most: write the Model, see it and hand over the claim, succeed.
-
-    In this order, because a crash in between leaves a claim that still belongs to the job and a job that goes on here.
-    """
-    name = model_name(seen.spec, seen.name)
-    steps = progress.finished(seen.status.progress, result, total_steps=seen.spec.training.steps)
-    base = Report(
-        restarts=restarts,
-        attempt=attempt.number,
-        progress=steps,
-        comparison=outcome.comparison(result),
-        target=outcome.target(result, seen),
-    )
-    standing = wording.placed(f"Attempt {attempt.number} is complete.")
-    if seen.model is None:
-        model = trained_model(seen.spec, result, _origin(seen, attempt, result))
-        said = wording.registering(standing, f"Training is complete; Model {name} is being registered.")
-        return plan_of(seen, replace(base, said=said), now=now, apply=(model,), requeue=_SOON_SECONDS)
-    if not made_by(seen.model, seen.uid):
-        text = f"Model {name} exists and was not made by this job: delete it, and the trained model takes its name."
-        said = wording.rejected(TrainingReason.NAME_TAKEN, text)
-        return plan_of(seen, replace(base, said=said), now=now)
-    handover: tuple[Object, ...] = ()
-    if seen.spec.storage.claim_name is None and seen.claim is not None and not _owned_by(seen.claim, seen.model):
-        handover = (children.own_claim(seen, owner_reference("Model", seen.model["metadata"])),)
-    report = replace(base, said=wording.succeeded(name), model=name, completion_time=now)
-    return plan_of(seen, report, now=now, apply=handover, delete=seen.obsolete)
+def model_of(seen: Observed, attempt: Attempt, result: Result) -> Object:
+    """The Model. Raises ``pydantic.ValidationError`` where the result makes none."""
+    return trained_model(seen.spec, result, _origin(seen, attempt, result))
 
 
 def _origin(seen: Observed, attempt: Attempt, result: Result) -> Origin:
@@ -91,7 +59,8 @@ def made_by(model: Object, uid: str) -> bool:
     return bool((model["spec"].get("lineage") or {}).get("trainingJobUid") == uid)
 
 
-def _owned_by(claim: Object, model: Object) -> bool:
+def owned_by(claim: Object, model: Object) -> bool:
+    """Whether the claim has passed to the Model already."""
     return any(owner["uid"] == model["metadata"]["uid"] for owner in claim["metadata"].get("ownerReferences") or ())
 
 

@@ -4,106 +4,203 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
 
-from hostler.api.trainingjob import TrainingJobSpec, TrainingJobStatus
-from hostler.controllers.ledger import Ledger, Workload
+from hostler.accelerators import Verb
+from hostler.api.trainingjob import TrainingJobSpec, TrainingJobStatus, TrainingReason
+from hostler.controllers.creationfailures import CreationFailures
 from hostler.controllers.named import named_model
-from hostler.controllers.poolstate import choose
-from hostler.controllers.ports import Clock, Object, Reader
+from hostler.controllers.ports import Admission, Clock, Object, Reader
+from hostler.controllers.settings import Settings
 from hostler.controllers.sources import missing
 from hostler.controllers.trainingjob.data import resolved
 from hostler.controllers.trainingjob.finish import made_by
-from hostler.controllers.trainingjob.observed import Attempt, AttemptState, Observed
+from hostler.controllers.trainingjob.observed import Attempt, AttemptState, Observed, Obstacle
+from hostler.controllers.trainingjob.policies import wants_seat
+from hostler.controllers.trainingjob.seat import SeatVerdict, find_seat
 from hostler.manifests import naming
 from hostler.manifests.model import model_name
+from hostler.planning import moments
 from hostler.planning import pods as read
-from hostler.planning.acceptance import PoolChoice, TrainingFacts
-from hostler.planning.demand import Demand
+from hostler.planning.jobacceptance import TrainingFacts, reject_job
 from hostler.planning.models import NamedModel
+from hostler.planning.placement import loss_sentence
 from hostler.planning.rejection import Rejection
+from hostler.planning.verdicts import Workload
 
 _REPAIR_AFTER_SECONDS = 15
 """A child that was written a moment ago may not be seen yet; that is no reason to write it again."""
+_FAREWELL_SECONDS = 15
+"""How long the rest of a gang has for its last words, where a stranger's container hides a failure from the Job
+controller, which would else end the gang."""
 
 
 class Gatherer:
     """Reads caches; asks the API server for what is not watched, and before a step that a stale cache would spoil."""
 
-    def __init__(self, reader: Reader, clock: Clock, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        clock: Clock,
+        *,
+        admission: Admission,
+        failures: CreationFailures,
+        settings: Settings,
+    ) -> None:
         self._reader = reader
         self._clock = clock
-        self._ledger = ledger
+        self._admission = admission
+        self._failures = failures
+        self._settings = settings
 
     async def gather(self, job: Object) -> Observed:
         """One moment. Raises ``pydantic.ValidationError`` where the stored spec is not one of this release."""
         spec = TrainingJobSpec.model_validate(job["spec"])
         status = TrainingJobStatus.model_validate(job.get("status") or {})
-        name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
+        namespace = job["metadata"]["namespace"]
         given = resolved(self._reader, spec, namespace=namespace)
         seen = Observed(
             job=job,
             spec=given.spec,
             status=status,
+            now=self._clock.now(),
             data=given.data,
-            pool=lambda: self._pool(spec, namespace=namespace, name=name),
-            promised=lambda number: self._promised(namespace, name, number),
+            pool=self._admission.pool(spec.accelerators.pool),
+            start_grace_seconds=self._settings.start_grace_seconds,
         )
         # Most jobs of a cluster have ended; they must cost nothing.
-        return seen if seen.ended else await self._under_way(seen, no_data=given.rejection)
+        return await (self._over(seen) if seen.ended else self._under_way(seen, no_data=given.rejection))
+
+    async def _over(self, seen: Observed) -> Observed:
+        """Of a job that has ended, whether it still holds a seat: one look into a cache."""
+        job = self._reader.get("Job", namespace=seen.namespace, name=naming.attempt_name(seen.name, seen.remembered))
+        if job is None or _controller_uid(job) != seen.uid:
+            return seen
+        attempt = Attempt(number=seen.remembered, job=job, pods=())
+        if attempt.job_ended or attempt.deleted:
+            return seen
+        return replace(seen, attempts=(attempt,), surroundings=await self._surroundings(seen, seen.remembered))
 
     async def _under_way(self, seen: Observed, *, no_data: Rejection | None) -> Observed:
         name, namespace, spec = seen.name, seen.namespace, seen.spec
-        pods = self._reader.list("Pod", namespace=namespace, labels={naming.TRAINING_JOB: name})
+        pods = self._pods(seen)
         attempts = await self._attempts(seen.job, seen.status, pods)
         unended = tuple(pod for pod in pods if not read.is_terminal(pod))
-        newest = attempts[-1] if attempts else None
+        seen = replace(seen, attempts=attempts, unended=unended, lost_nodes=self._lost_nodes(unended))
+        newest = seen.newest
         live = newest is not None and newest.state is AttemptState.LIVE
         inputs = tuple(self._inputs(spec, namespace))
-        begins = not spec.suspend and (newest is None or newest.state is AttemptState.FAILED)
-        return replace(
+        facts = TrainingFacts()
+        if not spec.suspend and not live:
+            facts = await self._facts(seen.job, spec, inputs, no_data=no_data)
+        workload = Workload("TrainingJob", namespace, name)
+        lost = self._admission.lost(workload)
+        seen = replace(
             seen,
-            attempts=attempts,
-            unended=unended,
-            unended_on_lost_nodes=self._lost_nodes(unended),
             claim=self._reader.get("PersistentVolumeClaim", namespace=namespace, name=name),
             model=self._reader.get("Model", namespace=namespace, name=model_name(spec, name)),
             inputs=inputs,
-            facts=await self._facts(seen.job, spec, inputs, no_data=no_data) if begins else TrainingFacts(),
+            facts=facts,
+            taken_back=loss_sentence(lost) if lost is not None else "",
+            obstacle=await self._obstacle(seen, newest) if newest is not None and live else None,
             # Without its data the file could not be written anew.
             missing=await self._missing(newest) if newest is not None and live and spec.dataset.source else (),
-            obsolete=await self._obsolete(namespace, name, attempts, seen.status),
+            surroundings=await self._surroundings(seen, seen.latest) if _closes(seen) else (),
+            obsolete=_obsolete(seen),
         )
+        if not wants_seat(seen):
+            self._admission.withdraw(workload)
+            return seen
+        return replace(seen, verdict=self._seat(seen, workload))
 
-    def _pool(self, spec: TrainingJobSpec, *, namespace: str, name: str) -> PoolChoice:
-        asks = Workload(naming.TRAINING_JOB, namespace, name)
-        return choose(self._reader, self._ledger, spec.accelerators.pool, asks=asks)
+    def _seat(self, seen: Observed, workload: Workload) -> SeatVerdict:
+        def has_image(verb: Verb, variant: str) -> bool:
+            return self._settings.image(verb, variant=variant) is not None
 
-    def _promised(self, namespace: str, name: str, number: int) -> Demand | None:
-        return self._ledger.promised("Job", namespace=namespace, name=naming.attempt_name(name, number))
+        rejection = reject_job(
+            seen.spec,
+            choice=seen.pool,
+            facts=seen.facts,
+            has_image=has_image,
+            allowed_endpoints=self._settings.allowed_endpoints,
+        )
+        if rejection is not None:
+            self._admission.withdraw(workload)
+            return rejection
+        return find_seat(
+            seen.spec,
+            workload=workload,
+            since=str(seen.job["metadata"].get("creationTimestamp") or seen.now),
+            choice=seen.pool,
+            placement=seen.status.placement,
+            lost=self._admission.lost(workload),
+            ask=self._admission.ask,
+        )
 
     async def _attempts(self, job: Object, status: TrainingJobStatus, pods: list[Object]) -> tuple[Attempt, ...]:
         name, namespace, uid = job["metadata"]["name"], job["metadata"]["namespace"], job["metadata"]["uid"]
         listed = self._reader.list("Job", namespace=namespace, labels={naming.TRAINING_JOB: name})
-        jobs = {_number(each): each for each in listed if _owner_uid(each) == uid}
+        jobs = {_number(each): each for each in listed if _controller_uid(each) == uid}
         if status.attempt is not None and status.attempt not in jobs:
             # The status that we wrote may have come back before the Job that we wrote. Without this look, a second
             # attempt would be made beside the first.
             remembered = naming.attempt_name(name, status.attempt)
             found = await self._reader.live("Job", namespace=namespace, name=remembered)
-            if found is not None and _owner_uid(found) == uid:
+            if found is not None and _controller_uid(found) == uid:
                 jobs[status.attempt] = found
         return tuple(
-            Attempt(
-                number=number,
-                job=jobs[number],
-                pods=tuple(p for p in pods if p["metadata"]["labels"].get(naming.ATTEMPT) == str(number)),
+            self._attempt(
+                number, jobs[number], [p for p in pods if _controller_uid(p) == jobs[number]["metadata"]["uid"]]
             )
             for number in sorted(jobs)
         )
 
+    def _attempt(self, number: int, job: Object, pods: list[Object]) -> Attempt:
+        ends = [(pod, ending) for pod in pods if (ending := read.own_end(pod)) is not None]
+        unnoticed = [ending for pod, ending in ends if ending.exit_code != 0 and read.is_outlived(pod)]
+        said_all = len(ends) == len(pods)
+        now = self._clock.now()
+        abandoned = any(
+            said_all or moments.elapsed(ending.finished_at, now=now) >= _FAREWELL_SECONDS for ending in unnoticed
+        )
+        return Attempt(number=number, job=job, pods=tuple(pods), abandoned=abandoned)
+
+    def _pods(self, seen: Observed) -> list[Object]:
+        """Pods of this job's Jobs, and those that an earlier object of its name has left.
+
+        Anybody may put our labels on a pod; nobody but the Job controller makes a Job its owner and keeps it so.
+        """
+        labelled = self._reader.list("Pod", namespace=seen.namespace, labels={naming.TRAINING_JOB: seen.name})
+        return [pod for pod in labelled if self._is_ours(pod, seen)]
+
+    def _is_ours(self, pod: Object, seen: Observed) -> bool:
+        controller = _controller(pod)
+        if controller is None or controller.get("kind") != "Job":
+            return False
+        if controller["name"] != naming.attempt_name(seen.name, _number(pod)):
+            return False
+        job = self._reader.get("Job", namespace=seen.namespace, name=controller["name"])
+        return job is None or job["metadata"]["uid"] != controller["uid"] or _controller_uid(job) == seen.uid
+
+    async def _obstacle(self, seen: Observed, attempt: Attempt) -> Obstacle | None:
+        """What keeps the pods from starting, the most telling first."""
+        if len(attempt.running) + len(attempt.done) >= attempt.size:
+            return None
+        if refused := await self._failures.of_job(attempt.job, attempt.pods):
+            return Obstacle(reason=TrainingReason.CHILD_REFUSED, message=refused)
+        name = seen.spec.storage.claim_name or seen.name
+        claim = self._reader.get("PersistentVolumeClaim", namespace=seen.namespace, name=name)
+        if claim is not None and (unbound := await self._failures.of_claim(claim)):
+            return Obstacle(reason=TrainingReason.STARTING, message=unbound)
+        for pod in attempt.pods:
+            held = read.start_obstacle(pod)
+            if held is not None:
+                return Obstacle(reason=TrainingReason.STARTING, message=held[0])
+            if waits := await self._failures.of_pod(pod):
+                return Obstacle(reason=TrainingReason.STARTING, message=waits)
+        return None
+
     def _lost_nodes(self, unended: tuple[Object, ...]) -> tuple[str, ...]:
-        names = {where for pod in unended if read.is_terminating(pod) and (where := read.node_name(pod))}
+        names = {where for pod in unended if (where := read.node_name(pod))}
         return tuple(sorted(name for name in names if not _node_ready(self._reader.get("Node", name=name))))
 
     def _inputs(self, spec: TrainingJobSpec, namespace: str) -> Iterator[NamedModel]:
@@ -144,7 +241,7 @@ class Gatherer:
         if model is not None and not made_by(model, uid):
             return f"spec.output.name: Model {output} exists and was not made by this job: delete it or choose another."
         claim = self._reader.get("PersistentVolumeClaim", namespace=namespace, name=name)
-        if spec.storage.claim_name is None and claim is not None and _owner_uid(claim) != uid:
+        if spec.storage.claim_name is None and claim is not None and _controller_uid(claim) != uid:
             return (
                 f"metadata.name: claim {name} exists and does not belong to this job: delete it (with the Model that "
                 "owns it), name the job otherwise, or use a claim of your own with spec.storage.claimName."
@@ -158,42 +255,56 @@ class Gatherer:
         if self._age(attempt.job) < _REPAIR_AFTER_SECONDS:
             return ()
         name, namespace = attempt.job["metadata"]["name"], attempt.job["metadata"]["namespace"]
-        service = self._reader.get("Service", namespace=namespace, name=name)
         config = await self._reader.live("ConfigMap", namespace=namespace, name=name)
-        return tuple(kind for kind, found in (("Service", service), ("ConfigMap", config)) if found is None)
+        missing = ["ConfigMap"] if config is None else []
+        # A pod that is alone has nobody to find.
+        if attempt.size > 1 and self._reader.get("Service", namespace=namespace, name=name) is None:
+            missing.append("Service")
+        return tuple(missing)
 
     def _age(self, child: Object) -> float:
         born = child["metadata"].get("creationTimestamp")
-        return (_time(self._clock.now()) - _time(born)).total_seconds() if born else 0.0
+        return moments.elapsed(born, now=self._clock.now()) if born else 0.0
 
-    async def _obsolete(
-        self, namespace: str, name: str, attempts: tuple[Attempt, ...], status: TrainingJobStatus
-    ) -> tuple[Object, ...]:
-        """Earlier attempts, but for the newest one that is over, which stays for its logs; and what only they used."""
-        over = [a for a in attempts[:-1] if a.state is not AttemptState.LIVE and not a.deleted]
-        # A failed Job goes only when status has counted it.
-        counted = -1 if status.attempt is None else status.attempt
-        jobs = [a.job for a in over[:-1] if a.number < counted]
-        services = [
-            service
-            for service in self._reader.list("Service", namespace=namespace, labels={naming.TRAINING_JOB: name})
-            if attempts and _number(service) < attempts[-1].number and not service["metadata"].get("deletionTimestamp")
-        ]
-        # A ConfigMap has the name of its Service, which goes last, because only it can be found without knowing it.
-        configs = [
-            await self._reader.live("ConfigMap", namespace=namespace, name=service["metadata"]["name"])
-            for service in services
-        ]
-        return (*jobs, *(config for config in configs if config is not None), *services)
+    async def _surroundings(self, seen: Observed, number: int) -> tuple[Object, ...]:
+        """Service and ConfigMap of an attempt. ConfigMaps are not watched, so this is asked once in its life."""
+        name = naming.attempt_name(seen.name, number)
+        config = await self._reader.live("ConfigMap", namespace=seen.namespace, name=name)
+        service = self._reader.get("Service", namespace=seen.namespace, name=name)
+        found = (each for each in (config, service) if each is not None and _controller_uid(each) == seen.uid)
+        return tuple(each for each in found if not each["metadata"].get("deletionTimestamp"))
+
+
+def _closes(seen: Observed) -> bool:
+    """Whether the newest attempt is over or is to be ended, and what only it uses may still be there."""
+    newest = seen.newest
+    if newest is None or newest.number < seen.remembered:
+        return seen.remembered > seen.retry.after
+    if newest.state is AttemptState.LIVE:
+        return seen.spec.suspend or newest.number <= seen.retry.after
+    return newest.state is AttemptState.FAILED and (newest.number > seen.retry.after or not newest.job_ended)
+
+
+def _obsolete(seen: Observed) -> tuple[Object, ...]:
+    """Jobs of earlier attempts, but for the newest one that is over, which stays for its logs."""
+    over = [a for a in seen.attempts[:-1] if a.state is not AttemptState.LIVE and not a.deleted]
+    return tuple(a.job for a in over[:-1] if a.number <= seen.retry.after)
 
 
 def _number(child: Object) -> int:
-    return int((child["metadata"].get("labels") or {}).get(naming.ATTEMPT, -1))
+    """The attempt; -1 where the label is missing, or is a stranger's."""
+    text = str((child["metadata"].get("labels") or {}).get(naming.ATTEMPT, ""))
+    return int(text) if text.isdecimal() and text.isascii() else -1
 
 
-def _owner_uid(child: Object) -> str | None:
+def _controller(child: Object) -> Object | None:
     owners = child["metadata"].get("ownerReferences") or ()
-    return next((str(owner["uid"]) for owner in owners if owner.get("controller")), None)
+    return next((owner for owner in owners if owner.get("controller")), None)
+
+
+def _controller_uid(child: Object) -> str | None:
+    owner = _controller(child)
+    return None if owner is None else str(owner["uid"])
 
 
 def _node_ready(node: Object | None) -> bool:
@@ -201,7 +312,3 @@ def _node_ready(node: Object | None) -> bool:
         return False
     conditions = (node.get("status") or {}).get("conditions") or ()
     return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from hostler.api.conditions import is_true
-from hostler.api.trainingjob import TrainingCondition, TrainingJobSpec, TrainingJobStatus
+from hostler.api.trainingjob import Retry, TrainingCondition, TrainingJobSpec, TrainingJobStatus, TrainingReason
 from hostler.controllers.ports import Object
 from hostler.controllers.trainingjob.data import DataVersion
-from hostler.planning.acceptance import PoolChoice, TrainingFacts
-from hostler.planning.demand import Demand
+from hostler.controllers.trainingjob.seat import Considered, SeatVerdict
+from hostler.planning import pods as read
+from hostler.planning.acceptance import PoolChoice
+from hostler.planning.jobacceptance import TrainingFacts
 from hostler.planning.models import NamedModel
 from hostler_contract import Progress
 
 
 class AttemptState(Enum):
-    """Where the Job of an attempt stands."""
+    """Where an attempt stands."""
 
     LIVE = auto()
     """Pods of it run, or may still run."""
     COMPLETE = auto()
+    """Every trainer ended well."""
     FAILED = auto()
+    """A trainer did not, or a pod was lost."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,14 +35,27 @@ class Attempt:
     number: int
     job: Object
     pods: tuple[Object, ...]
+    abandoned: bool = False
+    """Whether a trainer ended with an error some time ago in a pod that a stranger's container keeps from ending, so
+    that the Job controller will not notice."""
 
     @property
     def state(self) -> AttemptState:
-        """What the Job's own conditions say."""
-        true = {c["type"] for c in (self.job.get("status") or {}).get("conditions") or () if c.get("status") == "True"}
-        if "Complete" in true:
+        """What the trainers' ends say, and the Job's own conditions.
+
+        A pod counts by its trainer. A container that an admission webhook put beside it (a mesh's proxy) may outlive
+        the trainer, or end with an error of its own, and neither changes what the trainer has done.
+        """
+        if self._job_is("Complete") or (self._trainers_succeeded and (self._job_is("Failed") or self._outlived)):
             return AttemptState.COMPLETE
-        return AttemptState.FAILED if "Failed" in true else AttemptState.LIVE
+        if self._job_is("Failed") or self.abandoned:
+            return AttemptState.FAILED
+        return AttemptState.LIVE
+
+    @property
+    def job_ended(self) -> bool:
+        """Whether the Job controller is done with it: no pod of it runs or will run."""
+        return self._job_is("Complete") or self._job_is("Failed")
 
     @property
     def size(self) -> int:
@@ -51,6 +67,50 @@ class Attempt:
         """Whether the Job is on its way out."""
         return bool(self.job["metadata"].get("deletionTimestamp"))
 
+    @property
+    def done(self) -> tuple[Object, ...]:
+        """Pods whose trainer ended well."""
+        return tuple(pod for pod in self.pods if read.phase(pod) == "Succeeded" or _ended_well(pod))
+
+    @property
+    def running(self) -> tuple[Object, ...]:
+        """Pods whose trainer runs."""
+        return tuple(pod for pod in self.pods if read.is_running(pod) and read.own_end(pod) is None)
+
+    @property
+    def hurt(self) -> tuple[Object, ...]:
+        """Pods that end, or have ended, before their work was done."""
+        done = self.done
+        broken = (pod for pod in self.pods if pod not in done)
+        return tuple(pod for pod in broken if read.is_terminal(pod) or read.is_terminating(pod) or read.own_end(pod))
+
+    @property
+    def silent(self) -> bool:
+        """Whether the last words of a trainer are still on their way: the Job may be ahead of the pods' watch."""
+        return any(not read.is_terminal(pod) and read.own_end(pod) is None for pod in self.pods)
+
+    @property
+    def _trainers_succeeded(self) -> bool:
+        return len(self.pods) >= self.size and all(map(_ended_well, self.pods))
+
+    @property
+    def _outlived(self) -> bool:
+        return any(map(read.is_outlived, self.pods))
+
+    def _job_is(self, condition: str) -> bool:
+        conditions = (self.job.get("status") or {}).get("conditions") or ()
+        return any(c["type"] == condition and c.get("status") == "True" for c in conditions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Obstacle:
+    """What keeps pods of an attempt from starting."""
+
+    reason: TrainingReason
+    """ChildRefused where the pods are refused, else Starting."""
+    message: str
+    """A sentence."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
@@ -59,11 +119,14 @@ class Observed:
     job: Object
     spec: TrainingJobSpec
     status: TrainingJobStatus
+    now: str
+    """The moment: RFC 3339, UTC."""
     attempts: tuple[Attempt, ...] = ()
-    """By number. A Job of an earlier object of the same name is not among them."""
+    """By number. A Job of an earlier object of the same name is not among them. Of a job that has ended, at most the
+    newest, where it still holds its seat."""
     unended: tuple[Object, ...] = ()
     """Pods under this job's name whose containers may still run, of whichever attempt."""
-    unended_on_lost_nodes: tuple[str, ...] = ()
+    lost_nodes: tuple[str, ...] = ()
     """Nodes that are not ready and hold such a pod: nobody can confirm its end."""
     claim: Object | None = None
     """The claim named after the job."""
@@ -74,15 +137,23 @@ class Observed:
     data: DataVersion | None = None
     """The Dataset that the job names, where it is Ready. The spec here has the data itself in place of the name."""
     facts: TrainingFacts = field(default_factory=TrainingFacts)
-    pool: Callable[[], PoolChoice]
-    """Looks at the pool, only when a decision needs it. Reads caches, nothing else."""
-    promised: Callable[[int], Demand | None]
-    """What was promised for an attempt that no cache shows yet."""
+    pool: PoolChoice
+    """What the pool of the spec has, whatever is free of it."""
+    verdict: SeatVerdict = field(default_factory=Considered)
+    """The answer of admission, where a seat is what the job wants."""
+    taken_back: str = ""
+    """Why the job has to give its seat back, as a sentence; empty while it may keep it."""
+    obstacle: Obstacle | None = None
+    """What keeps pods of the running attempt from starting."""
+    start_grace_seconds: float
+    """For how long an obstacle may last before the seat is given back."""
     progress: Progress | None = None
     missing: tuple[str, ...] = ()
     """Kinds among the running attempt's Service and ConfigMap that somebody has deleted."""
+    surroundings: tuple[Object, ...] = ()
+    """Service and ConfigMap of the newest attempt, where that is over or to be ended."""
     obsolete: tuple[Object, ...] = ()
-    """Children of attempts that are over."""
+    """Jobs of earlier attempts that nobody needs for their logs any more."""
 
     @property
     def name(self) -> str:
@@ -106,11 +177,37 @@ class Observed:
 
     @property
     def ended(self) -> bool:
-        """Whether the job has succeeded, or failed for good. Neither is ever taken back."""
+        """Whether the job has succeeded, or stopped for good."""
         found = self.status.conditions
         return is_true(found, TrainingCondition.SUCCEEDED) or is_true(found, TrainingCondition.STALLED)
 
     @property
+    def reserved(self) -> bool:
+        """Whether a seat is written down on which no attempt has begun yet, or not all of its pods have come."""
+        placement = self.status.placement
+        return placement is not None and bool(placement.nodes) and placement.deadline is not None
+
+    @property
     def newest(self) -> Attempt | None:
-        """The attempt with the highest number."""
+        """The attempt with the highest number whose Job is there."""
         return self.attempts[-1] if self.attempts else None
+
+    @property
+    def remembered(self) -> int:
+        """The newest attempt that status knows of; -1 before the first."""
+        return -1 if self.status.attempt is None else self.status.attempt
+
+    @property
+    def latest(self) -> int:
+        """The highest number ever used, which never goes back; -1 before the first."""
+        return max(self.remembered, self.newest.number if self.newest else -1)
+
+    @property
+    def retry(self) -> Retry:
+        """What is counted so far. A status of an older release has counted all attempts but the newest."""
+        return self.status.retry or Retry(after=max(-1, self.remembered - 1))
+
+
+def _ended_well(pod: Object) -> bool:
+    ending = read.own_end(pod)
+    return ending is not None and ending.exit_code == 0

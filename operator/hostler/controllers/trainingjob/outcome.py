@@ -23,7 +23,7 @@ def target(result: Result, seen: Observed) -> Target | None:
     if found is None:
         return None
     shown = Target(metric=found.metric, value=number(found.value), step=found.step, seconds=f"{found.seconds:.1f}")
-    placement, view = seen.status.placement, seen.pool().view
+    placement, view = seen.status.placement, seen.pool.view
     if placement is None or view is None:
         return shown
     per_pod = placement.per_pod if view.pool.resource else quantities.cores(seen.spec.resources.cpu)

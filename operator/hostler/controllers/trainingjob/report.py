@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-from hostler.api.common import Failure
-from hostler.api.trainingjob import Comparison, Placement, Target, TrainingProgress
+from hostler.api.placement import Placement
+from hostler.api.trainingjob import AttemptFailure, Comparison, Retry, Target, TrainingProgress
 from hostler.controllers.plan import Plan
 from hostler.controllers.ports import Object
 from hostler.controllers.said import change, conditions
@@ -26,44 +26,46 @@ class Report:
     """Changes to a status. What is not named stays."""
 
     said: Wording = field(default_factory=dict)
-    restarts: int | None = None
-    attempt: int | None = None
-    last_failure: Failure | None = None
-    start_time: str | None = None
-    completion_time: str | None = None
-    model: str | None = None
-    comparison: Comparison | None = None
-    target: Target | None = None
+    restarts: int | _Keep = KEEP
+    disruptions: int | _Keep = KEEP
+    attempt: int | _Keep = KEEP
+    retry: Retry | _Keep = KEEP
+    blocked_since: str | _Keep | None = KEEP
+    last_failure: AttemptFailure | _Keep = KEEP
+    start_time: str | _Keep = KEEP
+    completion_time: str | _Keep | None = KEEP
+    model: str | _Keep = KEEP
+    comparison: Comparison | _Keep | None = KEEP
+    target: Target | _Keep | None = KEEP
     placement: Placement | _Keep | None = KEEP
     progress: TrainingProgress | _Keep | None = KEEP
 
 
-_STICKY = ("restarts", "attempt", "last_failure", "start_time", "completion_time", "model", "comparison", "target")
-"""Once known, never unknown again."""
+_FIELDS = tuple(entry.name for entry in fields(Report) if entry.name != "said")
 
 
 def plan_of(
     seen: Observed,
     report: Report,
     *,
-    now: str,
     apply: tuple[Object, ...] = (),
     delete: tuple[Object, ...] = (),
+    bind: tuple[tuple[Object, str], ...] = (),
     requeue: float | None = None,
+    reserves: bool = False,
 ) -> Plan:
     """The status with this report in it, and the writes that go before it."""
     before = seen.status
-    said = conditions(before.conditions, report.said, generation=seen.generation, now=now)
+    said = conditions(before.conditions, report.said, generation=seen.generation, now=seen.now)
     if not report.said:
         said = tuple(c.model_copy(update={"observed_generation": seen.generation}) for c in before.conditions)
     update: dict[str, Any] = {"observed_generation": seen.generation, "conditions": said}
-    update |= {name: value for name in _STICKY if (value := getattr(report, name)) is not None}
-    update |= {
-        name: value for name in ("placement", "progress") if not isinstance(value := getattr(report, name), _Keep)
-    }
+    update |= {name: value for name in _FIELDS if not isinstance(value := getattr(report, name), _Keep)}
     after = before.model_copy(update=update)
     return Plan(
         apply=apply,
+        bind=bind,
+        reserves=reserves,
         delete=delete,
         status=after.model_dump(mode="json", by_alias=True, exclude_none=True),
         happening=change(before.conditions, said, warnings=WARNINGS),

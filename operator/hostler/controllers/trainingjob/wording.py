@@ -1,4 +1,4 @@
-"""The six conditions of a job in each of its states. ``Ready`` is the state in one word; see the reasons' sentences."""
+"""The conditions of a job in each of its states. ``Ready`` is the state in one word; see the reasons' sentences."""
 
 from __future__ import annotations
 
@@ -26,7 +26,12 @@ WARNINGS = frozenset(
         R.INCOMPATIBLE_MODEL.value,
         R.STORAGE_NOT_FOUND.value,
         R.NAME_TAKEN.value,
+        R.CHECKPOINT_NOT_FOUND.value,
+        R.CHECKPOINT_IN_USE.value,
+        R.INCOMPATIBLE_CHECKPOINT.value,
         R.RESTARTING.value,
+        R.BACK_OFF.value,
+        R.START_TIMEOUT.value,
         R.FAILED.value,
         R.CHILD_REFUSED.value,
     }
@@ -48,12 +53,15 @@ class Standing:
 
 def _said(standing: Standing, ready: Said, **final: Said) -> Wording:
     under_way = no(R.NOT_FINISHED, "The job is under way.")
+    stalled = final.get("stalled", under_way)
     return {
         C.ACCEPTED: standing.accepted,
         C.ADMITTED: standing.admitted,
         C.READY: ready,
         C.SUCCEEDED: final.get("succeeded", under_way),
-        C.STALLED: final.get("stalled", under_way),
+        C.STALLED: stalled,
+        # The same for tools that know the word of batch Jobs and not that of kstatus.
+        C.FAILED: stalled,
         C.SUSPENDED: final.get("suspended", no(R.NOT_SUSPENDED, "spec.suspend is false.")),
     }
 
@@ -90,17 +98,27 @@ def training(standing: Standing, message: str) -> Wording:
 
 
 def restarting(standing: Standing, message: str) -> Wording:
-    """Between two attempts."""
+    """An attempt ends without a result, and still holds its accelerators."""
     return _said(standing, no(R.RESTARTING, message))
 
 
+def backing_off(reason: str, message: str) -> Wording:
+    """An attempt has ended without a result, and the next one is not due yet."""
+    return _said(Standing(admitted=no(reason, message)), no(reason, message))
+
+
+def between(message: str) -> Wording:
+    """An attempt has ended without a result, and the next one is due."""
+    return _said(Standing(admitted=unknown(R.PENDING, message)), no(R.RESTARTING, message))
+
+
 def registering(standing: Standing, message: str) -> Wording:
-    """Trained; the Model is being written."""
+    """Trained; the result is not known yet."""
     return _said(standing, yes(R.REGISTERING, message))
 
 
 def refused(standing: Standing, message: str) -> Wording:
-    """The API server will not take a child."""
+    """The API server will not take a child, or a pod of the Job."""
     return _said(standing, no(R.CHILD_REFUSED, message))
 
 

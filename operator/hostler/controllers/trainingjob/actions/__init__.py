@@ -1,0 +1,39 @@
+"""What is done in each state: one action for each, in modules by the chapter of a job's life."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from hostler.controllers.plan import Plan
+from hostler.controllers.settings import Settings
+from hostler.controllers.trainingjob.actions import begin, live, over, rest, result
+from hostler.controllers.trainingjob.observed import Observed
+from hostler.controllers.trainingjob.states import State
+
+Action = Callable[[Observed, Settings], Plan]
+
+ACTIONS: Mapping[State, Action] = {
+    State.REJECTED: begin.rejected,
+    State.CONSIDERED: begin.considered,
+    State.WAITING: begin.waiting,
+    State.SEAT_LOST: over.seat_lost,
+    State.PLACED: begin.placed,
+    State.STARTING: live.starting,
+    State.TRAINING: live.training,
+    State.BREAKING: live.breaking,
+    State.AWAITING_END: over.awaiting_end,
+    State.FAILED: over.failed,
+    State.VANISHED: over.vanished,
+    State.TAKEN_BACK: over.taken_back,
+    State.OVERDUE: over.overdue,
+    State.CLEARING: over.clearing,
+    State.AWAITING_PODS: over.awaiting_pods,
+    State.BACKING_OFF: over.backing_off,
+    State.AWAITING_RESULT: result.awaiting_result,
+    State.COMPLETE: result.complete,
+    State.REGISTERED: result.registered,
+    State.SUSPENDED: rest.suspended,
+    State.ENDED: rest.ended,
+    State.RESUMED: rest.resumed,
+}
+"""Complete: a state without an action is a ``KeyError`` in the unit tests."""

@@ -1,0 +1,53 @@
+"""Nothing runs, by a person's wish or because the job is over; and a person who wants it to go on."""
+
+from __future__ import annotations
+
+from hostler.api.conditions import find
+from hostler.api.trainingjob import TrainingCondition, TrainingReason
+from hostler.controllers.plan import Plan
+from hostler.controllers.settings import Settings
+from hostler.controllers.trainingjob import accounting, progress, wording
+from hostler.controllers.trainingjob.actions.over import between, doomed
+from hostler.controllers.trainingjob.observed import Observed
+from hostler.controllers.trainingjob.report import KEEP, Report, plan_of
+
+
+def ended(seen: Observed, settings: Settings) -> Plan:
+    """Let go of a seat that is still held: a stranger's container may have outlived the trainer."""
+    return plan_of(seen, Report(), delete=doomed(seen))
+
+
+def suspended(seen: Observed, settings: Settings) -> Plan:
+    """Pods go, the claim stays. The attempt's number is remembered, so that the next one gets another."""
+    held = seen.newest is not None and not seen.newest.job_ended
+    step = seen.status.progress.checkpoint_step if seen.status.progress else None
+    where = f"the checkpoint of step {step}" if step is not None else "the newest checkpoint"
+    begun = seen.latest >= 0
+    text = f"Resumes from {where} when spec.suspend is set to false." if begun else "Starts when spec.suspend is false."
+    if seen.unended or held:
+        text = f"Waits for the end of its pods. {text}"
+    report = Report(
+        said=wording.suspended(text),
+        attempt=seen.latest if begun else KEEP,
+        retry=accounting.closed(seen, number=seen.latest) if begun else KEEP,
+        blocked_since=None,
+        placement=None,
+        progress=progress.interrupted(seen.status.progress),
+    )
+    return plan_of(seen, report, delete=(*(doomed(seen) if held else ()), *seen.obsolete))
+
+
+def resumed(seen: Observed, settings: Settings) -> Plan:
+    """Take the end back. What follows is an ordinary job that has lost an attempt."""
+    stalled = find(seen.status.conditions, TrainingCondition.STALLED)
+    failed = stalled is not None and stalled.reason == TrainingReason.RESTARTS_EXHAUSTED
+    retry = accounting.resumed(seen)
+    report = Report(
+        said=between(seen.status.last_failure, retry),
+        # The attempt that was one too many is replaced after all.
+        restarts=seen.status.restarts + failed,
+        retry=retry,
+        completion_time=None,
+        placement=None,
+    )
+    return plan_of(seen, report, requeue=settings.recheck_seconds)

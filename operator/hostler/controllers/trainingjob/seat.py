@@ -1,0 +1,99 @@
+"""A seat for the next attempt: the one question that a job puts to admission.
+
+Everything that policies and actions know of other workloads is in the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hostler.api.placement import Placement
+from hostler.api.trainingjob import TrainingJobSpec
+from hostler.controllers.workloads import seats_of
+from hostler.planning.acceptance import PoolChoice
+from hostler.planning.jobacceptance import ask_of_job
+from hostler.planning.placement import Ask, loss_sentence, wait_sentence
+from hostler.planning.pools import PoolView
+from hostler.planning.rejection import Rejection
+from hostler.planning.resources import Resources
+from hostler.planning.verdicts import Admit, Obstacle, Request, Seats, TakeBack, Verdict, Workload
+
+AskFor = Callable[[Request], Verdict | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seat:
+    """The next attempt may begin."""
+
+    seats: Seats
+    need: Resources
+    """Of each pod."""
+    view: PoolView
+
+    @property
+    def pods(self) -> int:
+        """How many pods it has."""
+        return sum(self.seats.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """It is in line."""
+
+    obstacle: Obstacle
+    message: str
+
+
+@dataclass(frozen=True)
+class Considered:
+    """It is in line, and nobody has looked yet: the answer wakes the job."""
+
+
+SeatVerdict = Seat | Waiting | Considered | Rejection
+
+
+def find_seat(
+    spec: TrainingJobSpec,
+    *,
+    workload: Workload,
+    since: str,
+    choice: PoolChoice,
+    placement: Placement | None,
+    lost: TakeBack | None,
+    ask: AskFor,
+) -> SeatVerdict:
+    """Where the next attempt sits, or why it does not yet. ``spec`` is one that is accepted.
+
+    ``placement`` is what status says the job holds: the seat of the last attempt, which is kept for the next one, or
+    one that was granted and written down, and whose Job a crash kept from being made.
+    """
+    view = choice.view
+    assert view is not None  # a missing pool is a rejection
+    needed = ask_of_job(spec, pool=view.pool)
+    held = seats_of(placement)
+    if placement is not None and placement.deadline is not None and held:
+        if lost is not None:
+            return Waiting(obstacle=Obstacle.WAITING_FOR_CAPACITY, message=loss_sentence(lost))
+        return Seat(seats=held, need=needed.need, view=view)
+    request = Request(
+        workload=workload,
+        pool=view.pool.name,
+        least=needed.least,
+        most=needed.most,
+        need=needed.need,
+        since=since,
+        holding=held,
+    )
+    return _answer(ask(request), needed, view)
+
+
+def _answer(verdict: Verdict | None, needed: Ask, view: PoolView) -> SeatVerdict:
+    match verdict:
+        case Admit():
+            return Seat(seats=verdict.seats, need=needed.need, view=view)
+        case TakeBack():
+            return Waiting(obstacle=Obstacle.WAITING_FOR_CAPACITY, message=loss_sentence(verdict))
+        case None:
+            return Considered()
+    return Waiting(obstacle=verdict.obstacle, message=wait_sentence(view.pool, needed, verdict))

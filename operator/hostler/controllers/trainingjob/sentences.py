@@ -1,0 +1,46 @@
+"""Sentences that several states share."""
+
+from __future__ import annotations
+
+from hostler.controllers.trainingjob.observed import Attempt, Observed
+from hostler.planning import pods as read
+from hostler.planning.pools import some
+
+
+def pods(count: int) -> str:
+    """``1 pod``, ``2 pods``."""
+    return f"{count} pod" if count == 1 else f"{count} pods"
+
+
+def placement(seen: Observed, *, count: int) -> str:
+    """What an attempt of so many pods holds."""
+    each = seen.spec.accelerators
+    return f"{pods(count)} with {each.per_pod} each on pool {each.pool}."
+
+
+def waits_for_end(seen: Observed) -> str:
+    """Which pods have to end first, and what lets them where nobody can confirm it."""
+    if not seen.unended:
+        return "Waits for its Job to end."
+    text = f"Waits for the end of {some([f'pod {read.name(pod)}' for pod in seen.unended])}."
+    if seen.lost_nodes:
+        text += (
+            f" Node {some(list(seen.lost_nodes))} is not ready, so nobody can confirm that end: it comes when the node "
+            "returns, is deleted, or gets the taint node.kubernetes.io/out-of-service:NoExecute."
+        )
+    return text
+
+
+def training(attempt: Attempt) -> str:
+    """How many pods run, and how many are done already."""
+    done, text = len(attempt.done), f"{pods(attempt.size)} of attempt {attempt.number}"
+    if not done:
+        return f"All {text} run." if attempt.size > 1 else f"The pod of attempt {attempt.number} runs."
+    # The Job says so a moment later than its pods; until then nothing has begun anew.
+    rest = "others still run" if done < attempt.size else "the end of the Job is awaited"
+    return f"{done} of {text} finished; {rest}."
+
+
+def starting(number: int, *, running: int, size: int) -> str:
+    """How many of the pods run already."""
+    return f"{running} of {pods(size)} of attempt {number} run"

@@ -1,0 +1,54 @@
+"""The states of a TrainingJob. ``policies.classify`` finds the one that a moment is in."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+
+class State(Enum):
+    """Each has one action, in ``actions``."""
+
+    RESUMED = auto()
+    """Stopped for good by a limit that a person has raised since."""
+    ENDED = auto()
+    """Succeeded, or stopped for good."""
+    REGISTERED = auto()
+    """The Model is there; the claim passes to it, and the job has succeeded."""
+    CLEARING = auto()
+    """The newest attempt is counted as over, and its Job has to go."""
+    COMPLETE = auto()
+    """Every trainer ended well; the result is read, and the Model is written."""
+    AWAITING_RESULT = auto()
+    """The Job is complete, and the last words of its pods are still on their way."""
+    AWAITING_END = auto()
+    """The newest attempt has failed, and pods of it may still run."""
+    FAILED = auto()
+    """The newest attempt has failed, and is not counted yet."""
+    VANISHED = auto()
+    """The Job of the newest attempt is gone, and the attempt is not counted yet."""
+    SUSPENDED = auto()
+    """A person wants no pods."""
+    TAKEN_BACK = auto()
+    """The running attempt has to give its seat to others."""
+    BREAKING = auto()
+    """A pod of the running attempt has ended early; the Job controller ends the others."""
+    OVERDUE = auto()
+    """Pods of the running attempt have been kept from starting for longer than its seat may be held."""
+    TRAINING = auto()
+    """All pods of the running attempt run, or have done their work."""
+    STARTING = auto()
+    """Pods of the running attempt are on their way."""
+    AWAITING_PODS = auto()
+    """No attempt is under way, but pods under this name may still run."""
+    BACKING_OFF = auto()
+    """The next attempt is not due yet."""
+    REJECTED = auto()
+    """The spec cannot be honoured until a person changes something."""
+    SEAT_LOST = auto()
+    """A seat was reserved and lost before an attempt could begin on it."""
+    CONSIDERED = auto()
+    """It is in line for a seat, and nobody has looked yet."""
+    WAITING = auto()
+    """There is no room now."""
+    PLACED = auto()
+    """The next attempt has a seat, and is created."""
