@@ -8,7 +8,8 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from hostler.api.common import Accelerators, Conditions, Failure, ModelReference, PodRange, PodResources
-from hostler.api.schema import ApiModel, Name, StatusModel, cel, rules
+from hostler.api.podoptions import SHARED_MEMORY_RULE, PodMetadata, PullSecrets, Scratch
+from hostler.api.schema import ApiModel, Name, ObjectName, StatusModel, cel, rules
 
 NAME_LIMIT = 52
 
@@ -101,6 +102,24 @@ class Serving(ApiModel):
     """How long a replica that must go finishes what it has accepted."""
 
 
+class Spread(StrEnum):
+    """Over what replicas are spread."""
+
+    NODE = "node"
+    ZONE = "zone"
+
+
+class Availability(ApiModel):
+    """What may happen to replicas at the same time."""
+
+    max_unavailable: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Replicas that drains of nodes may take away at the same time (a PodDisruptionBudget), where there are several.
+    A single replica has no budget: it would keep its node from being drained for ever."""
+    spread: Spread | None = None
+    """Over what replicas are spread as evenly as the scheduler can; where it cannot, they run all the same. Absent
+    leaves it to the scheduler's defaults."""
+
+
 class InferenceServiceSpec(ApiModel):
     """Which model, where, how many."""
 
@@ -110,7 +129,8 @@ class InferenceServiceSpec(ApiModel):
                 "self.pods.min == self.pods.max",
                 "this release does not scale by load: give min and max the same number",
                 field_path=".pods",
-            )
+            ),
+            SHARED_MEMORY_RULE,
         )
     )
 
@@ -131,6 +151,16 @@ class InferenceServiceSpec(ApiModel):
     """CPU and memory of each replica."""
     serving: Serving = Serving()
     """How each replica serves."""
+    availability: Availability = Availability()
+    """What may happen to replicas at the same time."""
+    image_pull_secrets: PullSecrets = ()
+    """Secrets of the same namespace with credentials of the registry that the images come from."""
+    service_account_name: ObjectName | None = None
+    """ServiceAccount of the pods, such as for image policies; they never get its token. Absent means default."""
+    pod_metadata: PodMetadata | None = None
+    """Labels and annotations of the pods."""
+    scratch: Scratch | None = None
+    """Limits of what the pods write beside their volumes."""
 
 
 class InferenceServiceStatus(StatusModel):

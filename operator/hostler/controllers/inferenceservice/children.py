@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hostler.accelerators import Verb, compatibility
+from hostler.api.inferenceservice import InferenceServiceSpec
 from hostler.api.model import ModelSpec
 from hostler.controllers.inferenceservice.observed import Observed, config_name, revision_of
 from hostler.controllers.ports import Object
@@ -37,7 +38,7 @@ def revision(seen: Observed, model: ModelSpec, view: PoolView) -> str:
     variant = _variant(model, view)
     decided: dict[str, Any] = {
         # Without defaults, so that a release with a new field makes no new revision.
-        "spec": seen.spec.model_dump(mode="json", exclude={"pods"}, exclude_defaults=True),
+        "spec": _of_replicas(seen.spec),
         "model": model.model_dump(
             mode="json", include={"family", "task", "artifacts", "sample_request"}, exclude_defaults=True
         ),
@@ -54,6 +55,14 @@ def revision(seen: Observed, model: ModelSpec, view: PoolView) -> str:
             for named in seen.adapters
         ]
     return content_hash(decided)
+
+
+def _of_replicas(spec: InferenceServiceSpec) -> dict[str, Any]:
+    """What the spec says of each replica."""
+    found: dict[str, Any] = spec.model_dump(mode="json", exclude={"pods", "availability"}, exclude_defaults=True)
+    if spec.availability.spread is not None:
+        found["spread"] = spec.availability.spread.value
+    return found
 
 
 def endpoint(seen: Observed, pool: str) -> Object:
