@@ -18,7 +18,7 @@ from hostler_contract import DatasetReport, Progress, Result
 
 Object = dict[str, Any]
 CLUSTER_SCOPED = frozenset({"AcceleratorPool", "ClusterModel", "Node"})
-UNWATCHED = frozenset({"ConfigMap"})
+UNWATCHED = frozenset({"ConfigMap", "Event"})
 
 
 class Crash(BaseException):
@@ -311,6 +311,10 @@ class FakeReader:
     async def live(self, kind: str, *, namespace: str = "", name: str) -> Object | None:
         self.asked += 1
         return copy.deepcopy(self._cluster.objects.get((kind, namespace, name)))
+
+    async def events(self, about: Object) -> list[Object]:
+        self.asked += 1
+        return [e for e in self._cluster.all("Event") if e["involvedObject"]["uid"] == about["metadata"]["uid"]]
 
     def _listed(self, kind: str, namespace: str | None, labels: Mapping[str, str]) -> Iterator[Object]:
         for key, obj in sorted(self._cluster.objects.items()):

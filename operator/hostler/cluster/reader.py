@@ -12,6 +12,9 @@ from hostler.cluster.store import Store
 
 Object = dict[str, Any]
 
+MOST_EVENTS = 100
+"""client-go writes at most 25 of one object and one controller in a row, and puts similar ones together after ten."""
+
 
 class CachedReader:
     """The ``Reader`` of ``hostler.controllers.ports``."""
@@ -34,3 +37,11 @@ class CachedReader:
             return await self._client.get(resource_of(kind), namespace=namespace, name=name)
         except NotFound:
             return None
+
+    async def events(self, about: Object) -> list[Object]:
+        """Events about exactly this object, a bounded number, in no order. Raises ``hostler.cluster.errors.ApiError``."""
+        metadata = about["metadata"]
+        # Events of cluster-scoped objects live in `default`.
+        namespace = metadata.get("namespace") or "default"
+        fields = {"involvedObject.uid": metadata["uid"]}
+        return await self._client.first(resource_of("Event"), namespace=namespace, fields=fields, limit=MOST_EVENTS)

@@ -35,6 +35,12 @@ class Reader(Protocol):
     async def live(self, kind: str, *, namespace: str = "", name: str) -> Object | None:
         """A read from the API server, for kinds that are not watched and before a destructive step."""
 
+    async def events(self, about: Object) -> list[Object]:
+        """Events about exactly this object, by whomever, read from the API server: a bounded number, in no order.
+
+        Raises ``hostler.cluster.errors.ApiError``.
+        """
+
 
 class Writer(Protocol):
     """The one write path. Every call is a no-op where nothing would change."""
