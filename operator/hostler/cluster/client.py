@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -85,11 +85,13 @@ class Client:
                 return Listing(items, int(page["metadata"]["resourceVersion"]))
             query = {**query, "continue": token}
 
-    async def first(self, resource: Resource, *, namespace: str, fields: Mapping[str, str], limit: int) -> list[Object]:
+    async def first(
+        self, resource: Resource, *, namespace: str, fields: Mapping[str, str], limit: int
+    ) -> Sequence[Object]:
         """At most so many objects of which these fields have these values, in no order that means anything."""
         query = {"fieldSelector": ",".join(f"{name}={value}" for name, value in fields.items()), "limit": str(limit)}
         page = await self._call("GET", resource.path(namespace=namespace), verb="list", query=query)
-        found: list[Object] = page.get("items") or []
+        found: Sequence[Object] = page.get("items") or []
         return found
 
     async def create(self, body: Object) -> Object:

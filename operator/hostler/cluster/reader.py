@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hostler.cluster.client import Client
@@ -38,8 +38,8 @@ class CachedReader:
         except NotFound:
             return None
 
-    async def events(self, about: Object) -> list[Object]:
-        """Events about exactly this object, a bounded number, in no order. Raises ``hostler.cluster.errors.ApiError``."""
+    async def events(self, about: Object) -> Sequence[Object]:
+        """Events about exactly this object, a bounded number, in no order. Raises ``ApiError``."""
         metadata = about["metadata"]
         # Events of cluster-scoped objects live in `default`.
         namespace = metadata.get("namespace") or "default"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -35,7 +35,7 @@ class Reader(Protocol):
     async def live(self, kind: str, *, namespace: str = "", name: str) -> Object | None:
         """A read from the API server, for kinds that are not watched and before a destructive step."""
 
-    async def events(self, about: Object) -> list[Object]:
+    async def events(self, about: Object) -> Sequence[Object]:
         """Events about exactly this object, by whomever, read from the API server: a bounded number, in no order.
 
         Raises ``hostler.cluster.errors.ApiError``.

@@ -52,7 +52,7 @@ def _pods(*phases: str, created: str = START) -> list[Object]:
     },
 )
 def test_a_job_lacks_pods_when_its_controller_has_had_time(
-    job: Object, pods: list[Object], now: str, want: bool
+    job: Object, pods: list[Object], now: str, *, want: bool
 ) -> None:
     assert lacks_pods(job, pods, now=now) is want
 
@@ -131,7 +131,7 @@ def _pod(reason: str = "ContainerCreating", *, phase: str = "Pending", since: st
         ),
     },
 )
-def test_a_pod_waits_for_volumes_when_none_of_its_containers_began(pod: Object, now: str, want: bool) -> None:
+def test_a_pod_waits_for_volumes_when_none_of_its_containers_began(pod: Object, now: str, *, want: bool) -> None:
     assert waits_for_volumes(pod, now=now) is want
 
 
