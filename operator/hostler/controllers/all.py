@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hostler.controllers.creationfailures import CreationFailures
 from hostler.controllers.dataset import DatasetController
 from hostler.controllers.inferenceservice import InferenceServiceController
 from hostler.controllers.ledger import Ledger
@@ -17,11 +18,12 @@ def build_controllers(
 ) -> tuple[Controller, ...]:
     """One controller for each of our kinds. They share the ledger, because they compete for the same pools."""
     ledger = Ledger(reader, clock)
+    failures = CreationFailures(reader, clock)
     return (
         PoolController(reader, writer, clock=clock),
         ModelController(reader, writer, clock=clock, kind="ClusterModel"),
         ModelController(reader, writer, clock=clock, kind="Model"),
-        DatasetController(reader, writer, clock=clock, settings=settings),
+        DatasetController(reader, writer, clock=clock, settings=settings, failures=failures),
         TrainingJobController(reader, writer, clock=clock, progress=progress, settings=settings, ledger=ledger),
         InferenceServiceController(reader, writer, clock=clock, settings=settings, ledger=ledger),
     )
