@@ -25,5 +25,5 @@ def build_controllers(
         ModelController(reader, writer, clock=clock, kind="Model"),
         DatasetController(reader, writer, clock=clock, settings=settings, failures=failures),
         TrainingJobController(reader, writer, clock=clock, progress=progress, settings=settings, ledger=ledger),
-        InferenceServiceController(reader, writer, clock=clock, settings=settings, ledger=ledger),
+        InferenceServiceController(reader, writer, clock=clock, settings=settings, ledger=ledger, failures=failures),
     )

@@ -116,9 +116,14 @@ def claim_words(claim: Object, events: Sequence[Object]) -> str:
     return f"Claim {claim['metadata']['name']} gets no volume ({last['reason']}): {explained(_message(last))}"
 
 
+def seconds_between(before: str, after: str) -> float:
+    """Seconds from one RFC 3339 time to another; negative where a clock has jumped back."""
+    return (_time(after) - _time(before)).total_seconds()
+
+
 def _has_waited(obj: Object, seconds: float, *, now: str) -> bool:
     since = (obj.get("status") or {}).get("startTime") or obj["metadata"].get("creationTimestamp")
-    return since is not None and (_time(now) - _time(since)).total_seconds() >= seconds
+    return since is not None and seconds_between(since, now) >= seconds
 
 
 def _message(event: Object) -> str:
