@@ -50,7 +50,7 @@ def _rolled_out(seen: Observed, ground: Ground, wanted: Upkeep) -> Said:
     text = " ".join(changes) or begun
     if not serving:
         return no(R.STARTING, text)
-    return no(R.UPDATING, f"{text} {replicas(serving)} serve meanwhile.")
+    return no(R.UPDATING, f"{text} {replicas(serving)} {verb(serving, 'serve', 'serves')} meanwhile.")
 
 
 def _complete(seen: Observed, ground: Ground, wanted: Upkeep, current: list[Object], *, now: str) -> Said:
