@@ -31,8 +31,8 @@ async def test_a_model_on_a_claim_that_is_being_deleted_is_not_ready(modelled: B
     assert modelled.condition("Model", "tiny", "Ready") == (
         "False",
         "BeingDeleted",
-        f"Claim tiny is being deleted and takes no new pod; it goes with the last pod that uses it. {COPY} It is used by "
-        "InferenceService tiny.",
+        "Claim tiny is being deleted and takes no new pod; it goes with the last pod that uses it. "
+        f"{COPY} It is used by InferenceService tiny.",
     )
     status, reason, message = said(modelled, "Admitted")
     assert (status, reason) == ("False", "ModelNotReady")
