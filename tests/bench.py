@@ -7,6 +7,7 @@ from typing import Any
 from builders import make_pool
 from fakes import CLUSTER_SCOPED, FakeCluster, FakeFacts, FakeReader, FakeWriter
 
+from hostler.controllers import modelusers
 from hostler.controllers.all import build_controllers
 from hostler.controllers.ports import Controller, Key, Outcome
 from hostler.controllers.settings import Settings
@@ -44,11 +45,18 @@ class Bench:
         """Look at everything until a whole round writes nothing."""
         for _ in range(rounds):
             before = len(self.writer.writes)
+            self._tell()
             for key in self.keys():
                 await self.controllers[key.kind].reconcile(key)
             if len(self.writer.writes) == before:
                 return
         raise AssertionError(f"no rest after {rounds} rounds: {self.writer.writes[-10:]}")
+
+    def _tell(self) -> None:
+        """What the dispatcher does with every change; that everything is looked at anyway makes up for the rest."""
+        for kind in modelusers.KINDS:
+            for obj in self.cluster.all(kind):
+                self.controllers["Model"].affected(kind, obj)
 
     def keys(self) -> list[Key]:
         """Every object of ours."""

@@ -12,6 +12,8 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from endpoints import slices_of
+
 from hostler.cluster.errors import ApiError, Conflict, Invalid, Taken
 from hostler.cluster.matching import satisfied, stamped
 from hostler_contract import DatasetReport, Progress, Result
@@ -318,7 +320,10 @@ class FakeReader:
         return [e for e in self._cluster.all("Event") if e["involvedObject"]["uid"] == about["metadata"]["uid"]]
 
     def _listed(self, kind: str, namespace: str | None, labels: Mapping[str, str]) -> Iterator[Object]:
-        for key, obj in sorted(self._cluster.objects.items()):
+        objects = self._cluster.objects
+        if kind == "EndpointSlice":
+            objects = {_key(each): each for each in slices_of(objects.values())}
+        for key, obj in sorted(objects.items()):
             carried = obj["metadata"].get("labels") or {}
             fits = key[0] == kind and namespace in (None, key[1]) and key not in self._cluster.hidden
             if fits and all(carried.get(name) == value for name, value in labels.items()):

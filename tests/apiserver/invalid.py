@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from apiserver.invalid_pods import PODS
 from apiserver.invalid_training import FAMILIES, MEASURED, OBJECTIVES
 from apiserver.refusal import Invalid
 from builders import (
@@ -305,4 +306,16 @@ _DATASETS = (
     ),
 )
 
-INVALID = (*_NAMES, *_REQUIRED, *_JOBS, *_SERVICES, *_POOLS, *_MODELS, *_DATASETS, *FAMILIES, *OBJECTIVES, *MEASURED)
+INVALID = (
+    *_NAMES,
+    *_REQUIRED,
+    *_JOBS,
+    *_SERVICES,
+    *_POOLS,
+    *_MODELS,
+    *_DATASETS,
+    *PODS,
+    *FAMILIES,
+    *OBJECTIVES,
+    *MEASURED,
+)

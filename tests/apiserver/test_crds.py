@@ -102,6 +102,24 @@ ACCEPTED = (
     ("labels", make_family_job("bert", output=CLASSIFIER, supervision="supervised")),
     ("labels where there are some", make_family_job("bert", output=CLASSIFIER, supervision="semi-supervised")),
     ("the same, with the head of the base", make_family_job("bert", **TUNED, supervision="semi-supervised")),
+    (
+        "choices for pods",
+        make_training_job(
+            imagePullSecrets=["registry"],
+            serviceAccountName="trainer",
+            podMetadata={
+                "labels": {"team": "a", "kueue.x-k8s.io/queue-name": "q"},
+                "annotations": {"example.org/a": "b"},
+            },
+            scratch={"size": "20Gi", "sharedMemory": "1Gi"},
+            storage={"accessModes": ["ReadWriteOnce"]},
+        ),
+    ),
+    (
+        "a sidecar of a service",
+        make_inference_service(podMetadata={"labels": {"sidecar.istio.io/inject": "true"}}, scratch={"size": "1Gi"}),
+    ),
+    ("a budget and a spread", make_inference_service(availability={"maxUnavailable": 2, "spread": "zone"})),
     ("a model of the catalog", make_inference_service(modelRef={"kind": "ClusterModel", "name": "tiny"})),
 )
 
@@ -160,6 +178,10 @@ FROZEN = (
     ("the pool", make_training_job(), "spec.accelerators.pool", "ipu", "spec.accelerators", WAY_OUT),
     ("the number of pods", make_training_job(), "spec.pods", {"max": 2}, "spec.pods", WAY_OUT),
     ("memory", make_training_job(), "spec.resources", {"memory": "8Gi"}, "spec.resources", WAY_OUT),
+    ("labels of the pods", make_training_job(), "spec.podMetadata", {"labels": {}}, "spec.podMetadata", WAY_OUT),
+    ("the account", make_training_job(), "spec.serviceAccountName", "other", "spec.serviceAccountName", WAY_OUT),
+    ("pull secrets", make_training_job(), "spec.imagePullSecrets", ["other"], "spec.imagePullSecrets", WAY_OUT),
+    ("scratch", make_training_job(), "spec.scratch", {"size": "1Gi"}, "spec.scratch", WAY_OUT),
     ("storage", make_training_job(), "spec.storage", {"claimName": "other"}, "spec.storage", WAY_OUT),
     ("a pool's type", make_pool(), "spec.acceleratorType", "nvidia-l4", "spec.acceleratorType", "make a new pool"),
     ("a model's family", make_model(), "spec.family", "bert", "spec.family", "family cannot be changed"),

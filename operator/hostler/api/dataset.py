@@ -9,7 +9,8 @@ from pydantic import Field
 
 from hostler.api.common import Conditions, PodResources, Sha256, Source
 from hostler.api.data import DataDescription
-from hostler.api.schema import Decimal, StatusModel, Text
+from hostler.api.podoptions import PullSecrets
+from hostler.api.schema import Decimal, ObjectName, StatusModel, Text
 
 NAME_LIMIT = 45
 """The Job that looks at it is named <dataset>-inspect-<generation>, and a Job's name is a label of its pods."""
@@ -56,6 +57,10 @@ class DatasetSpec(DataDescription):
     """Any word, such as a date. Changing it has the same place looked at again, where its content has changed."""
     resources: PodResources = PodResources()
     """CPU and memory of the pod that looks at the data."""
+    image_pull_secrets: PullSecrets = ()
+    """Secrets of the same namespace with credentials of the registry that the images come from."""
+    service_account_name: ObjectName | None = None
+    """ServiceAccount of the pods, such as for image policies; they never get its token. Absent means default."""
 
 
 class DatasetLengthBucket(StatusModel):

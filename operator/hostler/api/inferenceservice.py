@@ -8,7 +8,8 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from hostler.api.common import Accelerators, Conditions, Failure, ModelReference, PodRange, PodResources
-from hostler.api.schema import ApiModel, Name, StatusModel, cel, rules
+from hostler.api.podoptions import SHARED_MEMORY_RULE, PodMetadata, PullSecrets, Scratch
+from hostler.api.schema import ApiModel, Name, ObjectName, StatusModel, cel, rules
 
 NAME_LIMIT = 52
 
@@ -21,7 +22,7 @@ class ServiceCondition:
     ADMITTED = "Admitted"
     """True when the replicas fit into the pool; False says why they wait."""
     READY = "Ready"
-    """True when every replica of the current revision answers its sample request."""
+    """True when every replica of the current revision answers its sample request and is an endpoint of the Service."""
 
 
 class ServiceReason(StrEnum):
@@ -64,7 +65,8 @@ class ServiceReason(StrEnum):
     PLACED = "Placed"
     """Admitted: set when the replicas fit."""
     CHILD_REFUSED = "ChildRefused"
-    """Ready: set when the API server refused a child, such as by a quota; the message is the server's own."""
+    """Ready: set when the API server refused a child or a replica's pod, such as by a quota; the message is the
+    server's own."""
     PENDING = "Pending"
     """Ready, Admitted: set before the first decision."""
     STARTING = "Starting"
@@ -75,6 +77,8 @@ class ServiceReason(StrEnum):
     """Ready: set while replicas of an older revision are replaced; requests are answered meanwhile."""
     REPLICA_FAILED = "ReplicaFailed"
     """Ready: set when a replica of the current revision stopped with an error; the message is the container's."""
+    NO_ENDPOINTS = "NoEndpoints"
+    """Ready: set when replicas are ready and the Service leads to none, or not to all, of them."""
     NOT_ADMITTED = "NotAdmitted"
     """Ready: set when Accepted or Admitted is False."""
 
@@ -101,6 +105,24 @@ class Serving(ApiModel):
     """How long a replica that must go finishes what it has accepted."""
 
 
+class Spread(StrEnum):
+    """Over what replicas are spread."""
+
+    NODE = "node"
+    ZONE = "zone"
+
+
+class Availability(ApiModel):
+    """What may happen to replicas at the same time."""
+
+    max_unavailable: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Replicas that drains of nodes may take away at the same time (a PodDisruptionBudget), where there are several.
+    A single replica has no budget: it would keep its node from being drained for ever."""
+    spread: Spread | None = None
+    """Over what replicas are spread as evenly as the scheduler can; where it cannot, they run all the same. Absent
+    leaves it to the scheduler's defaults."""
+
+
 class InferenceServiceSpec(ApiModel):
     """Which model, where, how many."""
 
@@ -110,7 +132,8 @@ class InferenceServiceSpec(ApiModel):
                 "self.pods.min == self.pods.max",
                 "this release does not scale by load: give min and max the same number",
                 field_path=".pods",
-            )
+            ),
+            SHARED_MEMORY_RULE,
         )
     )
 
@@ -131,6 +154,16 @@ class InferenceServiceSpec(ApiModel):
     """CPU and memory of each replica."""
     serving: Serving = Serving()
     """How each replica serves."""
+    availability: Availability = Availability()
+    """What may happen to replicas at the same time."""
+    image_pull_secrets: PullSecrets = ()
+    """Secrets of the same namespace with credentials of the registry that the images come from."""
+    service_account_name: ObjectName | None = None
+    """ServiceAccount of the pods, such as for image policies; they never get its token. Absent means default."""
+    pod_metadata: PodMetadata | None = None
+    """Labels and annotations of the pods."""
+    scratch: Scratch | None = None
+    """Limits of what the pods write beside their volumes."""
 
 
 class InferenceServiceStatus(StatusModel):
@@ -150,6 +183,12 @@ class InferenceServiceStatus(StatusModel):
     """Replicas of the current revision."""
     revision: Annotated[str, Field(max_length=63)] | None = None
     """Hash of what the replicas run."""
+    template_hash: Annotated[str, Field(max_length=63)] | None = None
+    """Hash of the pod template that was written for them, by which a change by somebody else is told from our own."""
+    outdated_image: Annotated[str, Field(max_length=512)] | None = None
+    """Image that the replicas run where the installation has another one by now; absent where it is the same."""
+    placement: Placement | None = None
+    """What is reserved for the replicas: one seat for each, and one more while they are replaced."""
     accelerator_type: Annotated[str, Field(max_length=63)] | None = None
     """Type of the accelerators that the replicas hold."""
     last_failure: Failure | None = None

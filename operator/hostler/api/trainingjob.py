@@ -19,6 +19,7 @@ from hostler.api.common import (
 from hostler.api.data import JobData
 from hostler.api.network import TrainedModel
 from hostler.api.objectives import Distill, Lora, Preference, Prune, Quantize, SemiSupervised
+from hostler.api.podoptions import SHARED_MEMORY_RULE, PodMetadata, PullSecrets, Scratch, no_sidecar_rules
 from hostler.api.schema import (
     ApiModel,
     ByteQuantity,
@@ -214,8 +215,15 @@ class Checkpointing(ApiModel):
     """Newest checkpoints that stay."""
 
 
+class AccessMode(StrEnum):
+    """From how many nodes a volume can be mounted."""
+
+    READ_WRITE_MANY = "ReadWriteMany"
+    READ_WRITE_ONCE = "ReadWriteOnce"
+
+
 class WorkspaceStorage(ApiModel):
-    """The volume for checkpoints and artifacts, shared by all pods (ReadWriteMany)."""
+    """The volume for checkpoints and artifacts, shared by all pods."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -229,6 +237,11 @@ class WorkspaceStorage(ApiModel):
                 "size has no effect beside claimName: remove one of them",
                 field_path=".size",
             ),
+            cel(
+                "!has(self.claimName) || self.accessModes == ['ReadWriteMany']",
+                "accessModes has no effect beside claimName: remove one of them",
+                field_path=".accessModes",
+            ),
         )
     )
 
@@ -238,6 +251,12 @@ class WorkspaceStorage(ApiModel):
     """StorageClass of the claim that is made; absent means the cluster's default."""
     size: ByteQuantity = "2Gi"
     """Size of the claim that is made."""
+    access_modes: Annotated[
+        tuple[AccessMode, ...],
+        Field(min_length=1, max_length=2, json_schema_extra={"x-kubernetes-list-type": "set"}),
+    ] = (AccessMode.READ_WRITE_MANY,)
+    """What the claim that is made can do. ReadWriteOnce alone needs pods.max 1, and the Model is served on the volume's
+    node only."""
 
 
 _WAY_OUT = "a job runs once; delete it, or make a new one under another name"
@@ -263,6 +282,10 @@ _IMMUTABLE = (
     "pods",
     "resources",
     "storage",
+    "imagePullSecrets",
+    "serviceAccountName",
+    "podMetadata",
+    "scratch",
 )
 
 
@@ -284,6 +307,13 @@ class TrainingJobSpec(ApiModel):
                 "sequence of each part of a step",
                 field_path=".training.batchSize",
             ),
+            cel(
+                "'ReadWriteMany' in self.storage.accessModes || self.pods.max == 1",
+                "pods on several nodes share the volume: add ReadWriteMany, or set pods.max to 1",
+                field_path=".storage.accessModes",
+            ),
+            SHARED_MEMORY_RULE,
+            *no_sidecar_rules(),
             *(unchangeable(field, way_out=_WAY_OUT) for field in _IMMUTABLE),
         )
     )
@@ -333,6 +363,14 @@ class TrainingJobSpec(ApiModel):
     """CPU and memory of each pod."""
     storage: WorkspaceStorage = WorkspaceStorage()
     """The volume for checkpoints and artifacts."""
+    image_pull_secrets: PullSecrets = ()
+    """Secrets of the same namespace with credentials of the registry that the images come from."""
+    service_account_name: ObjectName | None = None
+    """ServiceAccount of the pods, such as for image policies; they never get its token. Absent means default."""
+    pod_metadata: PodMetadata | None = None
+    """Labels and annotations of the pods."""
+    scratch: Scratch | None = None
+    """Limits of what the pods write beside their volumes."""
     max_restarts: Annotated[int, Field(ge=0, le=1000)] = 3
     """Failures of the program that are answered by another attempt, which goes on from the newest checkpoint after a
     back-off. A job that stopped for this limit goes on when it is raised."""

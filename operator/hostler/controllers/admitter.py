@@ -31,7 +31,7 @@ from hostler.planning.acceptance import PoolChoice
 from hostler.planning.admission import plan
 from hostler.planning.placement import coarse_position
 from hostler.planning.pools import PoolView, read_pool
-from hostler.planning.seats import node_of
+from hostler.planning.seats import node_of, together
 from hostler.planning.usage import PoolUsage
 from hostler.planning.verdicts import Admit, Request, Reservation, Seats, TakeBack, Verdict, Wait, Workload
 
@@ -176,7 +176,7 @@ class Admitter:
     def _hold(self, workload: Workload) -> None:
         """Let usage hold what is granted, or else what is written down."""
         durable, grant = self._durable.get(workload), self._grants.get(workload)
-        if grant is not None and durable is not None and durable.seats == _all_seats(grant.admit):
+        if grant is not None and durable is not None and durable.seats == _reserved(grant.request, grant.admit):
             del self._grants[workload]
             grant = None
         if grant is not None:
@@ -296,7 +296,7 @@ class Admitter:
                 workload=workload,
                 pool=request.pool,
                 need=request.need,
-                seats=_all_seats(admit),
+                seats=_reserved(request, admit),
                 deadline=now + WRITE_SECONDS,
             )
         )
@@ -346,8 +346,6 @@ def _shown_seats(seats: Seats) -> str:
     return ",".join(f"{node}={pods}" for node, pods in seats.items())
 
 
-def _all_seats(admit: Admit) -> dict[str, int]:
-    seats = dict(admit.seats)
-    for node, pods in admit.surge.items():
-        seats[node] = seats.get(node, 0) + pods
-    return seats
+def _reserved(request: Request, admit: Admit) -> dict[str, int]:
+    """All seats that the workload has with this answer."""
+    return together(request.beside, admit.seats, admit.surge)

@@ -30,6 +30,8 @@ class Plan:
     reserves: bool = False
     """Whether the status is written before the children."""
     happening: Happening | None = None
+    notices: tuple[Happening, ...] = ()
+    """Events beside the one about a condition, such as of a child that was put back."""
     requeue_after: float | None = None
 
 
@@ -60,13 +62,8 @@ async def write_children(writer: Writer, about: Object, plan: Plan) -> None:
 async def write_status(writer: Writer, about: Object, plan: Plan) -> Outcome:
     """Status, then the Event that tells of it."""
     await _patch_status(writer, about, plan)
-    if plan.happening is not None:
-        await writer.event(
-            about,
-            reason=plan.happening.reason,
-            message=plan.happening.message,
-            warning=plan.happening.warning,
-        )
+    for said in filter(None, (*plan.notices, plan.happening)):
+        await writer.event(about, reason=said.reason, message=said.message, warning=said.warning)
     return Outcome(requeue_after=plan.requeue_after)
 
 

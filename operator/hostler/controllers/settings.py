@@ -23,11 +23,15 @@ class Settings:
     variant_images: Mapping[str, str] = field(default_factory=dict)
     """Images for other variants, by ``<verb>-<variant>`` such as ``train-rocm``."""
     image_pull_policy: str = "IfNotPresent"
+    pull_secrets: tuple[str, ...] = ()
+    """Secrets with credentials of the runtime images' registry, which an administrator keeps in every namespace."""
     allowed_endpoints: tuple[EndpointPattern, ...] = ()
     """Endpoints of data that may be sent credentials, beside the public hub and the cloud's own."""
     start_grace_seconds: float = 300.0
     """For how long something may keep pods from starting (a quota, a claim, an image) before a job gives its
     accelerators back."""
+    pool_interval_seconds: float = 2.0
+    """Between two writes of a pool's status, however many pods come and go."""
     recheck_seconds: float = 30.0
     """Between two looks at what waits for something that no watch reports, such as a ConfigMap with data."""
 
@@ -36,4 +40,8 @@ class Settings:
         reference = self.variant_images.get(f"{verb.value}-{variant}")
         if reference is None and variant == self.default_variant:
             reference = self.train_image if verb is Verb.TRAIN else self.serve_image
-        return None if reference is None else Image(reference=reference, pull_policy=self.image_pull_policy)
+        return (
+            None
+            if reference is None
+            else Image(reference=reference, pull_policy=self.image_pull_policy, pull_secrets=self.pull_secrets)
+        )

@@ -7,11 +7,15 @@ from hostler.manifests.naming import Manifest, job_labels, metadata
 
 
 def workspace_claim(job: str, storage: WorkspaceStorage, *, namespace: str, owner: Manifest) -> Manifest:
-    """Shared by all pods of the job, and later read by servers on other nodes: hence ReadWriteMany.
+    """Shared by all pods of the job, and later read by servers on other nodes: ReadWriteMany, unless the spec says
+    that one node is enough.
 
     The owner is the TrainingJob while it trains, and the Model from then on: the weights go with the Model.
     """
-    spec: Manifest = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": storage.size}}}
+    spec: Manifest = {
+        "accessModes": [mode.value for mode in storage.access_modes],
+        "resources": {"requests": {"storage": storage.size}},
+    }
     if storage.storage_class_name is not None:
         spec["storageClassName"] = storage.storage_class_name
     return {

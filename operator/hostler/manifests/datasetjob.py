@@ -10,6 +10,7 @@ from hostler.manifests.configmap import CONFIG_DIRECTORY
 from hostler.manifests.credentials import credentials
 from hostler.manifests.job import data_mounts, dataset_config
 from hostler.manifests.naming import Manifest, inspection_labels, inspection_name, metadata, owner_reference
+from hostler.manifests.podoptions import NO_SIDECAR_ANNOTATIONS, NO_SIDECAR_LABELS, PodOptions
 from hostler.manifests.podtemplate import Image, Mount, container_security, pod_security, value, volume_mount
 from hostler_contract import InspectionConfig
 
@@ -59,9 +60,14 @@ def _job(spec: DatasetSpec, dataset: Mapping[str, Any], *, image: Image) -> Mani
         # Downloads go here, and are gone with the pod: each job downloads what it trains on.
         Mount(name="tmp", path="/tmp", source={"emptyDir": {}}, read_only=False),
     ]
+    options = PodOptions(pull_secrets=spec.image_pull_secrets, service_account=spec.service_account_name)
     template = {
-        "metadata": {"labels": inspection_labels(dataset["name"], generation=generation)},
+        "metadata": {
+            "labels": NO_SIDECAR_LABELS | inspection_labels(dataset["name"], generation=generation),
+            "annotations": NO_SIDECAR_ANNOTATIONS,
+        },
         "spec": {
+            **options.spec_fields(of_image=image.pull_secrets),
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "restartPolicy": "Never",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hostler.api.inferenceservice import InferenceServiceSpec
+from hostler.api.inferenceservice import InferenceServiceSpec, Spread
 from hostler.api.schema import GROUP
 from hostler.manifests.naming import Manifest, metadata, server_labels, server_selector
+from hostler.manifests.podoptions import PodOptions, queue_labels
 from hostler.manifests.podtemplate import Image, Mount, PodPlan, pod_template, value
 from hostler.planning.pools import Pool
 from hostler.planning.rollout import Strategy
@@ -16,6 +17,7 @@ REVISION = f"{GROUP}/revision"
 """Annotation on the Deployment and on its pods: hash of what the replicas were asked to run."""
 SUPERSEDED = f"{GROUP}/superseded-configs"
 """Annotation: ConfigMaps of earlier revisions, to be deleted when their last replica has gone."""
+_TOPOLOGY = {Spread.NODE: "kubernetes.io/hostname", Spread.ZONE: "topology.kubernetes.io/zone"}
 _GRACE_BEYOND_DRAIN = 15
 """The kubelet's patience beyond the drain: endpoints propagate before it, and abandoned requests end after it."""
 
@@ -48,10 +50,20 @@ def server_deployment(
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": metadata(plan.name, namespace=plan.namespace, labels=labels, owner=owner, annotations=annotations),
+        "metadata": metadata(
+            plan.name,
+            namespace=plan.namespace,
+            labels={**labels, **queue_labels(spec.pod_metadata)},
+            owner=owner,
+            annotations=annotations,
+        ),
         "spec": {
             "replicas": spec.pods.max,
             "revisionHistoryLimit": 2,
+            # The server's own values, said so that others are seen to be somebody else's.
+            "paused": False,
+            "minReadySeconds": 0,
+            "progressDeadlineSeconds": 600,
             "selector": {"matchLabels": server_selector(plan.name)},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": rolling},
             "template": pod_template(_pod(spec, plan, pool=pool, labels=labels)),
@@ -76,7 +88,32 @@ def _pod(spec: InferenceServiceSpec, plan: ServerPlan, *, pool: Pool, labels: di
         grace_seconds=spec.serving.drain_seconds + _GRACE_BEYOND_DRAIN,
         probes=_PROBES,
         annotations={REVISION: plan.revision},
+        # Each replica is told its node: the scheduler knows nothing of the seats of others.
+        gated=True,
+        options=PodOptions(
+            pull_secrets=spec.image_pull_secrets,
+            service_account=spec.service_account_name,
+            metadata=spec.pod_metadata,
+            scratch=spec.scratch,
+        ),
+        spread=_spread(plan.name, spec.availability.spread),
     )
+
+
+def _spread(name: str, over: Spread | None) -> list[Manifest]:
+    """Soft: a replica that runs beside another one is better than one that waits. Of one revision, because a rollout
+    would count replicas that are about to go."""
+    if over is None:
+        return []
+    return [
+        {
+            "maxSkew": 1,
+            "topologyKey": _TOPOLOGY[over],
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": server_selector(name)},
+            "matchLabelKeys": ["pod-template-hash"],
+        }
+    ]
 
 
 def _probe(path: str, *, period: int, failures: int, timeout: int = 5) -> Manifest:

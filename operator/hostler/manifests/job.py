@@ -16,6 +16,7 @@ from hostler.manifests.naming import (
     attempt_name,
     metadata,
 )
+from hostler.manifests.podoptions import NO_SIDECAR_ANNOTATIONS, NO_SIDECAR_LABELS, PodOptions, queue_labels
 from hostler.manifests.podtemplate import Image, Mount, PodPlan, pod_template, value
 from hostler.planning.pods import INDEX
 from hostler.planning.pools import Pool
@@ -50,7 +51,9 @@ def attempt_job(
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": metadata(name, namespace=config.namespace, labels=labels, owner=owner),
+        "metadata": metadata(
+            name, namespace=config.namespace, labels={**labels, **queue_labels(spec.pod_metadata)}, owner=owner
+        ),
         "spec": {
             "completionMode": "Indexed",
             "completions": pods,
@@ -97,6 +100,14 @@ def _plan(
         subdomain=name if config.topology.pods > 1 else None,
         node=next(iter(seats)) if len(seats) == 1 else None,
         gated=len(seats) > 1,
+        options=PodOptions(
+            pull_secrets=spec.image_pull_secrets,
+            service_account=spec.service_account_name,
+            metadata=spec.pod_metadata,
+            scratch=spec.scratch,
+            labels=NO_SIDECAR_LABELS,
+            annotations=NO_SIDECAR_ANNOTATIONS,
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hostler.api.common import PodResources
 from hostler.manifests.configmap import CONFIG_DIRECTORY
 from hostler.manifests.naming import Manifest
+from hostler.manifests.podoptions import PodOptions, scratch_volume
 from hostler.planning import quantities
 from hostler.planning.demand import HTTP_PORT, container_resources
 from hostler.planning.pools import Pool
@@ -26,6 +27,8 @@ class Image:
 
     reference: str
     pull_policy: str = "IfNotPresent"
+    pull_secrets: tuple[str, ...] = ()
+    """Secrets that an administrator keeps in every namespace of workloads, with credentials of its registry."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +68,9 @@ class PodPlan:
     """The one node that all pods of this template go to."""
     gated: bool = False
     """Whether each pod is told its own node, once it is there."""
+    options: PodOptions = field(default_factory=PodOptions)
+    spread: Sequence[Manifest] = ()
+    """Topology spread constraints."""
 
 
 def pod_template(plan: PodPlan) -> Manifest:
@@ -87,14 +93,19 @@ def pod_template(plan: PodPlan) -> Manifest:
         spec["affinity"] = {"nodeAffinity": on_node(plan.node)}
     if plan.gated:
         spec["schedulingGates"] = [{"name": GATE}]
+    if plan.spread:
+        spec["topologySpreadConstraints"] = list(plan.spread)
+    spec.update(plan.options.spec_fields(of_image=plan.image.pull_secrets))
     spec.update(_beyond_restricted(plan.pool))
     annotations = {
         "prometheus.io/scrape": "true",
         "prometheus.io/port": str(HTTP_PORT),
         "prometheus.io/path": "/metrics",
+        **plan.options.pod_annotations,
         **plan.annotations,
     }
-    return {"metadata": {"labels": dict(plan.labels), "annotations": annotations}, "spec": spec}
+    labels = {**plan.options.pod_labels, **plan.labels}
+    return {"metadata": {"labels": labels, "annotations": annotations}, "spec": spec}
 
 
 def pod_security() -> Manifest:
@@ -161,7 +172,8 @@ def _environment(plan: PodPlan) -> list[Manifest]:
 
 
 def _resources(plan: PodPlan) -> Manifest:
-    return dict(container_resources(plan.resources, per_pod=plan.per_pod, pool=plan.pool))
+    scratch = plan.options.scratch
+    return dict(container_resources(plan.resources, per_pod=plan.per_pod, pool=plan.pool, scratch=scratch))
 
 
 def _capabilities(pool: Pool) -> Manifest:
@@ -171,11 +183,12 @@ def _capabilities(pool: Pool) -> Manifest:
 
 def _mounts(plan: PodPlan) -> list[Mount]:
     config = Mount(name="config", path=CONFIG_DIRECTORY, source={"configMap": {"name": plan.config_map}})
-    scratch = Mount(name="tmp", path="/tmp", source={"emptyDir": {}}, read_only=False)
+    scratch = Mount(name="tmp", path="/tmp", source=scratch_volume(plan.options.scratch_limit), read_only=False)
     mounts = [config, *plan.mounts, scratch]
-    if plan.processes > 1 or (plan.pool.kind is not None and plan.pool.kind.pod.shared_memory):
+    room = plan.options.shared_memory
+    if plan.processes > 1 or room or (plan.pool.kind is not None and plan.pool.kind.pod.shared_memory):
         # The runtime's default is 64 MiB. Its use counts against the container's memory limit.
-        memory = {"emptyDir": {"medium": "Memory"}}
+        memory = {"emptyDir": {"medium": "Memory", **({"sizeLimit": room} if room else {})}}
         mounts.append(Mount(name="shm", path="/dev/shm", source=memory, read_only=False))
     if plan.pool.kind is not None and plan.pool.kind.pod.hugepages_2mi is not None:
         pages = {"emptyDir": {"medium": "HugePages-2Mi"}}

@@ -66,6 +66,13 @@ def operator() -> None:
 )
 @click.option("--image-pull-policy", envvar="HOSTLER_IMAGE_PULL_POLICY", default="IfNotPresent", show_default=True)
 @click.option(
+    "--workload-pull-secret",
+    "pull_secrets",
+    multiple=True,
+    metavar="NAME",
+    help="Secret in every namespace of workloads with credentials of the runtime images' registry; repeatable.",
+)
+@click.option(
     "--allowed-endpoint",
     "allowed_endpoints",
     multiple=True,

@@ -31,6 +31,8 @@ class OperatorSettings:
     variant_images: Mapping[str, str]
     """Runtime images of other variants, by ``<verb>-<variant>`` such as ``train-rocm``."""
     image_pull_policy: str = "IfNotPresent"
+    pull_secrets: tuple[str, ...] = ()
+    """Secrets with credentials of the runtime images' registry, in every namespace of workloads."""
     allowed_endpoints: tuple[EndpointPattern, ...] = ()
     """Endpoints of data that may be sent credentials, beside the public hub and the cloud's own."""
     namespace: str = "hostler-system"
@@ -70,6 +72,7 @@ class OperatorSettings:
             default_variant=self.default_variant,
             variant_images=self.variant_images,
             image_pull_policy=self.image_pull_policy,
+            pull_secrets=self.pull_secrets,
             allowed_endpoints=self.allowed_endpoints,
         )
 

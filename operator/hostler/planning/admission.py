@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 from hostler.planning.resources import Resources, add, holds, subtract, times
 from hostler.planning.room import PoolRoom, Room
+from hostler.planning.seats import together
 from hostler.planning.verdicts import (
     Admit,
     Loss,
@@ -37,15 +38,27 @@ from hostler.planning.verdicts import (
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pending:
+    """A reservation with a deadline, and how its nodes fare."""
+
+    reservation: Reservation
+    awaited: tuple[str, ...] = ()
+    """Nodes to which pods are still to come."""
+    gone: tuple[str, ...] = ()
+    """Those of them that are not there any more."""
+    taken: tuple[str, ...] = ()
+    """Those of them on which somebody else took the seat."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Snapshot:
     """The pools that somebody asks for, at one moment."""
 
     pools: Mapping[str, PoolRoom]
     free: Mapping[str, Resources]
     """What is left of each node, with everything reserved taken off. Nodes may belong to several pools."""
-    pending: Sequence[tuple[Reservation, tuple[tuple[str, ...], tuple[str, ...]]]] = ()
-    """Reservations whose pods are still to come, with the nodes of such pods that are gone, and those where somebody
-    else took the seat."""
+    pending: Sequence[Pending] = ()
+    """Reservations with a deadline."""
     ending: Sequence[tuple[float, Reservation]] = ()
     """Reservations whose end can be foretold, with that moment."""
 
@@ -55,9 +68,9 @@ def plan(snapshot: Snapshot, waiting: Iterable[Request], now: float) -> dict[Wor
     reservations' deadlines."""
     planner = _Planner(snapshot)
     verdicts: dict[Workload, Verdict] = {}
-    for reservation, (gone, taken) in snapshot.pending:
-        if lost := _lost(reservation, gone, taken, now):
-            verdicts[reservation.workload] = lost
+    for pending in snapshot.pending:
+        if lost := _lost(pending, now):
+            verdicts[pending.reservation.workload] = lost
     line = sorted(waiting, key=lambda request: (request.since, request.workload))
     # Whoever holds a seat keeps it: nobody in line may take the nodes of a job between two attempts.
     for request in (request for request in line if request.holding):
@@ -88,13 +101,15 @@ _Change = Callable[[Resources, int], Resources]
 _NO_FIGURES = PoolFigures(free=0, allocatable=0, largest_free_block=0, held=0)
 
 
-def _lost(reservation: Reservation, gone: tuple[str, ...], taken: tuple[str, ...], now: float) -> TakeBack | None:
-    if gone:
-        return TakeBack(loss=Loss.NODE_GONE, nodes=gone)
-    if taken:
-        return TakeBack(loss=Loss.SEAT_TAKEN, nodes=taken)
-    if reservation.deadline is not None and now >= reservation.deadline:
-        return TakeBack(loss=Loss.PODS_DID_NOT_COME, nodes=tuple(sorted(reservation.seats)))
+def _lost(pending: Pending, now: float) -> TakeBack | None:
+    if pending.gone:
+        return TakeBack(loss=Loss.NODE_GONE, nodes=pending.gone)
+    if pending.taken:
+        return TakeBack(loss=Loss.SEAT_TAKEN, nodes=pending.taken)
+    deadline = pending.reservation.deadline
+    # Pods that have their nodes have come, however long their images take.
+    if pending.awaited and deadline is not None and now >= deadline:
+        return TakeBack(loss=Loss.PODS_DID_NOT_COME, nodes=pending.awaited)
     return None
 
 
@@ -112,8 +127,9 @@ class _Planner:
         room = self._room(request.pool)
         if room is None:
             return None
-        self._give_back(request.holding, request.need)
-        room.held -= sum(request.holding.values()) * room.units(request.need)
+        before = request.held_need or request.need
+        self._give_back(request.holding, before)
+        room.held -= sum(request.holding.values()) * room.units(before)
         allowed = room.allowed(request)
         kept: dict[str, int] = {}
         for node, pods in sorted(request.holding.items()):
@@ -127,7 +143,7 @@ class _Planner:
             return None
         self._take(more, request.need)
         room.held += (sum(kept.values()) + sum(more.values())) * room.units(request.need)
-        return Admit(seats=_together(kept, more))
+        return Admit(seats=together(kept, more))
 
     def admit(self, request: Request) -> Admit | None:
         """As many seats as it can use and get, or None where that is less than the least."""
@@ -226,8 +242,3 @@ class _Planner:
             # A node of two pools has another level in each of them.
             for room in self._rooms_of.get(node, ()):
                 room.move(node, self._free[node])
-
-
-def _together(left: Seats, right: Seats) -> dict[str, int]:
-    """Seats by node, sorted, so that equal placements are equal."""
-    return {node: left.get(node, 0) + right.get(node, 0) for node in sorted({**left, **right})}

@@ -46,7 +46,7 @@ def ask_of_job(spec: TrainingJobSpec, *, pool: Pool) -> Ask:
         who="the job",
         least=spec.pods.min,
         most=min(spec.pods.max, sequences),
-        need=need_of_pod(spec.resources, per_pod=spec.accelerators.per_pod, pool=pool),
+        need=need_of_pod(spec.resources, per_pod=spec.accelerators.per_pod, pool=pool, scratch=spec.scratch),
     )
 
 

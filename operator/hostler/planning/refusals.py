@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from hostler.planning import moments
+
 Object = dict[str, Any]
 
 GRACE_SECONDS = 15.0
@@ -118,7 +120,7 @@ def claim_words(claim: Object, events: Sequence[Object]) -> str:
 
 def _has_waited(obj: Object, seconds: float, *, now: str) -> bool:
     since = (obj.get("status") or {}).get("startTime") or obj["metadata"].get("creationTimestamp")
-    return since is not None and (_time(now) - _time(since)).total_seconds() >= seconds
+    return since is not None and moments.elapsed(since, now=now) >= seconds
 
 
 def _message(event: Object) -> str:

@@ -52,6 +52,14 @@ def occupied(pods: Iterable[Object]) -> Seats:
     return dict(sorted(found.items()))
 
 
+def together(*parts: Seats) -> dict[str, int]:
+    """Seats by node, sorted, so that equal placements are equal."""
+    total = Counter[str]()
+    for part in parts:
+        total.update(part)
+    return dict(sorted(total.items()))
+
+
 def seat_patch(pod: Object, node: str) -> list[Mapping[str, Any]]:
     """JSON patch that gives a gated pod its seat and lets the scheduler see it.
 

@@ -26,7 +26,7 @@ from hostler.planning.rejection import Rejection, rejection
 
 def ask_of_service(spec: InferenceServiceSpec, *, pool: Pool) -> Ask:
     """A service's replicas."""
-    need = need_of_pod(spec.resources, per_pod=spec.accelerators.per_pod, pool=pool)
+    need = need_of_pod(spec.resources, per_pod=spec.accelerators.per_pod, pool=pool, scratch=spec.scratch)
     return Ask(who="the service", least=spec.pods.min, most=spec.pods.max, need=need)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hostler.planning import nodes as node_reading
-from hostler.planning.admission import Snapshot
+from hostler.planning.admission import Pending, Snapshot
 from hostler.planning.nodes import NodeView
 from hostler.planning.pools import Pool, PoolView, describe
 from hostler.planning.resources import Resources, largest, of_pod, offered, overdrawn, subtract, times
@@ -257,11 +257,10 @@ class PoolUsage:
         """What the planner looks at: these pools, and the reservations whose pods are still to come."""
         chosen = {name: self._room(self._pools[name]) for name in pools if name in self._pools}
         nodes = {node for room in chosen.values() for node in room.nodes}
-        pending = tuple(self._reservations[workload] for workload in self._pending)
         return Snapshot(
             pools=chosen,
             free={name: self.free(name) for name in nodes},
-            pending=tuple((reservation, self._lost(reservation)) for reservation in pending),
+            pending=tuple(self._await(self._reservations[workload]) for workload in self._pending),
             ending=tuple(
                 (ends, self._reservations[workload])
                 for workload, ends in self._ends.items()
@@ -271,12 +270,11 @@ class PoolUsage:
 
     # -- how -------------------------------------------------------------------------------------------------------
 
-    def _lost(self, reservation: Reservation) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Nodes with pods still to come that are gone, and those on which somebody else took the seat."""
-        unbound = self.unbound(reservation)
-        gone = tuple(node for node in unbound if not self.exists(node))
-        taken = tuple(node for node in unbound if node not in gone and overdrawn(self.free(node)))
-        return gone, taken
+    def _await(self, reservation: Reservation) -> Pending:
+        awaited = tuple(self.unbound(reservation))
+        gone = tuple(node for node in awaited if not self.exists(node))
+        taken = tuple(node for node in awaited if node not in gone and overdrawn(self.free(node)))
+        return Pending(reservation=reservation, awaited=awaited, gone=gone, taken=taken)
 
     def _room(self, pool: Pool) -> PoolRoom:
         view = self.shape(pool.name)

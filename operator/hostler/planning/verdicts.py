@@ -46,6 +46,10 @@ class Request:
     """RFC 3339: when it came in line. The order of the line, and kept when a seat is taken back."""
     holding: Seats = field(default_factory=dict)
     """Seats that it has and wants to keep: between two attempts, or while replicas are replaced."""
+    held_need: Resources | None = None
+    """What each pod of ``holding`` counts with, where that is not ``need``."""
+    beside: Seats = field(default_factory=dict)
+    """Seats that it has and that are not asked about: the answer comes on top of them."""
     surge: int = 0
     """Pods beyond ``most`` that it could use for a while, taken only where nobody waits for them."""
 

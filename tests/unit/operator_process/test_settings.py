@@ -8,6 +8,7 @@ import logging
 import pytest
 from click.testing import CliRunner
 
+from hostler.accelerators import Verb
 from hostler.operator.command import run
 from hostler.operator.logs import JsonFormatter, PlainFormatter
 from hostler.operator.settings import OperatorSettings, SettingsError, default_identity, read_endpoints, read_variants
@@ -40,6 +41,12 @@ def test_what_controllers_get_to_know() -> None:
     assert found.image_pull_policy == "Never"
     assert found.default_variant == "cpu"
     assert settings(default_variant="cuda").for_controllers().default_variant == "cuda"
+
+
+def test_pull_secrets_come_with_the_runtime_images() -> None:
+    image = settings(pull_secrets=("registry",)).for_controllers().image(Verb.SERVE, variant="cpu")
+    assert image is not None
+    assert image.pull_secrets == ("registry",)
 
 
 def test_endpoints() -> None:

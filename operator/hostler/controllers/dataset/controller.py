@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from hostler.accelerators import Verb
 from hostler.api.dataset import DatasetReason, DatasetSpec, DatasetStatus
+from hostler.cluster.store import Change
+from hostler.controllers.creationfailures import CreationFailures
 from hostler.controllers.dataset.decide import decide, plan_of
 from hostler.controllers.dataset.observed import Observed
 from hostler.controllers.plan import Plan, RefusedError, write_children, write_status
@@ -16,7 +18,7 @@ from hostler.controllers.ports import Clock, Key, Object, Outcome, Reader, Write
 from hostler.controllers.said import conditions, no
 from hostler.controllers.settings import Settings
 from hostler.controllers.sources import missing
-from hostler.controllers.triggers import key_of
+from hostler.controllers.triggers import key_of, referring
 from hostler.controllers.validity import invalid_spec_sentence
 from hostler.manifests import naming
 from hostler.manifests.podtemplate import Image
@@ -27,11 +29,14 @@ class DatasetController:
 
     kind = "Dataset"
 
-    def __init__(self, reader: Reader, writer: Writer, *, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self, reader: Reader, writer: Writer, *, clock: Clock, settings: Settings, failures: CreationFailures
+    ) -> None:
         self._reader = reader
         self._writer = writer
         self._clock = clock
         self._settings = settings
+        self._failures = failures
 
     async def reconcile(self, key: Key) -> Outcome:
         """Bring one dataset a step further."""
@@ -58,20 +63,15 @@ class DatasetController:
             plan = plan_of(seen, said, now=now, requeue=self._settings.recheck_seconds)
         return await write_status(self._writer, dataset, plan)
 
-    def affected(self, kind: str, changed: Object) -> Iterable[Key]:
+    def affected(self, change: Change) -> Iterable[Key]:
         """The dataset itself, the one that a Job or pod looks at, and those on a claim."""
-        if kind == self.kind:
-            return [key_of(changed)]
-        metadata = changed["metadata"]
-        namespace = metadata.get("namespace", "")
-        if kind == "PersistentVolumeClaim":
-            return [
-                key_of(dataset)
-                for dataset in self._reader.list(self.kind, namespace=namespace)
-                if (dataset["spec"]["source"].get("pvc") or {}).get("claimName") == metadata["name"]
-            ]
-        named = (metadata.get("labels") or {}).get(naming.DATASET)
-        return [Key(self.kind, namespace, named)] if named and kind in {"Job", "Pod"} else []
+        found = {key_of(obj): None for obj in referring(self._reader, self.kind, change)}
+        for obj in filter(None, (change.old, change.new)):
+            if change.kind == self.kind:
+                found[key_of(obj)] = None
+            elif change.kind in {"Job", "Pod"} and (named := (obj["metadata"].get("labels") or {}).get(naming.DATASET)):
+                found[Key(self.kind, obj["metadata"]["namespace"], named)] = None
+        return found
 
     async def _gather(self, dataset: Object) -> Observed:
         spec = DatasetSpec.model_validate(dataset["spec"])
@@ -84,19 +84,31 @@ class DatasetController:
         jobs = [job for job in listed if _owned_by(job, dataset)]
         current = naming.inspection_name(name, generation)
         job = next((job for job in jobs if job["metadata"]["name"] == current), None)
-        pods = self._reader.list("Pod", namespace=namespace, labels=labels) if job is not None else []
+        listed = self._reader.list("Pod", namespace=namespace, labels=labels) if job is not None else []
+        pods = tuple(pod for pod in listed if job is not None and _owned_by(pod, job))
         seen = Observed(
             dataset=dataset,
             spec=spec,
             status=status,
             job=job,
-            pods=tuple(pod for pod in pods if job is not None and _owned_by(pod, job)),
+            pods=pods,
+            refused=await self._failures.of_job(job, pods) if job is not None else "",
+            held_up=await self._held_up(spec, pods, namespace=namespace),
             obsolete=await self._obsolete([job for job in jobs if job["metadata"]["name"] != current]),
         )
         if seen.inspected or seen.job is not None:
             return seen
         said = await missing(self._reader, spec.source, path="spec.source", namespace=namespace)
         return replace(seen, missing=said)
+
+    async def _held_up(self, spec: DatasetSpec, pods: Iterable[Object], *, namespace: str) -> str:
+        """Why the pod does not begin, where neither its status nor its Job says it: a claim, or a mount."""
+        for pod in pods:
+            if said := await self._failures.of_pod(pod):
+                return said
+        named = spec.source.pvc.claim_name if spec.source.pvc is not None else ""
+        claim = named and self._reader.get("PersistentVolumeClaim", namespace=namespace, name=named)
+        return await self._failures.of_claim(claim) if claim else ""
 
     async def _obsolete(self, jobs: list[Object]) -> tuple[Object, ...]:
         """Jobs of earlier generations with their files; the Job goes last, because only it can be found by label."""

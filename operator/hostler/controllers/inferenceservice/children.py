@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from hostler.accelerators import Verb, compatibility
+from hostler.api.inferenceservice import InferenceServiceSpec
 from hostler.api.model import ModelSpec
-from hostler.controllers.inferenceservice.observed import Observed, config_name, revision_of
+from hostler.controllers.inferenceservice.observed import Observed, config_name
 from hostler.controllers.ports import Object
 from hostler.controllers.settings import Settings
 from hostler.families import family
@@ -37,7 +38,7 @@ def revision(seen: Observed, model: ModelSpec, view: PoolView) -> str:
     variant = _variant(model, view)
     decided: dict[str, Any] = {
         # Without defaults, so that a release with a new field makes no new revision.
-        "spec": seen.spec.model_dump(mode="json", exclude={"pods"}, exclude_defaults=True),
+        "spec": _of_replicas(seen.spec),
         "model": model.model_dump(
             mode="json", include={"family", "task", "artifacts", "sample_request"}, exclude_defaults=True
         ),
@@ -54,6 +55,14 @@ def revision(seen: Observed, model: ModelSpec, view: PoolView) -> str:
             for named in seen.adapters
         ]
     return content_hash(decided)
+
+
+def _of_replicas(spec: InferenceServiceSpec) -> dict[str, Any]:
+    """What the spec says of each replica."""
+    found: dict[str, Any] = spec.model_dump(mode="json", exclude={"pods", "availability"}, exclude_defaults=True)
+    if spec.availability.spread is not None:
+        found["spread"] = spec.availability.spread.value
+    return found
 
 
 def endpoint(seen: Observed, pool: str) -> Object:
@@ -73,20 +82,16 @@ def replicas(
     *,
     config_map: str,
     strategy: Strategy,
-    settings: Settings,
+    image: Image,
 ) -> Object:
-    """The Deployment."""
+    """The Deployment, with the template that this release writes."""
     source = model.artifacts.source.pvc
     if source is None:
         raise ValueError("only artifacts on a claim can be mounted")
-    wanted = revision(seen, model, view)
-    image = settings.image(Verb.SERVE, variant=_variant(model, view)) or own_image(seen, wanted)
-    if image is None:
-        raise ValueError("no runtime image serves on this pool: acceptance refuses such a service")
     plan = ServerPlan(
         name=seen.name,
         namespace=seen.namespace,
-        revision=wanted,
+        revision=revision(seen, model, view),
         config_map=config_map,
         claim=source.claim_name,
         path=source.path,
@@ -95,14 +100,6 @@ def replicas(
         superseded=_superseded(seen, config_map),
     )
     return server_deployment(seen.spec, plan, pool=view.pool, strategy=strategy, owner=_owner(seen))
-
-
-def own_image(seen: Observed, wanted: str) -> Image | None:
-    """What replicas of this very revision run already: they go on, though the installation has lost their image."""
-    if seen.deployment is None or revision_of(seen.deployment) != wanted:
-        return None
-    (container,) = seen.deployment["spec"]["template"]["spec"]["containers"]
-    return Image(reference=container["image"], pull_policy=container.get("imagePullPolicy", "IfNotPresent"))
 
 
 def serving_config(seen: Observed, model: ModelSpec, view: PoolView) -> ServingConfig:
@@ -152,6 +149,11 @@ def _superseded(seen: Observed, config_map: str) -> tuple[str, ...]:
     if before := config_name(seen.deployment):
         names.add(before)
     return tuple(sorted(names - {config_map}))
+
+
+def configured_image(model: ModelSpec, view: PoolView, settings: Settings) -> Image | None:
+    """The runtime image that the installation has for this model on this pool."""
+    return settings.image(Verb.SERVE, variant=_variant(model, view))
 
 
 def _variant(model: ModelSpec, view: PoolView) -> str:

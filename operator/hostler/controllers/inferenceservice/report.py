@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from hostler.api.common import Failure
+from hostler.api.placement import Placement
 from hostler.controllers.inferenceservice.observed import Observed
 from hostler.controllers.inferenceservice.wording import WARNINGS, Wording
-from hostler.controllers.plan import Plan
+from hostler.controllers.plan import Happening, Plan
 from hostler.controllers.ports import Object
 from hostler.controllers.said import change, conditions
+
+
+class _Keep:
+    """A field that stays as it is."""
+
+
+KEEP: Final = _Keep()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +28,13 @@ class Report:
     said: Wording
     url: str | None = None
     revision: str | None = None
+    template_hash: str | None = None
     accelerator_type: str | None = None
     last_failure: Failure | None = None
+    placement: Placement | _Keep | None = KEEP
+    outdated_image: str | None = None
+    """Unlike the others, said anew at every look that knows the replicas."""
+    notices: tuple[Happening, ...] = ()
 
 
 def plan_of(
@@ -31,7 +44,9 @@ def plan_of(
     now: str,
     apply: tuple[Object, ...] = (),
     delete: tuple[Object, ...] = (),
+    bind: tuple[tuple[Object, str], ...] = (),
     requeue: float | None = None,
+    reserves: bool = False,
 ) -> Plan:
     """The status with this report in it, and the writes that go before it."""
     before, rollout = seen.status, seen.rollout
@@ -46,14 +61,22 @@ def plan_of(
     }
     sticky = {
         "revision": report.revision,
+        "template_hash": report.template_hash,
         "accelerator_type": report.accelerator_type,
         "last_failure": report.last_failure,
     }
     update |= {name: value for name, value in sticky.items() if value is not None}
+    if not isinstance(report.placement, _Keep):
+        update["placement"] = report.placement
+    if report.revision is not None:
+        update["outdated_image"] = report.outdated_image
     return Plan(
         apply=apply,
+        bind=bind,
+        reserves=reserves,
         delete=delete,
         status=before.model_copy(update=update).model_dump(mode="json", by_alias=True, exclude_none=True),
         happening=change(before.conditions, said, warnings=WARNINGS),
+        notices=report.notices,
         requeue_after=requeue,
     )

@@ -1,0 +1,105 @@
+"""Whether a service can be served, and with which seats: what is certain before replicas are thought of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hostler.accelerators import Verb
+from hostler.api.inferenceservice import ServiceReason as R
+from hostler.api.model import ModelSpec
+from hostler.controllers.inferenceservice import children, template, wording
+from hostler.controllers.inferenceservice.observed import Observed, revision_of
+from hostler.controllers.inferenceservice.seating import Seating
+from hostler.controllers.settings import Settings
+from hostler.planning.acceptance import PoolChoice
+from hostler.planning.pools import PoolView
+from hostler.planning.rejection import Rejection
+from hostler.planning.rollout import Strategy, strategy
+from hostler.planning.serviceacceptance import reject_service
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """What replicas can be built on."""
+
+    model: ModelSpec
+    view: PoolView
+    revision: str
+    replacing: bool
+    """Whether replicas are being replaced, or are about to be."""
+    seating: Seating = field(default_factory=Seating)
+
+    @property
+    def strategy(self) -> Strategy:
+        """How replicas are replaced: with a seat for one more, new before old."""
+        return strategy(room_for_one_more=self.seating.surge, unit=self.view.pool.unit)
+
+
+def consider(seen: Observed, *, settings: Settings) -> Ground | wording.Wording:
+    """The facts to build on, without the seats, or the conditions that say what is missing."""
+    if seen.model is None:
+        return wording.rejected(R.MODEL_NOT_FOUND, _no_model(seen) + meanwhile(seen))
+    view = seen.pool.view
+    rejection = _rejection(seen, seen.model, seen.pool, settings=settings)
+    if rejection is not None or view is None:
+        assert rejection is not None  # a missing pool is a rejection
+        return wording.rejected(rejection.reason, rejection.message + meanwhile(seen))
+    if waits := _model_waits(seen, seen.model):
+        return wording.waiting(R.MODEL_NOT_READY, waits + meanwhile(seen))
+    revision = children.revision(seen, seen.model, view)
+    rollout = seen.rollout
+    replacing = rollout is not None and (not rollout.complete or revision_of(seen.deployment) != revision)
+    return Ground(model=seen.model, view=view, revision=revision, replacing=replacing)
+
+
+def seated(seen: Observed, ground: Ground) -> Ground | wording.Wording | None:
+    """The ground with its seats, or the conditions of a service that waits for some; None while nobody has looked."""
+    seating = ground.seating
+    if not seating.considered:
+        return None
+    if seating.enough or seating.obstacle is None:
+        return ground
+    return wording.waiting(seating.obstacle.value, seating.waits + meanwhile(seen))
+
+
+def _no_model(seen: Observed) -> str:
+    reference = seen.spec.model_ref
+    where = f" in namespace {seen.namespace}" if reference.kind == "Model" else ""
+    text = f"spec.modelRef: there is no {reference.kind} {reference.name}{where}: create it, or name another one."
+    if not seen.lost_claim:
+        return text
+    return (
+        f"{text} Claim {seen.lost_claim} with the files is being deleted and goes with the last replica: copy them to "
+        "another claim before this service is changed or deleted."
+    )
+
+
+def _rejection(seen: Observed, model: ModelSpec, choice: PoolChoice, *, settings: Settings) -> Rejection | None:
+    def has_image(verb: Verb, variant: str) -> bool:
+        if settings.image(verb, variant=variant) is not None:
+            return True
+        view = choice.view
+        return view is not None and template.written(seen, children.revision(seen, model, view)) is not None
+
+    return reject_service(seen.spec, model=model, adapters=seen.adapters, choice=choice, has_image=has_image)
+
+
+def _model_waits(seen: Observed, model: ModelSpec) -> str:
+    """Why the model or one of its adapters cannot be served now."""
+    for named in (seen.served, *seen.adapters):
+        if found := named.obstacle:
+            return f"{named.title} is not ready: {found[1]}"
+    try:
+        children.sample_request(seen.spec.model_ref.name, model)
+    except children.SampleRequestError as error:
+        return f"{error}. Correct it, or remove it and the family's own is used."
+    return ""
+
+
+def meanwhile(seen: Observed) -> str:
+    """What still runs of the last decision: it is left alone."""
+    rollout = seen.rollout
+    if rollout is None or not rollout.ready:
+        return ""
+    count = rollout.ready
+    return f" {wording.replicas(count)} of the last revision {wording.verb(count, 'go', 'goes')} on serving."

@@ -1,0 +1,139 @@
+"""The seats of a service: what it is given, what it has to wait for, and what of it its status is to say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hostler.api.placement import Placement
+from hostler.controllers.inferenceservice.observed import Observed
+from hostler.controllers.workloads import need_of, placement_with, seats_of
+from hostler.planning import moments
+from hostler.planning import pods as read
+from hostler.planning.placement import loss_sentence, wait_sentence
+from hostler.planning.pools import PoolView
+from hostler.planning.resources import Resources
+from hostler.planning.seats import gated, occupied, together
+from hostler.planning.serviceacceptance import ask_of_service
+from hostler.planning.serviceseats import Holding, Wish, settled, wish
+from hostler.planning.verdicts import Admit, Obstacle, Request, Seats, TakeBack, Verdict, Wait, Workload
+
+AskFor = Callable[[Request], Verdict | None]
+_PATIENCE_SECONDS = 450.0
+"""Within which the pods of a new seat must have their nodes; else it is free for others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seating:
+    """The answer of admission, in terms of this service."""
+
+    seats: Seats = field(default_factory=dict)
+    """What is reserved for it now."""
+    need: Resources = field(default_factory=dict)
+    """Of each pod."""
+    enough: bool = False
+    """Whether every replica has a seat."""
+    surge: bool = False
+    """Whether there is a seat for one more, while replicas are replaced."""
+    considered: bool = True
+    """Whether admission has looked at what was asked."""
+    obstacle: Obstacle | None = None
+    waits: str = ""
+    """Why a replica has no seat, as a sentence."""
+
+
+def workload_of(seen: Observed) -> Workload:
+    """The name under which a service asks."""
+    return Workload("InferenceService", seen.namespace, seen.name)
+
+
+def find_seats(
+    seen: Observed, *, view: PoolView, replacing: bool, lost: TakeBack | None, ask: AskFor
+) -> tuple[Seating, bool]:
+    """Where the replicas sit, and whether anything was asked for. ``replacing`` is whether a rollout is under way or is
+    about to begin."""
+    replicas, needed = seen.spec.pods.max, ask_of_service(seen.spec, pool=view.pool)
+    holding = _holding(seen, lost)
+    wanted = wish(
+        holding,
+        need=needed.need,
+        replicas=replicas,
+        usable={node.name for node in view.nodes if not node.obstacle},
+        growing=seen.rollout is None or seen.rollout.wanted < replicas,
+        replacing=replacing,
+    )
+    need = needed.need if wanted.again or not holding.seats else holding.need
+    if wanted.nothing:
+        seats = wanted.seats if replacing else settled(wanted.seats, occupied=holding.occupied, replicas=replicas)
+        return _seating(seats, need=need, replicas=replicas), False
+    verdict = ask(_request(seen, wanted, view=view, need=needed.need, holding=holding))
+    match verdict:
+        case Admit():
+            beside = {} if wanted.again else wanted.seats
+            seats = together(beside, verdict.seats, verdict.surge)
+            return _seating(seats, need=need, replicas=replicas), True
+        case Wait():
+            text, obstacle = wait_sentence(view.pool, needed, verdict), verdict.obstacle
+        case TakeBack():
+            text, obstacle = loss_sentence(verdict), Obstacle.WAITING_FOR_CAPACITY
+        case None:
+            unasked = Seating(seats=wanted.seats, need=need, considered=False)
+            return unasked, True
+    have = sum(wanted.seats.values())
+    waiting = Seating(seats=wanted.seats, need=need, enough=have >= replicas, obstacle=obstacle, waits=text)
+    return waiting, True
+
+
+def _seating(seats: Seats, *, need: Resources, replicas: int) -> Seating:
+    total = sum(seats.values())
+    return Seating(seats=seats, need=need, enough=total >= replicas, surge=total > replicas)
+
+
+def _holding(seen: Observed, lost: TakeBack | None) -> Holding:
+    placement = seen.status.placement
+    where = occupied(seen.pods)
+    seats = seats_of(placement)
+    if lost is not None:
+        # Only what was awaited is lost: where pods sit, they stay.
+        seats = {node: min(pods, where.get(node, 0)) for node, pods in seats.items() if where.get(node, 0)}
+    return Holding(
+        seats=seats,
+        need=need_of(placement) if placement is not None else {},
+        occupied=where,
+        gated=sum(1 for pod in seen.pods if gated(pod) and not read.is_terminating(pod)),
+    )
+
+
+def _request(seen: Observed, wanted: Wish, *, view: PoolView, need: Resources, holding: Holding) -> Request:
+    count = seen.spec.pods.max if wanted.again else wanted.missing
+    return Request(
+        workload=workload_of(seen),
+        pool=view.pool.name,
+        least=count,
+        most=count,
+        need=need,
+        since=str(seen.service["metadata"].get("creationTimestamp") or ""),
+        holding=wanted.seats if wanted.again else {},
+        held_need=holding.need if wanted.again else None,
+        beside={} if wanted.again else wanted.seats,
+        surge=wanted.surge,
+    )
+
+
+def placement_of(seen: Observed, seating: Seating, view: PoolView, *, now: str) -> Placement | None:
+    """What status says is reserved. It is the same as before, deadline and all, where the seats are."""
+    before = seen.status.placement
+    if not seating.seats:
+        return None
+    rollout = seen.rollout
+    arrived = rollout is not None and rollout.complete
+    if before is not None and seats_of(before) == dict(seating.seats) and need_of(before) == seating.need:
+        return before.model_copy(update={"deadline": None}) if arrived else before
+    return placement_with(
+        seating.seats,
+        need=seating.need,
+        pool=view.pool.name,
+        accelerator_type=view.pool.spec.accelerator_type,
+        per_pod=seen.spec.accelerators.per_pod,
+        deadline=None if arrived else moments.later(now, seconds=_PATIENCE_SECONDS),
+    )
