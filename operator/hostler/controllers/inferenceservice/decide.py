@@ -14,7 +14,7 @@ from hostler.controllers.inferenceservice.admission import Ground, consider, pro
 from hostler.controllers.inferenceservice.observed import Observed
 from hostler.controllers.inferenceservice.readiness import readiness
 from hostler.controllers.inferenceservice.report import Report, plan_of
-from hostler.controllers.inferenceservice.upkeep import Change, Upkeep, upkeep
+from hostler.controllers.inferenceservice.upkeep import Change, upkeep
 from hostler.controllers.plan import Happening, Plan
 from hostler.controllers.settings import Settings
 from hostler.manifests.service import inference_url
@@ -50,22 +50,15 @@ def decide(seen: Observed, *, now: str, settings: Settings) -> Decision:
         last_failure=failure,
         notices=tuple(_notice(seen, change) for change in wanted.changes),
     )
-    rollout = seen.rollout
-    done = rollout is not None and rollout.complete and wanted.as_it_should_be
     plan = plan_of(
         seen,
         report,
         now=now,
         apply=wanted.apply,
-        delete=_unwanted(seen, wanted, done=done),
+        delete=wanted.delete,
         requeue=None if ready.reason == ServiceReason.SERVING else settings.recheck_seconds,
     )
     return Decision(plan=plan, promise=None if wanted.as_it_should_be else promise(seen, ground))
-
-
-def _unwanted(seen: Observed, wanted: Upkeep, *, done: bool) -> tuple[dict[str, object], ...]:
-    """Files that no replica reads any more."""
-    return seen.superseded if done else ()
 
 
 def _notice(seen: Observed, change: Change) -> Happening:
