@@ -61,6 +61,14 @@ def _table() -> dict[str, Resource]:
         _core("Service", "services", selector=OURS),
         Resource(kind="Deployment", group="apps", version="v1", plural="deployments", namespaced=True, selector=OURS),
         Resource(kind="Job", group="batch", version="v1", plural="jobs", namespaced=True, selector=OURS),
+        Resource(
+            kind="PodDisruptionBudget",
+            group="policy",
+            version="v1",
+            plural="poddisruptionbudgets",
+            namespaced=True,
+            selector=SERVERS,
+        ),
         # Not ours: their controller copies the labels of our Services.
         Resource(
             kind="EndpointSlice",

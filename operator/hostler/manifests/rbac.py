@@ -68,6 +68,12 @@ CLUSTER_GRANTS: tuple[Grant, ...] = (
     Grant(group="batch", resource="jobs", verbs=(*READ, *CHANGE), why="attempts of training jobs"),
     Grant(group="discovery.k8s.io", resource="endpointslices", verbs=("list", "watch"), why="who serves behind a name"),
     *(grant for kind in sorted(KINDS, key=lambda kind: kind.plural) for grant in _own(kind)),
+    Grant(
+        group="policy",
+        resource="poddisruptionbudgets",
+        verbs=(*READ, *CHANGE),
+        why="how many replicas of a service a drain may take",
+    ),
 )
 """What the operator may do in every namespace, by group and resource."""
 

@@ -146,6 +146,28 @@ async def test_an_address_that_somebody_deleted_comes_back_and_is_told(modelled:
     ]
 
 
+async def test_a_budget_comes_with_the_second_replica_is_put_back_and_goes_with_it(modelled: Bench) -> None:
+    def budget() -> Object | None:
+        return modelled.cluster.find("PodDisruptionBudget", "tiny")
+
+    await serving(modelled)
+    assert budget() is None, "a single replica has to be movable"
+    modelled.cluster.edit("InferenceService", "tiny", pods={"min": 2, "max": 2})
+    await modelled.settle()
+    made = budget()
+    assert made is not None
+    assert made["spec"]["maxUnavailable"] == 1
+    change(modelled, "PodDisruptionBudget", "spec.maxUnavailable", 0)
+    await modelled.settle()
+    assert modelled.cluster.object("PodDisruptionBudget", "tiny")["spec"] == made["spec"]
+    assert undone(modelled)[-1].startswith(
+        "PodDisruptionBudget tiny was changed by somebody else (spec.maxUnavailable)"
+    )
+    modelled.cluster.edit("InferenceService", "tiny", pods={"min": 1, "max": 1})
+    await modelled.settle()
+    assert budget() is None
+
+
 async def test_replicas_that_somebody_deleted_come_back(modelled: Bench) -> None:
     await serving(modelled)
     before = modelled.cluster.object("Deployment", "tiny")["spec"]

@@ -15,6 +15,7 @@ from hostler.controllers.settings import Settings
 from hostler.families import family
 from hostler.manifests.configmap import serving_config_map
 from hostler.manifests.deployment import MODELS, ServerPlan, server_deployment
+from hostler.manifests.disruptionbudget import disruption_budget
 from hostler.manifests.hashing import content_hash
 from hostler.manifests.inputs import adapter_mount, adapter_path
 from hostler.manifests.naming import owner_reference
@@ -68,6 +69,11 @@ def _of_replicas(spec: InferenceServiceSpec) -> dict[str, Any]:
 def endpoint(seen: Observed, pool: str) -> Object:
     """The Service: first, because a name that is taken must be known before anything runs."""
     return inference_service(seen.name, namespace=seen.namespace, pool=pool, owner=_owner(seen))
+
+
+def budget(seen: Observed, pool: str) -> Object | None:
+    """The PodDisruptionBudget; None where the service is to have none."""
+    return disruption_budget(seen.spec, seen.name, namespace=seen.namespace, pool=pool, owner=_owner(seen))
 
 
 def config(seen: Observed, model: ModelSpec, view: PoolView) -> Object:

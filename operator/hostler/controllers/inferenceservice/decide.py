@@ -13,7 +13,7 @@ from hostler.controllers.inferenceservice.observed import Observed
 from hostler.controllers.inferenceservice.readiness import readiness
 from hostler.controllers.inferenceservice.report import KEEP, Report, plan_of
 from hostler.controllers.inferenceservice.seating import placement_of
-from hostler.controllers.inferenceservice.upkeep import Change, Upkeep, upkeep
+from hostler.controllers.inferenceservice.upkeep import Change, upkeep
 from hostler.controllers.plan import Happening, Plan
 from hostler.controllers.settings import Settings
 from hostler.controllers.workloads import seats_of
@@ -54,15 +54,13 @@ def _served(seen: Observed, ground: Ground, *, now: str, settings: Settings) -> 
         placement=placement,
         notices=tuple(_notice(seen, change) for change in wanted.changes),
     )
-    rollout = seen.rollout
-    done = rollout is not None and rollout.complete and wanted.as_it_should_be
     return plan_of(
         seen,
         report,
         now=now,
         apply=wanted.apply,
         bind=_bind(seen, ground),
-        delete=_unwanted(seen, wanted, done=done),
+        delete=wanted.delete,
         requeue=None if ready.reason == ServiceReason.SERVING else settings.recheck_seconds,
         # More seats than before have to be readable before a pod sits on them.
         reserves=placement is not None and seats_of(placement) != seats_of(seen.status.placement),
@@ -74,11 +72,6 @@ def _bind(seen: Observed, ground: Ground | wording.Wording) -> tuple[tuple[dict[
     if not isinstance(ground, Ground) or not ground.seating.considered:
         return ()
     return tuple(assign(seen.pods, ground.seating.seats))
-
-
-def _unwanted(seen: Observed, wanted: Upkeep, *, done: bool) -> tuple[dict[str, object], ...]:
-    """Files that no replica reads any more."""
-    return seen.superseded if done else ()
 
 
 def _notice(seen: Observed, change: Change) -> Happening:

@@ -40,6 +40,7 @@ class Gatherer:
             adapters=tuple(self._adapters(spec, namespace)),
             deployment=deployment,
             endpoint=self._own("Service", service),
+            budget=self._own("PodDisruptionBudget", service),
             pods=pods,
             reachable=self._reachable(namespace, name),
             held_up="" if settled else await self._held_up(deployment, pods, namespace),

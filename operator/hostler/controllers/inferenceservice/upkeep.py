@@ -15,6 +15,7 @@ from hostler.controllers.inferenceservice.admission import Ground
 from hostler.controllers.inferenceservice.observed import Observed, config_name
 from hostler.controllers.ports import Object
 from hostler.controllers.settings import Settings
+from hostler.manifests.podtemplate import Image
 from hostler.planning.rollout import Strategy
 
 
@@ -38,6 +39,8 @@ class Upkeep:
 
     apply: tuple[Object, ...]
     """In the order in which they are written."""
+    delete: tuple[Object, ...]
+    """What is not wanted any more."""
     as_it_should_be: bool
     """Whether the Deployment is already what it should be."""
     changes: tuple[Change, ...]
@@ -51,6 +54,7 @@ class Upkeep:
 
 def upkeep(seen: Observed, ground: Ground, *, settings: Settings) -> Upkeep:
     """All children of this revision."""
+    pool = ground.view.pool.name
     kept = template.kept(seen, ground.revision)
     configured = children.configured_image(ground.model, ground.view, settings)
     own = template.written(seen, ground.revision)
@@ -58,26 +62,35 @@ def upkeep(seen: Observed, ground: Ground, *, settings: Settings) -> Upkeep:
     if image is None:
         raise ValueError("no runtime image serves on this pool: acceptance refuses such a service")
     config = _config(seen, ground, kept=kept)
-    built = children.replicas(
-        seen,
-        ground.model,
-        ground.view,
-        config_map=config["metadata"]["name"],
-        strategy=_strategy(seen, ground, kept=kept),
-        image=image,
-    )
-    wanted = kept if kept is not None else _newest(seen, ground, built["spec"]["template"])
-    deployment = template.with_template(built, wanted)
-    endpoint = children.endpoint(seen, ground.view.pool.name)
+    deployment = _deployment(seen, ground, kept=kept, config_map=config["metadata"]["name"], image=image)
+    endpoint, budget = children.endpoint(seen, pool), children.budget(seen, pool)
+    as_it_should_be = seen.deployment is not None and satisfied(seen.deployment, stamped(deployment))
+    not_wanted = (seen.budget,) if seen.budget is not None and budget is None else ()
+    wanted = deployment["spec"]["template"]
     runs = template.image_of(wanted).reference
     return Upkeep(
-        apply=(endpoint, *_config_to_write(seen, config, kept=kept), deployment),
-        as_it_should_be=seen.deployment is not None and satisfied(seen.deployment, stamped(deployment)),
-        changes=tuple(_changes(seen, endpoint, deployment)),
+        apply=(endpoint, *_config_to_write(seen, config, kept=kept), *filter(None, (budget,)), deployment),
+        delete=(*_unread(seen, as_it_should_be=as_it_should_be), *not_wanted),
+        as_it_should_be=as_it_should_be,
+        changes=tuple(_changes(seen, endpoint, budget, deployment)),
         template_hash=template.template_hash(wanted),
         outdated_image=runs if configured is not None and runs != configured.reference else None,
         newest_image=image.reference,
     )
+
+
+def _deployment(seen: Observed, ground: Ground, *, kept: Object | None, config_map: str, image: Image) -> Object:
+    """With the template that replicas work with, or else with that of this release."""
+    built = children.replicas(
+        seen,
+        ground.model,
+        ground.view,
+        config_map=config_map,
+        strategy=_strategy(seen, ground, kept=kept),
+        image=image,
+    )
+    wanted = kept if kept is not None else _newest(seen, ground, built["spec"]["template"])
+    return template.with_template(built, wanted)
 
 
 def _newest(seen: Observed, ground: Ground, built: Object) -> Object:
@@ -99,6 +112,12 @@ def _config_to_write(seen: Observed, config: Object, *, kept: Object | None) -> 
     return (config,) if new or seen.config_missing else ()
 
 
+def _unread(seen: Observed, *, as_it_should_be: bool) -> tuple[Object, ...]:
+    """Files of earlier revisions, once no replica of those is left."""
+    rollout = seen.rollout
+    return seen.superseded if rollout is not None and rollout.complete and as_it_should_be else ()
+
+
 def _strategy(seen: Observed, ground: Ground, *, kept: Object | None) -> Strategy:
     """Of this moment while replicas are replaced; else as it is, or every change of the pool would be a write."""
     rollout = seen.rollout
@@ -107,18 +126,20 @@ def _strategy(seen: Observed, ground: Ground, *, kept: Object | None) -> Strateg
     return Strategy.of(seen.deployment) or ground.strategy
 
 
-def _changes(seen: Observed, endpoint: Object, deployment: Object) -> Iterator[Change]:
+def _changes(seen: Observed, endpoint: Object, budget: Object | None, deployment: Object) -> Iterator[Change]:
     if seen.deployment is None:
         return
-    for found, wanted in ((seen.endpoint, endpoint), (seen.deployment, deployment)):
-        kind, name = wanted["kind"], wanted["metadata"]["name"]
-        if found is None:
-            yield Change(kind=kind, name=name)
+    if seen.endpoint is None:
+        yield Change(kind="Service", name=seen.name)
+    pairs = ((seen.endpoint, endpoint), (seen.budget, budget), (seen.deployment, deployment))
+    for found, wanted in pairs:
+        if found is None or wanted is None:
             continue
         body = stamped(wanted)
         # With another hash it is what we wrote for another spec, or another release wrote.
         if applied_hash(found) == applied_hash(body) and not satisfied(found, body):
-            yield Change(kind=kind, name=name, fields=tuple(_different(found, wanted)) or ("spec",))
+            fields = tuple(_different(found, wanted)) or ("spec",)
+            yield Change(kind=wanted["kind"], name=wanted["metadata"]["name"], fields=fields)
 
 
 def _different(found: Object, wanted: Object) -> Iterator[str]:
