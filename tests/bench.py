@@ -7,7 +7,8 @@ from typing import Any
 from builders import make_pool
 from fakes import CLUSTER_SCOPED, FakeCluster, FakeFacts, FakeReader, FakeWriter
 
-from hostler.controllers import modelusers
+from hostler.cluster.store import Change
+from hostler.controllers.admitter import Admitter
 from hostler.controllers.all import build_controllers
 from hostler.controllers.ports import Controller, Key, Outcome
 from hostler.controllers.settings import Settings
@@ -15,11 +16,11 @@ from hostler.controllers.settings import Settings
 Object = dict[str, Any]
 
 GPU, IPU = "nvidia.com/gpu", "c600.graphcore.ai/ipu"
-SETTINGS = Settings(train_image="registry/train:1", serve_image="registry/serve:1")
+SETTINGS = Settings(train_image="registry/train:1", serve_image="registry/serve:1", pool_interval_seconds=0.0)
 
 
 class Bench:
-    """Controllers on a cluster in memory; ``settle`` reconciles everything until nothing changes."""
+    """Controllers and admission on a cluster in memory; ``settle`` lets them work until nothing changes."""
 
     def __init__(self, *, build: Any, settings: Any, cluster: FakeCluster | None = None) -> None:
         self.cluster = cluster or FakeCluster()
@@ -28,13 +29,29 @@ class Bench:
         self._build = build
         self._settings = settings
         self.controllers: dict[str, Controller] = {}
+        self.cluster.objects.listeners.append(lambda change: self.admitter.changed(change))
         self.restart()
 
     def restart(self, *, settings: Any = None) -> None:
         """A new process: nothing is remembered."""
         self._settings = settings or self._settings
         self.reader = FakeReader(self.cluster)
-        found = self._build(self.reader, self.writer, self.cluster.clock, self.facts, self._settings)
+        self.admitter = Admitter(
+            clock=self.cluster.clock,
+            wake=lambda _workload: None,
+            wake_pool=lambda _pool: None,
+            grace=1.5 * self._settings.start_grace_seconds,
+        )
+        for (kind, _, _), obj in sorted(self.cluster.objects.items()):
+            self.admitter.changed(Change(kind, None, obj))
+        found = self._build(
+            self.reader,
+            self.writer,
+            clock=self.cluster.clock,
+            facts=self.facts,
+            admission=self.admitter,
+            settings=self._settings,
+        )
         self.controllers = {controller.kind: controller for controller in found}
 
     async def reconcile(self, kind: str, name: str, *, namespace: str = "default") -> Outcome:
@@ -42,21 +59,21 @@ class Bench:
         return await self.controllers[kind].reconcile(Key(kind, "" if kind in CLUSTER_SCOPED else namespace, name))
 
     async def settle(self, *, rounds: int = 10) -> None:
-        """Look at everything until a whole round writes nothing."""
+        """Look at everything, and let admission answer, until a whole round writes nothing."""
         for _ in range(rounds):
             before = len(self.writer.writes)
-            self._tell()
             for key in self.keys():
                 await self.controllers[key.kind].reconcile(key)
-            if len(self.writer.writes) == before:
+            answered = self.answered()
+            if len(self.writer.writes) == before and not answered:
                 return
         raise AssertionError(f"no rest after {rounds} rounds: {self.writer.writes[-10:]}")
 
-    def _tell(self) -> None:
-        """What the dispatcher does with every change; that everything is looked at anyway makes up for the rest."""
-        for kind in modelusers.KINDS:
-            for obj in self.cluster.all(kind):
-                self.controllers["Model"].affected(kind, obj)
+    def answered(self) -> bool:
+        """A pass of admission, where one is due; whether it had anything to answer."""
+        due = self.admitter.due and self.admitter.waiting > 0
+        self.admitter.run_pass()
+        return due
 
     def keys(self) -> list[Key]:
         """Every object of ours."""

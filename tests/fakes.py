@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from endpoints import slices_of
 
 from hostler.cluster.errors import ApiError, Conflict, Invalid, Taken
 from hostler.cluster.matching import satisfied, stamped
+from hostler.cluster.store import Change
+from hostler.controllers.references import INDEXERS
+from hostler.planning.seats import GATE, on_node
 from hostler_contract import DatasetReport, Progress, Result
 
 Object = dict[str, Any]
@@ -58,12 +61,35 @@ class FakeFacts:
         return 0.0 if pod_uid in self.answers else None
 
 
+class _Objects(dict[tuple[str, str, str], Object]):
+    """Tells of every change, as the store does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listeners: list[Callable[[Change], None]] = []
+
+    def __setitem__(self, key: tuple[str, str, str], obj: Object) -> None:
+        old = self.get(key)
+        super().__setitem__(key, obj)
+        self._tell(Change(key[0], old, obj))
+
+    def pop(self, key: tuple[str, str, str], default: Any = None) -> Any:
+        old = super().pop(key, default)
+        if old is not None:
+            self._tell(Change(key[0], old, None))
+        return old
+
+    def _tell(self, change: Change) -> None:
+        for listener in self.listeners:
+            listener(change)
+
+
 class FakeCluster:
     """Objects by kind, namespace and name."""
 
     def __init__(self, clock: FakeClock | None = None) -> None:
         self.clock = clock or FakeClock()
-        self.objects: dict[tuple[str, str, str], Object] = {}
+        self.objects = _Objects()
         self.hidden: set[tuple[str, str, str]] = set()
         """Objects that exist and that no cache shows yet."""
         self._versions = itertools.count(1)
@@ -142,7 +168,7 @@ class FakeCluster:
         **spec: Any,
     ) -> Object:
         """A node with devices."""
-        host = {"cpu": cpu, "memory": memory}
+        host = {"cpu": cpu, "memory": memory, "pods": "110"}
         counts = {resource: str(count) for resource, count in (devices or {}).items()}
         sound = {resource: str(count) for resource, count in (healthy or devices or {}).items()}
         return self.put(
@@ -277,6 +303,8 @@ class FakeCluster:
         metadata = owner["metadata"]
         reference = {"kind": owner["kind"], "name": metadata["name"], "uid": metadata["uid"], "controller": True}
         spec = copy.deepcopy(template["spec"]) | ({"nodeName": node} if node else {})
+        if node:
+            spec.pop("schedulingGates", None)
         pod_metadata = {
             "name": name,
             "namespace": metadata["namespace"],
@@ -310,6 +338,9 @@ class FakeReader:
     def list(self, kind: str, *, namespace: str | None = None, labels: Mapping[str, str] | None = None) -> list[Object]:
         self._refuse_unwatched(kind)
         return list(self._listed(kind, namespace, labels or {}))
+
+    def referring(self, kind: str, value: str) -> list[Object]:
+        return [obj for obj in self._listed(kind, None, {}) if value in INDEXERS[kind](obj)]
 
     async def live(self, kind: str, *, namespace: str = "", name: str) -> Object | None:
         self.asked += 1
@@ -372,6 +403,16 @@ class FakeWriter:
         replaced["status"] = copy.deepcopy(status)
         self._cluster.put(replaced)
         self._wrote("status", obj)
+
+    async def bind(self, pod: Object, *, node: str) -> None:
+        found = copy.deepcopy(self._cluster.objects.get(_key(pod)))
+        gates = (found or {}).get("spec", {}).get("schedulingGates") or []
+        if found is None or GATE not in {gate["name"] for gate in gates}:
+            return
+        found["spec"].pop("schedulingGates")
+        found["spec"]["affinity"] = {"nodeAffinity": on_node(node)}
+        self._cluster.put(found)
+        self._wrote("bind", pod)
 
     async def delete(self, child: Object) -> None:
         found = self._cluster.objects.get(_key(child))

@@ -8,7 +8,7 @@ from builders import make_pool
 
 from hostler.api.pool import AcceleratorPoolSpec
 from hostler.planning.admission import plan
-from hostler.planning.pools import read_pool
+from hostler.planning.pools import Pool, PoolView, read_pool
 from hostler.planning.usage import PoolUsage
 from hostler.planning.verdicts import Admit, Request, Reservation, Verdict, Workload
 
@@ -36,6 +36,17 @@ def usage(*gpus: int, **spec: Any) -> PoolUsage:
     for number, count in enumerate(gpus):
         found.put_node(node(f"n{number}", gpus=count))
     return found
+
+
+def view_of(pool: Pool, *nodes: Object) -> PoolView:
+    """A pool over these nodes, with nothing on them."""
+    found = PoolUsage()
+    found.put_pool(pool)
+    for each in nodes:
+        found.put_node(each)
+    view = found.shape(pool.name)
+    assert view is not None
+    return view
 
 
 def put_pool(found: PoolUsage, name: str, **spec: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from hostler.api.common import Accelerators, Conditions, Failure, ModelReference, PodRange, PodResources
+from hostler.api.placement import Placement
 from hostler.api.podoptions import SHARED_MEMORY_RULE, PodMetadata, PullSecrets, Scratch
 from hostler.api.schema import ApiModel, Name, ObjectName, StatusModel, cel, rules
 

@@ -30,9 +30,7 @@ def container_resources(
     return {"requests": requests, "limits": limits}
 
 
-def need_of_pod(
-    resources: PodResources, *, per_pod: int, pool: Pool, scratch: Scratch | None = None
-) -> Resources:
+def need_of_pod(resources: PodResources, *, per_pod: int, pool: Pool, scratch: Scratch | None = None) -> Resources:
     """What the scheduler will count for such a pod."""
     asked = container_resources(resources, per_pod=per_pod, pool=pool, scratch=scratch)
     container: dict[str, Any] = {"resources": asked}

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from builders import FAMILY_SIZES, make_family_job, make_pool, make_training_job
 from fakes import FakeCluster
+from floor import view_of
 from tables import table
 
 from hostler.api.pool import AcceleratorPoolSpec
 from hostler.api.trainingjob import Precision, TrainingJobSpec, TrainingJobStatus
 from hostler.controllers.trainingjob.config import job_config, peak_flops
 from hostler.controllers.trainingjob.observed import Observed
-from hostler.controllers.trainingjob.seat import Seat
 from hostler.families import family
 from hostler.planning.acceptance import PoolChoice
-from hostler.planning.pools import PoolView, read_pool, see
+from hostler.planning.pools import PoolView, read_pool
 from hostler_contract import JobConfig, ModelConfig
 
 Object = dict[str, Any]
@@ -28,7 +28,7 @@ def pool(kind: str = "nvidia-h100-sxm") -> PoolView:
     cluster, resource = FakeCluster(), _RESOURCES[kind]
     node = cluster.node("node", labels={"hostler.dev/pool": "pool"}, devices={resource: 8} if resource else {})
     spec = AcceleratorPoolSpec.model_validate(make_pool("pool", acceleratorType=kind)["spec"])
-    return see(read_pool("pool", spec), nodes=[node], pods=[])
+    return view_of(read_pool("pool", spec), node)
 
 
 def config(manifest: Object) -> JobConfig:
@@ -39,8 +39,7 @@ def config(manifest: Object) -> JobConfig:
         spec=TrainingJobSpec.model_validate(manifest["spec"]),
         status=TrainingJobStatus(),
         now="2026-01-01T00:00:00Z",
-        pool=lambda: PoolChoice(view=view),
-        seat=lambda: Seat(pods=1, view=view),
+        pool=PoolChoice(view=view),
         start_grace_seconds=300.0,
     )
     return JobConfig.from_json(job_config(seen, number=0, pods=1, view=view).to_json())

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from builders import make_dataset, make_inference_service, make_model, make_pool, make_training_job
 from fakes import FakeCluster
+from floor import view_of
 from tables import table
 from world import success
 
@@ -29,7 +30,6 @@ from hostler.controllers.inferenceservice.observed import Observed as ServiceObs
 from hostler.controllers.settings import Settings
 from hostler.controllers.trainingjob import children as training
 from hostler.controllers.trainingjob.observed import Observed as JobObserved
-from hostler.controllers.trainingjob.seat import Seat
 from hostler.manifests.datasetjob import inspection_children
 from hostler.manifests.deployment import ServerPlan, server_deployment
 from hostler.manifests.model import Origin, trained_model
@@ -38,7 +38,7 @@ from hostler.manifests.podtemplate import Image
 from hostler.manifests.yamltext import to_yaml
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.models import NamedModel
-from hostler.planning.pools import PoolView, read_pool, see
+from hostler.planning.pools import PoolView, read_pool
 from hostler.planning.rollout import Strategy
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -51,13 +51,17 @@ SETTINGS = Settings(
 Object = dict[str, Any]
 
 
+SEATS = {1: {"n": 1}, 2: {"n": 1, "other": 1}}
+"""One pod, and two on two nodes."""
+
+
 def pool_view(kind: str = "nvidia-a100-80", *, resource: str | None = "nvidia.com/gpu", **spec: Any) -> PoolView:
     """A pool of one real node with eight devices."""
     cluster = FakeCluster()
     name = kind.partition("-")[0]
     node = cluster.node("node-1", labels={"hostler.dev/pool": name}, devices={resource: 8} if resource else {})
     pool_spec = AcceleratorPoolSpec.model_validate(make_pool(name, acceleratorType=kind, **spec)["spec"])
-    return see(read_pool(name, pool_spec), nodes=[node], pods=[])
+    return view_of(read_pool(name, pool_spec), node)
 
 
 def job_seen(view: PoolView, **spec: Any) -> JobObserved:
@@ -71,8 +75,7 @@ def job_seen(view: PoolView, **spec: Any) -> JobObserved:
         now="2026-01-01T00:00:00Z",
         attempts=(),
         unended=(),
-        pool=lambda: PoolChoice(view=view),
-        seat=lambda: Seat(pods=1, view=view),
+        pool=PoolChoice(view=view),
         start_grace_seconds=300.0,
     )
 
@@ -86,14 +89,14 @@ def service_seen(view: PoolView, **spec: Any) -> ServiceObserved:
         spec=InferenceServiceSpec.model_validate(service["spec"]),
         status=InferenceServiceStatus(),
         served=NamedModel(path="spec.modelRef", reference=ModelReference(name="tiny"), model=None),
-        pool=lambda: PoolChoice(view=view),
+        pool=PoolChoice(view=view),
     )
 
 
 def attempt(view: PoolView, *, pods: int = 1, **spec: Any) -> dict[str, Object]:
     """Children of attempt 0 by kind."""
     seen = job_seen(view, **spec)
-    made = training.attempt_children(seen, number=0, pods=pods, view=view, settings=SETTINGS)
+    made = training.attempt_children(seen, number=0, seats=SEATS[pods], view=view, settings=SETTINGS)
     return {child["kind"]: child for child in made}
 
 
@@ -148,7 +151,7 @@ def tuned_attempt() -> dict[str, Object]:
         accelerators={"pool": "nvidia"},
     )
     seen = replace(seen, inputs=(named("spec.base", seen.spec.base, family="text-to-image"),))
-    made = training.attempt_children(seen, number=0, pods=1, view=view, settings=SETTINGS)
+    made = training.attempt_children(seen, number=0, seats=SEATS[1], view=view, settings=SETTINGS)
     return {child["kind"]: child for child in made}
 
 
@@ -169,7 +172,9 @@ def joined_attempt() -> dict[str, Object]:
         named("spec.parts.autoencoder", wanted.autoencoder, family="vae", part="autoencoder"),
         named("spec.parts.textEncoder", wanted.text_encoder, family="text-to-image", part="text_encoder"),
     )
-    made = training.attempt_children(replace(seen, inputs=inputs), number=0, pods=1, view=view, settings=SETTINGS)
+    made = training.attempt_children(
+        replace(seen, inputs=inputs), number=0, seats=SEATS[1], view=view, settings=SETTINGS
+    )
     return {child["kind"]: child for child in made}
 
 
@@ -349,7 +354,7 @@ def test_children_see_nothing_of_the_owners_labels_and_annotations() -> None:
     view = pool_view()
     seen = job_seen(view)
     seen.job["metadata"] |= {"labels": {"argocd.argoproj.io/instance": "x"}, "annotations": {"note": "y"}}
-    for child in training.attempt_children(seen, number=0, pods=1, view=view, settings=SETTINGS):
+    for child in training.attempt_children(seen, number=0, seats=SEATS[1], view=view, settings=SETTINGS):
         assert set(child["metadata"]["labels"]) <= {
             "app.kubernetes.io/managed-by",
             "app.kubernetes.io/component",

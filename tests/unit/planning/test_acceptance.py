@@ -11,20 +11,26 @@ from hostler.api.inferenceservice import InferenceServiceSpec
 from hostler.api.model import ModelSpec
 from hostler.api.pool import AcceleratorPoolSpec
 from hostler.api.trainingjob import TrainingJobSpec
-from hostler.planning.acceptance import PoolChoice, Rejection, TrainingFacts, reject_job, reject_service
-from hostler.planning.pools import PoolView, read_pool, see
+from hostler.planning.acceptance import PoolChoice, Rejection
+from hostler.planning.jobacceptance import TrainingFacts, reject_job
+from hostler.planning.pools import PoolView, read_pool
+from hostler.planning.serviceacceptance import reject_service
+from hostler.planning.usage import PoolUsage
 
 RESOURCES = {"nvidia-a100-80": "nvidia.com/gpu", "amd-mi300x": "amd.com/gpu", "cpu": None}
 
 
 def pool(kind: str, *, simulated: str = "", nodes: int = 1) -> PoolView:
     """Nodes with eight devices each."""
-    cluster, resource = FakeCluster(), RESOURCES[kind]
+    cluster, resource, usage = FakeCluster(), RESOURCES[kind], PoolUsage()
     labels = {"hostler.dev/pool": "pool", **({"hostler.dev/simulated": simulated} if simulated else {})}
     for number in range(nodes):
-        cluster.node(f"n{number}", labels=labels, devices={resource: 8} if resource else {})
+        usage.put_node(cluster.node(f"n{number}", labels=labels, devices={resource: 8} if resource else {}))
     spec = AcceleratorPoolSpec.model_validate(make_pool("pool", acceleratorType=kind)["spec"])
-    return see(read_pool("pool", spec), nodes=cluster.all("Node"), pods=[])
+    usage.put_pool(read_pool("pool", spec))
+    found = usage.shape("pool")
+    assert found is not None
+    return found
 
 
 def verdict(view: PoolView, verb: Verb, images: set[str]) -> Rejection | None:

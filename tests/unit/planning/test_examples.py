@@ -8,16 +8,18 @@ from typing import Any
 import pytest
 import yaml
 from fakes import FakeCluster
+from floor import view_of
 
 from hostler.accelerators import accelerator
 from hostler.api.model import ModelSpec
 from hostler.api.pool import AcceleratorPoolSpec
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.families import families
-from hostler.planning.acceptance import PoolChoice, TrainingFacts, reject_job
+from hostler.planning.acceptance import PoolChoice
 from hostler.planning.endpoints import read_patterns
+from hostler.planning.jobacceptance import TrainingFacts, reject_job
 from hostler.planning.models import NamedModel
-from hostler.planning.pools import PoolView, read_pool, see
+from hostler.planning.pools import PoolView, read_pool
 
 Object = dict[str, Any]
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -43,7 +45,7 @@ def pool(name: str) -> PoolView:
     node = cluster.node(
         "large", labels=spec.node_selector, devices={resource: 64} if resource else {}, cpu="256", memory="2Ti"
     )
-    return see(read_pool(name, spec), nodes=[node], pods=[])
+    return view_of(read_pool(name, spec), node)
 
 
 def inputs(spec: TrainingJobSpec, models: dict[str, ModelSpec]) -> tuple[NamedModel, ...]:

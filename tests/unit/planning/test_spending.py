@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from builders import make_pool
 from fakes import FakeCluster
+from floor import view_of
 from tables import table
 
 from hostler.api.pool import AcceleratorPoolSpec
-from hostler.planning.pools import PoolView, read_pool, see
+from hostler.planning.pools import PoolView, read_pool
 from hostler.planning.spending import show_amount, show_energy, spending
 
 PRICE = {"amount": "3.6", "currency": "EUR", "source": "contract", "date": "2026-01-31"}
@@ -23,7 +24,7 @@ def pool(kind: str = "nvidia-a100-80", *, simulated: str = "", **spec: Any) -> P
     labels = {"hostler.dev/pool": "pool", **({"hostler.dev/simulated": simulated} if simulated else {})}
     node = cluster.node("node", labels=labels, devices={} if kind == "cpu" else {"nvidia.com/gpu": 8})
     parsed = AcceleratorPoolSpec.model_validate(make_pool("pool", acceleratorType=kind, **spec)["spec"])
-    return see(read_pool("pool", parsed), nodes=[node], pods=[])
+    return view_of(read_pool("pool", parsed), node)
 
 
 @table(

@@ -10,8 +10,8 @@ from hostler.controllers.inferenceservice.upkeep import Upkeep
 from hostler.controllers.inferenceservice.wording import replicas, verb
 from hostler.controllers.ports import Object
 from hostler.controllers.said import Said, no, yes
-from hostler.planning import pods as read
 from hostler.planning import moments, refusals
+from hostler.planning import pods as read
 from hostler.planning.failures import Cause, replica_failure
 
 ENDPOINT_SECONDS = 10
