@@ -29,17 +29,22 @@ class Bench:
         self._build = build
         self._settings = settings
         self.controllers: dict[str, Controller] = {}
+        self.woken: list[str] = []
+        """Workloads whose verdict changed, since somebody looked last."""
+        self.moved: set[str] = set()
+        """Pools whose figures may have moved."""
         self.cluster.objects.listeners.append(lambda change: self.admitter.changed(change))
         self.restart()
 
     def restart(self, *, settings: Any = None) -> None:
         """A new process: nothing is remembered."""
+        self.woken.clear()
         self._settings = settings or self._settings
         self.reader = FakeReader(self.cluster)
         self.admitter = Admitter(
             clock=self.cluster.clock,
-            wake=lambda _workload: None,
-            wake_pool=lambda _pool: None,
+            wake=lambda workload: self.woken.append(workload.name),
+            wake_pool=self.moved.add,
             grace=1.5 * self._settings.start_grace_seconds,
         )
         for (kind, _, _), obj in sorted(self.cluster.objects.items()):

@@ -168,7 +168,7 @@ class FakeCluster:
         **spec: Any,
     ) -> Object:
         """A node with devices."""
-        host = {"cpu": cpu, "memory": memory, "pods": "110"}
+        host = {"cpu": cpu, "memory": memory, "pods": "110", "ephemeral-storage": "100Gi"}
         counts = {resource: str(count) for resource, count in (devices or {}).items()}
         sound = {resource: str(count) for resource, count in (healthy or devices or {}).items()}
         return self.put(

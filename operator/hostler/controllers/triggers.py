@@ -39,7 +39,15 @@ def referring(reader: Reader, own: str, change: Change) -> Iterator[Object]:
     assert obj is not None
     metadata = obj["metadata"]
     value = reference(change.kind, namespace=metadata.get("namespace", ""), name=metadata["name"])
-    yield from (workload for workload in reader.referring(own, value) if not ended(workload))
+    values = [value]
+    if change.kind == "PersistentVolumeClaim" and own in _USERS_OF_MODELS:
+        # Models lie on claims, and are as ready as those.
+        values += [
+            reference("Model", namespace=metadata["namespace"], name=model["metadata"]["name"])
+            for model in reader.referring("Model", value)
+        ]
+    for each in values:
+        yield from (workload for workload in reader.referring(own, each) if not ended(workload))
 
 
 def ended(workload: Object) -> bool:
@@ -48,6 +56,7 @@ def ended(workload: Object) -> bool:
     return any(c["type"] in _ENDS and c["status"] == "True" for c in conditions)
 
 
+_USERS_OF_MODELS = frozenset({"TrainingJob", "InferenceService"})
 _ENDS = frozenset({"Succeeded", "Stalled"})
 
 

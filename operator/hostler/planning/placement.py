@@ -52,13 +52,24 @@ def too_small_sentence(view: PoolView, ask: Ask) -> str:
     have = (
         f"{sum(blocks)} {view.pool.unit} on {len(blocks)} node{'s' * (len(blocks) != 1)}, at most {max(blocks)} on one"
     )
-    ever = view.largest_ever(ask.need)
     enough = sum(block // max(1, view.pool.units(ask.need)) for block in blocks) >= ask.least
-    limit = f"; CPU and memory allow {ever} such pods" if enough else ""
+    limit = _limit(view, ask) if enough else ""
     return (
         f"pool {view.pool.name} has {have}{limit}, and {ask.who} needs {_needed(view.pool, ask)}: "
         "ask for less, or add nodes to the pool"
     )
+
+
+def _limit(view: PoolView, ask: Ask) -> str:
+    """What is short where the pool's own unit is not."""
+    short = sorted(
+        name
+        for name, amount in ask.need.items()
+        if name != view.pool.resource and all(node.promised.get(name, 0) < amount for node in view.nodes)
+    )
+    if short:
+        return f"; no node offers enough {' and '.join(short)} for one of its pods"
+    return f"; what else they ask for allows {view.largest_ever(ask.need)} such pods"
 
 
 def some_nodes(names: tuple[str, ...], *, limit: int = 3) -> str:

@@ -28,15 +28,21 @@ class Strategy:
         return Strategy(max_surge=pair[0], max_unavailable=pair[1])
 
 
-def strategy(*, room_for_one_more: bool, unit: str) -> Strategy:
+NEW_BEFORE_OLD = Strategy(max_surge=1, max_unavailable=0)
+"""Costs no capacity, and needs room for one replica more."""
+
+
+def strategy(*, replicas: int, room_for_one_more: bool, unit: str) -> Strategy:
     """New before old where the pool has room for one more replica, else old before new.
 
     With ``maxUnavailable: 0`` and no free accelerator the first new replica would wait for ever for one that only an
     old replica's end can free.
     """
     if room_for_one_more:
-        return Strategy(max_surge=1, max_unavailable=0)
+        return NEW_BEFORE_OLD
     remark = f"The pool has no {unit} free for a further replica: an update ends one replica before it starts the next"
+    if replicas == 1:
+        remark += ", so this service of one replica pauses meanwhile"
     return Strategy(max_surge=0, max_unavailable=1, remark=f"{remark}.")
 
 

@@ -58,14 +58,15 @@ def wish(
     """
     if holding.seats and holding.need != need and replacing:
         return Wish(seats=holding.seats, again=True, surge=1)
+    # Of an earlier release, or after seats were taken back, nothing is written down: what runs is where it is.
+    held = holding.seats or holding.occupied
+    # Where nobody new can come, a seat is as good as the pod that sits there; and of no use to the one that replaces it.
+    stays = {} if replacing else holding.occupied
     good = {
         node: kept
-        for node, pods in holding.seats.items()
-        if (kept := pods if node in usable else min(pods, holding.occupied.get(node, 0))) > 0
+        for node, pods in held.items()
+        if (kept := pods if node in usable else min(pods, stays.get(node, 0))) > 0
     }
-    if not holding.seats:
-        # Of an earlier release, or after seats were taken back: what runs is where it is.
-        good = dict(holding.occupied)
     have = sum(good.values())
     waiting = replicas if growing else min(replicas, sum(holding.occupied.values()) + holding.gated)
     wanted = max(waiting, min(replicas, sum(holding.seats.values())))

@@ -10,6 +10,7 @@ from tables import table
 from unit.controllers.datasets import OTHER_SHA, SHA, created, inspected, report
 from world import completed, jobs, running, states, success
 
+from hostler.cluster.store import Change
 from hostler.controllers.ports import Key
 from hostler_contract import DatasetReport, JobConfig
 
@@ -104,7 +105,7 @@ async def test_a_job_without_its_dataset_is_told_so_and_wakes_with_it(bench: Ben
 
     await created(bench)
     dataset = bench.cluster.object("Dataset", "books")
-    assert list(bench.controllers["TrainingJob"].affected("Dataset", dataset)) == [
+    assert list(bench.controllers["TrainingJob"].affected(Change("Dataset", None, dataset))) == [
         Key("TrainingJob", "default", "tiny")
     ]
     await inspected(bench, report())

@@ -16,6 +16,7 @@ from unit.controllers.datasets import OTHER_SHA, SHA, created, inspected, report
 from world import jobs
 
 from hostler.cluster.errors import Forbidden
+from hostler.cluster.store import Change
 from hostler.controllers.ports import Key
 from hostler.planning.endpoints import read_patterns
 from hostler.planning.refusals import MOUNT_SECONDS
@@ -264,7 +265,7 @@ async def test_a_claim_that_comes_later_is_enough(bench: Bench) -> None:
 
     claim = bench.cluster.claim("data")
 
-    assert list(bench.controllers["Dataset"].affected("PersistentVolumeClaim", claim)) == [
+    assert list(bench.controllers["Dataset"].affected(Change("PersistentVolumeClaim", None, claim))) == [
         Key("Dataset", "default", "books")
     ]
     await bench.settle()

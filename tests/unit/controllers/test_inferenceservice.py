@@ -168,6 +168,8 @@ async def test_an_update_costs_capacity_only_where_the_pool_is_full(
     modelled: Bench, replicas: int, want: Spec, want_remark: str | None
 ) -> None:
     await serving(modelled, pods={"min": replicas, "max": replicas})
+    modelled.cluster.edit("InferenceService", "tiny", serving={"maxNewTokens": 64})
+    await modelled.settle()
     strategy = modelled.cluster.object("Deployment", "tiny")["spec"]["strategy"]
     assert strategy == {"type": "RollingUpdate", "rollingUpdate": want}
     message = said(modelled, "Admitted")[2]
@@ -184,6 +186,7 @@ async def test_a_full_pool_noticed_in_the_middle_of_an_update_changes_the_strate
     await modelled.settle()
     before = modelled.cluster.object("Deployment", "tiny")["spec"]
     assert before["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    assert modelled.status("InferenceService", "tiny")["placement"]["nodes"] == [{"name": "ipu-1", "pods": 2}]
     modelled.cluster.stranger("greedy", node="ipu-1", requests={IPU: "3"})
     modelled.cluster.set_status(modelled.cluster.object("Deployment", "tiny"), updatedReplicas=0)
     await modelled.settle()

@@ -9,6 +9,7 @@ from refusing import tell
 from tables import table
 from unit.controllers.services import said, serving, submitted
 
+from hostler.cluster.store import Change
 from hostler.controllers.inferenceservice.readiness import ENDPOINT_SECONDS
 from hostler.controllers.ports import Key
 from hostler.planning.refusals import MOUNT_SECONDS
@@ -60,7 +61,9 @@ async def test_a_change_of_the_endpoints_wakes_their_service_only(modelled: Benc
     await serving(modelled)
     await submitted(modelled, "other", pods={"min": 1, "max": 1})
     (found,) = modelled.reader.list("EndpointSlice", labels={"kubernetes.io/service-name": "tiny"})
-    woken = [key for each in modelled.controllers.values() for key in each.affected("EndpointSlice", found)]
+    woken = [
+        key for each in modelled.controllers.values() for key in each.affected(Change("EndpointSlice", None, found))
+    ]
     assert woken == [Key("InferenceService", "default", "tiny")]
 
 

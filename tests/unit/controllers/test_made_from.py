@@ -11,6 +11,7 @@ from builders import edited, make_family_job, make_model, make_pool
 from tables import table
 from world import completed, progress, running, states, submitted, success
 
+from hostler.cluster.store import Change
 from hostler_contract.result import Comparison, DatasetFacts, Measured, TargetReached
 
 Object = dict[str, Any]
@@ -67,9 +68,9 @@ async def test_a_job_waits_for_its_base_and_starts_when_it_is_there(bench: Bench
     model = bench.cluster.put(make_model("large"))
     claim = bench.cluster.claim("large")
     jobs = bench.controllers["TrainingJob"]
-    assert [key.name for key in jobs.affected("Model", model)] == ["tiny"]
+    assert [key.name for key in jobs.affected(Change("Model", None, model))] == ["tiny"]
     bench.cluster.put(make_model("large", artifacts={"source": {"pvc": {"claimName": "large"}}}))
-    assert [key.name for key in jobs.affected("PersistentVolumeClaim", claim)] == ["tiny"]
+    assert [key.name for key in jobs.affected(Change("PersistentVolumeClaim", None, claim))] == ["tiny"]
     await bench.settle()
     assert states(bench)["Accepted"] == ("True", "Valid")
 

@@ -7,6 +7,10 @@ from typing import Any
 from bench import GPU, Bench
 from builders import make_cluster_model, make_model, make_pool
 from tables import table
+from world import submitted
+
+from hostler.cluster.store import Change
+from hostler.controllers.ports import Key
 
 Spec = dict[str, Any]
 LABELS = {"hostler.dev/pool": "gpu"}
@@ -135,13 +139,23 @@ async def test_a_cpu_pool_counts_cores_that_nodes_offer(bench: Bench) -> None:
 
 
 async def test_a_pool_follows_its_nodes_and_their_pods(bench: Bench) -> None:
-    controller = bench.controllers["AcceleratorPool"]
-    node = bench.cluster.object("Node", "gpu-1")
-    assert {key.name for key in controller.affected("Node", node)} == {"gpu", "ipu"}, "a node may have left a pool"
-    pod = bench.cluster.stranger("one", node="gpu-1", requests={GPU: "1"})
-    assert [key.name for key in controller.affected("Pod", pod)] == ["gpu"]
-    del pod["spec"]["nodeName"]
-    assert list(controller.affected("Pod", pod)) == []
+    bench.moved.clear()
+    bench.cluster.stranger("one", node="gpu-1", requests={GPU: "1"})
+    assert bench.moved == {"gpu"}
+    bench.moved.clear()
+    bench.cluster.node("gpu-1", labels={"hostler.dev/pool": "ipu"})
+    assert bench.moved == {"gpu", "ipu"}, "a node has left a pool"
+
+
+async def test_a_pools_status_is_no_news_of_its_nodes(bench: Bench) -> None:
+    """One write of it once woke every job and service on it, finished ones too."""
+    await submitted(bench)
+    bench.moved.clear()
+    pool = bench.cluster.object("AcceleratorPool", "gpu")
+    again = {**pool, "status": {**pool["status"], "inUse": 3}}
+    woken = [key for each in bench.controllers.values() for key in each.affected(Change(pool["kind"], pool, again))]
+    assert woken == [Key("AcceleratorPool", "", "gpu")] * 2
+    assert bench.moved == set()
 
 
 async def test_a_model_is_ready_when_its_claim_is_there(bench: Bench) -> None:
@@ -153,7 +167,9 @@ async def test_a_model_is_ready_when_its_claim_is_there(bench: Bench) -> None:
         "There is no claim tiny in namespace default: create or restore it.",
     )
     claim = bench.cluster.claim("tiny")
-    assert [key.name for key in bench.controllers["Model"].affected("PersistentVolumeClaim", claim)] == ["tiny"]
+    assert [key.name for key in bench.controllers["Model"].affected(Change("PersistentVolumeClaim", None, claim))] == [
+        "tiny"
+    ]
     await bench.settle()
     assert bench.condition("Model", "tiny", "Ready") == (
         "True",

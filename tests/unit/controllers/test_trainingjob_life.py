@@ -36,8 +36,16 @@ async def test_a_job_that_fits_gets_its_children_and_says_so(bench: Bench) -> No
         "Suspended": ("False", "NotSuspended"),
     }
     status = bench.status("TrainingJob", "tiny")
-    assert status["placement"] == {"pool": "gpu", "acceleratorType": "nvidia-a100-80", "pods": 2, "perPod": 2}
-    assert (status["attempt"], status["restarts"], status["observedGeneration"]) == (0, 0, 1)
+    assert status["placement"] == {
+        "pool": "gpu",
+        "acceleratorType": "nvidia-a100-80",
+        "pods": 2,
+        "perPod": 2,
+        "nodes": [{"name": "gpu-1", "pods": 2}],
+        "requests": {"cpu": "1000m", "memory": str(2 * 2**30), "nvidia.com/gpu": "2", "pods": "1"},
+        "deadline": "2026-01-01T00:07:30Z",
+    }
+    assert (status["restarts"], status["observedGeneration"]) == (0, 1)
     config = json.loads(bench.cluster.object("ConfigMap", "tiny-0")["data"]["job.json"])
     assert config["topology"] == {"pods": 2, "processesPerPod": 2}
     assert "peakFlopsPerProcess" not in config, "a share of a simulated device's peak would be made up"
@@ -234,14 +242,22 @@ async def test_a_model_that_somebody_made_meanwhile_is_not_overwritten(bench: Be
     assert states(bench)["Succeeded"] == ("True", "Succeeded")
 
 
-async def test_a_child_that_the_server_refuses_is_said_and_nothing_is_promised(bench: Bench) -> None:
+async def test_a_child_that_the_server_refuses_is_said_and_its_seat_is_not_held_for_ever(bench: Bench) -> None:
     bench.writer.refuse["Job"] = Forbidden("jobs is forbidden: exceeded quota", code=403)
     await submitted(bench, accelerators={"pool": "gpu", "perPod": 4})
     status, reason, message = bench.condition("TrainingJob", "tiny", "Ready")
     assert (status, reason) == ("False", "ChildRefused")
     assert message == "The API server refused Job tiny-0: jobs is forbidden: exceeded quota"
-    await submitted(bench, "other", accelerators={"pool": "gpu", "perPod": 4})
-    assert states(bench, "other")["Ready"] == ("False", "ChildRefused")
+    bench.writer.refuse.clear()
+    await submitted(bench, "other", accelerators={"pool": "gpu", "perPod": 4}, suspend=True)
+    bench.writer.refuse["Job"] = Forbidden("jobs is forbidden: exceeded quota", code=403)
+    bench.cluster.clock.advance(451)
+    await bench.settle()
+    assert states(bench)["Ready"] == ("False", "StartTimeout")
+    bench.writer.refuse.clear()
+    bench.cluster.edit("TrainingJob", "other", suspend=False)
+    await bench.settle()
+    assert states(bench, "other")["Ready"] == ("False", "Starting"), "the oldest is not given the same seat at once"
 
 
 @pytest.mark.parametrize("kind", ["Service", "ConfigMap"])

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from bench import GPU, SETTINGS, Bench
 from builders import make_model, make_pool, make_training_job, make_transformer
+from fakes import Crash
 from tables import table
 from world import failed, failure, jobs, running, states, submitted
 
+from hostler.cluster.store import Change
 from hostler_contract import ErrorReason
 
 Spec = dict[str, Any]
@@ -122,11 +125,16 @@ async def test_what_was_wrong_is_looked_at_again_when_the_world_changes(bench: B
     await submitted(bench, dataset={"source": {"pvc": {"claimName": "data"}}}, accelerators={"pool": "late"})
     assert states(bench)["Accepted"] == ("False", "PoolNotFound")
     pool = bench.cluster.put(make_pool("late", nodeSelector={"hostler.dev/pool": "gpu"}))
-    assert any(key.name == "tiny" for key in bench.controllers["TrainingJob"].affected("AcceleratorPool", pool))
+    assert any(
+        key.name == "tiny" for key in bench.controllers["TrainingJob"].affected(Change("AcceleratorPool", None, pool))
+    )
     await bench.settle()
     assert states(bench)["Accepted"] == ("False", "DatasetNotFound")
     claim = bench.cluster.claim("data")
-    assert any(key.name == "tiny" for key in bench.controllers["TrainingJob"].affected("PersistentVolumeClaim", claim))
+    assert any(
+        key.name == "tiny"
+        for key in bench.controllers["TrainingJob"].affected(Change("PersistentVolumeClaim", None, claim))
+    )
     await bench.settle()
     assert states(bench)["Accepted"] == ("True", "Valid")
     assert jobs(bench) == ["tiny-0"]
@@ -153,7 +161,7 @@ async def test_a_type_that_never_trains_is_refused_with_its_reason_simulated_or_
 
 async def test_a_privilege_must_be_allowed_by_the_pool_in_so_many_words(bench: Bench) -> None:
     selector = {"hostler.dev/pool": "gaudi"}
-    bench.cluster.node("gaudi-1", labels=selector, devices={"habana.ai/gaudi": 8})
+    bench.cluster.node("gaudi-1", labels=selector, devices={"habana.ai/gaudi": 8, "hugepages-2Mi": 2**40})
     bench.cluster.put(make_pool("gaudi", acceleratorType="intel-gaudi2", nodeSelector=selector))
     bench.restart(settings=replace(SETTINGS, variant_images={"train-hpu": "registry/train:1-hpu"}))
     await submitted(bench, accelerators={"pool": "gaudi"})
@@ -245,11 +253,52 @@ async def test_busy_accelerators_are_waited_for_with_the_figures_and_a_hint(benc
     assert [write for write in bench.writer.writes if write.startswith("apply")] == []
     stranger = bench.cluster.find("Pod", "busy", namespace="other")
     assert stranger is not None
-    ended = {**stranger, "status": {"phase": "Succeeded"}}
-    assert any(key.name == "tiny" for key in bench.controllers["TrainingJob"].affected("Pod", ended))
-    bench.cluster.remove(stranger)
+    bench.cluster.set_status(stranger, phase="Succeeded")
+    bench.admitter.run_pass()
+    assert bench.woken == ["tiny"], "nobody polls for room: who gets it is woken"
     await bench.settle()
     assert jobs(bench) == ["tiny-0"]
+
+
+async def test_a_pod_that_vanishes_without_an_end_gives_back_what_it_held(bench: Bench) -> None:
+    """Deleted by force, it has no last phase."""
+    stranger = bench.cluster.stranger("busy", node="gpu-1", requests={GPU: "4"})
+    await submitted(bench)
+    assert states(bench)["Admitted"] == ("False", "WaitingForCapacity")
+    bench.cluster.remove(stranger)
+    assert bench.admitter.due
+    await bench.settle()
+    assert jobs(bench) == ["tiny-0"]
+
+
+async def test_a_line_moves_by_age_and_says_where_one_stands(bench: Bench) -> None:
+    stranger = bench.cluster.stranger("busy", node="gpu-1", requests={GPU: "4"})
+    for name in ("first", "second", "third"):
+        await submitted(bench, name, accelerators={"pool": "gpu", "perPod": 4})
+        bench.cluster.clock.advance(1)
+    assert bench.condition("TrainingJob", "third", "Admitted")[2].endswith("It is number 3 in line.")
+    bench.cluster.remove(stranger)
+    bench.cluster.clock.advance(60)
+    await bench.settle()
+    assert jobs(bench) == ["first-0"]
+    assert bench.condition("TrainingJob", "third", "Admitted")[2].endswith("It is number 2 in line.")
+
+
+async def test_two_hundred_waiting_jobs_are_not_written_for_one_step_of_the_line(bench: Bench) -> None:
+    bench.cluster.stranger("busy", node="gpu-1", requests={GPU: "3"})
+    for number in range(200):
+        bench.cluster.put(make_training_job(f"job-{number:03}", accelerators={"pool": "gpu", "perPod": 2}))
+        bench.cluster.clock.advance(1)
+    await bench.settle()
+    bench.cluster.clock.advance(600)
+    bench.woken.clear()
+    bench.cluster.remove(bench.cluster.object("TrainingJob", "job-000"))
+    bench.admitter.run_pass()
+    assert 0 < len(bench.woken) <= 20
+    before = len(bench.writer.writes)
+    for name in bench.woken:
+        await bench.reconcile("TrainingJob", name)
+    assert len(bench.writer.writes) - before <= 20
 
 
 async def test_accelerators_without_cpu_beside_them_are_not_enough(bench: Bench) -> None:
@@ -332,15 +381,9 @@ async def test_a_pool_without_accelerators_trains_on_cores(bench: Bench) -> None
 async def test_two_jobs_that_want_the_same_devices_are_not_both_placed(bench: Bench) -> None:
     bench.cluster.put(make_training_job("first", accelerators={"pool": "gpu", "perPod": 3}))
     bench.cluster.put(make_training_job("second", accelerators={"pool": "gpu", "perPod": 3}))
-    for name in ("first-0", "second-0"):
-        bench.cluster.hidden.add(("Job", "default", name))
-    for name in ("first", "second"):
-        await bench.reconcile("TrainingJob", name)
-    assert jobs(bench) == ["first-0"], "the caches do not show the first Job yet, but it was promised"
-    assert states(bench, "second")["Admitted"] == ("False", "WaitingForCapacity")
-    bench.cluster.hidden.clear()
     await bench.settle()
     assert jobs(bench) == ["first-0"]
+    assert states(bench, "second")["Admitted"] == ("False", "WaitingForCapacity")
     bench.cluster.make_pods("first-0", node="gpu-1")
     await bench.settle()
     assert states(bench, "second")["Admitted"] == ("False", "WaitingForCapacity")
@@ -351,15 +394,32 @@ async def test_two_jobs_that_want_the_same_devices_are_not_both_placed(bench: Be
     assert jobs(bench) == ["second-0"]
 
 
-async def test_a_job_that_was_promised_its_size_keeps_it_until_its_job_is_seen(bench: Bench) -> None:
-    hidden = ("Job", "default", "tiny-0")
-    bench.cluster.hidden.add(hidden)
+async def test_what_was_granted_and_never_written_down_is_free_again(bench: Bench) -> None:
+    bench.cluster.put(make_training_job("first", accelerators={"pool": "gpu", "perPod": 3}))
+    await bench.reconcile("TrainingJob", "first")
+    bench.admitter.run_pass()
+    assert bench.woken == ["first"], "and the process that asked does not come back"
+    await submitted(bench, "second", accelerators={"pool": "gpu", "perPod": 3}, suspend=True)
+    bench.cluster.remove(bench.cluster.object("TrainingJob", "first"))
+    bench.cluster.edit("TrainingJob", "second", suspend=False)
+    await bench.settle()
+    assert jobs(bench) == ["second-0"]
+
+
+async def test_a_seat_is_written_down_before_anything_sits_on_it_and_survives_the_process(bench: Bench) -> None:
     bench.cluster.put(make_training_job(pods={"min": 1, "max": 4}))
     await bench.reconcile("TrainingJob", "tiny")
-    del bench.cluster.object("TrainingJob", "tiny")["status"]
-    bench.cluster.stranger("late", node="gpu-1", requests={GPU: "2"})
-    await bench.reconcile("TrainingJob", "tiny")
-    assert bench.status("TrainingJob", "tiny")["placement"]["pods"] == 4, "a Job cannot change its size"
+    bench.admitter.run_pass()
+    bench.writer.crash_after = 1
+    with pytest.raises(Crash):
+        await bench.reconcile("TrainingJob", "tiny")
+    assert bench.writer.writes == ["status TrainingJob tiny"]
+    bench.writer.crash_after = None
+    bench.restart()
+    await submitted(bench, "other", accelerators={"pool": "gpu", "perPod": 2})
+    assert states(bench, "other")["Admitted"] == ("False", "WaitingForCapacity")
+    assert bench.status("TrainingJob", "tiny")["placement"]["nodes"] == [{"name": "gpu-1", "pods": 4}]
+    assert bench.cluster.object("Job", "tiny-0")["spec"]["parallelism"] == 4
 
 
 @table(

@@ -57,7 +57,7 @@ class DatasetController:
             allowed_endpoints=self._settings.allowed_endpoints,
         )
         try:
-            await write_children(self._writer, plan)
+            await write_children(self._writer, dataset, plan)
         except RefusedError as refusal:
             said = no(DatasetReason.CHILD_REFUSED, str(refusal))
             plan = plan_of(seen, said, now=now, requeue=self._settings.recheck_seconds)

@@ -14,7 +14,7 @@ from hostler.controllers.settings import Settings
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.pools import PoolView
 from hostler.planning.rejection import Rejection
-from hostler.planning.rollout import Strategy, strategy
+from hostler.planning.rollout import NEW_BEFORE_OLD, Strategy, strategy
 from hostler.planning.serviceacceptance import reject_service
 
 
@@ -27,12 +27,17 @@ class Ground:
     revision: str
     replacing: bool
     """Whether replicas are being replaced, or are about to be."""
+    standing: Strategy
+    """How replicas would be replaced by what the Deployment says now."""
     seating: Seating = field(default_factory=Seating)
 
     @property
     def strategy(self) -> Strategy:
         """How replicas are replaced: with a seat for one more, new before old."""
-        return strategy(room_for_one_more=self.seating.surge, unit=self.view.pool.unit)
+        if not self.replacing:
+            return self.standing
+        replicas = sum(self.seating.seats.values()) - self.seating.surge
+        return strategy(replicas=replicas, room_for_one_more=self.seating.surge, unit=self.view.pool.unit)
 
 
 def consider(seen: Observed, *, settings: Settings) -> Ground | wording.Wording:
@@ -47,9 +52,22 @@ def consider(seen: Observed, *, settings: Settings) -> Ground | wording.Wording:
     if waits := _model_waits(seen, seen.model):
         return wording.waiting(R.MODEL_NOT_READY, waits + meanwhile(seen))
     revision = children.revision(seen, seen.model, view)
+    return Ground(
+        model=seen.model,
+        view=view,
+        revision=revision,
+        replacing=_replaces(seen, revision),
+        standing=(Strategy.of(seen.deployment) if seen.deployment else None) or NEW_BEFORE_OLD,
+    )
+
+
+def _replaces(seen: Observed, revision: str) -> bool:
+    """Whether there are replicas that others take the place of, or are about to."""
     rollout = seen.rollout
-    replacing = rollout is not None and (not rollout.complete or revision_of(seen.deployment) != revision)
-    return Ground(model=seen.model, view=view, revision=revision, replacing=replacing)
+    if rollout is None or not rollout.replicas:
+        return False
+    old = rollout.replicas > rollout.updated or not rollout.observed
+    return old or revision_of(seen.deployment) != revision
 
 
 def seated(seen: Observed, ground: Ground) -> Ground | wording.Wording | None:

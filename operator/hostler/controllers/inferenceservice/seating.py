@@ -77,11 +77,11 @@ def find_seats(
         case TakeBack():
             text, obstacle = loss_sentence(verdict), Obstacle.WAITING_FOR_CAPACITY
         case None:
-            unasked = Seating(seats=wanted.seats, need=need, considered=False)
-            return unasked, True
+            return Seating(considered=False), True
     have = sum(wanted.seats.values())
-    waiting = Seating(seats=wanted.seats, need=need, enough=have >= replicas, obstacle=obstacle, waits=text)
-    return waiting, True
+    # What it has it keeps meanwhile, though it may not be what it needs.
+    kept = holding.seats or holding.occupied
+    return Seating(seats=kept, need=need, enough=have >= replicas, obstacle=obstacle, waits=text), True
 
 
 def _seating(seats: Seats, *, need: Resources, replicas: int) -> Seating:

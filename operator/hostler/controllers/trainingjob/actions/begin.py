@@ -56,7 +56,14 @@ def placed(seen: Observed, settings: Settings) -> Plan:
         progress=progress.interrupted(seen.status.progress),
         start_time=seen.status.start_time or seen.now,
     )
-    return plan_of(seen, report, apply=wanted, delete=seen.obsolete, requeue=settings.recheck_seconds, reserves=True)
+    return plan_of(
+        seen,
+        report,
+        apply=wanted,
+        delete=seen.obsolete,
+        requeue=settings.recheck_seconds,
+        reserves=report.placement != seen.status.placement,
+    )
 
 
 def _not_yet(seen: Observed, said: wording.Wording, *, requeue: float | None = None) -> Plan:

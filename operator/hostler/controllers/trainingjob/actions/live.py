@@ -31,8 +31,8 @@ def starting(seen: Observed, settings: Settings) -> Plan:
         said=wording.refused(standing, text) if refused else wording.starting(standing, text),
         blocked_since=(since or seen.now) if obstacle else None,
     )
-    if not obstacle and _is_said(seen, report):
-        report = Report()  # What is new is only the attempt's number, which can wait for something to tell.
+    if attempt.number == 0 and not obstacle and _is_said(seen, report):
+        report = Report()  # What is new is that the first attempt is number 0, which can wait for something to tell.
     return plan_of(
         seen,
         report,
