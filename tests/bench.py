@@ -75,10 +75,10 @@ class Bench:
         raise AssertionError(f"no rest after {rounds} rounds: {self.writer.writes[-10:]}")
 
     def answered(self) -> bool:
-        """A pass of admission, where one is due; whether it had anything to answer."""
-        due = self.admitter.due and self.admitter.waiting > 0
+        """A pass of admission; whether anybody has another verdict by it."""
+        before = len(self.woken)
         self.admitter.run_pass()
-        return due
+        return len(self.woken) > before
 
     def keys(self) -> list[Key]:
         """Every object of ours."""

@@ -280,6 +280,9 @@ class Admitter:
         budget = REFRESHED_PER_PASS
         for workload, verdict in plan(snapshot, requests, now).items():
             match verdict:
+                case Admit() if not verdict.seats and not verdict.surge:
+                    # It asked only for what it could do without, and there is none: the question stands.
+                    self._show(workload, verdict, now)
                 case Admit():
                     self._grant(workload, verdict, now)
                 case TakeBack():
@@ -323,6 +326,12 @@ class Admitter:
                 extra={"key": str(workload), "loss": lost.loss.value, "nodes": ",".join(lost.nodes)},
             )
             self._shown[workload] = _Shown(lost, now)
+            self._wake(workload)
+
+    def _show(self, workload: Workload, verdict: Verdict, now: float) -> None:
+        shown = self._shown.get(workload)
+        if shown is None or shown.verdict != verdict:
+            self._shown[workload] = _Shown(verdict, now)
             self._wake(workload)
 
     def _let_wait(self, workload: Workload, wait: Wait, now: float, *, may_refresh: bool) -> bool:

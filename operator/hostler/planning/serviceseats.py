@@ -60,7 +60,7 @@ def wish(
         return Wish(seats=holding.seats, again=True, surge=1)
     # Of an earlier release, or after seats were taken back, nothing is written down: what runs is where it is.
     held = holding.seats or holding.occupied
-    # Where nobody new can come, a seat is as good as the pod that sits there; and of no use to the one that replaces it.
+    # Where nobody new can come, a seat is as good as the pod that sits there, and no use to the one that replaces it.
     stays = {} if replacing else holding.occupied
     good = {
         node: kept

@@ -131,12 +131,16 @@ async def test_attempts_that_a_restored_status_knows_nothing_of_are_counted_agai
     assert (status["attempt"], status["restarts"]) == (2, 2)
 
 
+async def _two_looks(bench: Bench) -> None:
+    """The first look of a process may only ask for a seat."""
+    for _ in range(2):
+        await bench.reconcile("TrainingJob", "tiny")
+        bench.admitter.run_pass()
+
+
 async def _one_write(bench: Bench) -> None:
     bench.writer.crash_after = len(bench.writer.writes) + 1
     with pytest.raises(Crash):
-        # The first look of a process may only ask for a seat.
-        for _ in range(2):
-            await bench.reconcile("TrainingJob", "tiny")
-            bench.admitter.run_pass()
+        await _two_looks(bench)
     bench.writer.crash_after = None
     bench.restart()

@@ -170,6 +170,10 @@ async def test_an_update_costs_capacity_only_where_the_pool_is_full(
     await serving(modelled, pods={"min": replicas, "max": replicas})
     modelled.cluster.edit("InferenceService", "tiny", serving={"maxNewTokens": 64})
     await modelled.settle()
+    deployment = modelled.cluster.object("Deployment", "tiny")
+    generation = deployment["metadata"]["generation"]
+    modelled.cluster.set_status(deployment, observedGeneration=generation, updatedReplicas=0)
+    await modelled.settle()
     strategy = modelled.cluster.object("Deployment", "tiny")["spec"]["strategy"]
     assert strategy == {"type": "RollingUpdate", "rollingUpdate": want}
     message = said(modelled, "Admitted")[2]
@@ -286,9 +290,18 @@ async def test_fifty_resyncs_write_nothing(modelled: Bench) -> None:
     await submitted(modelled, "waiting", pods={"min": 4, "max": 4})
     before = list(modelled.writer.writes)
     for _ in range(50):
-        modelled.cluster.clock.advance(30)
+        modelled.cluster.clock.advance(5)
         await modelled.settle()
     assert modelled.writer.writes == before
+
+
+async def test_replicas_that_do_not_come_give_their_seats_back_and_ask_again_when_they_do(modelled: Bench) -> None:
+    await submitted(modelled, "refused", pods={"min": 4, "max": 4})
+    modelled.cluster.clock.advance(451)
+    await modelled.settle()
+    assert "placement" not in modelled.status("InferenceService", "refused")
+    await submitted(modelled, "other")
+    assert modelled.condition("InferenceService", "other", "Admitted")[1] == "Placed"
 
 
 async def test_a_change_of_the_pool_that_pods_see_is_a_new_revision(modelled: Bench) -> None:

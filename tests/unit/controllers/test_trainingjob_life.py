@@ -243,14 +243,12 @@ async def test_a_model_that_somebody_made_meanwhile_is_not_overwritten(bench: Be
 
 
 async def test_a_child_that_the_server_refuses_is_said_and_its_seat_is_not_held_for_ever(bench: Bench) -> None:
+    await submitted(bench, "other", accelerators={"pool": "gpu", "perPod": 4}, suspend=True)
     bench.writer.refuse["Job"] = Forbidden("jobs is forbidden: exceeded quota", code=403)
     await submitted(bench, accelerators={"pool": "gpu", "perPod": 4})
     status, reason, message = bench.condition("TrainingJob", "tiny", "Ready")
     assert (status, reason) == ("False", "ChildRefused")
     assert message == "The API server refused Job tiny-0: jobs is forbidden: exceeded quota"
-    bench.writer.refuse.clear()
-    await submitted(bench, "other", accelerators={"pool": "gpu", "perPod": 4}, suspend=True)
-    bench.writer.refuse["Job"] = Forbidden("jobs is forbidden: exceeded quota", code=403)
     bench.cluster.clock.advance(451)
     await bench.settle()
     assert states(bench)["Ready"] == ("False", "StartTimeout")

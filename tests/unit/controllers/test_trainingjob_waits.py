@@ -46,8 +46,9 @@ Spec = dict[str, Any]
         "more memory than a node has": (
             {"resources": {"cpu": "1", "memory": "64Gi"}},
             "PoolTooSmall",
-            "spec.accelerators: pool gpu has 4 nvidia.com/gpu on 1 node, at most 4 on one; CPU and memory allow 0 such "
-            "pods, and the job needs 1 pod with 1 each: ask for less, or add nodes to the pool.",
+            "spec.accelerators: pool gpu has 4 nvidia.com/gpu on 1 node, at most 4 on one; no node offers "
+            "enough memory for one of its pods, and the job needs 1 pod with 1 each: ask for less, or add nodes to the "
+            "pool.",
         ),
         "a family that nothing bundled trains": (
             {"family": "custom", "output": {}},
@@ -253,6 +254,7 @@ async def test_busy_accelerators_are_waited_for_with_the_figures_and_a_hint(benc
     assert [write for write in bench.writer.writes if write.startswith("apply")] == []
     stranger = bench.cluster.find("Pod", "busy", namespace="other")
     assert stranger is not None
+    bench.woken.clear()
     bench.cluster.set_status(stranger, phase="Succeeded")
     bench.admitter.run_pass()
     assert bench.woken == ["tiny"], "nobody polls for room: who gets it is woken"

@@ -27,6 +27,8 @@ class Ground:
     revision: str
     replacing: bool
     """Whether replicas are being replaced, or are about to be."""
+    begins: bool
+    """Whether they are about to be."""
     standing: Strategy
     """How replicas would be replaced by what the Deployment says now."""
     seating: Seating = field(default_factory=Seating)
@@ -34,7 +36,7 @@ class Ground:
     @property
     def strategy(self) -> Strategy:
         """How replicas are replaced: with a seat for one more, new before old."""
-        if not self.replacing:
+        if not self.replacing or not self.seating.answered:
             return self.standing
         replicas = sum(self.seating.seats.values()) - self.seating.surge
         return strategy(replicas=replicas, room_for_one_more=self.seating.surge, unit=self.view.pool.unit)
@@ -56,24 +58,28 @@ def consider(seen: Observed, *, settings: Settings) -> Ground | wording.Wording:
         model=seen.model,
         view=view,
         revision=revision,
-        replacing=_replaces(seen, revision),
+        replacing=_is_under_way(seen) or _begins(seen, revision),
+        begins=_begins(seen, revision),
         standing=(Strategy.of(seen.deployment) if seen.deployment else None) or NEW_BEFORE_OLD,
     )
 
 
-def _replaces(seen: Observed, revision: str) -> bool:
-    """Whether there are replicas that others take the place of, or are about to."""
+def _is_under_way(seen: Observed) -> bool:
+    """Whether replicas of another template are still there."""
     rollout = seen.rollout
-    if rollout is None or not rollout.replicas:
-        return False
-    old = rollout.replicas > rollout.updated or not rollout.observed
-    return old or revision_of(seen.deployment) != revision
+    return rollout is not None and rollout.replicas > rollout.updated
+
+
+def _begins(seen: Observed, revision: str) -> bool:
+    """Whether there are replicas, and they are to be of another revision."""
+    rollout = seen.rollout
+    return rollout is not None and rollout.replicas > 0 and revision_of(seen.deployment) != revision
 
 
 def seated(seen: Observed, ground: Ground) -> Ground | wording.Wording | None:
     """The ground with its seats, or the conditions of a service that waits for some; None while nobody has looked."""
     seating = ground.seating
-    if not seating.considered:
+    if not seating.answered and (ground.begins or not seating.enough):
         return None
     if seating.enough or seating.obstacle is None:
         return ground

@@ -30,7 +30,7 @@ def decide(seen: Observed, ground: Ground | wording.Wording, *, now: str, settin
     url = _url(seen) if seen.deployment else None
     if base is None:
         # The answer comes with the next pass of admission, and wakes the service.
-        return plan_of(seen, Report(said={}, url=url), now=now)
+        return Plan(status=seen.service.get("status") or {})
     if not isinstance(base, Ground):
         placement = placement_of(seen, ground.seating, ground.view, now=now) if isinstance(ground, Ground) else KEEP
         report = Report(said=base, url=url, placement=placement)
@@ -69,7 +69,7 @@ def _served(seen: Observed, ground: Ground, *, now: str, settings: Settings) -> 
 
 def _bind(seen: Observed, ground: Ground | wording.Wording) -> tuple[tuple[dict[str, object], str], ...]:
     """Pods that have no node yet, each with a seat that is free and written down."""
-    if not isinstance(ground, Ground) or not ground.seating.considered:
+    if not isinstance(ground, Ground):
         return ()
     return tuple(assign(seen.pods, ground.seating.seats))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hostler.api.placement import Placement
 from hostler.controllers.inferenceservice.observed import Observed
@@ -35,7 +35,7 @@ class Seating:
     """Whether every replica has a seat."""
     surge: bool = False
     """Whether there is a seat for one more, while replicas are replaced."""
-    considered: bool = True
+    answered: bool = True
     """Whether admission has looked at what was asked."""
     obstacle: Obstacle | None = None
     waits: str = ""
@@ -64,7 +64,8 @@ def find_seats(
     )
     need = needed.need if wanted.again or not holding.seats else holding.need
     if wanted.nothing:
-        seats = wanted.seats if replacing else settled(wanted.seats, occupied=holding.occupied, replicas=replicas)
+        arrived = seen.rollout is not None and seen.rollout.complete and not replacing
+        seats = settled(wanted.seats, occupied=holding.occupied, replicas=replicas) if arrived else wanted.seats
         return _seating(seats, need=need, replicas=replicas), False
     verdict = ask(_request(seen, wanted, view=view, need=needed.need, holding=holding))
     match verdict:
@@ -77,7 +78,8 @@ def find_seats(
         case TakeBack():
             text, obstacle = loss_sentence(verdict), Obstacle.WAITING_FOR_CAPACITY
         case None:
-            return Seating(considered=False), True
+            standing = _seating(wanted.seats, need=need, replicas=replicas)
+            return replace(standing, answered=False), True
     have = sum(wanted.seats.values())
     # What it has it keeps meanwhile, though it may not be what it needs.
     kept = holding.seats or holding.occupied

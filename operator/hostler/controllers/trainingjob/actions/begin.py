@@ -26,7 +26,7 @@ def rejected(seen: Observed, settings: Settings) -> Plan:
 
 def considered(seen: Observed, settings: Settings) -> Plan:
     """Say nothing yet: the answer comes with the next pass of admission, and wakes the job."""
-    return plan_of(seen, Report())
+    return Plan(status=seen.job.get("status") or {})
 
 
 def waiting(seen: Observed, settings: Settings) -> Plan:

@@ -67,14 +67,14 @@ def taken_back(seen: Observed, settings: Settings) -> Plan:
 
 
 def seat_lost(seen: Observed, settings: Settings) -> Plan:
-    """Be in line again, with a wait where pods did not come: those of others might."""
+    """Be in line again, after a wait: others might have pods that come."""
     in_a_row = seen.retry.refusals + 1
     wait = accounting.back_off_seconds(Toll.REFUSAL, in_a_row=in_a_row)
     retry = seen.retry.model_copy(update={"refusals": in_a_row, "not_before": moments.later(seen.now, seconds=wait)})
-    said = wording.backing_off(
-        TrainingReason.START_TIMEOUT, f"{seen.taken_back} The next try is after {retry.not_before}."
-    )
-    return plan_of(seen, Report(said=said, retry=retry, placement=None), requeue=_until_due(seen, retry))
+    cause = Cause(reason=TrainingReason.START_TIMEOUT.value, message=seen.taken_back, toll=Toll.REFUSAL)
+    failure = accounting.failure_of(cause, number=seen.latest + 1)
+    report = Report(said=between(failure, retry), retry=retry, last_failure=failure, placement=None)
+    return plan_of(seen, report, requeue=_until_due(seen, retry))
 
 
 def overdue(seen: Observed, settings: Settings) -> Plan:
