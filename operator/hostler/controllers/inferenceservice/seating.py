@@ -131,11 +131,13 @@ def placement_of(seen: Observed, seating: Seating, view: PoolView, *, now: str) 
     arrived = rollout is not None and rollout.complete
     if before is not None and seats_of(before) == dict(seating.seats) and need_of(before) == seating.need:
         return before.model_copy(update={"deadline": None}) if arrived else before
+    had = seats_of(before)
+    grows = any(pods > had.get(node, 0) for node, pods in seating.seats.items())
     return placement_with(
         seating.seats,
         need=seating.need,
         pool=view.pool.name,
         accelerator_type=view.pool.spec.accelerator_type,
         per_pod=seen.spec.accelerators.per_pod,
-        deadline=None if arrived else moments.later(now, seconds=_PATIENCE_SECONDS),
+        deadline=None if arrived and not grows else moments.later(now, seconds=_PATIENCE_SECONDS),
     )
