@@ -15,6 +15,7 @@ from hostler.controllers.trainingjob.seat import Verdict
 from hostler.planning import pods as read
 from hostler.planning.acceptance import PoolChoice, TrainingFacts
 from hostler.planning.models import NamedModel
+from hostler.planning.resuming import OtherJob
 from hostler_contract import Progress
 
 
@@ -137,6 +138,8 @@ class Observed:
     """Base and parts, by the order of the spec."""
     data: DataVersion | None = None
     """The Dataset that the job names, where it is Ready. The spec here has the data itself in place of the name."""
+    other: OtherJob | None = None
+    """The job whose checkpoints are the start; None where none is named, or it is not needed any more."""
     facts: TrainingFacts = field(default_factory=TrainingFacts)
     pool: Callable[[], PoolChoice]
     """The pool of the spec, for what status and configuration say of it: its type, its price. Reads caches."""
