@@ -47,7 +47,7 @@ def reject_resuming(spec: TrainingJobSpec, *, own_name: str, other: OtherJob | N
     if differing := _differing(spec, other.spec):
         fields = ", ".join(f"spec.{field}" for field in differing)
         text = (
-            f"TrainingJob {name} has another {fields}, so its weights do not fit: make them the same, or name another job"
+            f"TrainingJob {name} has another {fields}, so its weights do not fit: make them the same, or name another"
         )
         return rejection(TrainingReason.INCOMPATIBLE_CHECKPOINT, _PATH, text)
     if other.claim is None:
