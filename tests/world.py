@@ -90,3 +90,14 @@ def states(bench: Bench, name: str = "tiny") -> dict[str, tuple[str, str]]:
     """Status and reason of every condition of a job."""
     found = bench.status("TrainingJob", name)["conditions"]
     return {condition["type"]: (condition["status"], condition["reason"]) for condition in found}
+
+
+def told(bench: Bench, pod: Object, found: Progress) -> None:
+    """What the pod has answered when it was asked last."""
+    bench.facts.answers[pod["metadata"]["uid"]] = found
+
+
+def taken_back(bench: Bench, attempt: str, why: str) -> None:
+    """The planner's word about an attempt, until its Job has gone. A new process has to be told again."""
+    gatherer: Any = bench.controllers["TrainingJob"]
+    gatherer._gatherer._taken_back = lambda workload: why if bench.cluster.find("Job", attempt) else ""

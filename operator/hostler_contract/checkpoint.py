@@ -33,6 +33,9 @@ class CheckpointManifest(Message):
     world_size: Annotated[int, Field(gt=0)]
     config_sha256: str
     """Hash of the parts of the job configuration that must not change between attempts."""
+    network_sha256: str | None = None
+    """Hash of the parts that decide which weights there are; another job may start from a checkpoint in which they are
+    its own. Absent in checkpoints of older releases."""
     created_at: str
     """RFC 3339, UTC."""
     files: list[CheckpointFile]

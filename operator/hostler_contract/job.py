@@ -162,3 +162,5 @@ class JobConfig(Message):
     """Peak dense FLOP/s of the accelerator behind one process; absent where the registry knows none."""
     workspace: str = "/workspace"
     """Directory on the shared volume that belongs to this job alone."""
+    resume_from: str | None = None
+    """Workspace of another job, mounted read-only: its newest checkpoint is the start where this one has none."""

@@ -168,7 +168,13 @@ async def test_a_job_fails_once_succeeds_and_is_served(open_site: OpenSite) -> N
         await site.reaches("hostler/trainingjobs/tiny", "Succeeded", "True", "Succeeded")
         status = site.get("hostler/trainingjobs/tiny")["status"]
         assert (status["attempt"], status["restarts"], status["model"]) == (1, 1, "tiny")
-        assert status["lastFailure"] == {"reason": "InternalError", "message": "a cosmic ray", "exitCode": 1}
+        assert status["lastFailure"] == {
+            "reason": "InternalError",
+            "message": "a cosmic ray",
+            "exitCode": 1,
+            "attempt": 0,
+            "toll": "Failure",
+        }
 
         model = site.get("hostler/models/tiny")
         assert model["spec"]["lineage"]["trainingJobUid"] == job["metadata"]["uid"]
@@ -252,7 +258,8 @@ async def test_a_deleted_pod_is_replaced_by_another_attempt(open_site: OpenSite)
         site.api.delete(f"/api/v1/namespaces/{site.namespace}/pods/{pod['metadata']['name']}")
         await _pods(site, 1, training_job="tiny", attempt="1")
         # Children are written before the status that tells of them.
-        await until(lambda: site.get("hostler/trainingjobs/tiny")["status"]["restarts"] == 1, what="a restart")
+        await until(lambda: site.get("hostler/trainingjobs/tiny")["status"]["disruptions"] == 1, what="the count")
+        assert site.get("hostler/trainingjobs/tiny")["status"]["restarts"] == 0
 
 
 async def test_a_dataset_is_looked_at_and_a_job_trains_on_it(open_site: OpenSite) -> None:

@@ -7,6 +7,8 @@ from hostler.manifests.podtemplate import Mount
 
 BASE = "/inputs/base"
 """The model that training starts from."""
+OTHER_WORKSPACE = "/resume"
+"""The volume of another job, whose checkpoints training starts from."""
 _PARTS = "/inputs/parts"
 _ADAPTERS = "/adapters"
 
@@ -24,6 +26,11 @@ def adapter_path(name: str) -> str:
 def base_mount(source: PvcSource) -> Mount:
     """The base model, read-only."""
     return _mount("base", BASE, source)
+
+
+def other_workspace_mount(claim: str) -> Mount:
+    """The whole volume of another job, read-only: it may be the same claim as the job's own."""
+    return _mount("resume", OTHER_WORKSPACE, PvcSource(claim_name=claim))
 
 
 def part_mount(name: str, source: PvcSource) -> Mount:

@@ -89,6 +89,13 @@ def operator() -> None:
     show_default=True,
     help="Seconds between two readings of a job's progress.",
 )
+@click.option(
+    "--start-grace",
+    type=float,
+    default=300.0,
+    show_default=True,
+    help="Seconds for which something may keep a job's pods from starting before its accelerators are given back.",
+)
 @click.option("--metrics-port", type=int, default=8080, show_default=True)
 @click.option("--probes-port", type=int, default=8081, show_default=True)
 @click.option(

@@ -47,6 +47,8 @@ class OperatorSettings:
     """Seconds between full lists, after which everything is looked at again."""
     progress_interval: float = 5.0
     """Seconds between two readings of a running job's progress; more where there are very many jobs."""
+    start_grace: float = 300.0
+    """Seconds for which something may keep a job's pods from starting before its accelerators are given back."""
     metrics_port: int = 8080
     probes_port: int = 8081
     kubeconfig: Path | None = None
@@ -60,7 +62,7 @@ class OperatorSettings:
         if self.default_variant not in rules().variants:
             known = ", ".join(rules().variants)
             raise SettingsError(f"--default-variant {self.default_variant!r} is none of {known}")
-        for name in ("workers", "resync", "progress_interval"):
+        for name in ("workers", "resync", "progress_interval", "start_grace"):
             if (value := getattr(self, name)) <= 0:
                 raise SettingsError(f"--{name.replace('_', '-')} must be above 0, not {value}")
 
@@ -74,6 +76,7 @@ class OperatorSettings:
             image_pull_policy=self.image_pull_policy,
             pull_secrets=self.pull_secrets,
             allowed_endpoints=self.allowed_endpoints,
+            start_grace_seconds=self.start_grace,
         )
 
 

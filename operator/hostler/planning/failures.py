@@ -105,8 +105,8 @@ def _first(pods: Iterable[Object], *, lost_nodes: Collection[str], recorded: Cau
 def _candidates(pods: tuple[Object, ...], lost_nodes: Collection[str]) -> Iterator[tuple[str, Cause]]:
     """Causes with the time of each; an empty one where nobody knows it."""
     endings = [ending for pod in pods for ending in read.endings(pod) if ending.exit_code != 0]
-    failures = [(ending.finished_at, _of_ending(ending)) for ending in endings]
-    own = [at for at, cause in failures if cause.toll is Toll.FAILURE]
+    failures = [(ending, _of_ending(ending)) for ending in endings]
+    own = [ending for ending, cause in failures if cause.toll is Toll.FAILURE]
     for pod in pods:
         if (taken := read.loss(pod)) is not None:
             reason, toll = (POD_EVICTED, Toll.FAILURE) if taken.own_fault else (POD_LOST, Toll.DISRUPTION)
@@ -114,11 +114,23 @@ def _candidates(pods: tuple[Object, ...], lost_nodes: Collection[str]) -> Iterat
         elif (node := read.node_name(pod)) in lost_nodes and not read.is_terminal(pod):
             text = f"pod {read.name(pod)} is on node {node}, which is not ready"
             yield "", Cause(reason=POD_LOST, message=text, toll=Toll.DISRUPTION)
-        elif (asked := read.deletion_requested_at(pod)) is not None and asked < min(own, default="~"):
-            # Later deletions are the Job controller's: it takes the rest of a gang away when one of it has failed.
+        elif (asked := read.deletion_requested_at(pod)) is not None and not _explained(asked, pod, own):
             text = f"pod {read.name(pod)} was deleted"
             yield asked, Cause(reason=POD_DELETED, message=text, toll=Toll.DISRUPTION)
-    yield from failures
+    yield from ((ending.finished_at, cause) for ending, cause in failures)
+
+
+def _explained(asked: str, pod: Object, failures: Iterable[read.Ending]) -> bool:
+    """Whether a failure came before the deletion of this pod, and so explains it.
+
+    When one of a gang has failed, the Job controller deletes the others, in the same second at times. It deletes no pod
+    that has failed itself, so one that ends in the second of its deletion ends because of it.
+    """
+    for ending in failures:
+        itself = ending.pod == read.name(pod)
+        if ending.finished_at and (ending.finished_at < asked or (ending.finished_at == asked and not itself)):
+            return True
+    return False
 
 
 def _of_ending(ending: read.Ending) -> Cause:
@@ -131,6 +143,10 @@ def _of_ending(ending: read.Ending) -> Cause:
             retryable=result.reason.retryable,
             toll=Toll.DISRUPTION if result.reason is ErrorReason.INTERRUPTED else Toll.FAILURE,
         )
+    if ending.reason == "ContainerStatusUnknown":
+        # What the kubelet says of a container that it cannot find again, as after a restart of the node.
+        text = f"pod {ending.pod} was lost by its node: {ending.message.strip() or 'no further detail'}"
+        return Cause(reason=POD_LOST, message=_short(text), toll=Toll.DISRUPTION)
     if ending.reason == "OOMKilled":
         text = (
             f"pod {ending.pod} reached its memory limit: raise spec.resources.memory, or use a smaller batch or model"

@@ -36,6 +36,8 @@ class TrainingFacts:
     name_taken: str = ""
     inputs: tuple[NamedModel, ...] = ()
     """The base and the parts."""
+    resume: Rejection | None = None
+    """What speaks against the checkpoints that the job is to start from."""
 
 
 def ask_of_job(spec: TrainingJobSpec, *, pool: Pool) -> Ask:
@@ -74,6 +76,7 @@ def reject_job(
         or _fact(TrainingReason.DATASET_NOT_FOUND, facts.dataset_missing)
         or _fact(TrainingReason.STORAGE_NOT_FOUND, facts.storage_missing)
         or reject_inputs(spec, facts.inputs)
+        or facts.resume
         or _fact(TrainingReason.NAME_TAKEN, facts.name_taken)
     )
 

@@ -329,3 +329,63 @@ def test_no_room_for_a_checkpoint_is_a_reason_of_its_own(
         train(job())
 
     assert classify(failure.value).reason is ErrorReason.STORAGE_FULL
+
+
+def beside(tmp_path: Path, train: Train, **changes: Any) -> JobConfig:
+    """A job that has been trained to its end, and whose workspace another one may read."""
+    config = make_job(tmp_path / "first" / "workspace", **changes)
+    train(config)
+    return config
+
+
+def test_a_new_job_goes_on_from_another_ones_newest_checkpoint(tmp_path: Path, train: Train) -> None:
+    first = beside(tmp_path, train, hyperparameters__steps=8)
+    second = make_job(tmp_path / "second" / "workspace", resumeFrom=first.workspace, hyperparameters__learningRate=1e-3)
+    found = train(second)
+    assert found.board.snapshot.resumed_from_step == 8
+    assert found.result.steps == 12
+    assert [path.name for path in checkpoints(second)] == ["step-00000012"], "what it saves lies in its own workspace"
+    assert [path.name for path in checkpoints(first)] == ["step-00000004", "step-00000008"], "the other's is only read"
+
+
+def test_with_nothing_changed_it_ends_as_the_other_one_would_have(
+    tmp_path: Path, train: Train, uninterrupted: dict[str, torch.Tensor]
+) -> None:
+    first = beside(tmp_path, train)
+    shutil.rmtree(checkpoints(first)[-1])
+    second = make_job(tmp_path / "second" / "workspace", resumeFrom=first.workspace)
+    assert train(second).board.snapshot.resumed_from_step == 8
+    assert_same(weights(second), uninterrupted)
+
+
+def test_its_own_checkpoint_comes_first(tmp_path: Path, train: Train) -> None:
+    first = beside(tmp_path, train)
+    second = make_job(tmp_path / "second" / "workspace", hyperparameters__steps=4)
+    train(second)
+    again = second.model_copy(update={"resume_from": first.workspace})
+    assert train(again).board.snapshot.resumed_from_step == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "want"),
+    [
+        pytest.param({"model__transformer__layers": 1}, "is of another network or objective", id="fewer layers"),
+        pytest.param({"hyperparameters__steps": 8}, "is of step 12, and training.steps is 8", id="fewer steps"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_refused_with_its_reason(
+    tmp_path: Path, train: Train, changes: dict[str, Any], want: str
+) -> None:
+    first = beside(tmp_path, train, checkpoint__everySteps=12)
+    second = make_job(tmp_path / "second" / "workspace", resumeFrom=first.workspace, **changes)
+    with pytest.raises(RuntimeFailure, match=want) as caught:
+        train(second)
+    assert caught.value.reason is ErrorReason.CHECKPOINT_UNREADABLE
+    assert "spec.resumeFrom" in caught.value.message
+
+
+def test_a_job_without_checkpoints_is_nothing_to_start_from(tmp_path: Path, train: Train) -> None:
+    second = make_job(tmp_path / "second" / "workspace", resumeFrom=str(tmp_path))
+    with pytest.raises(RuntimeFailure, match="no complete checkpoint") as caught:
+        train(second)
+    assert caught.value.reason is ErrorReason.CHECKPOINT_UNREADABLE

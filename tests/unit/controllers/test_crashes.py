@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from bench import Bench, make_bench
 from builders import make_inference_service, make_training_job
 from fakes import Crash
-from world import due, failed, failure, running, success
+from refusing import refuse_pods
+from world import due, failed, failure, running, success, taken_back
 
 from hostler.controllers.inferenceservice.observed import config_name
 from hostler_contract import ErrorReason
@@ -17,43 +19,56 @@ from hostler_contract import ErrorReason
 Object = dict[str, Any]
 
 
-async def _settle(bench: Bench) -> None:
-    """Settle, in a new process where the old one ended."""
+async def _settle(bench: Bench, *, again: Callable[[], None] = lambda: None) -> None:
+    """Settle, in a new process where the old one ended; ``again`` tells it what only memory holds."""
     try:
-        await bench.settle()
+        await bench.settle(rounds=20)
     except Crash:
         bench.writer.crash_after = None
         bench.restart()
-        await bench.settle()
+        again()
+        await bench.settle(rounds=20)
 
 
 async def scenario(bench: Bench) -> None:
-    """A job of two pods that fails once, is suspended once, succeeds, and is served in two revisions."""
+    """A job of two pods that fails once, is disrupted, preempted, refused and suspended once each, succeeds beside a
+    proxy, and is served in two revisions."""
     cluster = bench.cluster
     cluster.put(make_training_job("tiny", pods={"min": 2, "max": 2}))
     await _settle(bench)
-    first, second = cluster.make_pods("tiny-0", node="gpu-1")
-    for pod in (first, second):
-        cluster.run(pod)
-    await _settle(bench)
+    first, _ = await _started(bench, attempt=0)
     cluster.end(first, result=failure(ErrorReason.INTERNAL))
     cluster.finish("tiny-0", "Failed")
     await _settle(bench)
     cluster.clock.advance(10)
     await _settle(bench)
-    for pod in cluster.make_pods("tiny-1", node="gpu-1"):
-        cluster.run(pod)
+    first, _ = await _started(bench, attempt=1)
+    taken = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
+    cluster.set_status(cluster.object("Pod", first["metadata"]["name"]), phase="Failed", conditions=[taken])
     await _settle(bench)
+    cluster.finish("tiny-1", "Failed")
+    await _settle(bench)
+    await _started(bench, attempt=2)
+    taken_back(bench, "tiny-2", "others come first")
+    await _settle(bench, again=lambda: taken_back(bench, "tiny-2", "others come first"))
+    cluster.clock.advance(10)
+    await _settle(bench)
+    refuse_pods(cluster, cluster.object("Job", "tiny-3"))
+    for seconds in (30, 300, 60):
+        cluster.clock.advance(seconds)
+        await _settle(bench)
+    cluster.clock.advance(60)
+    await _settle(bench)
+    await _started(bench, attempt=4)
     cluster.edit("TrainingJob", "tiny", suspend=True)
     await _settle(bench)
     cluster.edit("TrainingJob", "tiny", suspend=False)
     await _settle(bench)
-    for pod in cluster.make_pods("tiny-2", node="gpu-1"):
-        cluster.run(pod)
-    await _settle(bench)
-    for pod in cluster.pods_of(cluster.object("Job", "tiny-2")):
-        cluster.end(pod, result=success())
-    cluster.finish("tiny-2", "Complete")
+    for pod in await _started(bench, attempt=5):
+        ended = {"exitCode": 0, "reason": "Completed", "message": success().to_termination_message()}
+        proxy = {"name": "proxy", "state": {"running": {}}}
+        own = {"name": "trainer", "state": {"terminated": {**ended, "finishedAt": cluster.clock.now()}}}
+        cluster.set_status(pod, containerStatuses=[own, proxy])
     cluster.put(make_inference_service("tiny"))
     await _settle(bench)
     cluster.roll("tiny", node="ipu-1")
@@ -64,10 +79,19 @@ async def scenario(bench: Bench) -> None:
     await _settle(bench)
 
 
+async def _started(bench: Bench, *, attempt: int) -> list[Object]:
+    pods = bench.cluster.make_pods(f"tiny-{attempt}", node="gpu-1")
+    for pod in pods:
+        bench.cluster.run(pod)
+    await _settle(bench)
+    return pods
+
+
 def final(bench: Bench) -> dict[str, Object]:
-    """Everything there is, without what counts or names single lives of objects."""
+    """Everything there is but Events, without what counts or names single lives of objects."""
     uids = {obj["metadata"]["uid"]: f"uid of {key}" for key, obj in bench.cluster.objects.items()}
-    return {str(key): _masked(obj, uids) for key, obj in sorted(bench.cluster.objects.items())}
+    kept = {key: obj for key, obj in bench.cluster.objects.items() if key[0] != "Event"}
+    return {str(key): _masked(obj, uids) for key, obj in sorted(kept.items())}
 
 
 def _masked(value: Any, uids: dict[str, str]) -> Any:
@@ -83,11 +107,11 @@ async def test_the_scenario_without_a_crash_ends_well() -> None:
     bench = make_bench()
     await scenario(bench)
     status = bench.status("TrainingJob", "tiny")
-    assert (status["attempt"], status["restarts"], status["model"]) == (2, 1, "tiny")
+    assert (status["attempt"], status["restarts"], status["disruptions"], status["model"]) == (5, 1, 2, "tiny")
     assert bench.condition("InferenceService", "tiny", "Ready")[:2] == ("True", "Serving")
     deployment = bench.cluster.object("Deployment", "tiny")
     configs = {c["metadata"]["name"] for c in bench.cluster.all("ConfigMap")}
-    assert configs == {"text", "tiny-2", config_name(deployment)}, "the first revision's file is gone"
+    assert configs == {"text", config_name(deployment)}, "the first revision's file is gone"
 
 
 async def test_a_crash_after_any_write_changes_nothing_in_the_end() -> None:

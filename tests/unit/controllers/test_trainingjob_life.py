@@ -51,9 +51,37 @@ async def test_a_job_that_fits_gets_its_children_and_says_so(bench: Bench) -> No
     assert "peakFlopsPerProcess" not in config, "a share of a simulated device's peak would be made up"
 
 
-async def test_from_the_first_write_of_status_a_job_needs_at_most_six_writes_to_run(bench: Bench) -> None:
+async def test_a_job_of_one_pod_that_fits_at_once_needs_few_writes_and_three_events_in_its_whole_life(
+    bench: Bench,
+) -> None:
+    bench.cluster.claim("shared")
+    await running(bench, storage={"claimName": "shared"})
+    await completed(bench)
+    own = [write for write in bench.writer.writes if "tiny" in write and "Model" not in write]
+    assert own == [
+        "apply ConfigMap tiny-0",
+        "apply Job tiny-0",
+        "status TrainingJob tiny",
+        "status TrainingJob tiny",
+        "status TrainingJob tiny",
+    ]
+    told = [reason for reason, _, _ in bench.writer.events if reason not in ("DevicesAvailable", "ArtifactsAvailable")]
+    assert told == ["Starting", "Training", "Succeeded"]
+
+
+async def test_a_claim_of_its_own_is_made_once_and_handed_over_once(bench: Bench) -> None:
     await running(bench)
-    assert sum("tiny" in write for write in bench.writer.writes) <= 6, bench.writer.writes
+    await completed(bench)
+    assert bench.writer.writes.count("apply PersistentVolumeClaim tiny") == 2
+
+
+async def test_pods_that_run_at_once_are_training_without_a_word_of_starting_between(bench: Bench) -> None:
+    bench.cluster.claim("shared")
+    bench.cluster.put(make_training_job(storage={"claimName": "shared"}))
+    await bench.reconcile("TrainingJob", "tiny")
+    before = len(bench.writer.writes)
+    await running(bench)
+    assert bench.writer.writes[before:].count("status TrainingJob tiny") == 1
 
 
 async def test_all_pods_running_means_ready(bench: Bench) -> None:

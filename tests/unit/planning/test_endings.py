@@ -6,7 +6,8 @@ from typing import Any
 
 from tables import table
 
-from hostler.planning.failures import Cause, cause_of, replica_failure
+from hostler.planning import moments
+from hostler.planning.failures import Cause, Toll, cause_of, evidence, replica_failure
 from hostler.planning.rollout import Rollout, Strategy, read, strategy
 from hostler_contract import ErrorReason, Result
 
@@ -32,6 +33,107 @@ def said(reason: ErrorReason, message: str = "words") -> Result:
 
 DISRUPTED = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
 EARLY, LATE = "2026-01-01T00:00:01Z", "2026-01-01T00:00:09Z"
+
+
+def going(name: str, *, asked: str, **ended: Any) -> Object:
+    """A pod that somebody wants gone: its deletionTimestamp is the end of its grace."""
+    found = pod(name, **ended)
+    found["metadata"] |= {
+        "deletionTimestamp": moments.later(asked, seconds=30),
+        "deletionGracePeriodSeconds": 30,
+    }
+    return found
+
+
+@table(
+    ("pods", "want_reason", "want_toll"),
+    {
+        "an error of the program": ([pod("a", message=said(ErrorReason.INTERNAL))], "InternalError", "Failure"),
+        "memory of its own that ran out": ([pod("a", exitCode=137, reason="OOMKilled")], "OutOfMemory", "Failure"),
+        "a kill from outside": ([pod("a", exitCode=137)], "ContainerFailed", "Failure"),
+        "a killed container of a pod that is taken away": (
+            [pod("a", exitCode=137, status={"conditions": [DISRUPTED]})],
+            "PodLost",
+            "Disruption",
+        ),
+        "a peer that leaves because another pod is taken away": (
+            [
+                pod("a", message=said(ErrorReason.INTERNAL), finishedAt=EARLY),
+                pod("b", status={"conditions": [DISRUPTED]}),
+            ],
+            "PodLost",
+            "Disruption",
+        ),
+        "memory that ran out before the drain": (
+            [
+                pod("a", exitCode=137, reason="OOMKilled", finishedAt=EARLY),
+                pod("b", status={"conditions": [DISRUPTED | {"lastTransitionTime": LATE}]}),
+            ],
+            "OutOfMemory",
+            "Failure",
+        ),
+        "a limit of its own that a node enforced": (
+            [pod("a", status={"reason": "Evicted", "message": "ephemeral local storage usage exceeds the limit"})],
+            "PodEvicted",
+            "Failure",
+        ),
+        "a node that turned the pod back": ([pod("a", status={"reason": "OutOfcpu"})], "PodLost", "Disruption"),
+        "a container that the kubelet cannot find again": (
+            [pod("a", exitCode=137, reason="ContainerStatusUnknown", finishedAt=None)],
+            "PodLost",
+            "Disruption",
+        ),
+        "a request to stop, by nobody knows whom": (
+            [pod("a", exitCode=75, message=said(ErrorReason.INTERRUPTED))],
+            "Interrupted",
+            "Disruption",
+        ),
+        "a deletion, and the end that it asked for": (
+            [going("a", asked=EARLY, exitCode=143, finishedAt=LATE)],
+            "PodDeleted",
+            "Disruption",
+        ),
+        "a deletion in whose second the container ends": (
+            [going("a", asked=EARLY, exitCode=143, finishedAt=EARLY)],
+            "PodDeleted",
+            "Disruption",
+        ),
+        "a deletion and an end without a time": (
+            [going("a", asked=EARLY, exitCode=143, finishedAt=None)],
+            "PodDeleted",
+            "Disruption",
+        ),
+        "a deletion by the Job controller, in the second of the failure": (
+            [pod("a", message=said(ErrorReason.INTERNAL), finishedAt=EARLY), going("b", asked=EARLY, exitCode=143)],
+            "InternalError",
+            "Failure",
+        ),
+        "a failed pod that somebody cleans up": (
+            [going("a", asked=LATE, finishedAt=EARLY, message=said(ErrorReason.INTERNAL))],
+            "InternalError",
+            "Failure",
+        ),
+    },
+)
+def test_who_pays_for_the_end_of_an_attempt(pods: list[Object], want_reason: str, want_toll: str) -> None:
+    cause = cause_of(pods, attempt=0)
+    assert (cause.reason, cause.toll.value) == (want_reason, want_toll)
+
+
+def test_what_an_earlier_look_has_seen_counts_when_the_pod_has_gone() -> None:
+    seen = evidence([pod("a", status={"conditions": [DISRUPTED]})])
+    assert seen is not None
+    left = [pod("b", message=said(ErrorReason.INTERNAL, "contact was lost"))]
+    assert cause_of(left, attempt=0, recorded=seen) == seen
+    assert cause_of(left, attempt=0).toll is Toll.FAILURE
+    assert evidence([], recorded=None) is None
+
+
+def test_a_pod_on_a_node_that_is_not_ready_explains_the_failure_of_its_peers() -> None:
+    silent = {"metadata": {"name": "b"}, "spec": {"nodeName": "n"}, "status": {"phase": "Running"}}
+    pods = [pod("a", message=said(ErrorReason.INTERNAL)), silent]
+    assert cause_of(pods, attempt=0).toll is Toll.FAILURE
+    assert cause_of(pods, attempt=0, lost_nodes=["n"]).reason == "PodLost"
 
 
 @table(

@@ -12,7 +12,8 @@ import hashlib
 import json
 import logging
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,10 @@ class Checkpoints:
 
     def __init__(self, root: Path, *, job: JobConfig, identity: str, processes: Processes) -> None:
         self._root = root
+        self._others = None if job.resume_from is None else Path(job.resume_from) / root.name
         self._family = job.family
+        self._network = network_identity(job)
+        self._steps = job.hyperparameters.steps
         self._keep = job.checkpoint.keep
         self._identity = identity
         self._processes = processes
@@ -85,22 +89,45 @@ class Checkpoints:
         self.newest = step
 
     def find(self) -> Found | None:
-        """The newest usable checkpoint, the same for every process; None where there is none at all."""
+        """The newest usable checkpoint, the same for every process; None where there is none at all.
+
+        Where the job has none of its own, that of the job that it is to start from. Raises ``RuntimeFailure`` where
+        there are some and none can be used, or where the other job has none.
+        """
         self._processes.from_first(lambda: clear_directory(self._root / _TEMPORARY))
-        return self._processes.from_first(self._find)
+        return self._processes.from_first(lambda: self._find() or self._find_others())
 
     def load(self, found: Found, state: TrainingState) -> float:
-        """Bring the state to what the checkpoint holds; returns the training time up to it, in seconds."""
+        """Bring the state to what the checkpoint holds; returns the training time up to it, in seconds.
+
+        Of another job's checkpoint the optimizers may be of another stage, or missing because its training was over.
+        They begin anew then.
+        """
+        others = found.directory.parent != self._root
+        try:
+            self._load(found.directory, state)
+        except RuntimeFailure as failure:
+            if not others or not state.optimizers:
+                raise
+            event(logger, "the optimizers begin anew", why=failure.message)
+            self._load(found.directory, replace(state, optimizers=()))
+            for optimizer in state.optimizers:
+                optimizer.state.clear()
+        # Another job's checkpoint is not in this workspace.
+        self.newest = None if others else found.step
+        return found.seconds
+
+    def _load(self, directory: Path, state: TrainingState) -> None:
         model, optimizer = get_state_dict(state.model, state.optimizers, options=self._options)
         loaded: dict[str, Any] = {"model": model, "optimizer": optimizer}
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                dcp.load(loaded, checkpoint_id=found.directory)
+                dcp.load(loaded, checkpoint_id=directory)
         except CheckpointException as error:
             cause = _cause(error)
             raise RuntimeFailure(
-                ErrorReason.CHECKPOINT_UNREADABLE, f"{found.directory} cannot be loaded: {cause.message}"
+                ErrorReason.CHECKPOINT_UNREADABLE, f"{directory} cannot be loaded: {cause.message}"
             ) from error
         set_state_dict(
             state.model,
@@ -109,8 +136,6 @@ class Checkpoints:
             optim_state_dict=loaded["optimizer"],
             options=self._options,
         )
-        self.newest = found.step
-        return found.seconds
 
     def _complete(self, temporary: Path, *, step: int, seconds: float) -> None:
         """Rank 0, after every shard is flushed: rename, then the manifest, then make room."""
@@ -122,6 +147,7 @@ class Checkpoints:
             step=step,
             training_seconds=round(seconds, 3),
             family=self._family,
+            network_sha256=self._network,
             world_size=self._processes.world_size,
             config_sha256=self._identity,
             created_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
@@ -137,8 +163,8 @@ class Checkpoints:
 
     def _prune(self, *, keeping: int) -> None:
         """Remove all but the newest ones. Those beyond ``keeping`` were skipped at the start and cannot be used."""
-        usable = [path for path in self._directories() if path.name <= f"step-{keeping:08d}"]
-        for path in self._directories():
+        usable = [path for path in _directories(self._root) if path.name <= f"step-{keeping:08d}"]
+        for path in _directories(self._root):
             if path not in usable[-self._keep :]:
                 # The manifest goes first: a crash in the middle must not leave half a checkpoint with one.
                 (path / MANIFEST_NAME).unlink(missing_ok=True)
@@ -146,12 +172,29 @@ class Checkpoints:
 
     def _find(self) -> Found | None:
         """Rank 0: the newest checkpoint that is whole. Raises when there are some and none can be used."""
+        return self._newest(
+            self._root, fits=self._is_own, way_out="restore one, or remove the directory to start from the beginning"
+        )
+
+    def _find_others(self) -> Found | None:
+        """Rank 0: the same of the job that this one is to start from."""
+        if self._others is None:
+            return None
+        way_out = "name another job in spec.resumeFrom, or none to start from the beginning"
+        found = self._newest(self._others, fits=self._is_loadable, way_out=way_out)
+        if found is None:
+            raise RuntimeFailure(
+                ErrorReason.CHECKPOINT_UNREADABLE, f"there is no complete checkpoint in {self._others}: {way_out}"
+            )
+        return found
+
+    def _newest(self, root: Path, *, fits: Fits, way_out: str) -> Found | None:
         complaints = []
-        for directory in reversed(self._directories()):
+        for directory in reversed(_directories(root)):
             if not (directory / MANIFEST_NAME).exists():
                 event(logger, "incomplete checkpoint passed over", path=str(directory))
                 continue
-            complaint, manifest = self._inspect(directory)
+            complaint, manifest = _inspect(directory, fits=fits)
             if manifest is not None and complaint is None:
                 return Found(directory, manifest.step, manifest.training_seconds)
             complaints.append(f"{directory.name} {complaint}")
@@ -159,29 +202,46 @@ class Checkpoints:
         if complaints:
             raise RuntimeFailure(
                 ErrorReason.CHECKPOINT_UNREADABLE,
-                f"no checkpoint in {self._root} can be used ({'; '.join(complaints)}): "
-                "restore one, or remove the directory to start from the beginning",
+                f"no checkpoint in {root} can be used ({'; '.join(complaints)}): {way_out}",
             )
         return None
 
-    def _inspect(self, directory: Path) -> tuple[str | None, CheckpointManifest | None]:
-        """What is wrong with a checkpoint, and its manifest."""
-        try:
-            manifest = CheckpointManifest.from_json((directory / MANIFEST_NAME).read_bytes())
-        except (OSError, ValidationError):
-            return "has an unreadable manifest", None
-        if manifest.config_sha256 != self._identity:
-            return "belongs to another configuration or dataset", manifest
-        for file in manifest.files:
-            path = directory / file.path
-            if not path.is_file():
-                return f"lacks {file.path}", manifest
-            if path.stat().st_size != file.size_bytes or sha256_of(path) != file.sha256:
-                return f"has a damaged {file.path}", manifest
-        return None, manifest
+    def _is_own(self, manifest: CheckpointManifest) -> str | None:
+        return None if manifest.config_sha256 == self._identity else "belongs to another configuration or dataset"
 
-    def _directories(self) -> list[Path]:
-        return sorted(path for path in self._root.glob("step-*") if path.is_dir())
+    def _is_loadable(self, manifest: CheckpointManifest) -> str | None:
+        if manifest.family != self._family:
+            return f"is of family {manifest.family}, and this job trains {self._family}"
+        if manifest.network_sha256 not in (None, self._network):
+            return "is of another network or objective"
+        if manifest.step > self._steps:
+            return f"is of step {manifest.step}, and training.steps is {self._steps}"
+        return None
+
+
+Fits = Callable[[CheckpointManifest], str | None]
+"""What speaks against a whole checkpoint."""
+
+
+def _inspect(directory: Path, *, fits: Fits) -> tuple[str | None, CheckpointManifest | None]:
+    """What is wrong with a checkpoint, and its manifest."""
+    try:
+        manifest = CheckpointManifest.from_json((directory / MANIFEST_NAME).read_bytes())
+    except (OSError, ValidationError):
+        return "has an unreadable manifest", None
+    if complaint := fits(manifest):
+        return complaint, manifest
+    for file in manifest.files:
+        path = directory / file.path
+        if not path.is_file():
+            return f"lacks {file.path}", manifest
+        if path.stat().st_size != file.size_bytes or sha256_of(path) != file.sha256:
+            return f"has a damaged {file.path}", manifest
+    return None, manifest
+
+
+def _directories(root: Path) -> list[Path]:
+    return sorted(path for path in root.glob("step-*") if path.is_dir())
 
 
 def identity(job: JobConfig, *, dataset_sha256: str) -> str:
@@ -195,6 +255,19 @@ def identity(job: JobConfig, *, dataset_sha256: str) -> str:
         "packing": job.packing.model_dump(mode="json"),
         "validation_percent": job.dataset.validation_percent,
         "dataset": dataset_sha256,
+    }
+    return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()
+
+
+def network_identity(job: JobConfig) -> str:
+    """Hash of what decides which weights there are. Data, steps and rates may be another job's own."""
+    lora = job.objective.lora
+    fixed = {
+        "family": job.family,
+        "objective": job.objective.kind.value,
+        "lora": None if lora is None else lora.model_dump(mode="json"),
+        "model": job.model.model_dump(mode="json"),
+        "parts": sorted(job.inputs.parts),
     }
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()
 

@@ -9,7 +9,7 @@ from hostler.controllers.trainingjob.config import job_config
 from hostler.controllers.trainingjob.observed import Observed
 from hostler.manifests.claim import workspace_claim
 from hostler.manifests.configmap import job_config_map
-from hostler.manifests.inputs import base_mount, part_mount
+from hostler.manifests.inputs import base_mount, other_workspace_mount, part_mount
 from hostler.manifests.job import attempt_job
 from hostler.manifests.naming import owner_reference
 from hostler.manifests.podtemplate import Mount
@@ -39,7 +39,7 @@ def attempt_children(
         claim=claim_name(seen),
         owner=owner,
         seats=seats,
-        inputs=_input_mounts(seen),
+        inputs=[*_input_mounts(seen), *_other_workspace(seen)],
     )
     children = (*surroundings(seen, number=number, pods=pods, view=view), job)
     return children if has_claim(seen) else (own_claim(seen, owner), *children)
@@ -88,6 +88,13 @@ def _input_mounts(seen: Observed) -> list[Mount]:
             raise ValueError(f"{named.path}: {named.title} cannot be mounted: acceptance refuses such a job")
         mounts.append(base_mount(source) if named.part is None else part_mount(named.part, source))
     return mounts
+
+
+def _other_workspace(seen: Observed) -> list[Mount]:
+    """The volume of the job whose checkpoints are the start."""
+    if seen.other is None or seen.other.claim is None:
+        return []
+    return [other_workspace_mount(seen.other.claim)]
 
 
 def _owner(seen: Observed) -> Object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hostler.api.trainingjob import Evaluation, Packing, Precision, TrainingJobSpec
 from hostler.controllers.trainingjob.observed import Observed
 from hostler.families import family
-from hostler.manifests.inputs import BASE, part_path
+from hostler.manifests.inputs import BASE, OTHER_WORKSPACE, part_path
 from hostler.manifests.job import WORKSPACE, dataset_config
 from hostler.manifests.model import model_name, network
 from hostler.planning.pools import Pool, PoolView
@@ -48,6 +48,7 @@ def job_config(seen: Observed, *, number: int, pods: int, view: PoolView) -> Job
         license=spec.output.license,
         model=network(spec),
         inputs=_inputs(spec),
+        resume_from=_other_workspace(seen),
         # Nothing else is trained on than what the Dataset's status speaks of.
         dataset=dataset_config(spec.dataset, sha256=seen.data.sha256 if seen.data else None),
         packing=_packing(spec.training.packing),
@@ -109,6 +110,10 @@ def _objective(spec: TrainingJobSpec) -> ObjectiveConfig:
 def _inputs(spec: TrainingJobSpec) -> Inputs:
     parts = spec.parts.model_dump(exclude_none=True) if spec.parts is not None else {}
     return Inputs(base=BASE if spec.base is not None else None, parts={name: part_path(name) for name in parts})
+
+
+def _other_workspace(seen: Observed) -> str | None:
+    return None if seen.other is None else f"{OTHER_WORKSPACE}/{seen.other.directory}".rstrip("/")
 
 
 def _packing(packing: Packing) -> PackingConfig:

@@ -16,6 +16,7 @@ from hostler.controllers.trainingjob.data import resolved
 from hostler.controllers.trainingjob.finish import made_by
 from hostler.controllers.trainingjob.observed import Attempt, AttemptState, Observed, Obstacle
 from hostler.controllers.trainingjob.policies import wants_seat
+from hostler.controllers.trainingjob.resuming import other_job
 from hostler.controllers.trainingjob.seat import SeatVerdict, find_seat
 from hostler.manifests import naming
 from hostler.manifests.model import model_name
@@ -25,6 +26,7 @@ from hostler.planning.jobacceptance import TrainingFacts, reject_job
 from hostler.planning.models import NamedModel
 from hostler.planning.placement import loss_sentence
 from hostler.planning.rejection import Rejection
+from hostler.planning.resuming import OtherJob, reject_resuming
 from hostler.planning.verdicts import Workload
 
 _REPAIR_AFTER_SECONDS = 15
@@ -89,9 +91,12 @@ class Gatherer:
         newest = seen.newest
         live = newest is not None and newest.state is AttemptState.LIVE
         inputs = tuple(self._inputs(spec, namespace))
+        other = other_job(self._reader, spec, namespace=namespace)
         facts = TrainingFacts()
         if not spec.suspend and not live:
             facts = await self._facts(seen.job, spec, inputs, no_data=no_data)
+            if not _has_checkpoint(seen.status):
+                facts = replace(facts, resume=reject_resuming(spec, own_name=name, other=other))
         workload = Workload("TrainingJob", namespace, name)
         lost = self._admission.lost(workload)
         seen = replace(
@@ -99,6 +104,7 @@ class Gatherer:
             claim=self._reader.get("PersistentVolumeClaim", namespace=namespace, name=name),
             model=self._reader.get("Model", namespace=namespace, name=model_name(spec, name)),
             inputs=inputs,
+            other=_usable(other),
             facts=facts,
             taken_back=loss_sentence(lost) if lost is not None else "",
             obstacle=await self._obstacle(seen, newest) if newest is not None and live else None,
@@ -273,6 +279,15 @@ class Gatherer:
         service = self._reader.get("Service", namespace=seen.namespace, name=name)
         found = (each for each in (config, service) if each is not None and _controller_uid(each) == seen.uid)
         return tuple(each for each in found if not each["metadata"].get("deletionTimestamp"))
+
+
+def _has_checkpoint(status: TrainingJobStatus) -> bool:
+    """Whether the job is known to have checkpoints of its own, so that it needs nobody else's."""
+    return status.progress is not None and status.progress.checkpoint_step is not None
+
+
+def _usable(other: OtherJob | None) -> OtherJob | None:
+    return other if other is not None and other.claim is not None else None
 
 
 def _closes(seen: Observed) -> bool:

@@ -14,6 +14,7 @@ from hostler.planning import pods as read
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.jobacceptance import TrainingFacts
 from hostler.planning.models import NamedModel
+from hostler.planning.resuming import OtherJob
 from hostler_contract import Progress
 
 
@@ -136,6 +137,8 @@ class Observed:
     """Base and parts, by the order of the spec."""
     data: DataVersion | None = None
     """The Dataset that the job names, where it is Ready. The spec here has the data itself in place of the name."""
+    other: OtherJob | None = None
+    """The job whose checkpoints are the start; None where none is named, or it is not needed any more."""
     facts: TrainingFacts = field(default_factory=TrainingFacts)
     pool: PoolChoice
     """What the pool of the spec has, whatever is free of it."""

@@ -1,0 +1,129 @@
+"""A job that starts from another one's checkpoints."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bench import Bench
+from builders import make_transformer
+from tables import table
+from world import completed, failed, failure, jobs, progress, running, states, submitted, told
+
+from hostler_contract import ErrorReason
+
+Object = dict[str, Any]
+
+RESUME = {"trainingJob": "first"}
+
+
+async def stopped(bench: Bench, **spec: Any) -> None:
+    """A job that stopped for good after some checkpoints."""
+    (pod,) = await running(bench, "first", **spec)
+    told(bench, pod, progress(9, checkpoint_step=8))
+    await bench.settle()
+    await failed(bench, "first", result=failure(ErrorReason.TRAINING_DIVERGED, "the loss is not finite"))
+
+
+def resume_mount(bench: Bench, job: str) -> tuple[Object, Object] | None:
+    """Volume and mount of the other job's claim."""
+    template = bench.cluster.object("Job", job)["spec"]["template"]["spec"]
+    volumes = {volume["name"]: volume for volume in template["volumes"]}
+    mounts = {mount["name"]: mount for mount in template["containers"][0]["volumeMounts"]}
+    return (volumes["resume"], mounts["resume"]) if "resume" in volumes else None
+
+
+async def test_a_stopped_job_says_how_its_work_is_kept(bench: Bench) -> None:
+    await stopped(bench)
+    message = bench.condition("TrainingJob", "first", "Failed")[2]
+    assert message.endswith("A new job with spec.resumeFrom.trainingJob: first goes on from step 8.")
+    assert bench.cluster.find("PersistentVolumeClaim", "first") is not None
+
+
+async def test_the_other_jobs_volume_is_mounted_read_only_and_its_workspace_named(bench: Bench) -> None:
+    await stopped(bench)
+    await submitted(bench, "second", resumeFrom=RESUME)
+    found = resume_mount(bench, "second-0")
+    assert found is not None
+    volume, mount = found
+    assert volume["persistentVolumeClaim"]["claimName"] == "first"
+    assert (mount["mountPath"], mount["readOnly"]) == ("/resume", True)
+    config = json.loads(bench.cluster.object("ConfigMap", "second-0")["data"]["job.json"])
+    assert config["resumeFrom"] == "/resume"
+
+
+async def test_a_workspace_on_a_claim_of_the_users_is_a_directory_of_it(bench: Bench) -> None:
+    bench.cluster.claim("shared")
+    await stopped(bench, storage={"claimName": "shared"})
+    await submitted(bench, "second", resumeFrom=RESUME, storage={"claimName": "shared"})
+    config = json.loads(bench.cluster.object("ConfigMap", "second-0")["data"]["job.json"])
+    assert (config["workspace"], config["resumeFrom"]) == ("/workspace/second", "/resume/first")
+
+
+async def test_a_job_that_has_succeeded_is_a_start_as_well(bench: Bench) -> None:
+    await running(bench, "first")
+    await completed(bench, "first")
+    await submitted(bench, "second", resumeFrom=RESUME, training={"steps": 40})
+    assert jobs(bench) == ["first-0", "second-0"]
+
+
+@table(
+    ("first", "want_reason", "want_words"),
+    {
+        "no such job": (None, "CheckpointNotFound", "there is no TrainingJob first in namespace default"),
+        "a job under way": ({}, "CheckpointInUse", "suspend it with spec.suspend, or wait for its end"),
+        "another family": ({"family": "code"}, "IncompatibleCheckpoint", "TrainingJob first has another spec.family"),
+        "other sizes": (
+            {"output": {"transformer": make_transformer(layers=4)}},
+            "IncompatibleCheckpoint",
+            "another spec.output.transformer, so its weights do not fit",
+        ),
+    },
+)
+async def test_what_is_no_start_is_refused_with_path_and_way_out(
+    bench: Bench, first: Object | None, want_reason: str, want_words: str
+) -> None:
+    if first is not None:
+        await submitted(bench, "first", **first)
+    await submitted(bench, "second", resumeFrom=RESUME)
+    status, reason, message = bench.condition("TrainingJob", "second", "Accepted")
+    assert (status, reason) == ("False", want_reason)
+    assert message.startswith("spec.resumeFrom.trainingJob: ")
+    assert want_words in message
+    assert bench.cluster.find("Job", "second-0") is None
+
+
+async def test_a_job_is_no_start_for_itself(bench: Bench) -> None:
+    await submitted(bench, "first", resumeFrom=RESUME)
+    assert states(bench, "first")["Accepted"] == ("False", "CheckpointNotFound")
+
+
+async def test_a_suspended_job_is_a_start_once_its_pods_have_gone(bench: Bench) -> None:
+    (pod,) = await running(bench, "first")
+    bench.cluster.edit("TrainingJob", "first", suspend=True)
+    await bench.reconcile("TrainingJob", "first")
+    still = {"phase": "Running", "containerStatuses": [{"name": "trainer", "state": {"running": {}}}]}
+    bench.cluster.put({**pod, "status": still})
+    await submitted(bench, "second", resumeFrom=RESUME)
+    assert states(bench, "second")["Accepted"] == ("False", "CheckpointInUse")
+    bench.cluster.remove(bench.cluster.object("Pod", pod["metadata"]["name"]))
+    await bench.settle()
+    assert states(bench, "second")["Accepted"] == ("True", "Valid")
+
+
+async def test_without_the_claim_there_is_nothing_to_start_from(bench: Bench) -> None:
+    await stopped(bench)
+    bench.cluster.remove(bench.cluster.object("PersistentVolumeClaim", "first"))
+    await submitted(bench, "second", resumeFrom=RESUME)
+    assert states(bench, "second")["Accepted"] == ("False", "CheckpointNotFound")
+
+
+async def test_a_job_with_checkpoints_of_its_own_needs_nobody_elses(bench: Bench) -> None:
+    await stopped(bench)
+    (pod,) = await running(bench, "second", resumeFrom=RESUME)
+    told(bench, pod, progress(12, checkpoint_step=12))
+    await bench.settle()
+    bench.cluster.remove(bench.cluster.object("TrainingJob", "first"))
+    await failed(bench, "second", result=failure(ErrorReason.INTERNAL))
+    assert bench.cluster.find("Job", "second-1") is not None
+    assert resume_mount(bench, "second-1") is None
