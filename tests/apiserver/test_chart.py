@@ -105,6 +105,29 @@ def test_the_operator_learns_what_the_default_images_were_built_for(
     assert f"--default-variant={want}" in container["args"]
 
 
+def test_the_operator_learns_what_administrators_allow_and_forbid(helm: Path) -> None:
+    values = (
+        "allowedEndpoints[0]=*.example.org",
+        "images.pullSecrets[0]=registry",
+        "networkPolicy.workloads.enabled=true",
+        "networkPolicy.workloads.metricsNamespaces[0]=monitoring",
+        "networkPolicy.workloads.dataNetworks[0]=10.20.0.0/16",
+        "networkPolicy.workloads.blockedNetworks[0]=203.0.113.0/28",
+    )
+    documents = template(helm, *values)
+    (container,) = _named(documents, "Deployment")["hostler-operator"]["spec"]["template"]["spec"]["containers"]
+    assert {
+        "--allowed-endpoint=*.example.org",
+        "--workload-pull-secret=registry",
+        "--workload-policies",
+        "--metrics-namespace=monitoring",
+        "--data-network=10.20.0.0/16",
+        "--blocked-network=203.0.113.0/28",
+    } <= set(container["args"])
+    assert any(name.endswith("network-policies") for name in _named(documents, "ClusterRole"))
+    assert not any(name.endswith("network-policies") for name in _named(template(helm), "ClusterRole"))
+
+
 def test_crds_survive_an_uninstall_unless_that_is_switched_off(helm: Path) -> None:
     kept = _named(template(helm), "CustomResourceDefinition")
     assert len(kept) == 6

@@ -14,7 +14,7 @@ from hostler.accelerators.reference import render_reference as render_accelerato
 from hostler.api.crd import Manifest, crds
 from hostler.api.reference import render_reference as render_api
 from hostler.cli.metrics_reference import render_reference as render_metrics
-from hostler.manifests.rbac import operator_roles, simulator_roles, user_roles
+from hostler.manifests.rbac import operator_roles, policy_roles, simulator_roles, user_roles
 from hostler.manifests.yamltext import to_yaml
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -93,7 +93,12 @@ def _roles() -> GeneratedFile:
     namespace = "RELEASE-NAMESPACE"
     always = [_with_labels(role) for role in [*operator_roles(namespace=namespace), *user_roles()]]
     simulated = [_with_labels(role) for role in simulator_roles(namespace=namespace)]
-    text = "---\n".join(always) + _only_if("simulator.enabled", "".join(f"---\n{role}" for role in simulated))
+    policies = [_with_labels(role) for role in policy_roles(namespace=namespace)]
+    text = (
+        "---\n".join(always)
+        + _only_if("networkPolicy.workloads.enabled", "".join(f"---\n{role}" for role in policies))
+        + _only_if("simulator.enabled", "".join(f"---\n{role}" for role in simulated))
+    )
     return GeneratedFile(
         CHART / "rbac-generated.yaml",
         _yaml_header("operator/hostler/manifests/rbac.py") + text.replace(namespace, "{{ .Release.Namespace }}"),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hostler.accelerators import Verb
+from hostler.manifests.networkpolicy import TrafficRules
 from hostler.manifests.podtemplate import Image
 from hostler.planning.endpoints import EndpointPattern
 
@@ -27,6 +28,8 @@ class Settings:
     """Secrets with credentials of the runtime images' registry, which an administrator keeps in every namespace."""
     allowed_endpoints: tuple[EndpointPattern, ...] = ()
     """Endpoints of data that may be sent credentials, beside the public hub and the cloud's own."""
+    traffic: TrafficRules | None = None
+    """Rules of NetworkPolicies for workloads; None makes none."""
     progress_interval_seconds: float = 5.0
     """Between two readings of a running job's progress."""
     recheck_seconds: float = 30.0

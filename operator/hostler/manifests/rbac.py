@@ -79,6 +79,17 @@ NAMESPACE_GRANTS: tuple[Grant, ...] = (
 """What the operator may do in its own namespace only."""
 
 
+POLICY_GRANTS: tuple[Grant, ...] = (
+    Grant(
+        group="networking.k8s.io",
+        resource="networkpolicies",
+        verbs=("create", "get", "patch"),
+        why="what workloads may reach, and who may reach them",
+    ),
+)
+"""What the operator may do beside that where workloads get NetworkPolicies. Policies add up, so who may write one may
+also allow more than others do."""
+
 SIMULATOR = "hostler-device-simulator"
 SIMULATOR_GRANTS: tuple[Grant, ...] = (
     Grant(group="", resource="nodes", verbs=("get", "patch", "watch"), why="which devices to simulate, node labels"),
@@ -96,6 +107,13 @@ def operator_roles(*, namespace: str) -> list[Manifest]:
         _role("Role", OPERATOR, NAMESPACE_GRANTS, namespace=namespace),
         _binding("Role", OPERATOR, subject=subject, namespace=namespace),
     ]
+
+
+def policy_roles(*, namespace: str) -> list[Manifest]:
+    """The operator's role for NetworkPolicies and its binding."""
+    subject = {"kind": "ServiceAccount", "name": OPERATOR, "namespace": namespace}
+    name = f"{OPERATOR}-network-policies"
+    return [_role("ClusterRole", name, POLICY_GRANTS), _binding("ClusterRole", name, subject=subject)]
 
 
 def simulator_roles(*, namespace: str) -> list[Manifest]:

@@ -11,6 +11,7 @@ from hostler.cluster.resources import TABLE
 from hostler.manifests.rbac import (
     CLUSTER_GRANTS,
     NAMESPACE_GRANTS,
+    POLICY_GRANTS,
     SIMULATOR_GRANTS,
     Grant,
     operator_roles,
@@ -18,7 +19,7 @@ from hostler.manifests.rbac import (
     user_roles,
 )
 
-ALL = (*CLUSTER_GRANTS, *NAMESPACE_GRANTS, *SIMULATOR_GRANTS)
+ALL = (*CLUSTER_GRANTS, *NAMESPACE_GRANTS, *POLICY_GRANTS, *SIMULATOR_GRANTS)
 HARMLESS_VERBS = {"create", "delete", "get", "list", "patch", "update", "watch"}
 FORBIDDEN = {"secrets", "serviceaccounts", "serviceaccounts/token", "pods/exec", "pods/attach", "nodes/proxy"}
 
