@@ -96,7 +96,7 @@ async def test_progress_is_pulled_once_per_interval_and_written_when_it_changed(
         "step": 5,
         "totalSteps": 20,
         "loss": "5.432",
-        "speed": "1234 tokens/s",
+        "speed": {"value": "1234", "unit": "tokens/s"},
         "eta": "2m10s",
         "checkpointStep": 4,
         "stage": "Training",
