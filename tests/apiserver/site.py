@@ -108,6 +108,11 @@ class Site:
         except AssertionError as error:
             raise AssertionError(f"{error}; it has {self.get(path).get('status')}") from None
 
+    def events(self, reason: str) -> list[str]:
+        """Messages of Events of this reason."""
+        query = f"/api/v1/namespaces/{self.namespace}/events?fieldSelector=reason={reason}"
+        return [event["message"] for event in self.api.get(query).json()["items"]]
+
     def writes(self) -> int:
         metrics = self.operator.metrics.registry.collect()
         samples = [s for metric in metrics if metric.name == "hostler_operator_api_requests" for s in metric.samples]
