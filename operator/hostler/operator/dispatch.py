@@ -127,8 +127,8 @@ class Workers:
             result = "conflict"
             self._retry(key, error, logging.INFO)
         except NotLeading as error:
-            # No fault of the key. Either the process is about to end, or a renewal that was late arrives after all; then
-            # nobody else would remember what this reconcile was for.
+            # No fault of the key. Either the process is about to end, or a renewal that was late arrives after all, and
+            # then nobody else would remember what this reconcile was for.
             result = "not_leading"
             _log.debug("not reconciled: %s", error, extra={"key": str(key)})
             self._queue.add_after(key, NOT_LEADING_PAUSE)
