@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from builders import make_pool
-from fakes import CLUSTER_SCOPED, FakeCluster, FakeProgress, FakeReader, FakeWriter
+from fakes import CLUSTER_SCOPED, FakeCluster, FakeFacts, FakeReader, FakeWriter
 
 from hostler.controllers import modelusers
 from hostler.controllers.all import build_controllers
@@ -24,7 +24,7 @@ class Bench:
     def __init__(self, *, build: Any, settings: Any, cluster: FakeCluster | None = None) -> None:
         self.cluster = cluster or FakeCluster()
         self.writer = FakeWriter(self.cluster)
-        self.progress = FakeProgress()
+        self.facts = FakeFacts()
         self._build = build
         self._settings = settings
         self.controllers: dict[str, Controller] = {}
@@ -34,7 +34,7 @@ class Bench:
         """A new process: nothing is remembered."""
         self._settings = settings or self._settings
         self.reader = FakeReader(self.cluster)
-        found = self._build(self.reader, self.writer, self.cluster.clock, self.progress, self._settings)
+        found = self._build(self.reader, self.writer, self.cluster.clock, self.facts, self._settings)
         self.controllers = {controller.kind: controller for controller in found}
 
     async def reconcile(self, kind: str, name: str, *, namespace: str = "default") -> Outcome:

@@ -1,4 +1,4 @@
-"""A cluster in memory for controllers: Reader, Writer, Clock and ProgressReader, and the hands of Job controller,
+"""A cluster in memory for controllers: Reader, Writer, Clock and Facts, and the hands of Job controller,
 scheduler, kubelet and Deployment controller, moved step by step.
 
 It keeps what controllers rely on: uids, resourceVersions, generations, owner references that are collected, a Job's
@@ -45,16 +45,17 @@ class FakeClock:
         self.seconds += seconds
 
 
-class FakeProgress:
-    """Answers by pod address."""
+class FakeFacts:
+    """What pods have told, by their UID."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Progress] = {}
-        self.asked = 0
 
-    async def read(self, *, pod_ip: str) -> Progress | None:
-        self.asked += 1
-        return self.answers.get(pod_ip)
+    def progress(self, pod_uid: str) -> Progress | None:
+        return self.answers.get(pod_uid)
+
+    def age(self, pod_uid: str) -> float | None:
+        return 0.0 if pod_uid in self.answers else None
 
 
 class FakeCluster:

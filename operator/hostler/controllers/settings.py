@@ -27,8 +27,6 @@ class Settings:
     """Secrets with credentials of the runtime images' registry, which an administrator keeps in every namespace."""
     allowed_endpoints: tuple[EndpointPattern, ...] = ()
     """Endpoints of data that may be sent credentials, beside the public hub and the cloud's own."""
-    progress_interval_seconds: float = 5.0
-    """Between two readings of a running job's progress."""
     recheck_seconds: float = 30.0
     """Between two looks at what waits for something that no watch reports, such as a ConfigMap with data."""
 
