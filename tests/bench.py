@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from builders import make_pool
-from fakes import CLUSTER_SCOPED, FakeCluster, FakeProgress, FakeReader, FakeWriter
+from fakes import CLUSTER_SCOPED, FakeCluster, FakeFacts, FakeReader, FakeWriter
 
+from hostler.controllers import modelusers
 from hostler.controllers.all import build_controllers
 from hostler.controllers.ports import Controller, Key, Outcome
 from hostler.controllers.settings import Settings
@@ -23,7 +24,7 @@ class Bench:
     def __init__(self, *, build: Any, settings: Any, cluster: FakeCluster | None = None) -> None:
         self.cluster = cluster or FakeCluster()
         self.writer = FakeWriter(self.cluster)
-        self.progress = FakeProgress()
+        self.facts = FakeFacts()
         self._build = build
         self._settings = settings
         self.controllers: dict[str, Controller] = {}
@@ -33,7 +34,7 @@ class Bench:
         """A new process: nothing is remembered."""
         self._settings = settings or self._settings
         self.reader = FakeReader(self.cluster)
-        found = self._build(self.reader, self.writer, self.cluster.clock, self.progress, self._settings)
+        found = self._build(self.reader, self.writer, self.cluster.clock, self.facts, self._settings)
         self.controllers = {controller.kind: controller for controller in found}
 
     async def reconcile(self, kind: str, name: str, *, namespace: str = "default") -> Outcome:
@@ -44,11 +45,18 @@ class Bench:
         """Look at everything until a whole round writes nothing."""
         for _ in range(rounds):
             before = len(self.writer.writes)
+            self._tell()
             for key in self.keys():
                 await self.controllers[key.kind].reconcile(key)
             if len(self.writer.writes) == before:
                 return
         raise AssertionError(f"no rest after {rounds} rounds: {self.writer.writes[-10:]}")
+
+    def _tell(self) -> None:
+        """What the dispatcher does with every change; that everything is looked at anyway makes up for the rest."""
+        for kind in modelusers.KINDS:
+            for obj in self.cluster.all(kind):
+                self.controllers["Model"].affected(kind, obj)
 
     def keys(self) -> list[Key]:
         """Every object of ours."""

@@ -1,4 +1,4 @@
-"""A cluster in memory for controllers: Reader, Writer, Clock and ProgressReader, and the hands of Job controller,
+"""A cluster in memory for controllers: Reader, Writer, Clock and Facts, and the hands of Job controller,
 scheduler, kubelet and Deployment controller, moved step by step.
 
 It keeps what controllers rely on: uids, resourceVersions, generations, owner references that are collected, a Job's
@@ -12,13 +12,15 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from endpoints import slices_of
+
 from hostler.cluster.errors import ApiError, Conflict, Invalid, Taken
 from hostler.cluster.matching import satisfied, stamped
 from hostler_contract import DatasetReport, Progress, Result
 
 Object = dict[str, Any]
 CLUSTER_SCOPED = frozenset({"AcceleratorPool", "ClusterModel", "Node"})
-UNWATCHED = frozenset({"ConfigMap"})
+UNWATCHED = frozenset({"ConfigMap", "Event"})
 
 
 class Crash(BaseException):
@@ -43,16 +45,17 @@ class FakeClock:
         self.seconds += seconds
 
 
-class FakeProgress:
-    """Answers by pod address."""
+class FakeFacts:
+    """What pods have told, by their UID."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Progress] = {}
-        self.asked = 0
 
-    async def read(self, *, pod_ip: str) -> Progress | None:
-        self.asked += 1
-        return self.answers.get(pod_ip)
+    def progress(self, pod_uid: str) -> Progress | None:
+        return self.answers.get(pod_uid)
+
+    def age(self, pod_uid: str) -> float | None:
+        return 0.0 if pod_uid in self.answers else None
 
 
 class FakeCluster:
@@ -312,8 +315,15 @@ class FakeReader:
         self.asked += 1
         return copy.deepcopy(self._cluster.objects.get((kind, namespace, name)))
 
+    async def events(self, about: Object) -> list[Object]:
+        self.asked += 1
+        return [e for e in self._cluster.all("Event") if e["involvedObject"]["uid"] == about["metadata"]["uid"]]
+
     def _listed(self, kind: str, namespace: str | None, labels: Mapping[str, str]) -> Iterator[Object]:
-        for key, obj in sorted(self._cluster.objects.items()):
+        objects = self._cluster.objects
+        if kind == "EndpointSlice":
+            objects = {_key(each): each for each in slices_of(objects.values())}
+        for key, obj in sorted(objects.items()):
             carried = obj["metadata"].get("labels") or {}
             fits = key[0] == kind and namespace in (None, key[1]) and key not in self._cluster.hidden
             if fits and all(carried.get(name) == value for name, value in labels.items()):

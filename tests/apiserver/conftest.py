@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from apiserver.manifests import by_kind
+from apiserver.site import OpenSite, site
 from builders import edited
 from kubeclient import KubeClient, eventually, item
 
@@ -31,6 +32,13 @@ def api(request: pytest.FixtureRequest) -> Iterator[KubeClient]:
     client = KubeClient(kubeconfig)
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(request: pytest.FixtureRequest) -> Path:
+    """How an operator finds that API server."""
+    given = os.environ.get(GIVEN)
+    return Path(given) if given else request.getfixturevalue("control_plane").kubeconfig
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +70,12 @@ def namespace(api: KubeClient) -> Iterator[str]:
     assert answer.is_success, answer.text
     yield name
     api.delete(f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+def open_site(api: KubeClient, namespace: str, kubeconfig: Path) -> OpenSite:
+    """Not an async fixture: at its end, kopf cancels every task that began after it, such as a fixture's teardown."""
+    return lambda: site(api, namespace, kubeconfig)
 
 
 @pytest.fixture

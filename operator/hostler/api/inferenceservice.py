@@ -22,7 +22,7 @@ class ServiceCondition:
     ADMITTED = "Admitted"
     """True when the replicas fit into the pool; False says why they wait."""
     READY = "Ready"
-    """True when every replica of the current revision answers its sample request."""
+    """True when every replica of the current revision answers its sample request and is an endpoint of the Service."""
 
 
 class ServiceReason(StrEnum):
@@ -65,7 +65,8 @@ class ServiceReason(StrEnum):
     PLACED = "Placed"
     """Admitted: set when the replicas fit."""
     CHILD_REFUSED = "ChildRefused"
-    """Ready: set when the API server refused a child, such as by a quota; the message is the server's own."""
+    """Ready: set when the API server refused a child or a replica's pod, such as by a quota; the message is the
+    server's own."""
     PENDING = "Pending"
     """Ready, Admitted: set before the first decision."""
     STARTING = "Starting"
@@ -76,6 +77,8 @@ class ServiceReason(StrEnum):
     """Ready: set while replicas of an older revision are replaced; requests are answered meanwhile."""
     REPLICA_FAILED = "ReplicaFailed"
     """Ready: set when a replica of the current revision stopped with an error; the message is the container's."""
+    NO_ENDPOINTS = "NoEndpoints"
+    """Ready: set when replicas are ready and the Service leads to none, or not to all, of them."""
     NOT_ADMITTED = "NotAdmitted"
     """Ready: set when Accepted or Admitted is False."""
 
@@ -180,6 +183,10 @@ class InferenceServiceStatus(StatusModel):
     """Replicas of the current revision."""
     revision: Annotated[str, Field(max_length=63)] | None = None
     """Hash of what the replicas run."""
+    template_hash: Annotated[str, Field(max_length=63)] | None = None
+    """Hash of the pod template that was written for them, by which a change by somebody else is told from our own."""
+    outdated_image: Annotated[str, Field(max_length=512)] | None = None
+    """Image that the replicas run where the installation has another one by now; absent where it is the same."""
     accelerator_type: Annotated[str, Field(max_length=63)] | None = None
     """Type of the accelerators that the replicas hold."""
     last_failure: Failure | None = None

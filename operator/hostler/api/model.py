@@ -26,7 +26,9 @@ class ModelReason(StrEnum):
     GATE_MISSED = "GateMissed"
     """Set when a figure is not what spec.gates asks for, or is not there."""
     ARTIFACTS_MISSING = "ArtifactsMissing"
-    """Set when the claim that holds the artifacts does not exist."""
+    """Set when the claim that holds the artifacts does not exist, or has lost its volume."""
+    BEING_DELETED = "BeingDeleted"
+    """Set when the model, or the claim that holds its artifacts, is being deleted; the message names who uses it."""
     INVALID_SPEC = "InvalidSpec"
     """Set when the stored spec does not fit this release, which CRDs of the same release would not let in."""
     SOURCE_NOT_SUPPORTED = "SourceNotSupported"
@@ -144,10 +146,26 @@ class ModelSpec(ApiModel):
     """Where it comes from."""
 
 
+class ModelUser(StatusModel):
+    """An object of the model's namespace that needs its artifacts."""
+
+    kind: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]+$", max_length=63)]
+    """Kind of the object, such as InferenceService."""
+    name: Name
+    """Its name."""
+
+
+USED_BY_LIMIT = 16
+"""Most users of a model that its status names: enough to say who has to be asked, and bounded."""
+
+
 class ModelStatus(StatusModel):
-    """Whether it can be served."""
+    """Whether it can be served, and by whom it is used."""
 
     observed_generation: Annotated[int, Field(ge=0)] = 0
     """Generation of the spec that this status speaks of."""
     conditions: Conditions = ()
     """Ready, with a reason."""
+    used_by: Annotated[tuple[ModelUser, ...], Field(max_length=USED_BY_LIMIT)] = ()
+    """Services that serve it and unfinished jobs that are made from it, sorted by kind and name; at most 16 of them.
+    Empty for a ClusterModel, which would show names of one namespace to all others."""

@@ -173,7 +173,10 @@ _OPERATOR = _Section(
         _histogram(names.QUEUE_WORK, "Seconds in a worker's hands.", names.SHORT_BUCKETS),
         _counter(names.QUEUE_RETRIES, "Keys that come back because of a failure."),
         _counter(
-            names.RECONCILES, "Finished reconciles (`success`, `conflict`, `error`, `timeout`).", "kind", "result"
+            names.RECONCILES,
+            "Finished reconciles (`success`, `conflict`, `error`, `timeout`, `not_leading`).",
+            "kind",
+            "result",
         ),
         _histogram(names.RECONCILE_DURATION, "Seconds of a reconcile.", names.SHORT_BUCKETS, "kind"),
         _counter(
@@ -189,6 +192,13 @@ _OPERATOR = _Section(
         _gauge(names.STORE_OBJECTS, "Objects in the cache.", "kind"),
         _counter(names.SWEEP_DELETIONS, "Deletions that no watch had told and a full list found.", "kind"),
         _gauge(names.LOOP_LAG, "Longest delay of the event loop in the last half minute, in seconds."),
+        _counter(
+            names.PROBES,
+            "Questions to pods (`success`, `skipped`, `timeout`, `unreachable`, `refused`, `oversized`, `malformed`, "
+            "`error`).",
+            "result",
+        ),
+        _gauge(names.PROBES_IN_FLIGHT, "Questions to pods that are open."),
     ),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hostler.cluster.client import Client
@@ -11,6 +11,9 @@ from hostler.cluster.resources import resource_of
 from hostler.cluster.store import Store
 
 Object = dict[str, Any]
+
+MOST_EVENTS = 100
+"""client-go writes at most 25 of one object and one controller in a row, and puts similar ones together after ten."""
 
 
 class CachedReader:
@@ -34,3 +37,11 @@ class CachedReader:
             return await self._client.get(resource_of(kind), namespace=namespace, name=name)
         except NotFound:
             return None
+
+    async def events(self, about: Object) -> Sequence[Object]:
+        """Events about exactly this object, a bounded number, in no order. Raises ``ApiError``."""
+        metadata = about["metadata"]
+        # Events of cluster-scoped objects live in `default`.
+        namespace = metadata.get("namespace") or "default"
+        fields = {"involvedObject.uid": metadata["uid"]}
+        return await self._client.first(resource_of("Event"), namespace=namespace, fields=fields, limit=MOST_EVENTS)

@@ -10,6 +10,8 @@ from hostler.api.schema import GROUP, VERSION
 
 OURS = "app.kubernetes.io/managed-by=hostler"
 """Label selector of our children."""
+SERVERS = f"{OURS},hostler.dev/inference-service"
+"""Label selector of children of InferenceServices: slices of trainers' Services say nothing that their pods do not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,23 @@ def _table() -> dict[str, Resource]:
         _core("Service", "services", selector=OURS),
         Resource(kind="Deployment", group="apps", version="v1", plural="deployments", namespaced=True, selector=OURS),
         Resource(kind="Job", group="batch", version="v1", plural="jobs", namespaced=True, selector=OURS),
+        Resource(
+            kind="PodDisruptionBudget",
+            group="policy",
+            version="v1",
+            plural="poddisruptionbudgets",
+            namespaced=True,
+            selector=SERVERS,
+        ),
+        # Not ours: their controller copies the labels of our Services.
+        Resource(
+            kind="EndpointSlice",
+            group="discovery.k8s.io",
+            version="v1",
+            plural="endpointslices",
+            namespaced=True,
+            selector=SERVERS,
+        ),
     ]
     others = [
         _core("Node", "nodes", namespaced=False),

@@ -81,4 +81,15 @@ def _node(node: Object) -> Object:
     return {**_without_managed_fields(node), "status": status}
 
 
-_BY_KIND: dict[str, Callable[[Object], Object]] = {"Pod": _pod, "Node": _node}
+def _slice(endpoints: Object) -> Object:
+    """Which pods are ready behind a Service; addresses and zones are for proxies."""
+    kept = [_picked(endpoint, ("conditions", "targetRef")) for endpoint in endpoints.get("endpoints") or ()]
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": _picked(endpoints["metadata"], _POD_METADATA),
+        "endpoints": kept,
+    }
+
+
+_BY_KIND: dict[str, Callable[[Object], Object]] = {"Pod": _pod, "Node": _node, "EndpointSlice": _slice}

@@ -1,20 +1,23 @@
-"""Model and ClusterModel: whether the place of the artifacts exists, and whether the figures pass the gates."""
+"""Model and ClusterModel: whether the artifacts can be counted on, whether the figures pass the gates, who uses it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pydantic import ValidationError
 
-from hostler.api.model import ModelCondition, ModelReason, ModelSpec, ModelStatus
+from hostler.api.model import USED_BY_LIMIT, ModelCondition, ModelReason, ModelSpec, ModelStatus, ModelUser
+from hostler.controllers.modelusers import ModelUsers
 from hostler.controllers.plan import Plan, write_status
 from hostler.controllers.ports import Clock, Key, Object, Outcome, Reader, Writer
 from hostler.controllers.said import Said, change, conditions, no, yes
 from hostler.controllers.triggers import key_of
 from hostler.controllers.validity import invalid_spec_sentence
-from hostler.planning.models import obstacle
+from hostler.planning.models import SAVE_FILES, obstacle
 
 _WARNINGS = frozenset(reason.value for reason in ModelReason if reason is not ModelReason.ARTIFACTS_AVAILABLE)
+_NAMED = 3
+"""Users that a sentence names."""
 
 
 class ModelController:
@@ -24,53 +27,74 @@ class ModelController:
         self._reader = reader
         self._writer = writer
         self._clock = clock
+        self._users = ModelUsers(reader, clock)
         self.kind = kind
 
     async def reconcile(self, key: Key) -> Outcome:
-        """Look whether the artifacts' place is there."""
+        """Look whether the artifacts' place is there, and who needs them."""
         model = self._reader.get(self.kind, namespace=key.namespace, name=key.name)
-        if model is None or model["metadata"].get("deletionTimestamp"):
+        if model is None:
             return Outcome()
-        claim = (model["spec"]["artifacts"]["source"].get("pvc") or {}).get("claimName")
-        found = claim and self._reader.get("PersistentVolumeClaim", namespace=key.namespace, name=claim)
-        plan = decide(model, claim_exists=bool(found), now=self._clock.now())
+        name = _claim_name(model)
+        claim = self._reader.get("PersistentVolumeClaim", namespace=key.namespace, name=name) if name else None
+        # Names of one namespace are not shown to all others.
+        users = self._users.of(key) if self.kind == "Model" else ()
+        plan = decide(model, claim=claim, users=users, now=self._clock.now())
         return await write_status(self._writer, model, plan)
 
     def affected(self, kind: str, changed: Object) -> Iterable[Key]:
-        """The model itself, and models on a claim."""
+        """The model itself, models on a claim, and those that a service or job uses."""
         if kind == self.kind:
             return [key_of(changed)]
-        if kind != "PersistentVolumeClaim" or self.kind != "Model":
+        if self.kind != "Model":
             return []
-        name = changed["metadata"]["name"]
-        return [
-            key_of(model)
-            for model in self._reader.list(self.kind, namespace=changed["metadata"]["namespace"])
-            if (model["spec"]["artifacts"]["source"].get("pvc") or {}).get("claimName") == name
-        ]
+        if kind == "PersistentVolumeClaim":
+            name = changed["metadata"]["name"]
+            return [
+                key_of(model)
+                for model in self._reader.list(self.kind, namespace=changed["metadata"]["namespace"])
+                if _claim_name(model) == name
+            ]
+        return self._users.changed(kind, changed)
 
 
-def decide(model: Object, *, claim_exists: bool, now: str) -> Plan:
+def decide(model: Object, *, claim: Object | None, users: Sequence[ModelUser], now: str) -> Plan:
     """The status of a model."""
     before = ModelStatus.model_validate(model.get("status") or {})
     generation = int(model["metadata"].get("generation") or 0)
-    said = {ModelCondition.READY: _said(model, claim_exists=claim_exists)}
+    said = {ModelCondition.READY: _said(model, claim=claim, users=users)}
     after = conditions(before.conditions, said, generation=generation, now=now)
-    status = before.model_copy(update={"observed_generation": generation, "conditions": after})
+    update = {"observed_generation": generation, "conditions": after, "used_by": tuple(users[:USED_BY_LIMIT])}
     return Plan(
-        status=status.model_dump(mode="json", by_alias=True, exclude_none=True),
+        status=before.model_copy(update=update).model_dump(mode="json", by_alias=True, exclude_none=True),
         happening=change(before.conditions, after, warnings=_WARNINGS),
     )
 
 
-def _said(model: Object, *, claim_exists: bool) -> Said:
+def _said(model: Object, *, claim: Object | None, users: Sequence[ModelUser]) -> Said:
     try:
         spec = ModelSpec.model_validate(model["spec"])
     except ValidationError as error:
         return no(ModelReason.INVALID_SPEC, invalid_spec_sentence(error))
-    if found := obstacle(spec, claim_exists=claim_exists, namespace=model["metadata"].get("namespace", "")):
-        return no(*found)
+    if model["metadata"].get("deletionTimestamp"):
+        text = f"The model is being deleted, and its files with it. {SAVE_FILES}"
+        return no(ModelReason.BEING_DELETED, text + _used_by(users))
+    if found := obstacle(spec, claim=claim, namespace=model["metadata"].get("namespace", "")):
+        reason, text = found
+        return no(reason, text + _used_by(users))
     source = spec.artifacts.source.pvc
     assert source is not None  # every other source is an obstacle
     where = f"claim {source.claim_name}, {source.path}" if source.path else f"claim {source.claim_name}"
     return yes(ModelReason.ARTIFACTS_AVAILABLE, f"The artifacts are on {where}.")
+
+
+def _used_by(users: Sequence[ModelUser]) -> str:
+    if not users:
+        return ""
+    named = ", ".join(f"{user.kind} {user.name}" for user in users[:_NAMED])
+    more = f" and {len(users) - _NAMED} more" if len(users) > _NAMED else ""
+    return f" It is used by {named}{more}."
+
+
+def _claim_name(model: Object) -> str:
+    return str((model["spec"]["artifacts"]["source"].get("pvc") or {}).get("claimName") or "")

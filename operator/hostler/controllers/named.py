@@ -11,7 +11,7 @@ from hostler.planning.models import NamedModel
 def named_model(
     reader: Reader, reference: ModelReference, *, path: str, namespace: str, part: str | None = None
 ) -> NamedModel:
-    """The model and whether its claim is there. Raises ``pydantic.ValidationError`` for a stored spec of another
+    """The model and its claim. Raises ``pydantic.ValidationError`` for a stored spec of another
     release."""
     where = namespace if reference.kind == "Model" else ""
     found = reader.get(reference.kind, namespace=where, name=reference.name)
@@ -23,6 +23,7 @@ def named_model(
         reference=reference,
         model=model,
         part=part,
-        claim_exists=claim is not None,
+        claim=claim or None,
         namespace=namespace,
+        going=found is not None and bool(found["metadata"].get("deletionTimestamp")),
     )

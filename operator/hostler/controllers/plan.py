@@ -25,6 +25,8 @@ class Plan:
     delete: tuple[Object, ...] = ()
     status: Object
     happening: Happening | None = None
+    notices: tuple[Happening, ...] = ()
+    """Events beside the one about a condition, such as of a child that was put back."""
     requeue_after: float | None = None
 
 
@@ -58,11 +60,6 @@ async def write_status(writer: Writer, about: Object, plan: Plan) -> Outcome:
         uid=metadata["uid"],
         status=plan.status,
     )
-    if plan.happening is not None:
-        await writer.event(
-            about,
-            reason=plan.happening.reason,
-            message=plan.happening.message,
-            warning=plan.happening.warning,
-        )
+    for said in filter(None, (*plan.notices, plan.happening)):
+        await writer.event(about, reason=said.reason, message=said.message, warning=said.warning)
     return Outcome(requeue_after=plan.requeue_after)

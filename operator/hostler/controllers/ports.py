@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from hostler_contract import Progress
 
 Object = dict[str, Any]
 """A Kubernetes object as plain JSON types. Whoever reads one from a cache must not change it."""
@@ -34,6 +36,12 @@ class Reader(Protocol):
 
     async def live(self, kind: str, *, namespace: str = "", name: str) -> Object | None:
         """A read from the API server, for kinds that are not watched and before a destructive step."""
+
+    async def events(self, about: Object) -> Sequence[Object]:
+        """Events about exactly this object, by whomever, read from the API server: a bounded number, in no order.
+
+        Raises ``hostler.cluster.errors.ApiError``.
+        """
 
 
 class Writer(Protocol):
@@ -65,11 +73,18 @@ class Clock(Protocol):
         """Seconds of a clock that never goes back."""
 
 
-class ProgressReader(Protocol):
-    """Pulls progress from a training pod."""
+class Facts(Protocol):
+    """What pods have answered, kept in memory by whoever asks them. Reading it never waits for a pod."""
 
-    async def read(self, *, pod_ip: str) -> Any:
-        """``hostler_contract.Progress``, or None where the pod does not answer."""
+    def progress(self, pod_uid: str) -> Progress | None:
+        """The last published snapshot of this pod; None where it has not answered yet.
+
+        A published snapshot stays the same for at least ten seconds, so whoever copies it into a status writes no
+        more often than that.
+        """
+
+    def age(self, pod_uid: str) -> float | None:
+        """Seconds since this pod last answered; None where it never did."""
 
 
 @dataclass(frozen=True, kw_only=True)

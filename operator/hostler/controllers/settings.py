@@ -30,8 +30,6 @@ class Settings:
     """Endpoints of data that may be sent credentials, beside the public hub and the cloud's own."""
     traffic: TrafficRules | None = None
     """Rules of NetworkPolicies for workloads; None makes none."""
-    progress_interval_seconds: float = 5.0
-    """Between two readings of a running job's progress."""
     recheck_seconds: float = 30.0
     """Between two looks at what waits for something that no watch reports, such as a ConfigMap with data."""
 

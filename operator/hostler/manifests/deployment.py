@@ -60,6 +60,10 @@ def server_deployment(
         "spec": {
             "replicas": spec.pods.max,
             "revisionHistoryLimit": 2,
+            # The server's own values, said so that others are seen to be somebody else's.
+            "paused": False,
+            "minReadySeconds": 0,
+            "progressDeadlineSeconds": 600,
             "selector": {"matchLabels": server_selector(plan.name)},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": rolling},
             "template": pod_template(_pod(spec, plan, pool=pool, labels=labels)),

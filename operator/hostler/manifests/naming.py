@@ -21,6 +21,8 @@ ATTEMPT = f"{GROUP}/attempt"
 INFERENCE_SERVICE = f"{GROUP}/inference-service"
 GENERATION = f"{GROUP}/generation"
 POOL = f"{GROUP}/pool"
+SERVICE_NAME = "kubernetes.io/service-name"
+"""Label of an EndpointSlice: the Service that it belongs to."""
 
 HTTP_PORT = 8080
 """Of trainers and servers alike: health, metrics, and progress or requests."""

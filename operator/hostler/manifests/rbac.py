@@ -54,14 +54,26 @@ def _own(kind: Kind) -> tuple[Grant, ...]:
 CLUSTER_GRANTS: tuple[Grant, ...] = (
     # ConfigMaps are read by name only: a watch would keep every ConfigMap of the cluster in memory.
     Grant(group="", resource="configmaps", verbs=("get", *CHANGE), why="configuration of trainers and servers"),
-    Grant(group="", resource="events", verbs=("create", "patch"), why="state changes, for people"),
+    Grant(
+        group="",
+        resource="events",
+        verbs=("create", "list", "patch"),
+        why="state changes, for people; why pods of a Job are refused, which its controller says nowhere else",
+    ),
     Grant(group="", resource="nodes", verbs=READ, why="capacity and health of pools"),
     Grant(group="", resource="persistentvolumeclaims", verbs=(*READ, *CHANGE), why="workspaces of training jobs"),
     Grant(group="", resource="pods", verbs=READ, why="what runs, what failed, which accelerators are held"),
     Grant(group="", resource="services", verbs=(*READ, *CHANGE), why="rendezvous of trainers, address of servers"),
     Grant(group="apps", resource="deployments", verbs=(*READ, *CHANGE), why="replicas of inference services"),
     Grant(group="batch", resource="jobs", verbs=(*READ, *CHANGE), why="attempts of training jobs"),
+    Grant(group="discovery.k8s.io", resource="endpointslices", verbs=("list", "watch"), why="who serves behind a name"),
     *(grant for kind in sorted(KINDS, key=lambda kind: kind.plural) for grant in _own(kind)),
+    Grant(
+        group="policy",
+        resource="poddisruptionbudgets",
+        verbs=(*READ, *CHANGE),
+        why="how many replicas of a service a drain may take",
+    ),
 )
 """What the operator may do in every namespace, by group and resource."""
 

@@ -40,7 +40,12 @@ def inference_service(name: str, *, namespace: str, pool: str, owner: Manifest) 
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": metadata(name, namespace=namespace, labels=server_labels(name, pool=pool), owner=owner),
+        # What the server would fill in is said, so that another value is seen to be somebody else's.
         "spec": {
+            "type": "ClusterIP",
+            "sessionAffinity": "None",
+            "internalTrafficPolicy": "Cluster",
+            "publishNotReadyAddresses": False,
             "selector": server_selector(name),
             "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
         },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
@@ -44,6 +44,27 @@ class QueueMeter:
         self._retries.inc()
 
 
+class ProbeMeter:
+    """``hostler.operator.prober.ProbeMetrics`` as Prometheus series."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._probes = Counter(names.PROBES, "Questions to pods by result.", ["result"], registry=registry)
+        self._in_flight = Gauge(names.PROBES_IN_FLIGHT, "Questions to pods that are open.", registry=registry)
+
+    def preset(self, results: Iterable[str]) -> None:
+        """Have series at zero from the start."""
+        for result in results:
+            self._probes.labels(result)
+
+    def probed(self, result: str) -> None:
+        """One question is over."""
+        self._probes.labels(result).inc()
+
+    def probing(self, in_flight: int) -> None:
+        """How many questions are open now."""
+        self._in_flight.set(in_flight)
+
+
 class OperatorMetrics:
     """All instruments on one registry of their own."""
 
@@ -54,6 +75,7 @@ class OperatorMetrics:
         ProcessCollector(registry=self.registry)
         registry = self.registry
         self.queue = QueueMeter(registry)
+        self.probes = ProbeMeter(registry)
         self._leader = Gauge(names.LEADER, "1 while this replica holds the Lease.", registry=registry)
         self._leader.set(0)
         self._reconciles = Counter(

@@ -16,7 +16,9 @@ from hostler.controllers.ports import Controller, Key
 _log = logging.getLogger(__name__)
 
 RECONCILE_TIMEOUT = 60.0
-RESULTS = ("success", "conflict", "error", "timeout")
+NOT_LEADING_PAUSE = 1.0
+"""Seconds until a key is looked at again whose reconcile was not allowed to write."""
+RESULTS = ("success", "conflict", "error", "timeout", "not_leading")
 
 
 class ReconcileMetrics(Protocol):
@@ -125,8 +127,11 @@ class Workers:
             result = "conflict"
             self._retry(key, error, logging.INFO)
         except NotLeading as error:
-            # The process is about to end.
+            # No fault of the key. Either the process is about to end, or a renewal that was late arrives after all, and
+            # then nobody else would remember what this reconcile was for.
+            result = "not_leading"
             _log.debug("not reconciled: %s", error, extra={"key": str(key)})
+            self._queue.add_after(key, NOT_LEADING_PAUSE)
         except ApiError as error:
             self._retry(key, error, logging.WARNING)
         except TimeoutError as error:

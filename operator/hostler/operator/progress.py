@@ -1,56 +1,168 @@
-"""Pulls progress from training pods: a small GET with a short limit, whose failure means 'not known'."""
+"""Progress of training jobs: which pods are asked for it, and what of their answers a job gets to see."""
 
 from __future__ import annotations
 
-import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-import aiohttp
-
+from hostler.api.trainingjob import TrainingProgress
+from hostler.cluster.store import Change, Store
+from hostler.controllers.ports import Key, Object
+from hostler.controllers.trainingjob.progress import shown
+from hostler.manifests import naming
+from hostler.operator.podhttp import PodHttp, ProbeError
+from hostler.operator.prober import Prober, Target
+from hostler.planning import pods
 from hostler_contract import Progress
 
-PORT = 8080
-TIMEOUT = 2.0
-LIMIT = 64 * 1024
-"""Bytes that a snapshot may have; a pod is not trusted to be brief."""
+PATH = "/progress"
+PUBLISH_SECONDS = 10.0
+"""What a job shows stays for at least this long."""
+FIGURES_SECONDS = 30.0
+"""For this long where only figures moved that always move, such as the loss."""
+_FIGURES = (
+    "step",
+    "loss",
+    "losses",
+    "learning_rate",
+    "gradient_norm",
+    "speed",
+    "model_flops_utilization",
+    "packing_factor",
+    "data_wait",
+    "memory",
+    "eta",
+)
+"""What moves with every step."""
 
-_log = logging.getLogger(__name__)
+
+@dataclass(kw_only=True)
+class _Fact:
+    published: Progress
+    shown: TrainingProgress
+    published_at: float
+    heard_at: float
 
 
-class HttpProgressReader:
-    """The ``ProgressReader`` of ``hostler.controllers.ports``; open it inside a running loop."""
+class ProgressFacts:
+    """The ``Facts`` of ``hostler.controllers.ports``.
 
-    def __init__(self, *, port: int = PORT, timeout: float = TIMEOUT) -> None:
-        self._port = port
-        self._session = aiohttp.ClientSession(
-            # Pods come and go, so connections are not kept; no proxy stands between us and a pod.
-            connector=aiohttp.TCPConnector(limit=64, force_close=True),
-            timeout=aiohttp.ClientTimeout(total=timeout),
-            trust_env=False,
-        )
+    An answer is *published* when it shows something else than the last one that was published, and that one has stood
+    for a while. ``changed`` is called with the job then, and only then.
+    """
 
-    async def close(self) -> None:
-        """Close the session."""
-        await self._session.close()
+    def __init__(self, changed: Callable[[Key], None], *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._changed = changed
+        self._monotonic = monotonic
+        self._facts: dict[str, _Fact] = {}
 
-    async def read(self, *, pod_ip: str) -> Progress | None:
-        """The snapshot, or None where the pod does not answer with one in time."""
-        host = f"[{pod_ip}]" if ":" in pod_ip else pod_ip
-        try:
-            # A pod that redirects could make us ask somebody else.
-            async with self._session.get(f"http://{host}:{self._port}/progress", allow_redirects=False) as response:
-                if response.status != 200:
-                    return None
-                text = await _read_at_most(response.content, LIMIT)
-                return Progress.from_json(text)
-        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            _log.debug("no progress: %s", error or type(error).__name__, extra={"pod_ip": pod_ip})
+    def __len__(self) -> int:
+        return len(self._facts)
+
+    def progress(self, pod_uid: str) -> Progress | None:
+        """The last published snapshot of this pod."""
+        fact = self._facts.get(pod_uid)
+        return fact.published if fact else None
+
+    def age(self, pod_uid: str) -> float | None:
+        """Seconds since this pod last answered."""
+        fact = self._facts.get(pod_uid)
+        return self._monotonic() - fact.heard_at if fact else None
+
+    def take(self, pod_uid: str, progress: Progress, *, job: Key) -> None:
+        """A pod of this job has answered."""
+        now = self._monotonic()
+        fact = self._facts.get(pod_uid)
+        seen = shown(progress)
+        if fact is not None:
+            fact.heard_at = now
+            if not _worth_showing(seen, fact.shown, stands=now - fact.published_at):
+                return
+        self._facts[pod_uid] = _Fact(published=progress, shown=seen, published_at=now, heard_at=now)
+        self._changed(job)
+
+    def forget(self, pod_uid: str) -> None:
+        """This pod is not asked any more."""
+        self._facts.pop(pod_uid, None)
+
+
+def _worth_showing(new: TrainingProgress, old: TrainingProgress, *, stands: float) -> bool:
+    if stands < PUBLISH_SECONDS or new == old:
+        return False
+    without_figures: dict[str, Any] = dict.fromkeys(_FIGURES)
+    return stands >= FIGURES_SECONDS or new.model_copy(update=without_figures) != old.model_copy(update=without_figures)
+
+
+class ProgressQuestion:
+    """Asks rank 0 of a TrainingJob. Who is asked follows the store, change by change."""
+
+    def __init__(self, http: PodHttp, *, store: Store, facts: ProgressFacts) -> None:
+        self._http = http
+        self._store = store
+        self._facts = facts
+
+    async def ask(self, target: Target) -> Progress | None:
+        """The snapshot; None for a pod that belongs to no TrainingJob."""
+        if self._job_of(target) is None:
             return None
+        answer = await self._http.get(target.ip, PATH)
+        try:
+            return Progress.from_json(answer)
+        except ValueError as error:
+            raise ProbeError("malformed", f"GET {PATH} was answered with something that is no progress") from error
+
+    def heard(self, target: Target, answer: Progress) -> None:
+        """Into the facts with it."""
+        if (job := self._job_of(target)) is not None:
+            self._facts.take(target.uid, answer, job=job)
+
+    def follow(self, change: Change, prober: Prober[Progress]) -> None:
+        """Keep the targets current."""
+        if change.kind != "Pod":
+            return
+        target = target_of(change.new) if change.new is not None else None
+        before = str(change.old["metadata"].get("uid")) if change.old is not None else None
+        if before is not None and (target is None or target.uid != before):
+            prober.forget(before)
+            self._facts.forget(before)
+        if target is not None:
+            prober.follow(target)
+
+    def _job_of(self, target: Target) -> Key | None:
+        """The TrainingJob behind a pod, by the owners' uids: a label is anybody's to write.
+
+        It is looked up for each question, because the watches of pods, Jobs and TrainingJobs do not wait for each
+        other.
+        """
+        job = self._store.get("Job", namespace=target.namespace, name=target.job)
+        if job is None or job["metadata"].get("uid") != target.job_uid:
+            return None
+        owner = _controller(job)
+        if owner is None or owner.get("kind") != "TrainingJob":
+            return None
+        ours = self._store.get("TrainingJob", namespace=target.namespace, name=owner["name"])
+        if ours is None or ours["metadata"].get("uid") != owner["uid"]:
+            return None
+        return Key("TrainingJob", target.namespace, owner["name"])
 
 
-async def _read_at_most(stream: aiohttp.StreamReader, limit: int) -> bytes:
-    text = b""
-    async for chunk in stream.iter_chunked(limit):
-        text += chunk
-        if len(text) > limit:
-            raise ValueError(f"more than {limit} bytes")
-    return text
+def target_of(pod: Object) -> Target | None:
+    """Rank 0 of an attempt that can be asked now; None for every other pod."""
+    metadata = pod["metadata"]
+    if naming.TRAINING_JOB not in (metadata.get("labels") or {}):
+        return None
+    address, owner = pods.ip(pod), _controller(pod)
+    if not pods.is_running(pod) or pods.index(pod) != 0 or address is None:
+        return None
+    if owner is None or owner.get("kind") != "Job":
+        return None
+    return Target(
+        uid=metadata["uid"], namespace=metadata["namespace"], ip=address, job=owner["name"], job_uid=owner["uid"]
+    )
+
+
+def _controller(obj: Object) -> Object | None:
+    owners = obj["metadata"].get("ownerReferences") or ()
+    return next((owner for owner in owners if owner.get("controller")), None)

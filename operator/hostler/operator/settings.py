@@ -56,7 +56,7 @@ class OperatorSettings:
     resync: float = 300.0
     """Seconds between full lists, after which everything is looked at again."""
     progress_interval: float = 5.0
-    """Seconds between two readings of a running job's progress."""
+    """Seconds between two readings of a running job's progress; more where there are very many jobs."""
     metrics_port: int = 8080
     probes_port: int = 8081
     kubeconfig: Path | None = None
@@ -85,7 +85,6 @@ class OperatorSettings:
             pull_secrets=self.pull_secrets,
             allowed_endpoints=self.allowed_endpoints,
             traffic=self._traffic(),
-            progress_interval_seconds=self.progress_interval,
         )
 
     def _traffic(self) -> TrafficRules | None:

@@ -35,14 +35,18 @@ from hostler.cluster.store import Store
 from hostler.cluster.sweeper import Sweeper
 from hostler.cluster.watches import WatchMonitor
 from hostler.cluster.writer import ApiWriter
-from hostler.controllers.ports import Clock, Controller, Key, ProgressReader, Reader, Writer
+from hostler.controllers.ports import Clock, Controller, Facts, Key, Reader, Writer
 from hostler.controllers.settings import Settings
+from hostler.manifests.naming import HTTP_PORT
 from hostler.metrics.domain import DomainCollector, WatchCollector
 from hostler.metrics.operator import OperatorMetrics
 from hostler.operator.clock import SystemClock
 from hostler.operator.dispatch import RESULTS, Dispatcher, Workers
 from hostler.operator.health import LoopWatch, liveness, metrics_app, probes_app, readiness, serve
-from hostler.operator.progress import HttpProgressReader
+from hostler.operator.podhttp import PodHttp
+from hostler.operator.prober import RESULTS as PROBE_RESULTS
+from hostler.operator.prober import Prober
+from hostler.operator.progress import ProgressFacts, ProgressQuestion
 from hostler.operator.settings import OperatorSettings
 
 _log = logging.getLogger(__name__)
@@ -56,7 +60,7 @@ class BuildControllers(Protocol):
     """How the controllers come into being; tests bring their own."""
 
     def __call__(
-        self, reader: Reader, writer: Writer, *, clock: Clock, progress: ProgressReader, settings: Settings
+        self, reader: Reader, writer: Writer, *, clock: Clock, facts: Facts, settings: Settings
     ) -> Sequence[Controller]:
         """One controller per kind."""
 
@@ -80,20 +84,24 @@ class Operator:
         self.client = Client(connection, observe=self.metrics.request)
         self.store = Store()
         self.monitor = WatchMonitor(WATCHED, namespaces=settings.watch_namespaces, observe=self.metrics.request)
+        # A connection of its own: a renewal must not wait behind a hundred writes.
+        self.lease_client = Client(connection, observe=self.metrics.request)
         self.lease = LeaseElector(
-            self.client, namespace=settings.namespace, name=settings.lease, identity=settings.identity
+            self.lease_client, namespace=settings.namespace, name=settings.lease, identity=settings.identity
         )
         self.events = EventRecorder(
             self.client, instance=settings.identity, now=clock.now, dropped=self.metrics.event_dropped
         )
-        self.progress = HttpProgressReader()
+        self.pods = PodHttp(port=HTTP_PORT)
+        self.facts = ProgressFacts(lambda key: self.queue.add(key))
+        question = ProgressQuestion(self.pods, store=self.store, facts=self.facts)
+        self.prober = Prober(question, interval=settings.progress_interval, metrics=self.metrics.probes)
+        self.store.subscribe(lambda change: question.follow(change, self.prober))
         self.writer = ApiWriter(
             self.client, store=self.store, fence=self.lease, events=self.events, skipped=self.metrics.write_skipped
         )
         reader = CachedReader(self.store, self.client)
-        controllers = build(
-            reader, self.writer, clock=clock, progress=self.progress, settings=settings.for_controllers()
-        )
+        controllers = build(reader, self.writer, clock=clock, facts=self.facts, settings=settings.for_controllers())
         self.queue: WorkQueue[Key] = WorkQueue(metrics=self.metrics.queue)
         self.dispatcher = Dispatcher(controllers, queue=self.queue, store=self.store)
         self.workers = Workers(controllers, queue=self.queue, metrics=self.metrics)
@@ -148,6 +156,7 @@ class Operator:
         self.metrics.lead()
         self.workers.start(self.settings.workers)
         self.dispatcher.start()
+        self._spawn(self.prober.run(), "prober")
         await self.lease.hold()
         raise LeaseLostError(f"{self.settings.identity} could not renew the Lease in time, or another replica has it")
 
@@ -220,11 +229,12 @@ class Operator:
         await self.lease.release()
         for server in self._servers:
             await server.cleanup()
-        await self.progress.close()
+        await self.pods.close()
         self._stop_kopf.set()
         if self._kopf is not None:
             await asyncio.wait({self._kopf}, timeout=KOPF_PATIENCE)
         await self.client.close()
+        await self.lease_client.close()
         _log.info("stopped", extra={"exit_code": self._exit_code or 0})
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -256,6 +266,7 @@ class Operator:
 
     def _register_collectors(self, kinds: Sequence[str]) -> None:
         self.metrics.preset(dict.fromkeys(kinds, RESULTS))
+        self.metrics.probes.preset(PROBE_RESULTS)
         states = {kind.kind: tuple(reason.value for reason in kind.reasons) for kind in KINDS}
         registry = self.metrics.registry
         registry.register(DomainCollector(self.store, leading=lambda: self.lease.leading, states=states))

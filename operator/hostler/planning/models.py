@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hostler.api.common import Gate, ModelReference
 from hostler.api.model import ModelReason, ModelSpec
@@ -11,7 +12,10 @@ from hostler.api.trainingjob import TrainingJobSpec, TrainingReason
 from hostler.families import FamilyName, family
 from hostler.planning.rejection import Rejection, rejection
 
+Object = dict[str, Any]
+
 SERVABLE_SOURCES = ("pvc",)
+SAVE_FILES = "A deletion cannot be taken back: copy the files to another claim now, and describe them with a new Model."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +29,11 @@ class NamedModel:
     """None where it leads nowhere."""
     part: str | None = None
     """Name of the part, where the reference is one to a part."""
-    claim_exists: bool = False
-    """Whether the claim with its artifacts is there."""
+    claim: Object | None = None
+    """The claim with its artifacts; None where it does not exist."""
     namespace: str = ""
+    going: bool = False
+    """Whether the model is being deleted."""
 
     @property
     def title(self) -> str:
@@ -39,20 +45,43 @@ class NamedModel:
         """Why it is not Ready; None where it is, or does not exist."""
         if self.model is None:
             return None
-        return obstacle(self.model, claim_exists=self.claim_exists, namespace=self.namespace)
+        if self.going:
+            return ModelReason.BEING_DELETED, f"It is being deleted, and its files with it. {SAVE_FILES}"
+        return obstacle(self.model, claim=self.claim, namespace=self.namespace)
 
 
-def obstacle(model: ModelSpec, *, claim_exists: bool, namespace: str) -> tuple[ModelReason, str] | None:
+def obstacle(model: ModelSpec, *, claim: Object | None, namespace: str) -> tuple[ModelReason, str] | None:
     """Why a model is not Ready, as its own condition says it; None where it is."""
     source = model.artifacts.source
     if source.pvc is None:
         text = f"spec.artifacts.source.{source.member}: this release serves from {' or '.join(SERVABLE_SOURCES)} only."
         return ModelReason.SOURCE_NOT_SUPPORTED, text
-    if not claim_exists:
-        text = f"There is no claim {source.pvc.claim_name} in namespace {namespace}: create or restore it."
-        return ModelReason.ARTIFACTS_MISSING, text
+    if problem := claim_problem(source.pvc.claim_name, claim, namespace=namespace):
+        return problem
     if missed := missed_gates(model):
         return ModelReason.GATE_MISSED, f"{' '.join(missed)} Train a better one, or change spec.gates."
+    return None
+
+
+def claim_problem(name: str, claim: Object | None, *, namespace: str) -> tuple[ModelReason, str] | None:
+    """Why artifacts on this claim cannot be counted on; None where they can.
+
+    A claim without a volume is no problem of its own: with a class that waits for the first pod it gets one with it,
+    and the volume may have the files already.
+    """
+    if claim is None:
+        return (
+            ModelReason.ARTIFACTS_MISSING,
+            f"There is no claim {name} in namespace {namespace}: create or restore it.",
+        )
+    if claim["metadata"].get("deletionTimestamp"):
+        text = (
+            f"Claim {name} is being deleted and takes no new pod; it goes with the last pod that uses it. {SAVE_FILES}"
+        )
+        return ModelReason.BEING_DELETED, text
+    if (claim.get("status") or {}).get("phase") == "Lost":
+        text = f"Claim {name} has lost its volume: bind it to a volume with the files, or create it anew from a copy."
+        return ModelReason.ARTIFACTS_MISSING, text
     return None
 
 

@@ -58,6 +58,13 @@ def is_ready(pod: Object) -> bool:
     return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 
 
+def ready_since(pod: Object) -> str | None:
+    """When the Ready condition last changed, where it is True."""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    found = (c.get("lastTransitionTime") for c in conditions if c.get("type") == "Ready" and c.get("status") == "True")
+    return next(found, None)
+
+
 def index(pod: Object) -> int | None:
     """The completion index of a pod of an Indexed Job."""
     metadata = pod["metadata"]

@@ -17,6 +17,16 @@ class Strategy:
     remark: str = ""
     """Sentence for people where an update costs capacity; empty where it costs none."""
 
+    @staticmethod
+    def of(deployment: Object) -> Strategy | None:
+        """The strategy of a Deployment, without its remark; None where it is none of ours."""
+        found = (deployment.get("spec") or {}).get("strategy") or {}
+        rolling = found.get("rollingUpdate") or {}
+        pair = rolling.get("maxSurge"), rolling.get("maxUnavailable")
+        if found.get("type") != "RollingUpdate" or pair not in ((1, 0), (0, 1)):
+            return None
+        return Strategy(max_surge=pair[0], max_unavailable=pair[1])
+
 
 def strategy(*, replicas: int, room_for_one_more: bool, unit: str) -> Strategy:
     """New before old where the pool has room for one more replica, else old before new.

@@ -26,7 +26,12 @@ def _revision(deployment: Object) -> str:
 async def test_a_service_gets_an_address_a_file_and_replicas(modelled: Bench) -> None:
     await submitted(modelled, serving={"maxBatchSize": 3}, pods={"min": 2, "max": 2})
     made = [write.rpartition("-")[0] or write for write in modelled.writer.writes if write.startswith("apply")]
-    assert made == ["apply Service tiny", "apply ConfigMap tiny", "apply Deployment tiny"]
+    assert made == [
+        "apply Service tiny",
+        "apply ConfigMap tiny",
+        "apply PodDisruptionBudget tiny",
+        "apply Deployment tiny",
+    ]
     deployment = modelled.cluster.object("Deployment", "tiny")
     assert deployment["spec"]["replicas"] == 2
     (config,) = [c for c in modelled.cluster.all("ConfigMap") if c["metadata"]["name"].startswith("tiny-")]

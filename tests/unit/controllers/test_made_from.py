@@ -128,8 +128,8 @@ async def test_the_message_of_a_missed_gate_has_the_figure_and_the_bound(based: 
 
 async def test_status_shows_all_that_rank_0_reports(bench: Bench) -> None:
     await running(bench)
-    address = bench.cluster.object("Pod", "tiny-0-0-xyz")["status"]["podIP"]
-    bench.progress.answers[address] = progress(
+    uid = bench.cluster.object("Pod", "tiny-0-0-xyz")["metadata"]["uid"]
+    bench.facts.answers[uid] = progress(
         5,
         loss=1.0,
         losses={"generator": 0.75, "discriminator": 0.25, "Odd Name": 1.0, "broken": float("nan")},
@@ -145,7 +145,6 @@ async def test_status_shows_all_that_rank_0_reports(bench: Bench) -> None:
         model_flops_utilization=0.41,
         notes=["fp8 is not what this device has: bf16 is used."],
     )
-    bench.cluster.clock.advance(5)
     await bench.settle()
     shown = bench.status("TrainingJob", "tiny")["progress"]
     assert shown == {
@@ -174,9 +173,8 @@ _SMALLER = Measured(size_bytes=1000, parameters=1000, latency_seconds=0.00095, m
 
 async def test_the_end_says_what_the_objective_changed(based: Bench) -> None:
     await running(based, **TUNED)
-    address = based.cluster.object("Pod", "tiny-0-0-xyz")["status"]["podIP"]
-    based.progress.answers[address] = progress(19, loss=1.0, units_per_second=41.678)
-    based.cluster.clock.advance(5)
+    uid = based.cluster.object("Pod", "tiny-0-0-xyz")["metadata"]["uid"]
+    based.facts.answers[uid] = progress(19, loss=1.0, units_per_second=41.678)
     await based.settle()
     result = success().model_copy(
         update={

@@ -10,7 +10,7 @@ import pytest
 from bench import SETTINGS, Bench
 from builders import make_dataset
 from tables import table
-from unit.controllers.services import serving, submitted
+from unit.controllers.services import said, serving, submitted
 from world import submitted as job_submitted
 
 from hostler.api.inferenceservice import InferenceServiceSpec
@@ -109,6 +109,20 @@ async def test_policies_are_there_before_the_pods_that_they_restrict(modelled: B
         assert first < second, made
     owners = modelled.cluster.object("NetworkPolicy", "learn-trainer")["metadata"]["ownerReferences"]
     assert owners[0]["kind"] == "TrainingJob", "it goes with the job, and stays for every attempt"
+
+
+async def test_a_service_gets_its_policy_when_the_setting_changes_and_no_new_pods(modelled: Bench) -> None:
+    await serving(modelled)
+    before = copy.deepcopy(modelled.cluster.object("Deployment", "tiny")["spec"]["template"])
+    assert not modelled.cluster.all("NetworkPolicy")
+
+    modelled.restart(settings=TRAFFIC)
+    await modelled.settle()
+
+    policy = modelled.cluster.object("NetworkPolicy", "tiny-server")
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= before["metadata"]["labels"].items()
+    assert modelled.cluster.object("Deployment", "tiny")["spec"]["template"] == before
+    assert said(modelled)[1] == "Serving"
 
 
 async def test_nobody_gets_a_policy_that_no_administrator_wants(modelled: Bench) -> None:

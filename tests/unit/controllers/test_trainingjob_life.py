@@ -79,18 +79,12 @@ async def test_pods_that_have_finished_are_not_missing(bench: Bench, ended: int,
     assert bench.writer.events == told, "nothing has begun anew"
 
 
-async def test_progress_is_pulled_once_per_interval_and_written_when_it_changed(bench: Bench) -> None:
+async def test_progress_that_is_known_is_shown_and_written_once(bench: Bench) -> None:
     await running(bench)
-    address = bench.cluster.object("Pod", "tiny-0-0-xyz")["status"]["podIP"]
-    bench.progress.answers[address] = progress(
-        5, loss=5.43219, units_per_second=1234.4, eta_seconds=130, checkpoint_step=4
-    )
-    asked = bench.progress.asked
-    await bench.settle()
-    assert bench.progress.asked == asked, "the interval is not over"
-    bench.cluster.clock.advance(5)
+    uid = bench.cluster.object("Pod", "tiny-0-0-xyz")["metadata"]["uid"]
+    bench.facts.answers[uid] = progress(5, loss=5.43219, units_per_second=1234.4, eta_seconds=130, checkpoint_step=4)
     outcome = await bench.reconcile("TrainingJob", "tiny")
-    assert outcome.requeue_after == 5.0
+    assert outcome.requeue_after is None, "whoever asks the pod wakes the job"
     assert bench.status("TrainingJob", "tiny")["progress"] == {
         "percent": 25,
         "step": 5,
@@ -110,9 +104,8 @@ async def test_progress_is_pulled_once_per_interval_and_written_when_it_changed(
 @pytest.mark.parametrize("figure", [float("inf"), 1e300])
 async def test_figures_without_sense_are_not_known_and_stop_nobody(bench: Bench, figure: float) -> None:
     await running(bench)
-    address = bench.cluster.object("Pod", "tiny-0-0-xyz")["status"]["podIP"]
-    bench.progress.answers[address] = progress(5, units_per_second=figure, eta_seconds=figure)
-    bench.cluster.clock.advance(5)
+    uid = bench.cluster.object("Pod", "tiny-0-0-xyz")["metadata"]["uid"]
+    bench.facts.answers[uid] = progress(5, units_per_second=figure, eta_seconds=figure)
     await bench.settle()
     shown = bench.status("TrainingJob", "tiny")["progress"]
     assert (shown["step"], "speed" in shown, "eta" in shown) == (5, False, False)
@@ -120,12 +113,10 @@ async def test_figures_without_sense_are_not_known_and_stop_nobody(bench: Bench,
 
 async def test_a_trainer_that_does_not_answer_keeps_the_last_known_progress(bench: Bench) -> None:
     await running(bench)
-    address = bench.cluster.object("Pod", "tiny-0-0-xyz")["status"]["podIP"]
-    bench.progress.answers[address] = progress(5)
-    bench.cluster.clock.advance(5)
+    uid = bench.cluster.object("Pod", "tiny-0-0-xyz")["metadata"]["uid"]
+    bench.facts.answers[uid] = progress(5)
     await bench.settle()
-    bench.progress.answers.clear()
-    bench.cluster.clock.advance(5)
+    bench.facts.answers.clear()
     await bench.settle()
     assert bench.status("TrainingJob", "tiny")["progress"]["step"] == 5
 

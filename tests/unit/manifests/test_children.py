@@ -82,7 +82,7 @@ def service_seen(view: PoolView, **spec: Any) -> ServiceObserved:
         service=service,
         spec=InferenceServiceSpec.model_validate(service["spec"]),
         status=InferenceServiceStatus(),
-        model=None,
+        served=NamedModel(path="spec.modelRef", reference=ModelReference(name="tiny"), model=None),
         pool=lambda: PoolChoice(view=view),
     )
 
@@ -105,7 +105,7 @@ def served(view: PoolView, **spec: Any) -> dict[str, Object]:
         view,
         config_map=config["metadata"]["name"],
         strategy=Strategy(max_surge=1, max_unavailable=0),
-        settings=SETTINGS,
+        image=Image(reference="registry/serve:1"),
     )
     return {child["kind"]: child for child in (serving.endpoint(seen, view.pool.name), config, deployment)}
 
@@ -173,7 +173,7 @@ def joined_attempt() -> dict[str, Object]:
 def named(path: str, reference: ModelReference, *, family: str, part: str | None = None) -> NamedModel:
     """A model that is there."""
     described = ModelSpec.model_validate(make_model(reference.name, family=family)["spec"])
-    return NamedModel(path=path, reference=reference, model=described, part=part, claim_exists=True)
+    return NamedModel(path=path, reference=reference, model=described, part=part, claim={"metadata": {}})
 
 
 def styled_service() -> dict[str, Object]:
@@ -189,7 +189,7 @@ def styled_service() -> dict[str, Object]:
         view,
         config_map="tiny-abc",
         strategy=Strategy(max_surge=1, max_unavailable=0),
-        settings=SETTINGS,
+        image=Image(reference="registry/serve:1"),
     )
     return {"Deployment": deployment}
 

@@ -48,8 +48,8 @@ def test_our_kinds_can_be_watched_and_only_their_status_written() -> None:
 def test_what_the_operator_watches_it_may_watch_and_nothing_else() -> None:
     granted = {(grant.group, grant.resource): set(grant.verbs) for grant in CLUSTER_GRANTS}
     for resource in TABLE.values():
-        watching = {"list", "watch"} & granted.get((resource.group, resource.plural), set())
-        assert watching == ({"list", "watch"} if resource.watched else set()), resource.kind
+        watching = {"watch"} & granted.get((resource.group, resource.plural), set())
+        assert watching == ({"watch"} if resource.watched else set()), resource.kind
 
 
 def test_only_the_operators_own_lease_can_be_changed() -> None:

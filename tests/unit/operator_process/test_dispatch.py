@@ -16,7 +16,7 @@ from hostler.cluster.errors import Conflict, Invalid, NotLeading, TooManyRequest
 from hostler.cluster.queue import WorkQueue
 from hostler.cluster.store import Store
 from hostler.controllers.ports import Key, Object, Outcome
-from hostler.operator.dispatch import Dispatcher, Workers
+from hostler.operator.dispatch import NOT_LEADING_PAUSE, Dispatcher, Workers
 
 JOB = Key(kind="TrainingJob", namespace="n", name="j")
 
@@ -211,16 +211,23 @@ async def test_a_reconcile_that_hangs_is_cut_off_and_others_go_on() -> None:
 
 
 @virtual
-async def test_who_has_lost_the_lease_is_not_counted_as_a_failing_key() -> None:
+async def test_a_key_that_met_a_lost_lease_comes_back_when_the_lease_does_and_counts_no_failure() -> None:
     world = World()
     world.start()
 
     def fail(_: Key) -> Outcome:
-        raise NotLeading("lost")
+        raise NotLeading("the renewal is late")
 
     world.toy.behaviour = fail
     world.queue.add(JOB)
-    assert await world.settle(600) == ["j"]
+    await asyncio.sleep(2.5)
+    assert set(world.metrics.results) == {"not_leading"}
+    assert world.queue.failures(JOB) == 0
+    world.toy.behaviour = lambda _: Outcome()
+    world.toy.seen.clear()
+    assert await world.settle(NOT_LEADING_PAUSE) == ["j"], "the renewal has arrived after all"
+    assert world.metrics.results[-1] == "success"
+    assert await world.settle(600) == []
     await world.workers.stop()
 
 

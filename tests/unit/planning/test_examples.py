@@ -56,7 +56,7 @@ def inputs(spec: TrainingJobSpec, models: dict[str, ModelSpec]) -> tuple[NamedMo
             reference=reference,
             model=models.get(reference.name),
             part=part,
-            claim_exists=True,
+            claim={"metadata": {}},
         )
         for part, reference in named.items()
         if reference is not None

@@ -12,6 +12,7 @@ from hostler.api.model import ModelSpec
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.planning.models import NamedModel, missed_gates, obstacle, reject_inputs
 
+CLAIM = {"metadata": {"name": "tiny"}}
 FIGURES = [{"name": "validation_loss", "value": "3.25"}, {"name": "pixel_spread", "value": "1.4"}]
 
 
@@ -59,27 +60,36 @@ def test_a_figure_that_is_no_number_passes_no_gate() -> None:
 @table(
     ("spec", "claim", "want"),
     {
-        "the claim is there": ({}, "there", None),
-        "the claim is gone": ({}, "gone", "ArtifactsMissing"),
+        "the claim is there": ({}, CLAIM, None),
+        "the claim is gone": ({}, None, "ArtifactsMissing"),
+        "the claim has no volume yet": ({}, CLAIM | {"status": {"phase": "Pending"}}, None),
+        "the claim has lost its volume": ({}, CLAIM | {"status": {"phase": "Lost"}}, "ArtifactsMissing"),
+        "the claim is being deleted": (
+            {},
+            {"metadata": {"name": "tiny", "deletionTimestamp": "2026-01-01T00:00:00Z"}},
+            "BeingDeleted",
+        ),
         "the figure is not good enough": (
             {"metrics": FIGURES, "gates": [{"metric": "validation_loss", "max": "3"}]},
-            "there",
+            CLAIM,
             "GateMissed",
         ),
         "files come before figures": (
             {"gates": [{"metric": "validation_loss", "max": "3"}]},
-            "gone",
+            None,
             "ArtifactsMissing",
         ),
         "a place that cannot be mounted": (
             {"artifacts": {"source": {"hf": {"repository": "a/b"}}}},
-            "gone",
+            None,
             "SourceNotSup",
         ),
     },
 )
-def test_what_stands_between_a_model_and_its_use(spec: dict[str, Any], claim: str, want: str | None) -> None:
-    found = obstacle(model(**spec), claim_exists=claim == "there", namespace="default")
+def test_what_stands_between_a_model_and_its_use(
+    spec: dict[str, Any], claim: dict[str, Any] | None, want: str | None
+) -> None:
+    found = obstacle(model(**spec), claim=claim, namespace="default")
     assert (found is None) if want is None else (found is not None and found[0].value.startswith(want))
 
 
@@ -90,7 +100,7 @@ def named(found: ModelSpec | None, *, part: str | None = None, claim: bool = Tru
         reference=ModelReference(kind=kind, name="large"),
         model=found,
         part=part,
-        claim_exists=claim,
+        claim=CLAIM if claim else None,
         namespace="default",
     )
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from hostler.accelerators import Verb
 from hostler.api.dataset import DatasetReason, DatasetSpec, DatasetStatus
+from hostler.controllers.creationfailures import CreationFailures
 from hostler.controllers.dataset.decide import decide, plan_of
 from hostler.controllers.dataset.observed import Observed
 from hostler.controllers.plan import Plan, RefusedError, write_children, write_status
@@ -27,11 +28,14 @@ class DatasetController:
 
     kind = "Dataset"
 
-    def __init__(self, reader: Reader, writer: Writer, *, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self, reader: Reader, writer: Writer, *, clock: Clock, settings: Settings, failures: CreationFailures
+    ) -> None:
         self._reader = reader
         self._writer = writer
         self._clock = clock
         self._settings = settings
+        self._failures = failures
 
     async def reconcile(self, key: Key) -> Outcome:
         """Bring one dataset a step further."""
@@ -85,19 +89,31 @@ class DatasetController:
         jobs = [job for job in listed if _owned_by(job, dataset)]
         current = naming.inspection_name(name, generation)
         job = next((job for job in jobs if job["metadata"]["name"] == current), None)
-        pods = self._reader.list("Pod", namespace=namespace, labels=labels) if job is not None else []
+        listed = self._reader.list("Pod", namespace=namespace, labels=labels) if job is not None else []
+        pods = tuple(pod for pod in listed if job is not None and _owned_by(pod, job))
         seen = Observed(
             dataset=dataset,
             spec=spec,
             status=status,
             job=job,
-            pods=tuple(pod for pod in pods if job is not None and _owned_by(pod, job)),
+            pods=pods,
+            refused=await self._failures.of_job(job, pods) if job is not None else "",
+            held_up=await self._held_up(spec, pods, namespace=namespace),
             obsolete=await self._obsolete([job for job in jobs if job["metadata"]["name"] != current]),
         )
         if seen.inspected or seen.job is not None:
             return seen
         said = await missing(self._reader, spec.source, path="spec.source", namespace=namespace)
         return replace(seen, missing=said)
+
+    async def _held_up(self, spec: DatasetSpec, pods: Iterable[Object], *, namespace: str) -> str:
+        """Why the pod does not begin, where neither its status nor its Job says it: a claim, or a mount."""
+        for pod in pods:
+            if said := await self._failures.of_pod(pod):
+                return said
+        named = spec.source.pvc.claim_name if spec.source.pvc is not None else ""
+        claim = named and self._reader.get("PersistentVolumeClaim", namespace=namespace, name=named)
+        return await self._failures.of_claim(claim) if claim else ""
 
     async def _obsolete(self, jobs: list[Object]) -> tuple[Object, ...]:
         """Jobs of earlier generations with their files; the Job goes last, because only it can be found by label."""

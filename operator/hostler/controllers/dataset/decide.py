@@ -57,7 +57,12 @@ def decide(
         return _inspected(seen, report, now=now)
     if seen.job_ended:
         return plan_of(seen, _failed(seen, report), now=now, delete=seen.obsolete)
-    return plan_of(seen, unknown(DatasetReason.INSPECTING, _waiting(seen)), now=now)
+    if seen.refused:
+        return plan_of(seen, no(DatasetReason.CHILD_REFUSED, seen.refused[:_MESSAGE_LIMIT]), now=now, requeue=recheck)
+    # No watch tells of a pod that does not come, or does not begin.
+    begun = any(read.is_running(pod) for pod in seen.pods)
+    said = unknown(DatasetReason.INSPECTING, _waiting(seen))
+    return plan_of(seen, said, now=now, requeue=None if begun else recheck)
 
 
 def plan_of(
@@ -133,10 +138,11 @@ def _failed(seen: Observed, report: DatasetReport | None) -> Said:
 
 
 def _waiting(seen: Observed) -> str:
-    obstacles = [found for pod in seen.pods if (found := read.start_obstacle(pod)) is not None]
-    if obstacles:
-        return f"The data is to be looked at, but {obstacles[0][0]}."[:_MESSAGE_LIMIT]
-    return "The data is being looked at."
+    obstacles = [found[0] for pod in seen.pods if (found := read.start_obstacle(pod)) is not None]
+    if not obstacles and not seen.held_up:
+        return "The data is being looked at."
+    said = f"The data is to be looked at, but {obstacles[0]}." if obstacles else "The data is to be looked at."
+    return f"{said} {seen.held_up}".strip()[:_MESSAGE_LIMIT]
 
 
 def _place(file: str, row: int | None) -> str:

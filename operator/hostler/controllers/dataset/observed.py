@@ -23,6 +23,10 @@ class Observed:
     """The Job of this generation."""
     pods: tuple[Object, ...] = ()
     """Its pods."""
+    refused: str = ""
+    """Sentence where its pods are refused."""
+    held_up: str = ""
+    """Sentence where its pod cannot mount, or the claim with the data has no volume."""
     missing: str = ""
     """A sentence where the claim, ConfigMap or key of the source does not exist."""
     obsolete: tuple[Object, ...] = ()

@@ -9,15 +9,17 @@ from typing import Any
 from hostler.accelerators import Verb, compatibility
 from hostler.api.inferenceservice import InferenceServiceSpec
 from hostler.api.model import ModelSpec
-from hostler.controllers.inferenceservice.observed import Observed, config_name, revision_of
+from hostler.controllers.inferenceservice.observed import Observed, config_name
 from hostler.controllers.ports import Object
 from hostler.controllers.settings import Settings
 from hostler.families import family
 from hostler.manifests.configmap import serving_config_map
 from hostler.manifests.deployment import MODELS, ServerPlan, server_deployment
+from hostler.manifests.disruptionbudget import disruption_budget
 from hostler.manifests.hashing import content_hash
 from hostler.manifests.inputs import adapter_mount, adapter_path
 from hostler.manifests.naming import owner_reference
+from hostler.manifests.networkpolicy import server_policy
 from hostler.manifests.podtemplate import Image, Mount
 from hostler.manifests.service import inference_service
 from hostler.planning.pools import PoolView
@@ -70,6 +72,18 @@ def endpoint(seen: Observed, pool: str) -> Object:
     return inference_service(seen.name, namespace=seen.namespace, pool=pool, owner=_owner(seen))
 
 
+def budget(seen: Observed, pool: str) -> Object | None:
+    """The PodDisruptionBudget; None where the service is to have none."""
+    return disruption_budget(seen.spec, seen.name, namespace=seen.namespace, pool=pool, owner=_owner(seen))
+
+
+def policy(seen: Observed, pool: str, settings: Settings) -> Object | None:
+    """The NetworkPolicy; None where no administrator wants one."""
+    if settings.traffic is None:
+        return None
+    return server_policy(seen.name, namespace=seen.namespace, pool=pool, owner=_owner(seen))
+
+
 def config(seen: Observed, model: ModelSpec, view: PoolView) -> Object:
     """The ConfigMap of this revision."""
     return serving_config_map(serving_config(seen, model, view), pool=view.pool.name, owner=_owner(seen))
@@ -82,20 +96,16 @@ def replicas(
     *,
     config_map: str,
     strategy: Strategy,
-    settings: Settings,
+    image: Image,
 ) -> Object:
-    """The Deployment."""
+    """The Deployment, with the template that this release writes."""
     source = model.artifacts.source.pvc
     if source is None:
         raise ValueError("only artifacts on a claim can be mounted")
-    wanted = revision(seen, model, view)
-    image = settings.image(Verb.SERVE, variant=_variant(model, view)) or own_image(seen, wanted)
-    if image is None:
-        raise ValueError("no runtime image serves on this pool: acceptance refuses such a service")
     plan = ServerPlan(
         name=seen.name,
         namespace=seen.namespace,
-        revision=wanted,
+        revision=revision(seen, model, view),
         config_map=config_map,
         claim=source.claim_name,
         path=source.path,
@@ -104,14 +114,6 @@ def replicas(
         superseded=_superseded(seen, config_map),
     )
     return server_deployment(seen.spec, plan, pool=view.pool, strategy=strategy, owner=_owner(seen))
-
-
-def own_image(seen: Observed, wanted: str) -> Image | None:
-    """What replicas of this very revision run already: they go on, though the installation has lost their image."""
-    if seen.deployment is None or revision_of(seen.deployment) != wanted:
-        return None
-    (container,) = seen.deployment["spec"]["template"]["spec"]["containers"]
-    return Image(reference=container["image"], pull_policy=container.get("imagePullPolicy", "IfNotPresent"))
 
 
 def serving_config(seen: Observed, model: ModelSpec, view: PoolView) -> ServingConfig:
@@ -161,6 +163,11 @@ def _superseded(seen: Observed, config_map: str) -> tuple[str, ...]:
     if before := config_name(seen.deployment):
         names.add(before)
     return tuple(sorted(names - {config_map}))
+
+
+def configured_image(model: ModelSpec, view: PoolView, settings: Settings) -> Image | None:
+    """The runtime image that the installation has for this model on this pool."""
+    return settings.image(Verb.SERVE, variant=_variant(model, view))
 
 
 def _variant(model: ModelSpec, view: PoolView) -> str:

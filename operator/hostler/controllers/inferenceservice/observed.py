@@ -21,10 +21,8 @@ class Observed:
     service: Object
     spec: InferenceServiceSpec
     status: InferenceServiceStatus
-    model: ModelSpec | None
-    """None where the reference leads nowhere."""
-    claim_exists: bool = False
-    """Whether the claim with the model's artifacts is there."""
+    served: NamedModel
+    """What spec.modelRef leads to."""
     adapters: tuple[NamedModel, ...] = ()
     """Models of the adapters, in the order of the spec."""
     deployment: Object | None = None
@@ -32,12 +30,25 @@ class Observed:
     endpoint: Object | None = None
     """The Service under which clients reach them."""
     pods: tuple[Object, ...] = ()
+    reachable: frozenset[str] = frozenset()
+    """Names of pods to which the Service leads."""
+    held_up: str = ""
+    """Sentence where a replica cannot mount, or a claim has no volume: said in Events only."""
+    budget: Object | None = None
+    """The PodDisruptionBudget of the replicas."""
+    lost_claim: str = ""
+    """Name of the claim that running replicas use and that is being deleted; empty where none is."""
     config_missing: bool = False
     """Whether somebody has deleted the ConfigMap that starting replicas need."""
     superseded: tuple[Object, ...] = ()
     """ConfigMaps of earlier revisions that are still there."""
     pool: Callable[[], PoolChoice]
     """Looks at the pool, with this service's own pods counted as free. Reads caches, nothing else."""
+
+    @property
+    def model(self) -> ModelSpec | None:
+        """The model to serve; None where the reference leads nowhere."""
+        return self.served.model
 
     @property
     def name(self) -> str:
@@ -78,9 +89,20 @@ def superseded_names(deployment: Object | None) -> tuple[str, ...]:
 
 def config_name(deployment: Object | None) -> str | None:
     """The ConfigMap that the Deployment's replicas mount."""
+    found: str | None = (_volume(deployment, "config").get("configMap") or {}).get("name")
+    return found
+
+
+def claim_names(deployment: Object | None) -> tuple[str, ...]:
+    """Claims that the Deployment's replicas mount."""
+    claims = [volume.get("persistentVolumeClaim") or {} for volume in _volumes(deployment)]
+    return tuple(claim["claimName"] for claim in claims if claim.get("claimName"))
+
+
+def _volume(deployment: Object | None, name: str) -> Object:
+    return next((volume for volume in _volumes(deployment) if volume.get("name") == name), {})
+
+
+def _volumes(deployment: Object | None) -> list[Object]:
     template = ((deployment or {}).get("spec") or {}).get("template") or {}
-    for volume in (template.get("spec") or {}).get("volumes") or ():
-        if volume.get("name") == "config":
-            found: str | None = (volume.get("configMap") or {}).get("name")
-            return found
-    return None
+    return list((template.get("spec") or {}).get("volumes") or ())

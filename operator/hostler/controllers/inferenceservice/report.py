@@ -8,7 +8,7 @@ from typing import Any
 from hostler.api.common import Failure
 from hostler.controllers.inferenceservice.observed import Observed
 from hostler.controllers.inferenceservice.wording import WARNINGS, Wording
-from hostler.controllers.plan import Plan
+from hostler.controllers.plan import Happening, Plan
 from hostler.controllers.ports import Object
 from hostler.controllers.said import change, conditions
 
@@ -20,8 +20,12 @@ class Report:
     said: Wording
     url: str | None = None
     revision: str | None = None
+    template_hash: str | None = None
     accelerator_type: str | None = None
     last_failure: Failure | None = None
+    outdated_image: str | None = None
+    """Unlike the others, said anew at every look that knows the replicas."""
+    notices: tuple[Happening, ...] = ()
 
 
 def plan_of(
@@ -46,14 +50,18 @@ def plan_of(
     }
     sticky = {
         "revision": report.revision,
+        "template_hash": report.template_hash,
         "accelerator_type": report.accelerator_type,
         "last_failure": report.last_failure,
     }
     update |= {name: value for name, value in sticky.items() if value is not None}
+    if report.revision is not None:
+        update["outdated_image"] = report.outdated_image
     return Plan(
         apply=apply,
         delete=delete,
         status=before.model_copy(update=update).model_dump(mode="json", by_alias=True, exclude_none=True),
         happening=change(before.conditions, said, warnings=WARNINGS),
+        notices=report.notices,
         requeue_after=requeue,
     )

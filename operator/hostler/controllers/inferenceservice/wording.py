@@ -8,7 +8,7 @@ from hostler.controllers.said import Said, no, unknown, yes
 
 Wording = dict[str, Said]
 
-WARNINGS = frozenset({R.REPLICA_FAILED.value, R.NOT_ADMITTED.value, R.CHILD_REFUSED.value})
+WARNINGS = frozenset(reason.value for reason in (R.REPLICA_FAILED, R.NOT_ADMITTED, R.CHILD_REFUSED, R.NO_ENDPOINTS))
 """Reasons of Ready whose Event is a warning."""
 
 _VALID = yes(R.VALID, "The spec can be honoured.")
@@ -34,3 +34,13 @@ def refused(message: str) -> Wording:
     """The API server will not take a child."""
     considered = unknown(R.PENDING, message)
     return {C.ACCEPTED: _VALID, C.ADMITTED: considered, C.READY: no(R.CHILD_REFUSED, message)}
+
+
+def replicas(count: int) -> str:
+    """``2 replicas``."""
+    return f"{count} replica" if count == 1 else f"{count} replicas"
+
+
+def verb(count: int, plural: str, singular: str) -> str:
+    """The form that goes with a count."""
+    return singular if count == 1 else plural

@@ -11,7 +11,7 @@ from hostler.api.trainingjob import TrainingJobStatus, TrainingReason
 from hostler.controllers import triggers
 from hostler.controllers.ledger import Ledger, Workload
 from hostler.controllers.plan import Plan, RefusedError, write_children, write_status
-from hostler.controllers.ports import Clock, Key, Object, Outcome, ProgressReader, Reader, Writer
+from hostler.controllers.ports import Clock, Facts, Key, Object, Outcome, Reader, Writer
 from hostler.controllers.said import change, conditions
 from hostler.controllers.settings import Settings
 from hostler.controllers.trainingjob import wording
@@ -35,31 +35,29 @@ class TrainingJobController:
         writer: Writer,
         *,
         clock: Clock,
-        progress: ProgressReader,
+        facts: Facts,
         settings: Settings,
         ledger: Ledger,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._clock = clock
-        self._progress = progress
+        self._facts = facts
         self._settings = settings
         self._ledger = ledger
         self._gatherer = Gatherer(reader, clock, ledger)
-        self._asked: dict[Key, float] = {}
 
     async def reconcile(self, key: Key) -> Outcome:
         """Bring one job a step further."""
         job = self._reader.get(self.kind, namespace=key.namespace, name=key.name)
         if job is None or job["metadata"].get("deletionTimestamp"):
             # Children have the job as their owner; the garbage collector takes them.
-            self._asked.pop(key, None)
             return Outcome()
         try:
             seen = await self._gatherer.gather(job)
         except ValidationError as error:
             return await write_status(self._writer, job, self._invalid(job, error))
-        seen = replace(seen, progress=await self._read_progress(key, seen))
+        seen = replace(seen, progress=self._progress(seen))
         decision = self._decide(key, seen)
         plan = decision.plan
         try:
@@ -81,20 +79,13 @@ class TrainingJobController:
             self._ledger.note(workload, "Job", name=name, demand=demand)
         return decision
 
-    async def _read_progress(self, key: Key, seen: Observed) -> Progress | None:
+    def _progress(self, seen: Observed) -> Progress | None:
+        """What rank 0 of the attempt under way has told; nobody waits for it here."""
         attempt = seen.newest
         if attempt is None or attempt.state is not AttemptState.LIVE or seen.ended:
-            self._asked.pop(key, None)
             return None
         first = next((pod for pod in attempt.pods if read.index(pod) == 0 and read.is_running(pod)), None)
-        address = read.ip(first) if first else None
-        now = self._clock.monotonic()
-        # Every change of a pod brings us here; the trainer is asked only once in each interval.
-        if address is None or now - self._asked.get(key, -1e9) < self._settings.progress_interval_seconds * 0.9:
-            return None
-        self._asked[key] = now
-        found: Progress | None = await self._progress.read(pod_ip=address)
-        return found
+        return self._facts.progress(first["metadata"]["uid"]) if first else None
 
     def _refused(self, seen: Observed, decision: Decision, refusal: RefusedError) -> Plan:
         """Nothing was started: say what the server said, and try again later."""

@@ -139,8 +139,8 @@ def _live(seen: Observed, attempt: Attempt, *, now: str, settings: Settings) -> 
             said=wording.training(standing, _training_sentence(attempt, done)),
             progress=progress.shown(seen.progress) if seen.progress else again,
         )
-        interval = settings.progress_interval_seconds
-        return plan_of(seen, report, now=now, delete=seen.obsolete, requeue=interval)
+        # Nothing is asked here: whoever asks rank 0 wakes the job when there is something new to show.
+        return plan_of(seen, report, now=now, delete=seen.obsolete)
     report = replace(base, said=wording.starting(standing, _starting_sentence(attempt, running)), progress=again)
     repair = _repair(seen, attempt)
     return plan_of(seen, report, now=now, apply=repair, delete=seen.obsolete, requeue=settings.recheck_seconds)

@@ -1,0 +1,175 @@
+"""What a service's children should be at this look, and where somebody else has changed them.
+
+Everything is asked for at every look; the writer writes what is not so. Only the pod template is more than a function
+of the spec: replicas that work keep the one that was written for them, whatever a newer operator would write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hostler.api.schema import GROUP
+from hostler.cluster.matching import applied_hash, contains, satisfied, stamped
+from hostler.controllers.inferenceservice import children, template
+from hostler.controllers.inferenceservice.admission import Ground
+from hostler.controllers.inferenceservice.observed import Observed, config_name
+from hostler.controllers.ports import Object
+from hostler.controllers.settings import Settings
+from hostler.manifests.hashing import content_hash
+from hostler.manifests.podtemplate import Image
+from hostler.planning.rollout import Strategy
+
+POLICY = f"{GROUP}/network-policy"
+"""Annotation on the Deployment: hash of the NetworkPolicy that was written before it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A child that is not any more what was written."""
+
+    kind: str
+    name: str
+    fields: tuple[str, ...] = ()
+    """Paths below which it differs, such as ``spec.replicas``; empty where the whole child is gone."""
+
+    def __str__(self) -> str:
+        where = f" ({', '.join(self.fields)})" if self.fields else ""
+        return f"{self.kind} {self.name} was {'changed' if self.fields else 'deleted'} by somebody else{where}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upkeep:
+    """The children, and what is to be said of them."""
+
+    apply: tuple[Object, ...]
+    """In the order in which they are written."""
+    delete: tuple[Object, ...]
+    """What is not wanted any more."""
+    as_it_should_be: bool
+    """Whether the Deployment is already what it should be."""
+    changes: tuple[Change, ...]
+    """What somebody else has changed, and is put back."""
+    template_hash: str
+    outdated_image: str | None
+    """Image that the replicas keep, where the installation has another one."""
+    newest_image: str
+    """Image that the next revision gets."""
+
+
+def upkeep(seen: Observed, ground: Ground, *, settings: Settings) -> Upkeep:
+    """All children of this revision."""
+    pool = ground.view.pool.name
+    kept = template.kept(seen, ground.revision)
+    configured = children.configured_image(ground.model, ground.view, settings)
+    own = template.written(seen, ground.revision)
+    image = configured or (template.image_of(own) if own is not None else None)
+    if image is None:
+        raise ValueError("no runtime image serves on this pool: acceptance refuses such a service")
+    config = _config(seen, ground, kept=kept)
+    policy = children.policy(seen, pool, settings)
+    deployment = _restricted(
+        _deployment(seen, ground, kept=kept, config_map=config["metadata"]["name"], image=image), policy
+    )
+    endpoint, budget = children.endpoint(seen, pool), children.budget(seen, pool)
+    as_it_should_be = seen.deployment is not None and satisfied(seen.deployment, stamped(deployment))
+    not_wanted = (seen.budget,) if seen.budget is not None and budget is None else ()
+    wanted = deployment["spec"]["template"]
+    policy_to_write = (policy,) if policy is not None and not as_it_should_be else ()
+    runs = template.image_of(wanted).reference
+    return Upkeep(
+        apply=(
+            endpoint,
+            *policy_to_write,
+            *_config_to_write(seen, config, kept=kept),
+            *filter(None, (budget,)),
+            deployment,
+        ),
+        delete=(*_unread(seen, as_it_should_be=as_it_should_be), *not_wanted),
+        as_it_should_be=as_it_should_be,
+        changes=tuple(_changes(seen, endpoint, budget, deployment)),
+        template_hash=template.template_hash(wanted),
+        outdated_image=runs if configured is not None and runs != configured.reference else None,
+        newest_image=image.reference,
+    )
+
+
+def _restricted(deployment: Object, policy: Object | None) -> Object:
+    """With a note of the policy that restricts its pods. Policies are not watched: the note tells whether this one was
+    written, and a Deployment is written last."""
+    if policy is None:
+        return deployment
+    metadata = deployment["metadata"]
+    annotations = {**(metadata.get("annotations") or {}), POLICY: content_hash(policy)}
+    return {**deployment, "metadata": {**metadata, "annotations": annotations}}
+
+
+def _deployment(seen: Observed, ground: Ground, *, kept: Object | None, config_map: str, image: Image) -> Object:
+    """With the template that replicas work with, or else with that of this release."""
+    built = children.replicas(
+        seen,
+        ground.model,
+        ground.view,
+        config_map=config_map,
+        strategy=_strategy(seen, ground, kept=kept),
+        image=image,
+    )
+    wanted = kept if kept is not None else _newest(seen, ground, built["spec"]["template"])
+    return template.with_template(built, wanted)
+
+
+def _newest(seen: Observed, ground: Ground, built: Object) -> Object:
+    """The template of this release, with a person's wish for new pods of this revision in it."""
+    wish = template.wished_restart(seen) if template.written(seen, ground.revision) is not None else None
+    return built if wish is None else template.restarted(built, wish)
+
+
+def _config(seen: Observed, ground: Ground, *, kept: Object | None) -> Object:
+    """The file; for replicas that keep their template under the name that they mount, whatever is in it by now."""
+    config = children.config(seen, ground.model, ground.view)
+    name = config_name({"spec": {"template": kept}}) if kept is not None else None
+    return config if name is None else {**config, "metadata": {**config["metadata"], "name": name}}
+
+
+def _config_to_write(seen: Observed, config: Object, *, kept: Object | None) -> tuple[Object, ...]:
+    """Nobody can change it, but it can be deleted, and a replica that moves to another node needs it."""
+    new = kept is None and config["metadata"]["name"] != config_name(seen.deployment)
+    return (config,) if new or seen.config_missing else ()
+
+
+def _unread(seen: Observed, *, as_it_should_be: bool) -> tuple[Object, ...]:
+    """Files of earlier revisions, once no replica of those is left."""
+    rollout = seen.rollout
+    return seen.superseded if rollout is not None and rollout.complete and as_it_should_be else ()
+
+
+def _strategy(seen: Observed, ground: Ground, *, kept: Object | None) -> Strategy:
+    """Of this moment while replicas are replaced; else as it is, or every change of the pool would be a write."""
+    rollout = seen.rollout
+    if kept is None or rollout is None or not rollout.settled or seen.deployment is None:
+        return ground.strategy
+    return Strategy.of(seen.deployment) or ground.strategy
+
+
+def _changes(seen: Observed, endpoint: Object, budget: Object | None, deployment: Object) -> Iterator[Change]:
+    if seen.deployment is None:
+        return
+    if seen.endpoint is None:
+        yield Change(kind="Service", name=seen.name)
+    pairs = ((seen.endpoint, endpoint), (seen.budget, budget), (seen.deployment, deployment))
+    for found, wanted in pairs:
+        if found is None or wanted is None:
+            continue
+        body = stamped(wanted)
+        # With another hash it is what we wrote for another spec, or another release wrote.
+        if applied_hash(found) == applied_hash(body) and not satisfied(found, body):
+            fields = tuple(_different(found, wanted)) or ("spec",)
+            yield Change(kind=wanted["kind"], name=wanted["metadata"]["name"], fields=fields)
+
+
+def _different(found: Object, wanted: Object) -> Iterator[str]:
+    for part in ("metadata", "spec"):
+        there = found.get(part) or {}
+        for field, value in wanted[part].items():
+            if not contains(there.get(field), value):
+                yield f"{part}.{field}"
