@@ -144,10 +144,26 @@ class ModelSpec(ApiModel):
     """Where it comes from."""
 
 
+class ModelUser(StatusModel):
+    """An object of the model's namespace that needs its artifacts."""
+
+    kind: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]+$", max_length=63)]
+    """Kind of the object, such as InferenceService."""
+    name: Name
+    """Its name."""
+
+
+USED_BY_LIMIT = 16
+"""Most users of a model that its status names: enough to say who has to be asked, and bounded."""
+
+
 class ModelStatus(StatusModel):
-    """Whether it can be served."""
+    """Whether it can be served, and by whom it is used."""
 
     observed_generation: Annotated[int, Field(ge=0)] = 0
     """Generation of the spec that this status speaks of."""
     conditions: Conditions = ()
     """Ready, with a reason."""
+    used_by: Annotated[tuple[ModelUser, ...], Field(max_length=USED_BY_LIMIT)] = ()
+    """Services that serve it and unfinished jobs that are made from it, sorted by kind and name; at most 16 of them.
+    Empty for a ClusterModel, which would show names of one namespace to all others."""

@@ -151,6 +151,8 @@ class AcceleratorPoolStatus(StatusModel):
     """Healthy accelerators on nodes that take pods."""
     in_use: Annotated[int, Field(ge=0)] = 0
     """Accelerators that running or starting pods hold, Hostler's or not."""
+    reserved: Annotated[int, Field(ge=0)] = 0
+    """Accelerators promised to admitted jobs and services, whether or not their pods run yet."""
     unhealthy: Annotated[int, Field(ge=0)] = 0
     """Accelerators that exist but are not allocatable."""
     largest_free_block: Annotated[int, Field(ge=0)] = 0
