@@ -258,6 +258,11 @@ durations are in base units; a series that cannot be known is absent.
 """
 
 
+def published() -> dict[str, tuple[str, ...]]:
+    """Labels of every series by its name, a histogram's without suffix."""
+    return {series.name: (*section.labels, *series.extra) for section in _SECTIONS for series in section.series}
+
+
 def render_reference() -> str:
     """The whole page. Raises :class:`UndescribedMetricError` when it and the contract disagree."""
     explained = {series.name for section in _SECTIONS for series in section.series}

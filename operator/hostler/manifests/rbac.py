@@ -1,14 +1,16 @@
 """Who may do what: the one table from which the roles of the chart are written.
 
 Least privilege: no wildcard, no verb on secrets, none on ``pods/exec``, nothing that escalates. Each grant says what
-it is for, so that a verb without a use stands out in review. Children refer to their owner without
-``blockOwnerDeletion``, so no verb on ``finalizers`` is needed either.
+it is for, so that a verb without a use stands out in review; a test with a real API server compares the table with
+what the operator really asks for, in both directions. Children refer to their owner without ``blockOwnerDeletion``, so
+no verb on ``finalizers`` is needed either.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any
 
 from hostler.api.kinds import KINDS, Kind
@@ -21,6 +23,14 @@ CHANGE = ("create", "delete", "patch")
 _API = "rbac.authorization.k8s.io"
 
 
+class Scope(Enum):
+    """Where a grant holds."""
+
+    CLUSTER = "the whole cluster, whatever namespaces are watched"
+    WATCHED = "the watched namespaces, which are all of them unless some are named"
+    OWN = "the operator's own namespace"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Grant:
     """Verbs on one resource, and their reason."""
@@ -29,6 +39,7 @@ class Grant:
     resource: str
     verbs: tuple[str, ...]
     why: str
+    scope: Scope = Scope.WATCHED
     names: tuple[str, ...] = ()
     """Only objects of these names; empty means all."""
 
@@ -39,6 +50,7 @@ class Grant:
 
 
 def _own(kind: Kind) -> tuple[Grant, ...]:
+    scope = Scope.WATCHED if kind.namespaced else Scope.CLUSTER
     register = kind.kind == "Model"
     return (
         Grant(
@@ -46,38 +58,44 @@ def _own(kind: Kind) -> tuple[Grant, ...]:
             resource=kind.plural,
             verbs=(*READ, "create", "patch") if register else READ,
             why="a trained model is registered as a Model" if register else "the specs",
+            scope=scope,
         ),
-        Grant(group=GROUP, resource=f"{kind.plural}/status", verbs=("patch", "update"), why="conditions and progress"),
+        Grant(
+            group=GROUP,
+            resource=f"{kind.plural}/status",
+            verbs=("patch",),
+            why="conditions and progress",
+            scope=scope,
+        ),
     )
 
 
-CLUSTER_GRANTS: tuple[Grant, ...] = (
+OPERATOR_GRANTS: tuple[Grant, ...] = (
     # ConfigMaps are read by name only: a watch would keep every ConfigMap of the cluster in memory.
     Grant(group="", resource="configmaps", verbs=("get", *CHANGE), why="configuration of trainers and servers"),
     Grant(group="", resource="events", verbs=("create", "patch"), why="state changes, for people"),
-    Grant(group="", resource="nodes", verbs=READ, why="capacity and health of pools"),
+    Grant(group="", resource="nodes", verbs=READ, why="capacity and health of pools", scope=Scope.CLUSTER),
     Grant(group="", resource="persistentvolumeclaims", verbs=(*READ, *CHANGE), why="workspaces of training jobs"),
     Grant(group="", resource="pods", verbs=READ, why="what runs, what failed, which accelerators are held"),
     Grant(group="", resource="services", verbs=(*READ, *CHANGE), why="rendezvous of trainers, address of servers"),
     Grant(group="apps", resource="deployments", verbs=(*READ, *CHANGE), why="replicas of inference services"),
     Grant(group="batch", resource="jobs", verbs=(*READ, *CHANGE), why="attempts of training jobs"),
-    *(grant for kind in sorted(KINDS, key=lambda kind: kind.plural) for grant in _own(kind)),
-)
-"""What the operator may do in every namespace, by group and resource."""
-
-NAMESPACE_GRANTS: tuple[Grant, ...] = (
     # Authorization of a create does not know the name yet, so this verb cannot be limited to one Lease.
-    Grant(group="coordination.k8s.io", resource="leases", verbs=("create",), why="the first leader"),
+    Grant(group="coordination.k8s.io", resource="leases", verbs=("create",), why="the first leader", scope=Scope.OWN),
     Grant(
         group="coordination.k8s.io",
         resource="leases",
         names=(OPERATOR,),
-        verbs=("get", "patch", "update"),
+        verbs=("get", "update"),
         why="leader election",
+        scope=Scope.OWN,
     ),
+    *(grant for kind in sorted(KINDS, key=lambda kind: kind.plural) for grant in _own(kind)),
 )
-"""What the operator may do in its own namespace only."""
+"""What the operator may do, by group and resource."""
 
+EVENTS_NAMESPACE = "default"
+"""Where Kubernetes keeps Events of cluster-scoped objects, such as a pool."""
 
 SIMULATOR = "hostler-device-simulator"
 SIMULATOR_GRANTS: tuple[Grant, ...] = (
@@ -87,42 +105,74 @@ SIMULATOR_GRANTS: tuple[Grant, ...] = (
 """What the device simulator may do. It runs on nodes without real devices only."""
 
 
-def operator_roles(*, namespace: str) -> list[Manifest]:
-    """Roles of the operator and their bindings to its ServiceAccount."""
-    subject = {"kind": "ServiceAccount", "name": OPERATOR, "namespace": namespace}
-    return [
-        _role("ClusterRole", OPERATOR, CLUSTER_GRANTS),
-        _binding("ClusterRole", OPERATOR, subject=subject),
-        _role("Role", OPERATOR, NAMESPACE_GRANTS, namespace=namespace),
-        _binding("Role", OPERATOR, subject=subject, namespace=namespace),
+def operator_roles(*, namespace: str, name: str = OPERATOR, watched: Iterable[str] = ()) -> list[Manifest]:
+    """Roles of the operator and their bindings to its ServiceAccount.
+
+    ``name`` is that of the ServiceAccount and of the Lease. Without ``watched`` namespaces one ClusterRole holds what
+    is done in all of them; with them, each has a Role, and only what has no namespace stays in the ClusterRole.
+    """
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+    namespaces = list(watched)
+    everywhere = [Scope.CLUSTER] if namespaces else [Scope.CLUSTER, Scope.WATCHED]
+    roles = [
+        _role("ClusterRole", name, _in(*everywhere)),
+        _binding("ClusterRole", name, subject=subject),
+        *_role_in(namespace, f"{name}-leader-election", _leases(name), subject=subject),
     ]
+    for one in namespaces:
+        roles += _role_in(one, name, _in(Scope.WATCHED), subject=subject)
+    if namespaces:
+        events = [grant for grant in _in(Scope.WATCHED) if grant.resource == "events"]
+        roles += _role_in(EVENTS_NAMESPACE, f"{name}-events", events, subject=subject)
+    return roles
 
 
-def simulator_roles(*, namespace: str) -> list[Manifest]:
+def simulator_roles(*, namespace: str, name: str = SIMULATOR) -> list[Manifest]:
     """The role of the device simulator and its binding."""
-    subject = {"kind": "ServiceAccount", "name": SIMULATOR, "namespace": namespace}
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
     return [
-        _role("ClusterRole", SIMULATOR, SIMULATOR_GRANTS),
-        _binding("ClusterRole", SIMULATOR, subject=subject),
+        _role("ClusterRole", name, SIMULATOR_GRANTS),
+        _binding("ClusterRole", name, subject=subject),
     ]
 
 
-def user_roles() -> list[Manifest]:
-    """What joins the cluster's own roles: who may view or edit a namespace may view or edit our objects in it."""
-    view = [Grant(group=GROUP, resource=kind.plural, verbs=READ, why="see them") for kind in _by_plural(KINDS)]
+def user_roles(*, name: str = "hostler") -> list[Manifest]:
+    """What people may do with our objects.
+
+    ``-edit`` and ``-view`` join the cluster's own roles: who may view or edit a namespace may view or edit our objects
+    in it. A RoleBinding reaches no object without a namespace, though, and every spec names a pool: ``-pool-reader`` is
+    for a ClusterRoleBinding, which the chart makes for groups of the administrator's choice.
+    """
+    kinds = sorted(KINDS, key=lambda kind: kind.plural)
+    change = ("create", "delete", "patch", "update")
+    view = [Grant(group=GROUP, resource=kind.plural, verbs=READ, why="see them") for kind in kinds]
     edit = [
-        Grant(group=GROUP, resource=kind.plural, verbs=("create", "delete", "patch", "update"), why="change them")
-        for kind in _by_plural(KINDS)
-        if kind.namespaced
+        Grant(group=GROUP, resource=kind.plural, verbs=change, why="change them") for kind in kinds if kind.namespaced
+    ]
+    read = [
+        Grant(group=GROUP, resource=kind.plural, verbs=READ, why="choose one") for kind in kinds if not kind.namespaced
     ]
     return [
-        _role("ClusterRole", "hostler-edit", edit, aggregate=("admin", "edit")),
-        _role("ClusterRole", "hostler-view", view, aggregate=("admin", "edit", "view")),
+        _role("ClusterRole", f"{name}-edit", edit, aggregate=("admin", "edit")),
+        _role("ClusterRole", f"{name}-view", view, aggregate=("admin", "edit", "view")),
+        _role("ClusterRole", f"{name}-pool-reader", read),
     ]
 
 
-def _by_plural(kinds: Iterable[Kind]) -> list[Kind]:
-    return sorted(kinds, key=lambda kind: kind.plural)
+def _in(*scopes: Scope) -> list[Grant]:
+    return [grant for grant in OPERATOR_GRANTS if grant.scope in scopes]
+
+
+def _leases(name: str) -> list[Grant]:
+    """The grants of the own namespace, for a Lease of this name."""
+    return [replace(grant, names=(name,)) if grant.names else grant for grant in _in(Scope.OWN)]
+
+
+def _role_in(namespace: str, name: str, grants: Iterable[Grant], *, subject: Manifest) -> list[Manifest]:
+    return [
+        _role("Role", name, grants, namespace=namespace),
+        _binding("Role", name, subject=subject, namespace=namespace),
+    ]
 
 
 def _role(
