@@ -18,7 +18,9 @@ from hostler.api.schema import GROUP, OPERATOR
 
 Manifest = dict[str, Any]
 
-READ = ("get", "list", "watch")
+FOLLOW = ("list", "watch")
+READ = ("get", *FOLLOW)
+KEEP = ("create", "patch")
 CHANGE = ("create", "delete", "patch")
 _API = "rbac.authorization.k8s.io"
 
@@ -56,7 +58,7 @@ def _own(kind: Kind) -> tuple[Grant, ...]:
         Grant(
             group=GROUP,
             resource=kind.plural,
-            verbs=(*READ, "create", "patch") if register else READ,
+            verbs=(*READ, *KEEP) if register else READ,
             why="a trained model is registered as a Model" if register else "the specs",
             scope=scope,
         ),
@@ -73,12 +75,12 @@ def _own(kind: Kind) -> tuple[Grant, ...]:
 OPERATOR_GRANTS: tuple[Grant, ...] = (
     # ConfigMaps are read by name only: a watch would keep every ConfigMap of the cluster in memory.
     Grant(group="", resource="configmaps", verbs=("get", *CHANGE), why="configuration of trainers and servers"),
-    Grant(group="", resource="events", verbs=("create", "patch"), why="state changes, for people"),
-    Grant(group="", resource="nodes", verbs=READ, why="capacity and health of pools", scope=Scope.CLUSTER),
-    Grant(group="", resource="persistentvolumeclaims", verbs=(*READ, *CHANGE), why="workspaces of training jobs"),
-    Grant(group="", resource="pods", verbs=READ, why="what runs, what failed, which accelerators are held"),
+    Grant(group="", resource="events", verbs=KEEP, why="state changes, for people"),
+    Grant(group="", resource="nodes", verbs=FOLLOW, why="capacity and health of pools", scope=Scope.CLUSTER),
+    Grant(group="", resource="persistentvolumeclaims", verbs=(*READ, *KEEP), why="workspaces of training jobs"),
+    Grant(group="", resource="pods", verbs=FOLLOW, why="what runs, what failed, which accelerators are held"),
     Grant(group="", resource="services", verbs=(*READ, *CHANGE), why="rendezvous of trainers, address of servers"),
-    Grant(group="apps", resource="deployments", verbs=(*READ, *CHANGE), why="replicas of inference services"),
+    Grant(group="apps", resource="deployments", verbs=(*READ, *KEEP), why="replicas of inference services"),
     Grant(group="batch", resource="jobs", verbs=(*READ, *CHANGE), why="attempts of training jobs"),
     # Authorization of a create does not know the name yet, so this verb cannot be limited to one Lease.
     Grant(group="coordination.k8s.io", resource="leases", verbs=("create",), why="the first leader", scope=Scope.OWN),
