@@ -10,8 +10,8 @@ from apiserver.charts import EVERYTHING, container, named, operator, pods, templ
 
 from hostler.operator.command import run
 
-START_CPU_SECONDS = 3.0
-"""CPU time from exec to ready on the reference machine of docs/operations/operator.md, rounded up."""
+START_CPU_SECONDS = 5.0
+"""CPU time from exec to ready in docs/operations/operator.md, of an image without any bytecode."""
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_the_operator_serves_all_namespaces_unless_some_are_named(helm: Path) ->
 
 def test_every_flag_of_the_chart_is_one_of_the_operator(helm: Path) -> None:
     known = {name for option in run.params for name in option.opts}
-    values = ("images.variants.train-rocm=a:1", 'operator.watchNamespaces=["a"]')
+    values = ("images.variants.train-rocm=a:1", 'allowedEndpoints=["minio.example"]', 'operator.watchNamespaces=["a"]')
     given = {flag.partition("=")[0] for flag in container(template(helm, *values))["args"]}
     assert given <= known
 
