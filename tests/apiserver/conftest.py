@@ -15,6 +15,8 @@ from apiserver.site import OpenSite, site
 from builders import edited
 from kubeclient import KubeClient, eventually, item
 
+from hostler.local.tools import ensure_binaries
+
 Object = dict[str, Any]
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +24,12 @@ GIVEN = "HOSTLER_TEST_KUBECONFIG"
 """Names a kubeconfig of an API server that is running already, so that a developer starts none for each run."""
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+
+@pytest.fixture(scope="session")
+def helm() -> Path:
+    """The program that was built with the cluster."""
+    return ensure_binaries(lambda _: None).program("helm")
 
 
 @pytest.fixture(scope="session")

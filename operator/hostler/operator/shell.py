@@ -48,12 +48,16 @@ from hostler.operator.prober import RESULTS as PROBE_RESULTS
 from hostler.operator.prober import Prober
 from hostler.operator.progress import ProgressFacts, ProgressQuestion
 from hostler.operator.settings import OperatorSettings
+from hostler.planning.failures import CONTAINER_FAILED, POD_DELETED, POD_LOST, RESULT_MISSING
+from hostler_contract import ErrorReason
 
 _log = logging.getLogger(__name__)
 
 CRD_PATIENCE = 120.0
 """Seconds to wait for our CRDs, which a release installs together with the operator."""
 KOPF_PATIENCE = 10.0
+_FAILURES = (*(reason.value for reason in ErrorReason), CONTAINER_FAILED, POD_DELETED, POD_LOST, RESULT_MISSING)
+"""Reasons of failures that are counted from zero; others appear when they happen."""
 
 
 class BuildControllers(Protocol):
@@ -269,7 +273,9 @@ class Operator:
         self.metrics.probes.preset(PROBE_RESULTS)
         states = {kind.kind: tuple(reason.value for reason in kind.reasons) for kind in KINDS}
         registry = self.metrics.registry
-        registry.register(DomainCollector(self.store, leading=lambda: self.lease.leading, states=states))
+        registry.register(
+            DomainCollector(self.store, leading=lambda: self.lease.leading, states=states, failure_reasons=_FAILURES)
+        )
         registry.register(
             WatchCollector(
                 self.store, kinds=self.store.kinds, ages=self.monitor.age_by_kind, restarts=self.monitor.restarts
