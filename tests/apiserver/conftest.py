@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 import yaml
 from apiserver.manifests import by_kind
+from apiserver.site import OpenSite, site
 from builders import edited
 from kubeclient import KubeClient, eventually, item
+
+from hostler.local.tools import ensure_binaries
 
 Object = dict[str, Any]
 
@@ -24,6 +27,12 @@ _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 @pytest.fixture(scope="session")
+def helm() -> Path:
+    """The program that was built with the cluster."""
+    return ensure_binaries(lambda _: None).program("helm")
+
+
+@pytest.fixture(scope="session")
 def api(request: pytest.FixtureRequest) -> Iterator[KubeClient]:
     """A client of an API server without kubelets."""
     given = os.environ.get(GIVEN)
@@ -31,6 +40,13 @@ def api(request: pytest.FixtureRequest) -> Iterator[KubeClient]:
     client = KubeClient(kubeconfig)
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(request: pytest.FixtureRequest) -> Path:
+    """How an operator finds that API server."""
+    given = os.environ.get(GIVEN)
+    return Path(given) if given else request.getfixturevalue("control_plane").kubeconfig
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +78,12 @@ def namespace(api: KubeClient) -> Iterator[str]:
     assert answer.is_success, answer.text
     yield name
     api.delete(f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+def open_site(api: KubeClient, namespace: str, kubeconfig: Path) -> OpenSite:
+    """Not an async fixture: at its end, kopf cancels every task that began after it, such as a fixture's teardown."""
+    return lambda: site(api, namespace, kubeconfig)
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ FAMILIES = (
             f"{family} without sizes and without a base",
             make_family_job(family, output={}),
             "spec.output",
-            f"needs model.{block}",
+            f"needs output.{block}",
         )
         for family, block in _BLOCKS
     ),

@@ -1,47 +1,19 @@
-"""The Helm chart: lint, what it renders for different values, and what its schema refuses."""
+"""The Helm chart: lint, the objects that it renders for different values, their names and their rights."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from apiserver.charts import CHART, EVERYTHING, NAMESPACE, named, operator, pods, template
 
-from hostler.local.tools import ensure_binaries
+from hostler.manifests.rbac import operator_roles
 
-CHART = Path(__file__).parents[2] / "helm" / "hostler"
-NAMESPACE = "hostler-system"
-EVERYTHING = (
-    "simulator.enabled=true",
-    "monitoring.enabled=true",
-    "networkPolicy.enabled=true",
-    "operator.replicas=2",
-    "image.pullSecrets[0]=registry",
-)
 PRIVILEGED = {"hostler-accelerator-exporter", "hostler-device-simulator"}
 """DaemonSets that open the kubelet's sockets, which belong to root."""
-
-
-@pytest.fixture(scope="module")
-def helm() -> Path:
-    return ensure_binaries(lambda _: None).program("helm")
-
-
-def template(helm: Path, *values: str) -> list[dict[str, Any]]:
-    command = [str(helm), "template", "hostler", str(CHART), "-n", NAMESPACE, "--kube-version", "1.34.0"]
-    done = subprocess.run([*command, *_sets(values)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return [document for document in yaml.safe_load_all(done.stdout) if document]
-
-
-def _sets(values: tuple[str, ...]) -> list[str]:
-    return [part for value in values for part in ("--set", value)]
-
-
-def _named(documents: list[dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
-    return {document["metadata"]["name"]: document for document in documents if document["kind"] == kind}
 
 
 def test_the_chart_passes_lint(helm: Path) -> None:
@@ -80,50 +52,123 @@ def test_the_chart_passes_lint(helm: Path) -> None:
 def test_what_is_rendered(helm: Path, values: tuple[str, ...], want: dict[str, set[str]]) -> None:
     documents = template(helm, *values)
     for kind, names in want.items():
-        assert set(_named(documents, kind)) == names, kind
+        assert set(named(documents, kind)) == names, kind
 
 
-def test_the_operator_learns_of_images_for_other_variants(helm: Path) -> None:
-    deployment = _named(template(helm, "images.variants.train-rocm=example.org/train:1-rocm"), "Deployment")
-    (container,) = deployment["hostler-operator"]["spec"]["template"]["spec"]["containers"]
-    assert "--variant-image=train-rocm=example.org/train:1-rocm" in container["args"]
+@pytest.mark.parametrize(
+    ("release", "values", "want"),
+    [
+        pytest.param("hostler", (), "hostler", id="the usual release"),
+        pytest.param("team", (), "team-hostler", id="another release, so that two can be in one cluster"),
+        pytest.param("my-hostler", (), "my-hostler", id="a release that says what it is"),
+        pytest.param("team", ("nameOverride=models",), "team-models", id="another name of the chart"),
+        pytest.param("team", ("fullnameOverride=models",), "models", id="another name of everything"),
+    ],
+)
+def test_names_follow_the_release(helm: Path, release: str, values: tuple[str, ...], want: str) -> None:
+    documents = template(helm, *EVERYTHING, 'operator.watchNamespaces=["one"]', *values, release=release)
+    ours = [d for d in documents if d["kind"] != "CustomResourceDefinition"]
+    assert [d["metadata"]["name"] for d in ours if not d["metadata"]["name"].startswith(want)] == []
+    name = f"{want}-operator"
+    account = f"{want}-operator"
+    assert name in named(documents, "ServiceAccount")
+    assert operator(documents, name)["spec"]["template"]["spec"]["serviceAccountName"] == account
+    (container,) = operator(documents, name)["spec"]["template"]["spec"]["containers"]
+    assert f"--lease={name}" in container["args"]
+    (rule,) = [r for r in named(documents, "Role")[f"{name}-leader-election"]["rules"] if "resourceNames" in r]
+    assert rule["resourceNames"] == [name], "the Lease that it is told to take"
+    for binding in (d for d in documents if d["kind"] in ("RoleBinding", "ClusterRoleBinding")):
+        role = binding["kind"].removesuffix("Binding")
+        place = binding["metadata"].get("namespace")
+        assert binding["roleRef"]["name"] in [
+            d["metadata"]["name"] for d in documents if d["kind"] == role and d["metadata"].get("namespace") == place
+        ]
+
+
+@pytest.mark.parametrize("watched", [(), ("one", "two")], ids=["all namespaces", "two namespaces"])
+def test_the_chart_grants_what_the_table_says(helm: Path, watched: tuple[str, ...]) -> None:
+    values = (f"operator.watchNamespaces={json.dumps(list(watched))}",)
+    rendered = {_place(d): d for d in template(helm, *values)}
+    for role in operator_roles(namespace=NAMESPACE, watched=watched):
+        found = rendered.pop(_place(role))
+        assert {key: found[key] for key in ("rules", "roleRef", "subjects") if key in found} == {
+            key: role[key] for key in ("rules", "roleRef", "subjects") if key in role
+        }
+    left = [place for place in rendered if "Role" in place[0] and place[2].startswith("hostler-operator")]
+    assert left == [], "nothing beside the table"
+
+
+def _place(obj: dict[str, Any]) -> tuple[str, str, str]:
+    return obj["kind"], obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
 
 @pytest.mark.parametrize(
     ("values", "want"),
     [
-        pytest.param((), "cpu", id="the images of this repository"),
-        pytest.param(("images.defaultVariant=cuda",), "cuda", id="images of one's own"),
+        pytest.param((), ["system:authenticated"], id="everybody who is logged in"),
+        pytest.param(('access.poolReaders=["ml","ops"]',), ["ml", "ops"], id="groups"),
+        pytest.param(("access.poolReaders=[]",), None, id="nobody"),
     ],
 )
-def test_the_operator_learns_what_the_default_images_were_built_for(
-    helm: Path, values: tuple[str, ...], want: str
-) -> None:
-    (container,) = _named(template(helm, *values), "Deployment")["hostler-operator"]["spec"]["template"]["spec"][
-        "containers"
-    ]
-    assert f"--default-variant={want}" in container["args"]
+def test_who_may_read_pools(helm: Path, values: tuple[str, ...], want: list[str] | None) -> None:
+    documents = template(helm, *values)
+    binding = named(documents, "ClusterRoleBinding").get("hostler-pool-reader")
+    assert (binding and [subject["name"] for subject in binding["subjects"]]) == want
+    assert "hostler-pool-reader" in named(documents, "ClusterRole"), "to be bound by hand"
+
+
+@pytest.mark.parametrize(
+    ("values", "want"),
+    [
+        pytest.param((), ["Warn"], id="a warning"),
+        pytest.param(("modelProtection=deny",), ["Deny"], id="a refusal"),
+        pytest.param(("modelProtection=none",), None, id="neither"),
+    ],
+)
+def test_how_models_in_use_are_protected(helm: Path, values: tuple[str, ...], want: list[str] | None) -> None:
+    documents = template(helm, *values)
+    binding = named(documents, "ValidatingAdmissionPolicyBinding").get("hostler-model-protection")
+    assert (binding and binding["spec"]["validationActions"]) == want
+    if binding:
+        assert binding["spec"]["policyName"] in named(documents, "ValidatingAdmissionPolicy")
+
+
+def test_the_operator_learns_what_administrators_allow_and_forbid(helm: Path) -> None:
+    values = (
+        "allowedEndpoints[0]=*.example.org",
+        "images.pullSecrets[0]=registry",
+        "networkPolicy.workloads.enabled=true",
+        "networkPolicy.workloads.metricsNamespaces[0]=monitoring",
+        "networkPolicy.workloads.dataNetworks[0]=10.20.0.0/16",
+        "networkPolicy.workloads.blockedNetworks[0]=203.0.113.0/28",
+    )
+    documents = template(helm, *values)
+    (container,) = named(documents, "Deployment")["hostler-operator"]["spec"]["template"]["spec"]["containers"]
+    assert {
+        "--allowed-endpoint=*.example.org",
+        "--workload-pull-secret=registry",
+        "--workload-policies",
+        "--metrics-namespace=monitoring",
+        "--data-network=10.20.0.0/16",
+        "--blocked-network=203.0.113.0/28",
+    } <= set(container["args"])
+    assert any(name.endswith("network-policies") for name in named(documents, "ClusterRole"))
+    assert not any(name.endswith("network-policies") for name in named(template(helm), "ClusterRole"))
 
 
 def test_crds_survive_an_uninstall_unless_that_is_switched_off(helm: Path) -> None:
-    kept = _named(template(helm), "CustomResourceDefinition")
+    kept = named(template(helm), "CustomResourceDefinition")
     assert len(kept) == 6
     for name, crd in kept.items():
         assert crd["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep", name
-    for name, crd in _named(template(helm, "crds.keep=false"), "CustomResourceDefinition").items():
+    for name, crd in named(template(helm, "crds.keep=false"), "CustomResourceDefinition").items():
         assert "helm.sh/resource-policy" not in crd["metadata"].get("annotations", {}), name
 
 
-def _pods(documents: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
-    found = [(d["metadata"]["name"], d["spec"]) for d in documents if d["kind"] == "Pod"]
-    workloads = [d for d in documents if d["kind"] in ("Deployment", "DaemonSet")]
-    return found + [(d["metadata"]["name"], d["spec"]["template"]["spec"]) for d in workloads]
-
-
 def test_every_pod_is_locked_down(helm: Path) -> None:
-    pods = _pods(template(helm, *EVERYTHING))
-    assert {name for name, _ in pods} >= PRIVILEGED | {"hostler-operator", "hostler-test"}
-    for name, pod in pods:
+    found = pods(template(helm, *EVERYTHING))
+    assert {name for name, _ in found} >= PRIVILEGED | {"hostler-operator", "hostler-test"}
+    for name, pod in found:
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
         assert not pod.get("hostNetwork") or name == "hostler-device-simulator", name
         assert not pod.get("hostPID"), name
@@ -161,7 +206,7 @@ def test_every_pod_is_locked_down(helm: Path) -> None:
     ],
 )
 def test_who_may_read_the_operators_metrics(helm: Path, values: tuple[str, ...], want: list[Any] | None) -> None:
-    policy = _named(template(helm, "networkPolicy.enabled=true", *values), "NetworkPolicy")["hostler-operator"]
+    policy = named(template(helm, "networkPolicy.enabled=true", *values), "NetworkPolicy")["hostler-operator"]
     (rule,) = policy["spec"]["ingress"]
     assert rule["ports"] == [{"port": 8080, "protocol": "TCP"}]
     assert rule.get("from") == want
@@ -181,23 +226,3 @@ def test_no_role_reads_secrets_or_uses_wildcards(helm: Path) -> None:
             assert "secrets" not in rule.get("resources", []), role["metadata"]["name"]
             for key in ("apiGroups", "resources", "verbs"):
                 assert "*" not in rule.get(key, []), role["metadata"]["name"]
-
-
-@pytest.mark.parametrize(
-    ("value", "want"),
-    [
-        pytest.param("operator.replicas=0", "replicas", id="no operator at all"),
-        pytest.param("operator.logLevel=loud", "logLevel", id="a log level that does not exist"),
-        pytest.param("operater.replicas=1", "operater", id="a misspelled section"),
-        pytest.param("monitoring.interval=often", "interval", id="an interval that is no duration"),
-        pytest.param("exporter.targets[0]=http://nowhere", "targets", id="a target without a type"),
-        pytest.param("images.variants.rocm=a:1", "rocm", id="a variant without its verb"),
-        pytest.param("images.defaultVariant=", "defaultVariant", id="default images built for nothing"),
-        pytest.param("image.registry=example.org/", "registry", id="a registry with a slash at its end"),
-    ],
-)
-def test_bad_values_are_refused_with_their_name(helm: Path, value: str, want: str) -> None:
-    command = [str(helm), "template", "hostler", str(CHART), "--kube-version", "1.34.0", "--set", value]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    assert want in done.stderr

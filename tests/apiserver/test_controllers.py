@@ -2,147 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
-from apiserver.conftest import GIVEN
-from apiserver.fakenode import FakeNode, fake_node
-from apiserver.operating import WRITES, free_port, until
-from builders import make_dataset, make_inference_service, make_pool, make_training_job
-from kubeclient import MERGE, KubeClient
+from apiserver.operating import until
+from apiserver.site import OpenSite, Site
+from builders import make_dataset
 from world import failure, success
 
-from hostler.cluster.connection import connect
-from hostler.controllers.all import build_controllers
-from hostler.operator.settings import OperatorSettings
-from hostler.operator.shell import Operator
 from hostler_contract import DatasetReport, ErrorReason
 
 pytestmark = pytest.mark.usefixtures("crds")
-GPU = "nvidia.com/gpu"
-VOLUMES = "/api/v1/persistentvolumes"
 Object = dict[str, Any]
-OpenSite = Callable[[], AbstractAsyncContextManager["Site"]]
-
-
-@pytest.fixture(scope="session")
-def kubeconfig(request: pytest.FixtureRequest) -> Path:
-    given = os.environ.get(GIVEN)
-    return Path(given) if given else request.getfixturevalue("control_plane").kubeconfig
-
-
-class Site:
-    """One namespace with a pool of its own, and an operator that serves it."""
-
-    def __init__(self, api: KubeClient, namespace: str, node: FakeNode, operator: Operator) -> None:
-        self.api, self.namespace, self.node, self.operator = api, namespace, node, operator
-        self.pool = node.name
-
-    def job(self, **spec: Any) -> Object:
-        accelerators = {"accelerators": {"pool": self.pool}}
-        return make_training_job("tiny", namespace=self.namespace, **(accelerators | spec))
-
-    def service(self, **spec: Any) -> Object:
-        accelerators = {"accelerators": {"pool": self.pool}}
-        return make_inference_service("tiny", namespace=self.namespace, **(accelerators | spec))
-
-    def create(self, manifest: Object) -> Object:
-        answer = self.api.create(manifest)
-        assert answer.is_success, answer.text
-        return answer.json()
-
-    def get(self, path: str) -> Object:
-        """An object of the namespace by the end of its path; empty where it is not there."""
-        group, _, rest = path.partition("/")
-        prefix = {"core": "/api/v1", "apps": "/apis/apps/v1", "batch": "/apis/batch/v1"}.get(group)
-        answer = self.api.get(f"{prefix or '/apis/hostler.dev/v1alpha1'}/namespaces/{self.namespace}/{rest}")
-        return answer.json() if answer.is_success else {}
-
-    def condition(self, path: str, kind: str) -> tuple[str, str, str]:
-        for found in self.get(path).get("status", {}).get("conditions", ()):
-            if found["type"] == kind:
-                return found["status"], found["reason"], found["message"]
-        return "", "", ""
-
-    async def reaches(self, path: str, kind: str, *want: str) -> None:
-        """Wait for a condition's status and reason."""
-
-        def reached() -> bool:
-            return self.condition(path, kind)[: len(want)] == want
-
-        try:
-            await until(reached, what=f"{path} to have {kind} {want}")
-        except AssertionError as error:
-            raise AssertionError(f"{error}; it has {self.get(path).get('status')}") from None
-
-    def writes(self) -> int:
-        metrics = self.operator.metrics.registry.collect()
-        samples = [s for metric in metrics if metric.name == "hostler_operator_api_requests" for s in metric.samples]
-        return int(sum(s.value for s in samples if s.labels["verb"] in WRITES))
-
-    def patch(self, path: str, body: Object) -> None:
-        answer = self.api.http.patch(path, json=body, headers={"Content-Type": MERGE})
-        assert answer.is_success, answer.text
-
-
-@pytest.fixture
-def open_site(api: KubeClient, namespace: str, kubeconfig: Path) -> OpenSite:
-    """Not an async fixture: at its end, kopf cancels every task that began after it, such as a fixture's teardown."""
-    return lambda: _site(api, namespace, kubeconfig)
-
-
-@asynccontextmanager
-async def _site(api: KubeClient, namespace: str, kubeconfig: Path) -> AsyncIterator[Site]:
-    text = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "text"}, "data": {"text": "some words"}}
-    assert api.http.post(f"/api/v1/namespaces/{namespace}/configmaps", json=text).is_success
-    pool = namespace
-    assert api.http.post(VOLUMES, json=_volume(namespace)).is_success
-    async with fake_node(api, pool, resource=GPU, devices=4) as node, _operator(kubeconfig, namespace) as operator:
-        assert api.create(make_pool(pool)).is_success
-        yield Site(api, namespace, node, operator)
-    api.delete(f"/apis/hostler.dev/v1alpha1/acceleratorpools/{pool}")
-    api.delete(f"{VOLUMES}/{namespace}")
-
-
-def _volume(namespace: str) -> Object:
-    """Something for the claim `tiny` to bind to, because no provisioner runs here."""
-    spec = {
-        "capacity": {"storage": "2Gi"},
-        "accessModes": ["ReadWriteMany"],
-        "hostPath": {"path": "/nowhere"},
-        "persistentVolumeReclaimPolicy": "Retain",
-        "claimRef": {"namespace": namespace, "name": "tiny"},
-    }
-    return {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": namespace}, "spec": spec}
-
-
-@asynccontextmanager
-async def _operator(kubeconfig: Path, namespace: str) -> AsyncIterator[Operator]:
-    settings = OperatorSettings(
-        train_image="registry/train:1",
-        serve_image="registry/serve:1",
-        variant_images={},
-        namespace=namespace,
-        watch_namespaces=(namespace,),
-        identity=uuid.uuid4().hex,
-        progress_interval=1.0,
-        metrics_port=free_port(),
-        probes_port=free_port(),
-    )
-    operator = Operator(settings, connection=await connect(kubeconfig), build=build_controllers)
-    task = asyncio.create_task(operator.run())
-    try:
-        await until(lambda: operator.lease.leading or task.done(), what="the operator to lead")
-        yield operator
-    finally:
-        operator.finish(0)
-        assert await asyncio.wait_for(task, 15) == 0
 
 
 async def _pods(site: Site, count: int, **labels: str) -> list[Object]:
@@ -194,7 +65,7 @@ def _in_use(site: Site) -> int:
 
 async def test_an_update_rolls_to_a_new_revision_and_leaves_no_old_file(open_site: OpenSite) -> None:
     async with open_site() as site:
-        _model(site)
+        site.model()
         site.create(site.service(pods={"min": 2, "max": 2}))
         await site.reaches("hostler/inferenceservices/tiny", "Ready", "True", "Serving")
         before = site.get("hostler/inferenceservices/tiny")["status"]["revision"]
@@ -220,21 +91,6 @@ async def test_an_update_rolls_to_a_new_revision_and_leaves_no_old_file(open_sit
 
 def _is_ready(pod: Object) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"]["conditions"])
-
-
-def _model(site: Site) -> None:
-    claim = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": "tiny"},
-        "spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}},
-    }
-    claims = f"/api/v1/namespaces/{site.namespace}/persistentvolumeclaims"
-    assert site.api.http.post(claims, json=claim).is_success
-    source = {"pvc": {"claimName": "tiny", "path": "model"}}
-    metadata = {"name": "tiny", "namespace": site.namespace}
-    spec = {"family": "chat", "artifacts": {"source": source}}
-    site.create({"apiVersion": "hostler.dev/v1alpha1", "kind": "Model", "metadata": metadata, "spec": spec})
 
 
 async def test_suspending_ends_the_pods_and_resuming_makes_the_next_attempt(open_site: OpenSite) -> None:
@@ -287,7 +143,7 @@ async def test_a_dataset_is_looked_at_and_a_job_trains_on_it(open_site: OpenSite
 
 async def test_a_name_that_somebody_else_uses_is_not_taken_over(open_site: OpenSite) -> None:
     async with open_site() as site:
-        _model(site)
+        site.model()
         service = {
             "apiVersion": "v1",
             "kind": "Service",
@@ -321,7 +177,7 @@ async def test_a_quota_of_the_namespace_that_refuses_a_job_is_said(open_site: Op
 
 async def test_fifty_resyncs_write_nothing(open_site: OpenSite) -> None:
     async with open_site() as site:
-        _model(site)
+        site.model()
         site.create(site.service())
         site.create(site.job(output={"name": "other", "transformer": site.job()["spec"]["output"]["transformer"]}))
         await site.reaches("hostler/inferenceservices/tiny", "Ready", "True", "Serving")

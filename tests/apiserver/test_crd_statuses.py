@@ -17,6 +17,7 @@ from kubeclient import TABLE, KubeClient, collection, item
 
 from hostler.api.conditions import Condition
 from hostler.api.inferenceservice import InferenceServiceStatus
+from hostler.api.measures import Measurement
 from hostler.api.model import ModelStatus
 from hostler.api.pool import AcceleratorPoolStatus
 from hostler.api.schema import StatusModel
@@ -42,7 +43,12 @@ STATUSES: tuple[tuple[Object, StatusModel], ...] = (
             attempt=0,
             placement=Placement(pool="gpu", accelerator_type="nvidia-a100-80", pods=2, per_pod=1),
             progress=TrainingProgress(
-                percent=50, step=10, total_steps=20, loss="3.14", eta="2m10s", speed="9423 tokens/s"
+                percent=50,
+                step=10,
+                total_steps=20,
+                loss="3.14",
+                eta="2m10s",
+                speed=Measurement(value="9423", unit="tokens/s"),
             ),
             start_time=NOW,
         ),
@@ -100,7 +106,8 @@ WANT_CELLS: dict[str, Object] = {
         "State": "Fine",
         "Percent": 50,
         "Loss": "3.14",
-        "Speed": "9423 tokens/s",
+        "Speed": "9423",
+        "Unit": "tokens/s",
         "ETA": "2m10s",
         "Pool": "gpu",
         "Pods": 2,

@@ -311,7 +311,7 @@ WANT_JOB_DEFAULTS = {
     "accelerators": {"pool": "gpu", "perPod": 1},
     "pods": {"min": 1, "max": 1},
     "resources": {"cpu": "1", "memory": "2Gi"},
-    "storage": {"size": "2Gi"},
+    "storage": {"size": "2Gi", "accessModes": ["ReadWriteMany"]},
     "maxRestarts": 3,
     "suspend": False,
     "family": "chat",

@@ -13,7 +13,7 @@ QUEUE_LABELS = ("kueue.x-k8s.io/queue-name", "kueue.x-k8s.io/priority-class")
 SIDECAR_LABEL = "sidecar.istio.io/inject"
 SIDECAR_ANNOTATION = "linkerd.io/inject"
 _KEY = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
-_OURS = r"^([^/]*[.])?(hostler[.]dev|kubernetes[.]io|k8s[.]io|prometheus[.]io)/"
+_OURS = r"^([^/]*[.])?(hostler[.]dev|kubernetes[.]io|(x-)?k8s[.]io|prometheus[.]io)/"
 """Keys of Hostler's, of Kubernetes' own and of the scrape annotations that our pods carry."""
 
 
@@ -23,7 +23,8 @@ def _all(condition: str, message: str) -> dict[str, str]:
 
 _QUEUES = ", ".join(f"'{label}'" for label in QUEUE_LABELS)
 _RESERVED = (
-    "keys below hostler.dev, kubernetes.io, k8s.io and prometheus.io are taken: choose a prefix of your own{but}"
+    "keys below hostler.dev, kubernetes.io, k8s.io, x-k8s.io and prometheus.io are taken: "
+    "choose a prefix of your own{but}"
 )
 _WELL_FORMED = _all(
     f"key.matches(r'{_KEY}')", "every key must be a name of up to 63 characters, such as example.org/team"

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from hostler.api.common import Conditions, Failure, Figures
+from hostler.api.measures import Measurement, Money
 from hostler.api.placement import Placement
 from hostler.api.schema import StatusModel, Text, Timestamp
 
@@ -30,8 +31,8 @@ class TrainingProgress(StatusModel):
     """Learning rate of the last step."""
     gradient_norm: Short | None = None
     """Norm of the last step's gradient."""
-    speed: Annotated[str, Field(max_length=48)] | None = None
-    """Speed over all pods with its unit, such as 9423 tokens/s. Padding does not count."""
+    speed: Measurement | None = None
+    """Speed over all pods, in the family's unit, such as tokens/s. Padding does not count."""
     model_flops_utilization: Short | None = None
     """Share of the accelerators' peak that the model's own arithmetic takes, from 0 to 1."""
     packing_factor: Short | None = None
@@ -63,8 +64,8 @@ class Measured(StatusModel):
     """Weights as stored, in bytes."""
     parameters: Annotated[int, Field(ge=1)]
     """Weights that are not zero."""
-    latency: Short
-    """Median of one forward pass on the job's own device, such as 3.1ms."""
+    latency: Measurement
+    """Median of one forward pass on the job's own device, in ms."""
     metrics: Figures | None = None
     """Quality on held-out data."""
 
@@ -89,12 +90,11 @@ class Target(StatusModel):
     """Optimizer steps until then."""
     seconds: Short
     """Training time over all attempts, in seconds."""
-    energy: Short | None = None
-    """Upper bound of the accelerators' energy (their rated power for that time), such as 1.2kWh; absent where the
-    accelerator type has no rated power, or the devices are simulated."""
-    cost: Annotated[str, Field(max_length=48)] | None = None
-    """Price of the accelerators for that time, such as 3.35 EUR; absent where the pool has no price, or the devices
-    are simulated."""
+    energy: Measurement | None = None
+    """Upper bound of the accelerators' energy (their rated power for that time), in kWh; absent where the accelerator
+    type has no rated power, or the devices are simulated."""
+    cost: Money | None = None
+    """Price of the accelerators for that time; absent where the pool has no price, or the devices are simulated."""
 
 
 class AttemptFailure(Failure):

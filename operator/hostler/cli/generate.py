@@ -6,19 +6,22 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hostler.accelerators.reference import render_reference as render_accelerators
 from hostler.api.crd import Manifest, crds
 from hostler.api.reference import render_reference as render_api
+from hostler.cli.alert_rules import render_template as render_rules
+from hostler.cli.chart_reference import render_reference as render_chart
 from hostler.cli.metrics_reference import render_reference as render_metrics
-from hostler.manifests.rbac import operator_roles, simulator_roles, user_roles
+from hostler.manifests.rbac import operator_roles, policy_roles, simulator_roles, user_roles
 from hostler.manifests.yamltext import to_yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 CHART = Path("helm/hostler/templates")
+VALUES = Path("helm/hostler/values.yaml")
 OWNED = (Path("crds"), CHART / "crds")
 """Folders in which every file is generated: what is there and not generated is stale."""
 
@@ -36,7 +39,7 @@ class GeneratedFile:
 @functools.cache
 def generated() -> tuple[GeneratedFile, ...]:
     """Every generated file with the content that it must have."""
-    return (*_crds(), _roles(), *_pages())
+    return (*_crds(), _roles(), _rules(), *_pages())
 
 
 def stale(root: Path) -> list[Path]:
@@ -85,24 +88,63 @@ def _chart_crd(crd: Manifest) -> str:
     return _only_if("crds.enabled", text)
 
 
-def _only_if(value: str, text: str) -> str:
-    return f"{{{{- if .Values.{value} }}}}\n{text}{{{{- end }}}}\n"
+def _only_if(condition: str, text: str, *, otherwise: str = "") -> str:
+    """Text under a condition of the chart's values, or another one in its place."""
+    alternative = f"{{{{- else }}}}\n{otherwise}" if otherwise else ""
+    return f"{{{{- if .Values.{condition} }}}}\n{text}{alternative}{{{{- end }}}}\n"
+
+
+_PLACES = {
+    "RELEASE-NAMESPACE": "{{ $.Release.Namespace }}",
+    "RELEASE-FULLNAME": '{{ include "hostler.fullname" $ }}',
+    "WATCHED-NAMESPACE": "{{ . | quote }}",
+}
+"""Words that are replaced by what Helm evaluates: YAML cannot hold it."""
 
 
 def _roles() -> GeneratedFile:
-    namespace = "RELEASE-NAMESPACE"
-    always = [_with_labels(role) for role in [*operator_roles(namespace=namespace), *user_roles()]]
-    simulated = [_with_labels(role) for role in simulator_roles(namespace=namespace)]
-    text = "---\n".join(always) + _only_if("simulator.enabled", "".join(f"---\n{role}" for role in simulated))
-    return GeneratedFile(
-        CHART / "rbac-generated.yaml",
-        _yaml_header("operator/hostler/manifests/rbac.py") + text.replace(namespace, "{{ .Release.Namespace }}"),
+    namespace, fullname, watched = _PLACES
+    operator = {"namespace": namespace, "name": f"{fullname}-operator"}
+    everywhere = operator_roles(**operator)
+    named = operator_roles(**operator, watched=(watched,))
+    repeated = [role for role in named if role["metadata"].get("namespace") == watched]
+    once = [role for role in named if role not in repeated]
+    text = (
+        _only_if("operator.watchNamespaces", _documents(once) + _each(repeated), otherwise=_documents(everywhere))
+        + _only_if("networkPolicy.workloads.enabled", _policies(operator, watched=watched))
+        + _documents(user_roles(name=fullname))
+        + _only_if(
+            "simulator.enabled",
+            _documents(simulator_roles(namespace=namespace, name=f"{fullname}-device-simulator")),
+        )
     )
+    for word, evaluated in _PLACES.items():
+        text = text.replace(word, evaluated)
+    return GeneratedFile(CHART / "rbac-generated.yaml", _yaml_header("operator/hostler/manifests/rbac.py") + text)
+
+
+def _policies(operator: Mapping[str, str], *, watched: str) -> str:
+    everywhere, named = policy_roles(**operator), policy_roles(**operator, watched=(watched,))
+    return _only_if("operator.watchNamespaces", _each(named), otherwise=_documents(everywhere))
+
+
+def _each(roles: Iterable[Manifest]) -> str:
+    """Once for each namespace that is watched."""
+    return f"{{{{- range .Values.operator.watchNamespaces }}}}\n{_documents(roles)}{{{{- end }}}}\n"
+
+
+def _rules() -> GeneratedFile:
+    header = _yaml_header("operator/hostler/metrics/alerts.py")
+    return GeneratedFile(CHART / "rules-generated.yaml", header + render_rules())
+
+
+def _documents(roles: Iterable[Manifest]) -> str:
+    return "".join(f"---\n{_with_labels(role)}" for role in roles)
 
 
 def _with_labels(role: Manifest) -> str:
     """The release's labels before the role's own, or alone."""
-    include = '    {{- include "hostler.labels" . | nindent 4 }}\n'
+    include = '    {{- include "hostler.labels" $ | nindent 4 }}\n'
     text = _no_template(to_yaml(role))
     if "labels" in role["metadata"]:
         return text.replace("  labels:\n", "  labels:\n" + include, 1)
@@ -115,6 +157,7 @@ def _pages() -> Iterator[GeneratedFile]:
         ("api.md", "operator/hostler/api", render_api),
         ("accelerators.md", "operator/hostler/accelerators", render_accelerators),
         ("metrics.md", "operator/hostler/cli/metrics_reference.py", render_metrics),
+        ("chart.md", str(VALUES), lambda: render_chart((ROOT / VALUES).read_text(encoding="utf-8"))),
     )
     for name, source, render in pages:
         yield GeneratedFile(Path("docs/reference") / name, _page(render(), source=source))

@@ -150,14 +150,70 @@ _EXPORTER = _Section(
 
 _DOMAIN = _Section(
     title="Jobs, services and pools",
-    text="Published by the leading operator on port 8080; a standby shows none, so sums over replicas are right.",
+    text="Published by the leading operator on port 8080; a standby shows none, so sums over replicas are right. A "
+    "state is the reason of an object's Ready condition. Counters begin anew with each operator process and count what "
+    "it saw happen. Series that name an object are bounded: the 50 of each kind that wait longest, the 500 services "
+    "that miss most replicas.",
     labels=(),
     series=(
-        _gauge(names.TRAINING_JOBS, "TrainingJobs by the reason of their Ready condition.", "state"),
-        _gauge(names.INFERENCE_SERVICES, "InferenceServices by the reason of their Ready condition.", "state"),
+        _gauge(names.TRAINING_JOBS, "TrainingJobs by state.", "state"),
+        _gauge(names.INFERENCE_SERVICES, "InferenceServices by state.", "state"),
+        _gauge(names.DATASETS, "Datasets by state.", "state"),
+        _gauge(names.MODELS, "Models by state.", "state"),
+        _gauge(names.POOLS, "AcceleratorPools by state.", "state"),
+        _gauge(
+            names.WAITING,
+            "TrainingJobs, InferenceServices and Datasets that are not Ready, and neither ended nor suspended.",
+            "kind",
+            "reason",
+        ),
+        _gauge(
+            names.WAITING_SECONDS,
+            "Seconds since such an object was Ready, resumed or created, and why it waits.",
+            "kind",
+            "namespace",
+            "name",
+            "reason",
+        ),
+        _gauge(names.DESIRED_REPLICAS, "Replicas that an InferenceService wants.", "namespace", "service"),
+        _gauge(names.READY_REPLICAS, "Replicas of an InferenceService that are ready.", "namespace", "service"),
+        _gauge(names.OMITTED, "Objects that a metric leaves out, to stay bounded.", "metric"),
+        _counter(names.RESTARTS, "Attempts of TrainingJobs that failed and were replaced.", "reason"),
+        _counter(names.FAILURES, "TrainingJobs that failed for good, by the reason of Stalled.", "reason"),
+        _counter(names.REPLICA_FAILURES, "Replicas of InferenceServices that stopped with an error.", "reason"),
+        _gauge(names.POOL_READY, "1 while a pool is Ready, else 0.", "pool", "type"),
         _gauge(names.POOL_CAPACITY, "Accelerators of a pool, healthy or not.", "pool", "type"),
-        _gauge(names.POOL_IN_USE, "Accelerators of a pool that pods hold.", "pool", "type"),
+        _gauge(names.POOL_ALLOCATABLE, "Healthy accelerators of a pool on nodes that take pods.", "pool", "type"),
+        _gauge(
+            names.POOL_IN_USE,
+            "Accelerators of a pool that pods hold, ours or not; allocatable less this is what no pod holds.",
+            "pool",
+            "type",
+        ),
+        _gauge(
+            names.POOL_RESERVED,
+            "Accelerators of a pool that are promised to admitted jobs and services, whether or not their pods run.",
+            "pool",
+            "type",
+        ),
         _gauge(names.POOL_UNHEALTHY, "Accelerators of a pool that exist but cannot be allocated.", "pool", "type"),
+        _gauge(
+            names.POOL_LARGEST_FREE_BLOCK,
+            "Most free accelerators on one node of a pool: the biggest pod that could start now.",
+            "pool",
+            "type",
+        ),
+        _gauge(
+            names.POOL_QUOTA, "Accelerators that Hostler may use of a pool; absent without a quota.", "pool", "type"
+        ),
+        _gauge(
+            names.POOL_COST,
+            "Price of the accelerators that pods hold for one hour, in the pool's currency; absent without a price and "
+            "for simulated devices.",
+            "pool",
+            "type",
+            "currency",
+        ),
     ),
 )
 
@@ -210,6 +266,11 @@ _INTRO = """\
 Names, labels and buckets are part of the contract between containers and whoever draws dashboards. Counters and
 durations are in base units; a series that cannot be known is absent.
 """
+
+
+def published() -> dict[str, tuple[str, ...]]:
+    """Labels of every series by its name, a histogram's without suffix."""
+    return {series.name: (*section.labels, *series.extra) for section in _SECTIONS for series in section.series}
 
 
 def render_reference() -> str:

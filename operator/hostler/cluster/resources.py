@@ -90,6 +90,15 @@ def _table() -> dict[str, Resource]:
         # A watch would keep every ConfigMap of the cluster in memory.
         _core("ConfigMap", "configmaps", watched=False),
         _core("Event", "events", watched=False),
+        # Written beside the pods that it restricts, where an administrator wants that.
+        Resource(
+            kind="NetworkPolicy",
+            group="networking.k8s.io",
+            version="v1",
+            plural="networkpolicies",
+            namespaced=True,
+            watched=False,
+        ),
         Resource(
             kind="Lease", group="coordination.k8s.io", version="v1", plural="leases", namespaced=True, watched=False
         ),

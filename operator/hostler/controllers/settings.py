@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hostler.accelerators import Verb
+from hostler.manifests.networkpolicy import TrafficRules
 from hostler.manifests.podtemplate import Image
 from hostler.planning.endpoints import EndpointPattern
 
@@ -32,6 +33,8 @@ class Settings:
     accelerators back."""
     pool_interval_seconds: float = 2.0
     """Between two writes of a pool's status, however many pods come and go."""
+    traffic: TrafficRules | None = None
+    """Rules of NetworkPolicies for workloads; None makes none."""
     recheck_seconds: float = 30.0
     """Between two looks at what waits for something that no watch reports, such as a ConfigMap with data."""
 

@@ -219,12 +219,16 @@ def _training_line(job: dict[str, Any]) -> tuple[str, int]:
     parts = [_condition(job, "Ready").get("reason", "Pending")]
     if "step" in progress:
         parts.append(f"step {progress['step']}/{progress['totalSteps']}")
-    parts += [f"{name} {progress[key]}" for name, key in _SHOWN if key in progress]
+    parts += [f"{name} {_text(progress[key])}" for name, key in _SHOWN if key in progress]
     return ", ".join(parts), progress.get("percent", 0)
 
 
 _TRAINERS = f'namespace="{NAMESPACE}",pod=~"{JOB}-[0-9]+-.*"'
 _SHOWN = (("loss", "loss"), ("speed", "speed"), ("ETA", "eta"))
+
+
+def _text(figure: str | dict[str, str]) -> str:
+    return figure if isinstance(figure, str) else " ".join((figure["value"], figure["unit"]))
 
 
 def _condition(found: dict[str, Any], kind: str) -> dict[str, Any]:

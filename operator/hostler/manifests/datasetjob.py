@@ -10,6 +10,7 @@ from hostler.manifests.configmap import CONFIG_DIRECTORY
 from hostler.manifests.credentials import credentials
 from hostler.manifests.job import data_mounts, dataset_config
 from hostler.manifests.naming import Manifest, inspection_labels, inspection_name, metadata, owner_reference
+from hostler.manifests.networkpolicy import TrafficRules, inspector_policy
 from hostler.manifests.podoptions import NO_SIDECAR_ANNOTATIONS, NO_SIDECAR_LABELS, PodOptions
 from hostler.manifests.podtemplate import Image, Mount, container_security, pod_security, value, volume_mount
 from hostler_contract import InspectionConfig
@@ -21,15 +22,19 @@ _GRACE_SECONDS = 5
 """There is nothing to save."""
 
 
-def inspection_children(spec: DatasetSpec, dataset: Mapping[str, Any], *, image: Image) -> tuple[Manifest, Manifest]:
-    """File and Job, in the order in which they are written. ``dataset`` is the Dataset's metadata."""
+def inspection_children(
+    spec: DatasetSpec, dataset: Mapping[str, Any], *, image: Image, traffic: TrafficRules | None = None
+) -> tuple[Manifest, ...]:
+    """File and Job, in the order in which they are written, after a policy where there are rules. ``dataset`` is the
+    Dataset's metadata."""
     config = InspectionConfig(
         name=dataset["name"],
         namespace=dataset["namespace"],
         dataset=dataset_config(spec),
         max_length=spec.max_length,
     )
-    return _config_map(config, dataset), _job(spec, dataset, image=image)
+    policy = () if traffic is None else (_policy(spec, dataset, traffic),)
+    return (*policy, _config_map(config, dataset), _job(spec, dataset, image=image))
 
 
 def _metadata(dataset: Mapping[str, Any]) -> Manifest:
@@ -38,6 +43,16 @@ def _metadata(dataset: Mapping[str, Any]) -> Manifest:
         inspection_name(dataset["name"], generation),
         namespace=dataset["namespace"],
         labels=inspection_labels(dataset["name"], generation=generation),
+        owner=owner_reference("Dataset", dataset),
+    )
+
+
+def _policy(spec: DatasetSpec, dataset: Mapping[str, Any], traffic: TrafficRules) -> Manifest:
+    return inspector_policy(
+        dataset["name"],
+        spec.source,
+        namespace=dataset["namespace"],
+        rules=traffic,
         owner=owner_reference("Dataset", dataset),
     )
 

@@ -43,6 +43,11 @@ def attempt_labels(job: str, *, attempt: int, pool: str) -> dict[str, str]:
     return {**job_labels(job), ATTEMPT: str(attempt), POOL: pool}
 
 
+def job_selector(job: str) -> dict[str, str]:
+    """What finds the pods of all attempts of a job."""
+    return {TRAINING_JOB: job}
+
+
 def attempt_selector(job: str, attempt: int) -> dict[str, str]:
     """What finds the pods of one attempt."""
     return {TRAINING_JOB: job, ATTEMPT: str(attempt)}
@@ -53,9 +58,19 @@ def inspection_name(dataset: str, generation: int) -> str:
     return f"{dataset}-inspect-{generation}"
 
 
+def dataset_labels(dataset: str) -> dict[str, str]:
+    """Labels of what lives as long as the dataset."""
+    return {MANAGED_BY: MANAGER, COMPONENT: INSPECTOR, DATASET: dataset}
+
+
+def dataset_selector(dataset: str) -> dict[str, str]:
+    """What finds the pods that look at a dataset."""
+    return {DATASET: dataset}
+
+
 def inspection_labels(dataset: str, *, generation: int) -> dict[str, str]:
     """Labels of an inspection's children and pod."""
-    return {MANAGED_BY: MANAGER, COMPONENT: INSPECTOR, DATASET: dataset, GENERATION: str(generation)}
+    return {**dataset_labels(dataset), GENERATION: str(generation)}
 
 
 def server_labels(service: str, *, pool: str) -> dict[str, str]:

@@ -1,14 +1,16 @@
 """Who may do what: the one table from which the roles of the chart are written.
 
 Least privilege: no wildcard, no verb on secrets, none on ``pods/exec``, nothing that escalates. Each grant says what
-it is for, so that a verb without a use stands out in review. Children refer to their owner without
-``blockOwnerDeletion``, so no verb on ``finalizers`` is needed either.
+it is for, so that a verb without a use stands out in review; a test with a real API server compares the table with
+what the operator really asks for, in both directions. Children refer to their owner without ``blockOwnerDeletion``, so
+no verb on ``finalizers`` is needed either.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any
 
 from hostler.api.kinds import KINDS, Kind
@@ -16,9 +18,19 @@ from hostler.api.schema import GROUP, OPERATOR
 
 Manifest = dict[str, Any]
 
-READ = ("get", "list", "watch")
+FOLLOW = ("list", "watch")
+READ = ("get", *FOLLOW)
+KEEP = ("create", "patch")
 CHANGE = ("create", "delete", "patch")
 _API = "rbac.authorization.k8s.io"
+
+
+class Scope(Enum):
+    """Where a grant holds."""
+
+    CLUSTER = "the whole cluster, whatever namespaces are watched"
+    WATCHED = "the watched namespaces, which are all of them unless some are named"
+    OWN = "the operator's own namespace"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +41,7 @@ class Grant:
     resource: str
     verbs: tuple[str, ...]
     why: str
+    scope: Scope = Scope.WATCHED
     names: tuple[str, ...] = ()
     """Only objects of these names; empty means all."""
 
@@ -39,34 +52,52 @@ class Grant:
 
 
 def _own(kind: Kind) -> tuple[Grant, ...]:
+    scope = Scope.WATCHED if kind.namespaced else Scope.CLUSTER
     register = kind.kind == "Model"
     return (
         Grant(
             group=GROUP,
             resource=kind.plural,
-            verbs=(*READ, "create", "patch") if register else READ,
+            verbs=(*READ, *KEEP) if register else READ,
             why="a trained model is registered as a Model" if register else "the specs",
+            scope=scope,
         ),
-        Grant(group=GROUP, resource=f"{kind.plural}/status", verbs=("patch", "update"), why="conditions and progress"),
+        Grant(
+            group=GROUP,
+            resource=f"{kind.plural}/status",
+            verbs=("patch",),
+            why="conditions and progress",
+            scope=scope,
+        ),
     )
 
 
-CLUSTER_GRANTS: tuple[Grant, ...] = (
+OPERATOR_GRANTS: tuple[Grant, ...] = (
     # ConfigMaps are read by name only: a watch would keep every ConfigMap of the cluster in memory.
     Grant(group="", resource="configmaps", verbs=("get", *CHANGE), why="configuration of trainers and servers"),
     Grant(
         group="",
         resource="events",
-        verbs=("create", "list", "patch"),
+        verbs=("list", *KEEP),
         why="state changes, for people; why pods of a Job are refused, which its controller says nowhere else",
     ),
-    Grant(group="", resource="nodes", verbs=READ, why="capacity and health of pools"),
-    Grant(group="", resource="persistentvolumeclaims", verbs=(*READ, *CHANGE), why="workspaces of training jobs"),
-    Grant(group="", resource="pods", verbs=READ, why="what runs, what failed, which accelerators are held"),
+    Grant(group="", resource="nodes", verbs=FOLLOW, why="capacity and health of pools", scope=Scope.CLUSTER),
+    Grant(group="", resource="persistentvolumeclaims", verbs=(*READ, *KEEP), why="workspaces of training jobs"),
+    Grant(group="", resource="pods", verbs=FOLLOW, why="what runs, what failed, which accelerators are held"),
     Grant(group="", resource="services", verbs=(*READ, *CHANGE), why="rendezvous of trainers, address of servers"),
-    Grant(group="apps", resource="deployments", verbs=(*READ, *CHANGE), why="replicas of inference services"),
+    Grant(group="apps", resource="deployments", verbs=(*READ, *KEEP), why="replicas of inference services"),
     Grant(group="batch", resource="jobs", verbs=(*READ, *CHANGE), why="attempts of training jobs"),
-    Grant(group="discovery.k8s.io", resource="endpointslices", verbs=("list", "watch"), why="who serves behind a name"),
+    # Authorization of a create does not know the name yet, so this verb cannot be limited to one Lease.
+    Grant(group="coordination.k8s.io", resource="leases", verbs=("create",), why="the first leader", scope=Scope.OWN),
+    Grant(
+        group="coordination.k8s.io",
+        resource="leases",
+        names=(OPERATOR,),
+        verbs=("get", "update"),
+        why="leader election",
+        scope=Scope.OWN,
+    ),
+    Grant(group="discovery.k8s.io", resource="endpointslices", verbs=FOLLOW, why="who serves behind a name"),
     *(grant for kind in sorted(KINDS, key=lambda kind: kind.plural) for grant in _own(kind)),
     Grant(
         group="policy",
@@ -75,21 +106,21 @@ CLUSTER_GRANTS: tuple[Grant, ...] = (
         why="how many replicas of a service a drain may take",
     ),
 )
-"""What the operator may do in every namespace, by group and resource."""
+"""What the operator may do, by group and resource."""
 
-NAMESPACE_GRANTS: tuple[Grant, ...] = (
-    # Authorization of a create does not know the name yet, so this verb cannot be limited to one Lease.
-    Grant(group="coordination.k8s.io", resource="leases", verbs=("create",), why="the first leader"),
+EVENTS_NAMESPACE = "default"
+"""Where Kubernetes keeps Events of cluster-scoped objects, such as a pool."""
+
+POLICY_GRANTS: tuple[Grant, ...] = (
     Grant(
-        group="coordination.k8s.io",
-        resource="leases",
-        names=(OPERATOR,),
-        verbs=("get", "patch", "update"),
-        why="leader election",
+        group="networking.k8s.io",
+        resource="networkpolicies",
+        verbs=("create", "get", "patch"),
+        why="what workloads may reach, and who may reach them",
     ),
 )
-"""What the operator may do in its own namespace only."""
-
+"""What the operator may do beside that where workloads get NetworkPolicies. Policies add up, so who may write one may
+also allow more than others do."""
 
 SIMULATOR = "hostler-device-simulator"
 SIMULATOR_GRANTS: tuple[Grant, ...] = (
@@ -99,42 +130,83 @@ SIMULATOR_GRANTS: tuple[Grant, ...] = (
 """What the device simulator may do. It runs on nodes without real devices only."""
 
 
-def operator_roles(*, namespace: str) -> list[Manifest]:
-    """Roles of the operator and their bindings to its ServiceAccount."""
-    subject = {"kind": "ServiceAccount", "name": OPERATOR, "namespace": namespace}
-    return [
-        _role("ClusterRole", OPERATOR, CLUSTER_GRANTS),
-        _binding("ClusterRole", OPERATOR, subject=subject),
-        _role("Role", OPERATOR, NAMESPACE_GRANTS, namespace=namespace),
-        _binding("Role", OPERATOR, subject=subject, namespace=namespace),
+def operator_roles(*, namespace: str, name: str = OPERATOR, watched: Iterable[str] = ()) -> list[Manifest]:
+    """Roles of the operator and their bindings to its ServiceAccount.
+
+    ``name`` is that of the ServiceAccount and of the Lease. Without ``watched`` namespaces one ClusterRole holds what
+    is done in all of them; with them, each has a Role, and only what has no namespace stays in the ClusterRole.
+    """
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+    namespaces = list(watched)
+    everywhere = [Scope.CLUSTER] if namespaces else [Scope.CLUSTER, Scope.WATCHED]
+    roles = [
+        _role("ClusterRole", name, _in(*everywhere)),
+        _binding("ClusterRole", name, subject=subject),
+        *_role_in(namespace, f"{name}-leader-election", _leases(name), subject=subject),
     ]
+    for one in namespaces:
+        roles += _role_in(one, name, _in(Scope.WATCHED), subject=subject)
+    if namespaces:
+        events = [replace(grant, verbs=KEEP) for grant in _in(Scope.WATCHED) if grant.resource == "events"]
+        roles += _role_in(EVENTS_NAMESPACE, f"{name}-events", events, subject=subject)
+    return roles
 
 
-def simulator_roles(*, namespace: str) -> list[Manifest]:
+def policy_roles(*, namespace: str, name: str = OPERATOR, watched: Iterable[str] = ()) -> list[Manifest]:
+    """The operator's roles for NetworkPolicies of workloads and their bindings, as in :func:`operator_roles`."""
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+    title, namespaces = f"{name}-network-policies", list(watched)
+    if namespaces:
+        return [role for one in namespaces for role in _role_in(one, title, POLICY_GRANTS, subject=subject)]
+    return [_role("ClusterRole", title, POLICY_GRANTS), _binding("ClusterRole", title, subject=subject)]
+
+
+def simulator_roles(*, namespace: str, name: str = SIMULATOR) -> list[Manifest]:
     """The role of the device simulator and its binding."""
-    subject = {"kind": "ServiceAccount", "name": SIMULATOR, "namespace": namespace}
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
     return [
-        _role("ClusterRole", SIMULATOR, SIMULATOR_GRANTS),
-        _binding("ClusterRole", SIMULATOR, subject=subject),
+        _role("ClusterRole", name, SIMULATOR_GRANTS),
+        _binding("ClusterRole", name, subject=subject),
     ]
 
 
-def user_roles() -> list[Manifest]:
-    """What joins the cluster's own roles: who may view or edit a namespace may view or edit our objects in it."""
-    view = [Grant(group=GROUP, resource=kind.plural, verbs=READ, why="see them") for kind in _by_plural(KINDS)]
+def user_roles(*, name: str = "hostler") -> list[Manifest]:
+    """What people may do with our objects.
+
+    ``-edit`` and ``-view`` join the cluster's own roles: who may view or edit a namespace may view or edit our objects
+    in it. A RoleBinding reaches no object without a namespace, though, and every spec names a pool: ``-pool-reader`` is
+    for a ClusterRoleBinding, which the chart makes for groups of the administrator's choice.
+    """
+    kinds = sorted(KINDS, key=lambda kind: kind.plural)
+    change = ("create", "delete", "patch", "update")
+    view = [Grant(group=GROUP, resource=kind.plural, verbs=READ, why="see them") for kind in kinds]
     edit = [
-        Grant(group=GROUP, resource=kind.plural, verbs=("create", "delete", "patch", "update"), why="change them")
-        for kind in _by_plural(KINDS)
-        if kind.namespaced
+        Grant(group=GROUP, resource=kind.plural, verbs=change, why="change them") for kind in kinds if kind.namespaced
+    ]
+    read = [
+        Grant(group=GROUP, resource=kind.plural, verbs=READ, why="choose one") for kind in kinds if not kind.namespaced
     ]
     return [
-        _role("ClusterRole", "hostler-edit", edit, aggregate=("admin", "edit")),
-        _role("ClusterRole", "hostler-view", view, aggregate=("admin", "edit", "view")),
+        _role("ClusterRole", f"{name}-edit", edit, aggregate=("admin", "edit")),
+        _role("ClusterRole", f"{name}-view", view, aggregate=("admin", "edit", "view")),
+        _role("ClusterRole", f"{name}-pool-reader", read),
     ]
 
 
-def _by_plural(kinds: Iterable[Kind]) -> list[Kind]:
-    return sorted(kinds, key=lambda kind: kind.plural)
+def _in(*scopes: Scope) -> list[Grant]:
+    return [grant for grant in OPERATOR_GRANTS if grant.scope in scopes]
+
+
+def _leases(name: str) -> list[Grant]:
+    """The grants of the own namespace, for a Lease of this name."""
+    return [replace(grant, names=(name,)) if grant.names else grant for grant in _in(Scope.OWN)]
+
+
+def _role_in(namespace: str, name: str, grants: Iterable[Grant], *, subject: Manifest) -> list[Manifest]:
+    return [
+        _role("Role", name, grants, namespace=namespace),
+        _binding("Role", name, subject=subject, namespace=namespace),
+    ]
 
 
 def _role(

@@ -1,9 +1,9 @@
-"""Series that are read from the caches at each scrape: objects by state, pools, watches."""
+"""Series that a scrape reads from the caches: objects, pools, watches."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -11,10 +11,19 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from hostler.metrics import names
+from hostler.metrics.objects import Change, ObjectMetrics
 
 Object = dict[str, Any]
-NO_STATE = "Unknown"
-"""State of an object that nobody has looked at yet."""
+
+_POOL_FIGURES = (
+    (names.POOL_CAPACITY, "capacity", "Accelerators of a pool, healthy or not."),
+    (names.POOL_ALLOCATABLE, "allocatable", "Healthy accelerators of a pool on nodes that take pods."),
+    (names.POOL_IN_USE, "inUse", "Accelerators of a pool that pods hold."),
+    (names.POOL_RESERVED, "reserved", "Accelerators of a pool that are promised to admitted jobs and services."),
+    (names.POOL_UNHEALTHY, "unhealthy", "Accelerators of a pool that exist but cannot be allocated."),
+    (names.POOL_LARGEST_FREE_BLOCK, "largestFreeBlock", "Most free accelerators on one node of a pool."),
+)
+"""Series, field of a pool's status, and what it means."""
 
 
 class Cache(Protocol):
@@ -26,14 +35,29 @@ class Cache(Protocol):
     def count(self, kind: str) -> int:
         """Their number."""
 
+    def subscribe(self, listener: Callable[[Change], None]) -> None:
+        """Call this with every change from now on."""
+
 
 class DomainCollector(Collector):
-    """Jobs, services and pools; only the leader shows them, or replicas would count everything twice."""
+    """Jobs, services and pools; only the leader shows them, or replicas would count everything twice.
 
-    def __init__(self, cache: Cache, *, leading: Callable[[], bool], states: Mapping[str, Iterable[str]]) -> None:
+    To be made while the cache is empty: what it holds already is not counted.
+    """
+
+    def __init__(
+        self,
+        cache: Cache,
+        *,
+        leading: Callable[[], bool],
+        states: Mapping[str, Iterable[str]],
+        failure_reasons: Iterable[str] = (),
+        objects: ObjectMetrics | None = None,
+    ) -> None:
         self._cache = cache
         self._leading = leading
-        self._states = states
+        self._objects = objects or ObjectMetrics(states=states, failure_reasons=failure_reasons)
+        cache.subscribe(self._objects.changed)
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: the registry must not read the caches at registration."""
@@ -43,32 +67,54 @@ class DomainCollector(Collector):
         """Read the caches."""
         if not self._leading():
             return
-        yield self._by_state("TrainingJob", names.TRAINING_JOBS, "TrainingJobs by state (reason of Ready).")
-        yield self._by_state("InferenceService", names.INFERENCE_SERVICES, "InferenceServices by state.")
-        yield from self._pools()
+        yield from self._objects.collect()
+        yield from pool_metrics(self._cache.list("AcceleratorPool"))
 
-    def _by_state(self, kind: str, name: str, text: str) -> Metric:
-        found = Counter(state_of(obj) for obj in self._cache.list(kind))
-        family = GaugeMetricFamily(name, text, labels=["state"])
-        for state in sorted({NO_STATE, *self._states.get(kind, ()), *found}):
-            family.add_metric([state], found[state])
-        return family
 
-    def _pools(self) -> Iterator[Metric]:
-        fields = (
-            (names.POOL_CAPACITY, "capacity", "Accelerators of a pool, healthy or not."),
-            (names.POOL_IN_USE, "inUse", "Accelerators of a pool that pods hold."),
-            (names.POOL_UNHEALTHY, "unhealthy", "Accelerators of a pool that exist but cannot be allocated."),
-        )
-        pools = self._cache.list("AcceleratorPool")
-        for name, field, text in fields:
-            family = GaugeMetricFamily(name, text, labels=["pool", "type"])
-            for pool in pools:
-                value = (pool.get("status") or {}).get(field)
-                # A pool that nobody has counted yet has no figure; zero would be a lie.
-                if value is not None:
-                    family.add_metric([pool["metadata"]["name"], pool["spec"]["acceleratorType"]], value)
-            yield family
+def pool_metrics(pools: Iterable[Object]) -> Iterator[Metric]:
+    """What the pools have, hold and cost. What nobody has counted yet has no figure; zero would be a lie."""
+    found = [(_labels(pool), pool["spec"], pool.get("status") or {}) for pool in pools]
+    for name, field, text in _POOL_FIGURES:
+        family = GaugeMetricFamily(name, text, labels=["pool", "type"])
+        for labels, _, status in found:
+            if (value := status.get(field)) is not None:
+                family.add_metric(labels, value)
+        yield family
+    ready = GaugeMetricFamily(names.POOL_READY, "1 when a pool is Ready, else 0.", labels=["pool", "type"])
+    quota = GaugeMetricFamily(names.POOL_QUOTA, "Accelerators that Hostler may use of it.", labels=["pool", "type"])
+    cost = GaugeMetricFamily(
+        names.POOL_COST, "Price of the accelerators that pods hold.", labels=["pool", "type", "currency"]
+    )
+    for labels, spec, status in found:
+        if (is_ready := _is_ready(status)) is not None:
+            ready.add_metric(labels, is_ready)
+        if (limit := (spec.get("quota") or {}).get("accelerators")) is not None:
+            quota.add_metric(labels, limit)
+        if (price := _price_per_hour(spec, status)) is not None:
+            cost.add_metric([*labels, spec["price"]["currency"]], price)
+    yield from (ready, quota, cost)
+
+
+def _labels(pool: Object) -> list[str]:
+    return [pool["metadata"]["name"], str(pool["spec"].get("acceleratorType", ""))]
+
+
+def _is_ready(status: Object) -> bool | None:
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "Ready":
+            return bool(condition.get("status") == "True")
+    return None
+
+
+def _price_per_hour(spec: Object, status: Object) -> float | None:
+    """Of what is held; None without a price or a count, and for simulated devices, which are worth none."""
+    price, held = spec.get("price"), status.get("inUse")
+    if not price or held is None or status.get("simulated"):
+        return None
+    try:
+        return float(Decimal(str(price["amount"])) * int(held))
+    except (InvalidOperation, KeyError):
+        return None
 
 
 class WatchCollector(Collector):
@@ -105,11 +151,3 @@ class WatchCollector(Collector):
         for kind in self._kinds:
             objects.add_metric([kind], self._cache.count(kind))
         yield from (age, restarts, objects)
-
-
-def state_of(obj: Object) -> str:
-    """The reason of an object's Ready condition."""
-    for condition in (obj.get("status") or {}).get("conditions") or ():
-        if condition.get("type") == "Ready":
-            return str(condition.get("reason") or NO_STATE)
-    return NO_STATE

@@ -28,9 +28,28 @@ PROBES_IN_FLIGHT = "hostler_operator_probes_in_flight"
 
 TRAINING_JOBS = "hostler_trainingjobs"
 INFERENCE_SERVICES = "hostler_inferenceservices"
+DATASETS = "hostler_datasets"
+MODELS = "hostler_models"
+POOLS = "hostler_pools"
+
+WAITING = "hostler_waiting"
+WAITING_SECONDS = "hostler_waiting_seconds"
+DESIRED_REPLICAS = "hostler_inferenceservice_desired_replicas"
+READY_REPLICAS = "hostler_inferenceservice_ready_replicas"
+OMITTED = "hostler_omitted_objects"
+RESTARTS = "hostler_trainingjob_restarts_total"
+FAILURES = "hostler_trainingjob_failures_total"
+REPLICA_FAILURES = "hostler_inferenceservice_replica_failures_total"
+
+POOL_READY = "hostler_pool_ready"
 POOL_CAPACITY = "hostler_pool_capacity"
+POOL_ALLOCATABLE = "hostler_pool_allocatable"
 POOL_IN_USE = "hostler_pool_in_use"
+POOL_RESERVED = "hostler_pool_reserved"
 POOL_UNHEALTHY = "hostler_pool_unhealthy"
+POOL_LARGEST_FREE_BLOCK = "hostler_pool_largest_free_block"
+POOL_QUOTA = "hostler_pool_quota"
+POOL_COST = "hostler_pool_cost_per_hour"
 
 SHORT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Of a queue, a reconcile or a request: from a no-op in memory to the longest that is allowed."""

@@ -13,7 +13,14 @@ from hostler.api.schema import OPERATOR
 from hostler.cluster.connection import ConnectionSetupError, connect
 from hostler.operator import logs
 from hostler.operator.health import PortError
-from hostler.operator.settings import OperatorSettings, SettingsError, default_identity, read_endpoints, read_variants
+from hostler.operator.settings import (
+    OperatorSettings,
+    SettingsError,
+    default_identity,
+    read_endpoints,
+    read_networks,
+    read_variants,
+)
 
 
 @click.group()
@@ -80,6 +87,28 @@ def operator() -> None:
     help="Endpoint of data that may be sent credentials, such as hub.example.org or *.example.org:9000; repeatable.  "
     "[default: the public hub and the cloud's own]",
 )
+@click.option("--workload-policies", is_flag=True, help="Make NetworkPolicies for jobs, services and datasets.")
+@click.option(
+    "--metrics-namespace",
+    "metrics_namespaces",
+    multiple=True,
+    metavar="NAME",
+    help="Namespace that may scrape trainers in spite of their policies; repeatable.",
+)
+@click.option(
+    "--data-network",
+    "data_networks",
+    multiple=True,
+    metavar="CIDR",
+    help="Private network where data lies, which policies let trainers reach; repeatable.  [default: none]",
+)
+@click.option(
+    "--blocked-network",
+    "blocked_networks",
+    multiple=True,
+    metavar="CIDR",
+    help="Network that policies keep trainers from, such as a public API server's; repeatable.",
+)
 @click.option("--workers", type=int, default=16, show_default=True, help="Reconciles at the same time.")
 @click.option("--resync", type=float, default=300.0, show_default=True, help="Seconds between full lists.")
 @click.option(
@@ -109,6 +138,8 @@ def run(
     watch_namespaces: str,
     variant_images: tuple[str, ...],
     allowed_endpoints: tuple[str, ...],
+    data_networks: tuple[str, ...],
+    blocked_networks: tuple[str, ...],
     identity: str,
     **options: Any,
 ) -> None:
@@ -119,6 +150,8 @@ def run(
             watch_namespaces=tuple(filter(None, (name.strip() for name in watch_namespaces.split(",")))),
             variant_images=read_variants(variant_images),
             allowed_endpoints=read_endpoints(allowed_endpoints),
+            data_networks=read_networks(data_networks, flag="--data-network"),
+            blocked_networks=read_networks(blocked_networks, flag="--blocked-network"),
             identity=identity or default_identity(),
             **options,
         )

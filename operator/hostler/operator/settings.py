@@ -6,11 +6,13 @@ import socket
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 
 from hostler.accelerators.matrix import rules
 from hostler.api.schema import OPERATOR
 from hostler.controllers.settings import Settings
+from hostler.manifests.networkpolicy import Network, TrafficRules
 from hostler.planning.endpoints import EndpointPattern, read_patterns
 
 
@@ -35,6 +37,14 @@ class OperatorSettings:
     """Secrets with credentials of the runtime images' registry, in every namespace of workloads."""
     allowed_endpoints: tuple[EndpointPattern, ...] = ()
     """Endpoints of data that may be sent credentials, beside the public hub and the cloud's own."""
+    workload_policies: bool = False
+    """Whether workloads get NetworkPolicies."""
+    metrics_namespaces: tuple[str, ...] = ()
+    """Namespaces that may scrape trainers, with workload policies."""
+    data_networks: tuple[Network, ...] = ()
+    """Private networks where data lies, with workload policies."""
+    blocked_networks: tuple[Network, ...] = ()
+    """Networks that trainers may not reach, with workload policies."""
     namespace: str = "hostler-system"
     """Where the Lease lives."""
     watch_namespaces: tuple[str, ...] = ()
@@ -77,7 +87,26 @@ class OperatorSettings:
             pull_secrets=self.pull_secrets,
             allowed_endpoints=self.allowed_endpoints,
             start_grace_seconds=self.start_grace,
+            traffic=self._traffic(),
         )
+
+    def _traffic(self) -> TrafficRules | None:
+        if not self.workload_policies:
+            return None
+        return TrafficRules(
+            operator_namespace=self.namespace,
+            metrics_namespaces=self.metrics_namespaces,
+            data_networks=self.data_networks,
+            blocked_networks=self.blocked_networks,
+        )
+
+
+def read_networks(texts: tuple[str, ...], *, flag: str) -> tuple[Network, ...]:
+    """CIDRs. Raises :class:`SettingsError`."""
+    try:
+        return tuple(ip_network(text) for text in texts)
+    except ValueError as error:
+        raise SettingsError(f"{flag}: {error}; write a network like 10.20.0.0/16") from error
 
 
 def read_endpoints(texts: tuple[str, ...]) -> tuple[EndpointPattern, ...]:

@@ -48,12 +48,16 @@ from hostler.operator.prober import RESULTS as PROBE_RESULTS
 from hostler.operator.prober import Prober
 from hostler.operator.progress import ProgressFacts, ProgressQuestion
 from hostler.operator.settings import OperatorSettings
+from hostler.planning.failures import CONTAINER_FAILED, POD_DELETED, POD_LOST, RESULT_MISSING
+from hostler_contract import ErrorReason
 
 _log = logging.getLogger(__name__)
 
 CRD_PATIENCE = 120.0
 """Seconds to wait for our CRDs, which a release installs together with the operator."""
 KOPF_PATIENCE = 10.0
+_FAILURES = (*(reason.value for reason in ErrorReason), CONTAINER_FAILED, POD_DELETED, POD_LOST, RESULT_MISSING)
+"""Reasons of failures that are counted from zero; others appear when they happen."""
 
 
 class BuildControllers(Protocol):
@@ -84,8 +88,10 @@ class Operator:
         self.client = Client(connection, observe=self.metrics.request)
         self.store = Store()
         self.monitor = WatchMonitor(WATCHED, namespaces=settings.watch_namespaces, observe=self.metrics.request)
+        # A connection of its own: a renewal must not wait behind a hundred writes.
+        self.lease_client = Client(connection, observe=self.metrics.request)
         self.lease = LeaseElector(
-            self.client, namespace=settings.namespace, name=settings.lease, identity=settings.identity
+            self.lease_client, namespace=settings.namespace, name=settings.lease, identity=settings.identity
         )
         self.events = EventRecorder(
             self.client, instance=settings.identity, now=clock.now, dropped=self.metrics.event_dropped
@@ -232,6 +238,7 @@ class Operator:
         if self._kopf is not None:
             await asyncio.wait({self._kopf}, timeout=KOPF_PATIENCE)
         await self.client.close()
+        await self.lease_client.close()
         _log.info("stopped", extra={"exit_code": self._exit_code or 0})
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -266,7 +273,9 @@ class Operator:
         self.metrics.probes.preset(PROBE_RESULTS)
         states = {kind.kind: tuple(reason.value for reason in kind.reasons) for kind in KINDS}
         registry = self.metrics.registry
-        registry.register(DomainCollector(self.store, leading=lambda: self.lease.leading, states=states))
+        registry.register(
+            DomainCollector(self.store, leading=lambda: self.lease.leading, states=states, failure_reasons=_FAILURES)
+        )
         registry.register(
             WatchCollector(
                 self.store, kinds=self.store.kinds, ages=self.monitor.age_by_kind, restarts=self.monitor.restarts

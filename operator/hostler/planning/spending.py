@@ -43,13 +43,3 @@ def _amount(price: Price, *, units: int, seconds: float) -> Decimal:
     step = _STEPS[price.billing_step]
     billed = math.ceil(seconds / step) * step
     return Decimal(price.amount) * units * billed / _HOUR
-
-
-def show_energy(kilowatt_hours: float) -> str:
-    """Three figures: ``1.25kWh``, ``830Wh``."""
-    return f"{kilowatt_hours:.3g}kWh" if kilowatt_hours >= 1 else f"{kilowatt_hours * 1000:.3g}Wh"
-
-
-def show_amount(amount: Decimal, currency: str) -> str:
-    """In hundredths, or three figures of what is less: ``3.35 EUR``, ``0.00123 EUR``."""
-    return f"{amount:.2f} {currency}" if amount >= 1 else f"{float(amount):.3g} {currency}"

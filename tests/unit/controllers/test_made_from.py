@@ -156,7 +156,7 @@ async def test_status_shows_all_that_rank_0_reports(bench: Bench) -> None:
         "losses": [{"name": "discriminator", "value": "0.25"}, {"name": "generator", "value": "0.75"}],
         "learningRate": "0.004",
         "gradientNorm": "0.5123",
-        "speed": "41.7 images/s",
+        "speed": {"value": "41.7", "unit": "images/s"},
         "modelFlopsUtilization": "0.41",
         "packingFactor": "2.371",
         "dataWait": "0.01",
@@ -190,13 +190,13 @@ async def test_the_end_says_what_the_objective_changed(based: Bench) -> None:
         "before": {
             "sizeBytes": 4000,
             "parameters": 1000,
-            "latency": "3.1ms",
+            "latency": {"value": "3.1", "unit": "ms"},
             "metrics": [{"name": "accuracy", "value": "0.9"}],
         },
         "after": {
             "sizeBytes": 1000,
             "parameters": 1000,
-            "latency": "950us",
+            "latency": {"value": "0.95", "unit": "ms"},
             "metrics": [{"name": "accuracy", "value": "0.89"}],
         },
     }
@@ -213,11 +213,14 @@ _EARLY = TargetReached(metric="validation_loss", value=2.98765, step=12, seconds
 @table(
     ("label", "want"),
     {
-        "real cards have power and price": ({}, {"energy": "400Wh", "cost": "3.60 EUR"}),
+        "real cards have power and price": (
+            {},
+            {"energy": {"value": "0.4", "unit": "kWh"}, "cost": {"amount": "3.60", "currency": "EUR"}},
+        ),
         "simulated ones have neither": ({"hostler.dev/simulated": "true"}, {}),
     },
 )
-async def test_a_target_says_what_it_took_until_then(bench: Bench, label: dict[str, str], want: dict[str, str]) -> None:
+async def test_a_target_says_what_it_took_until_then(bench: Bench, label: dict[str, str], want: Object) -> None:
     bench.restart(
         settings=SETTINGS.__class__(**vars(SETTINGS) | {"variant_images": {"train-cuda": "registry/train:1"}})
     )

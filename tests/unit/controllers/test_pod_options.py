@@ -10,12 +10,13 @@ import pytest
 from bench import SETTINGS, Bench
 from builders import make_dataset
 from tables import table
-from unit.controllers.services import serving, submitted
+from unit.controllers.services import said, serving, submitted
 from world import submitted as job_submitted
 
 from hostler.api.inferenceservice import InferenceServiceSpec
 from hostler.manifests.disruptionbudget import disruption_budget
 from hostler.manifests.naming import owner_reference
+from hostler.manifests.networkpolicy import TrafficRules
 
 Object = dict[str, Any]
 
@@ -90,6 +91,45 @@ async def test_an_administrators_pull_secrets_come_with_the_image(modelled: Benc
     assert pods["tiny"]["imagePullSecrets"] == [{"name": "ours"}, {"name": "registry"}]
     assert pods["books-inspect-1"]["imagePullSecrets"] == [{"name": "registry"}, {"name": "ours"}]
     assert pods["books-inspect-1"]["serviceAccountName"] == "reader"
+
+
+TRAFFIC = replace(SETTINGS, traffic=TrafficRules(operator_namespace="hostler-system"))
+
+
+async def test_policies_are_there_before_the_pods_that_they_restrict(modelled: Bench) -> None:
+    modelled.restart(settings=TRAFFIC)
+    modelled.cluster.claim("data")
+    modelled.cluster.put(make_dataset("books"))
+    await job_submitted(modelled, "learn")
+
+    made = [write for write in modelled.writer.writes if "NetworkPolicy" in write or "Job " in write]
+    for policy, pods in (("learn-trainer", "learn-0"), ("books-inspector", "books-inspect-1")):
+        (first,) = (place for place, write in enumerate(made) if policy in write)
+        (second,) = (place for place, write in enumerate(made) if pods in write and "status" not in write)
+        assert first < second, made
+    owners = modelled.cluster.object("NetworkPolicy", "learn-trainer")["metadata"]["ownerReferences"]
+    assert owners[0]["kind"] == "TrainingJob", "it goes with the job, and stays for every attempt"
+
+
+async def test_a_service_gets_its_policy_when_the_setting_changes_and_no_new_pods(modelled: Bench) -> None:
+    await serving(modelled)
+    before = copy.deepcopy(modelled.cluster.object("Deployment", "tiny")["spec"]["template"])
+    assert not modelled.cluster.all("NetworkPolicy")
+
+    modelled.restart(settings=TRAFFIC)
+    await modelled.settle()
+
+    policy = modelled.cluster.object("NetworkPolicy", "tiny-server")
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= before["metadata"]["labels"].items()
+    assert modelled.cluster.object("Deployment", "tiny")["spec"]["template"] == before
+    assert said(modelled)[1] == "Serving"
+
+
+async def test_nobody_gets_a_policy_that_no_administrator_wants(modelled: Bench) -> None:
+    modelled.cluster.claim("data")
+    modelled.cluster.put(make_dataset("books"))
+    await job_submitted(modelled, "learn")
+    assert not modelled.cluster.all("NetworkPolicy")
 
 
 async def test_no_sidecar_is_put_beside_what_has_to_end(modelled: Bench) -> None:

@@ -127,7 +127,7 @@ async def test_progress_that_is_known_is_shown_and_written_once(bench: Bench) ->
         "step": 5,
         "totalSteps": 20,
         "loss": "5.432",
-        "speed": "1234 tokens/s",
+        "speed": {"value": "1234", "unit": "tokens/s"},
         "eta": "2m10s",
         "checkpointStep": 4,
         "stage": "Training",

@@ -1,9 +1,11 @@
-"""Series read from the caches."""
+"""Series read from the caches: pools, watches, and the operator's own instruments."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from hostler.metrics.domain import DomainCollector, WatchCollector
@@ -13,6 +15,8 @@ Object = dict[str, Any]
 
 
 class Cache:
+    """Objects by kind; nothing changes."""
+
     def __init__(self, **objects: list[Object]) -> None:
         self._objects = objects
 
@@ -22,12 +26,8 @@ class Cache:
     def count(self, kind: str) -> int:
         return len(self.list(kind))
 
-
-def with_state(reason: str | None) -> Object:
-    conditions = [{"type": "Accepted", "reason": "Other"}]
-    if reason is not None:
-        conditions.append({"type": "Ready", "reason": reason})
-    return {"metadata": {"name": "x"}, "status": {"conditions": conditions}}
+    def subscribe(self, listener: Callable[[Any], None]) -> None:
+        pass
 
 
 def samples(collector: Any) -> dict[str, float]:
@@ -37,36 +37,91 @@ def samples(collector: Any) -> dict[str, float]:
     return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if not line.startswith("#")}
 
 
-def domain(cache: Cache, *, leading: bool = True) -> dict[str, float]:
-    return samples(DomainCollector(cache, leading=lambda: leading, states={"TrainingJob": ("Training", "Failed")}))
-
-
-def test_objects_are_counted_by_the_reason_of_ready() -> None:
-    jobs = [with_state("Training"), with_state("Training"), with_state("FromAnotherRelease"), with_state(None)]
-    found = domain(Cache(TrainingJob=jobs))
-    assert found['hostler_trainingjobs{state="Training"}'] == 2
-    assert found['hostler_trainingjobs{state="Failed"}'] == 0, "a state without objects is zero, not absent"
-    assert found['hostler_trainingjobs{state="FromAnotherRelease"}'] == 1
-    assert found['hostler_trainingjobs{state="Unknown"}'] == 1
-
-
-def test_pools_show_their_figures_and_what_is_not_counted_yet_is_absent() -> None:
-    counted = {"capacity": 8, "inUse": 3, "unhealthy": 1}
-    pools = [
-        {"metadata": {"name": "gpu"}, "spec": {"acceleratorType": "nvidia-a100-80"}, "status": counted},
-        {"metadata": {"name": "new"}, "spec": {"acceleratorType": "cpu"}},
-    ]
-    found = {name: value for name, value in domain(Cache(AcceleratorPool=pools)).items() if "pool=" in name}
-    labels = '{pool="gpu",type="nvidia-a100-80"}'
-    assert found == {
-        f"hostler_pool_capacity{labels}": 8,
-        f"hostler_pool_in_use{labels}": 3,
-        f"hostler_pool_unhealthy{labels}": 1,
+def pool_series(*pools: Object) -> dict[str, float]:
+    """What a leader shows of pools, by the name of the metric and its labels."""
+    found = samples(DomainCollector(Cache(AcceleratorPool=list(pools)), leading=lambda: True, states={}))
+    return {
+        name.removeprefix("hostler_pool_"): value for name, value in found.items() if name.startswith("hostler_pool_")
     }
 
 
+def make_pool(*, spec: Object | None = None, status: Object | None = None) -> Object:
+    return {
+        "metadata": {"name": "gpu"},
+        "spec": {"acceleratorType": "nvidia-a100-80", **(spec or {})},
+        **({} if status is None else {"status": status}),
+    }
+
+
+EUROS = {"amount": "1.50", "currency": "EUR"}
+GPU = 'pool="gpu",type="nvidia-a100-80"'
+
+
+@pytest.mark.parametrize(
+    ("pool", "want"),
+    [
+        pytest.param(make_pool(), {}, id="a pool that nobody has counted yet has no figure"),
+        pytest.param(
+            make_pool(
+                status={
+                    "capacity": 8,
+                    "allocatable": 7,
+                    "inUse": 3,
+                    "reserved": 4,
+                    "unhealthy": 1,
+                    "largestFreeBlock": 2,
+                    "conditions": [{"type": "Ready", "status": "False", "reason": "DevicesUnhealthy"}],
+                }
+            ),
+            {
+                f"capacity{{{GPU}}}": 8,
+                f"allocatable{{{GPU}}}": 7,
+                f"in_use{{{GPU}}}": 3,
+                f"reserved{{{GPU}}}": 4,
+                f"unhealthy{{{GPU}}}": 1,
+                f"largest_free_block{{{GPU}}}": 2,
+                f"ready{{{GPU}}}": 0,
+            },
+            id="all figures of a pool that is not ready",
+        ),
+        pytest.param(
+            make_pool(status={"conditions": [{"type": "Ready", "status": "True", "reason": "DevicesAvailable"}]}),
+            {f"ready{{{GPU}}}": 1},
+            id="a ready pool",
+        ),
+        pytest.param(
+            make_pool(spec={"quota": {"accelerators": 6}}), {f"quota{{{GPU}}}": 6}, id="a quota is known before a count"
+        ),
+        pytest.param(
+            make_pool(spec={"price": EUROS}, status={"inUse": 3}),
+            {f"in_use{{{GPU}}}": 3, f'cost_per_hour{{currency="EUR",{GPU}}}': 4.5},
+            id="what is held has its price",
+        ),
+        pytest.param(
+            make_pool(spec={"price": EUROS}, status={"inUse": 0}),
+            {f"in_use{{{GPU}}}": 0, f'cost_per_hour{{currency="EUR",{GPU}}}': 0},
+            id="nothing held costs nothing, which is a figure",
+        ),
+        pytest.param(make_pool(spec={"price": EUROS}), {}, id="what is not counted has no price"),
+        pytest.param(
+            make_pool(spec={"price": EUROS}, status={"inUse": 3, "simulated": True}),
+            {f"in_use{{{GPU}}}": 3},
+            id="simulated devices are worth no price",
+        ),
+        pytest.param(
+            make_pool(spec={"price": {"amount": "dear", "currency": "EUR"}}, status={"inUse": 3}),
+            {f"in_use{{{GPU}}}": 3},
+            id="a price that is no number, which an older CRD may have let in",
+        ),
+    ],
+)
+def test_a_pool_shows_what_is_known_and_nothing_else(pool: Object, want: dict[str, float]) -> None:
+    assert pool_series(pool) == want
+
+
 def test_a_standby_shows_nothing_or_everything_would_count_twice() -> None:
-    assert domain(Cache(TrainingJob=[with_state("Training")]), leading=False) == {}
+    pool = make_pool(status={"capacity": 8})
+    assert samples(DomainCollector(Cache(AcceleratorPool=[pool]), leading=lambda: False, states={})) == {}
 
 
 def test_watches() -> None:

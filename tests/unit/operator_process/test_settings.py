@@ -11,7 +11,14 @@ from click.testing import CliRunner
 from hostler.accelerators import Verb
 from hostler.operator.command import run
 from hostler.operator.logs import JsonFormatter, PlainFormatter
-from hostler.operator.settings import OperatorSettings, SettingsError, default_identity, read_endpoints, read_variants
+from hostler.operator.settings import (
+    OperatorSettings,
+    SettingsError,
+    default_identity,
+    read_endpoints,
+    read_networks,
+    read_variants,
+)
 
 
 def settings(**changes: object) -> OperatorSettings:
@@ -54,6 +61,23 @@ def test_endpoints() -> None:
     assert found.matches("https", "hub.example.org", 443)
     with pytest.raises(SettingsError, match="--allowed-endpoint 'a b' is no host"):
         read_endpoints(("a b",))
+
+
+def test_traffic_of_workloads_is_restricted_where_that_is_wanted() -> None:
+    assert settings(metrics_namespaces=("monitoring",)).for_controllers().traffic is None
+    networks = read_networks(("10.20.0.0/16", "fd00::/64"), flag="--data-network")
+    found = settings(workload_policies=True, namespace="here", data_networks=networks).for_controllers().traffic
+    assert found is not None
+    assert (found.operator_namespace, [str(each) for each in found.data_networks]) == (
+        "here",
+        ["10.20.0.0/16", "fd00::/64"],
+    )
+
+
+@pytest.mark.parametrize("text", ["10.20.0.1/16", "10.0.0.0/40", "minio"])
+def test_a_network_that_is_none(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"--data-network: .*write a network like"):
+        read_networks((text,), flag="--data-network")
 
 
 def test_variants() -> None:

@@ -13,7 +13,7 @@ from tables import table
 
 from hostler.api.pool import AcceleratorPoolSpec
 from hostler.planning.pools import PoolView, read_pool
-from hostler.planning.spending import show_amount, show_energy, spending
+from hostler.planning.spending import spending
 
 PRICE = {"amount": "3.6", "currency": "EUR", "source": "contract", "date": "2026-01-31"}
 
@@ -44,15 +44,3 @@ def test_what_a_time_costs(view: PoolView, seconds: float, want_energy: float | 
     assert found.kilowatt_hours == (None if want_energy is None else pytest.approx(want_energy))
     assert found.amount == (None if want_amount is None else Decimal(want_amount))
     assert (found.currency == "EUR") == (want_amount is not None)
-
-
-@table(
-    ("energy", "amount", "want"),
-    {
-        "much": (12.345, "1234.5", "12.3kWh, 1234.50 EUR"),
-        "little": (0.0123, "0.00123456", "12.3Wh, 0.00123 EUR"),
-        "about one": (1.0, "1", "1kWh, 1.00 EUR"),
-    },
-)
-def test_figures_are_short(energy: float, amount: str, want: str) -> None:
-    assert f"{show_energy(energy)}, {show_amount(Decimal(amount), 'EUR')}" == want

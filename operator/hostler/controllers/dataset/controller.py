@@ -55,6 +55,7 @@ class DatasetController:
             image=self._image(),
             recheck=self._settings.recheck_seconds,
             allowed_endpoints=self._settings.allowed_endpoints,
+            traffic=self._settings.traffic,
         )
         try:
             await write_children(self._writer, dataset, plan)

@@ -11,6 +11,7 @@ from hostler.controllers.plan import Plan
 from hostler.controllers.said import Said, change, conditions, no, unknown, yes
 from hostler.manifests.datasetjob import inspection_children
 from hostler.manifests.naming import inspection_name
+from hostler.manifests.networkpolicy import TrafficRules
 from hostler.manifests.podtemplate import Image
 from hostler.planning import pods as read
 from hostler.planning.acceptance import TRAINABLE_SOURCES
@@ -28,7 +29,13 @@ _INVALID = {ErrorReason.DATASET_INVALID: DatasetReason.DATA_INVALID}
 
 
 def decide(
-    seen: Observed, *, now: str, image: Image, recheck: float, allowed_endpoints: Sequence[EndpointPattern] = ()
+    seen: Observed,
+    *,
+    now: str,
+    image: Image,
+    recheck: float,
+    allowed_endpoints: Sequence[EndpointPattern] = (),
+    traffic: TrafficRules | None = None,
 ) -> Plan:
     """The next step of one dataset."""
     if no_endpoint := reject_endpoint(seen.spec.source, path="spec.source", allowed=allowed_endpoints):
@@ -43,7 +50,7 @@ def decide(
     if seen.missing and seen.job is None:
         return plan_of(seen, no(DatasetReason.DATASET_NOT_FOUND, seen.missing), now=now, requeue=recheck)
     if seen.job is None:
-        children = inspection_children(seen.spec, seen.dataset["metadata"], image=image)
+        children = inspection_children(seen.spec, seen.dataset["metadata"], image=image, traffic=traffic)
         return plan_of(seen, unknown(DatasetReason.INSPECTING, "The data is being looked at."), now=now, apply=children)
     report = seen.report
     if report is not None and report.reason is None:

@@ -19,6 +19,7 @@ from hostler.manifests.disruptionbudget import disruption_budget
 from hostler.manifests.hashing import content_hash
 from hostler.manifests.inputs import adapter_mount, adapter_path
 from hostler.manifests.naming import owner_reference
+from hostler.manifests.networkpolicy import server_policy
 from hostler.manifests.podtemplate import Image, Mount
 from hostler.manifests.service import inference_service
 from hostler.planning.pools import PoolView
@@ -74,6 +75,13 @@ def endpoint(seen: Observed, pool: str) -> Object:
 def budget(seen: Observed, pool: str) -> Object | None:
     """The PodDisruptionBudget; None where the service is to have none."""
     return disruption_budget(seen.spec, seen.name, namespace=seen.namespace, pool=pool, owner=_owner(seen))
+
+
+def policy(seen: Observed, pool: str, settings: Settings) -> Object | None:
+    """The NetworkPolicy; None where no administrator wants one."""
+    if settings.traffic is None:
+        return None
+    return server_policy(seen.name, namespace=seen.namespace, pool=pool, owner=_owner(seen))
 
 
 def config(seen: Observed, model: ModelSpec, view: PoolView) -> Object:

@@ -9,14 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hostler.api.schema import GROUP
 from hostler.cluster.matching import applied_hash, contains, satisfied, stamped
 from hostler.controllers.inferenceservice import children, template
 from hostler.controllers.inferenceservice.admission import Ground
 from hostler.controllers.inferenceservice.observed import Observed, config_name
 from hostler.controllers.ports import Object
 from hostler.controllers.settings import Settings
+from hostler.manifests.hashing import content_hash
 from hostler.manifests.podtemplate import Image
 from hostler.planning.rollout import Strategy
+
+POLICY = f"{GROUP}/network-policy"
+"""Annotation on the Deployment: hash of the NetworkPolicy that was written before it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,14 +67,24 @@ def upkeep(seen: Observed, ground: Ground, *, settings: Settings) -> Upkeep:
     if image is None:
         raise ValueError("no runtime image serves on this pool: acceptance refuses such a service")
     config = _config(seen, ground, kept=kept)
-    deployment = _deployment(seen, ground, kept=kept, config_map=config["metadata"]["name"], image=image)
+    policy = children.policy(seen, pool, settings)
+    deployment = _restricted(
+        _deployment(seen, ground, kept=kept, config_map=config["metadata"]["name"], image=image), policy
+    )
     endpoint, budget = children.endpoint(seen, pool), children.budget(seen, pool)
     as_it_should_be = seen.deployment is not None and satisfied(seen.deployment, stamped(deployment))
     not_wanted = (seen.budget,) if seen.budget is not None and budget is None else ()
     wanted = deployment["spec"]["template"]
+    policy_to_write = (policy,) if policy is not None and not as_it_should_be else ()
     runs = template.image_of(wanted).reference
     return Upkeep(
-        apply=(endpoint, *_config_to_write(seen, config, kept=kept), *filter(None, (budget,)), deployment),
+        apply=(
+            endpoint,
+            *policy_to_write,
+            *_config_to_write(seen, config, kept=kept),
+            *filter(None, (budget,)),
+            deployment,
+        ),
         delete=(*_unread(seen, as_it_should_be=as_it_should_be), *not_wanted),
         as_it_should_be=as_it_should_be,
         changes=tuple(_changes(seen, endpoint, budget, deployment)),
@@ -77,6 +92,16 @@ def upkeep(seen: Observed, ground: Ground, *, settings: Settings) -> Upkeep:
         outdated_image=runs if configured is not None and runs != configured.reference else None,
         newest_image=image.reference,
     )
+
+
+def _restricted(deployment: Object, policy: Object | None) -> Object:
+    """With a note of the policy that restricts its pods. Policies are not watched: the note tells whether this one was
+    written, and a Deployment is written last."""
+    if policy is None:
+        return deployment
+    metadata = deployment["metadata"]
+    annotations = {**(metadata.get("annotations") or {}), POLICY: content_hash(policy)}
+    return {**deployment, "metadata": {**metadata, "annotations": annotations}}
 
 
 def _deployment(seen: Observed, ground: Ground, *, kept: Object | None, config_map: str, image: Image) -> Object:

@@ -12,6 +12,7 @@ from hostler.manifests.configmap import job_config_map
 from hostler.manifests.inputs import base_mount, other_workspace_mount, part_mount
 from hostler.manifests.job import attempt_job
 from hostler.manifests.naming import owner_reference
+from hostler.manifests.networkpolicy import trainer_policy
 from hostler.manifests.podtemplate import Mount
 from hostler.manifests.service import attempt_service
 from hostler.planning import quantities
@@ -41,8 +42,16 @@ def attempt_children(
         seats=seats,
         inputs=[*_input_mounts(seen), *_other_workspace(seen)],
     )
-    children = (*surroundings(seen, number=number, pods=pods, view=view), job)
+    children = (*_policies(seen, settings, owner), *surroundings(seen, number=number, pods=pods, view=view), job)
     return children if has_claim(seen) else (own_claim(seen, owner), *children)
+
+
+def _policies(seen: Observed, settings: Settings, owner: Object) -> tuple[Object, ...]:
+    """Of the whole job, and before its pods."""
+    if settings.traffic is None:
+        return ()
+    source = seen.spec.dataset.source
+    return (trainer_policy(seen.name, source, namespace=seen.namespace, rules=settings.traffic, owner=owner),)
 
 
 def surroundings(seen: Observed, *, number: int, pods: int, view: PoolView) -> tuple[Object, ...]:

@@ -50,11 +50,3 @@ def duration(seconds: float) -> str:
     if whole < 86400:
         return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
     return f"{whole // 86400}d{whole % 86400 // 3600}h"
-
-
-def short_duration(seconds: float) -> str:
-    """Of what lasts a moment: ``310us``, ``3.1ms``, ``2.5s``."""
-    for factor, unit in ((1e6, "us"), (1e3, "ms")):
-        if seconds * factor < 1000:
-            return f"{seconds * factor:.3g}{unit}"
-    return f"{seconds:.3g}s"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from hostler.api.measures import Measurement, Money
 from hostler.api.trainingjob import Comparison, Measured, Target
-from hostler.controllers.trainingjob.figures import figures, number, short_duration
+from hostler.controllers.trainingjob.figures import figures, number
 from hostler.controllers.trainingjob.observed import Observed
 from hostler.planning import quantities
-from hostler.planning.spending import show_amount, show_energy, spending
+from hostler.planning.spending import spending
 from hostler_contract import Result
 from hostler_contract import result as contract
 
@@ -30,16 +33,25 @@ def target(result: Result, seen: Observed) -> Target | None:
     spent = spending(view, units=placement.pods * per_pod, seconds=found.seconds)
     return shown.model_copy(
         update={
-            "energy": None if spent.kilowatt_hours is None else show_energy(spent.kilowatt_hours),
-            "cost": None if spent.amount is None else show_amount(spent.amount, spent.currency),
+            "energy": None if spent.kilowatt_hours is None else _energy(spent.kilowatt_hours),
+            "cost": None if spent.amount is None else _money(spent.amount, spent.currency),
         }
     )
+
+
+def _energy(kilowatt_hours: float) -> Measurement:
+    return Measurement(value=f"{kilowatt_hours:.3g}", unit="kWh")
+
+
+def _money(amount: Decimal, currency: str) -> Money:
+    """In hundredths, or three figures of what is less than one."""
+    return Money(amount=f"{amount:.2f}" if amount >= 1 else f"{float(amount):.3g}", currency=currency)
 
 
 def _measured(model: contract.Measured) -> Measured:
     return Measured(
         size_bytes=model.size_bytes,
         parameters=model.parameters,
-        latency=short_duration(model.latency_seconds),
+        latency=Measurement(value=f"{model.latency_seconds * 1000:.3g}", unit="ms"),
         metrics=figures(model.metrics),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hostler.api.measures import Measurement
 from hostler.api.trainingjob import TrainingProgress
 from hostler.controllers.trainingjob.figures import duration, figures, sensible
 from hostler.controllers.trainingjob.figures import shown as figure
@@ -42,13 +43,13 @@ def shown(progress: Progress) -> TrainingProgress:
     )
 
 
-def _speed(progress: Progress) -> str | None:
+def _speed(progress: Progress) -> Measurement | None:
     """Whole units where there are many of them, three figures of few."""
     found = sensible(progress.units_per_second)
     if found is None:
         return None
     count = f"{found:.0f}" if found >= 100 else f"{found:.3g}"
-    return f"{count} {progress.unit[:24]}/s"
+    return Measurement(value=count, unit=f"{progress.unit[:24]}/s")
 
 
 def _notes(notes: list[str]) -> tuple[str, ...] | None:

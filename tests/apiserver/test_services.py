@@ -1,0 +1,211 @@
+"""Services against a real API server: others' changes are put back, upgrades restart nothing, Ready means reached."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from apiserver.operating import until
+from apiserver.site import OpenSite, Site
+from kubeclient import MERGE
+from tables import table
+
+from hostler.controllers.inferenceservice.template import RESTARTED_AT
+from hostler.manifests import deployment as builder
+
+pytestmark = pytest.mark.usefixtures("crds")
+Object = dict[str, Any]
+
+SERVICE = "hostler/inferenceservices/tiny"
+STRATEGIC = "application/strategic-merge-patch+json"
+
+
+async def _serving(site: Site, **spec: Any) -> None:
+    site.model()
+    site.create(site.service(**spec))
+    await site.reaches(SERVICE, "Ready", "True", "Serving")
+
+
+def _edit(site: Site, path: str, body: Object, *, kind: str = MERGE) -> None:
+    """Somebody else, with a field manager of their own."""
+    group, _, rest = path.partition("/")
+    url = f"{site.api_of(group)}/namespaces/{site.namespace}/{rest}"
+    answer = site.api.http.patch(f"{url}?fieldManager=kubectl-edit", json=body, headers={"Content-Type": kind})
+    assert answer.is_success, answer.text
+
+
+def _spec(site: Site, path: str) -> Object:
+    return site.get(path)["spec"]
+
+
+def _pods(site: Site) -> set[str]:
+    """Replicas that are there, by uid."""
+    found = site.node.pods(inference_service="tiny")
+    return {pod["metadata"]["uid"] for pod in found if not pod["metadata"].get("deletionTimestamp")}
+
+
+def _container(**fields: Any) -> Object:
+    return {"spec": {"template": {"spec": {"containers": [{"name": "server", **fields}]}}}}
+
+
+@table(
+    ("path", "edit", "want"),
+    {
+        "another port behind the address": (
+            "core/services/tiny",
+            {"spec": {"ports": [{"name": "http", "port": 80, "targetPort": 9}]}},
+            "Service tiny was changed by somebody else (spec.ports)",
+        ),
+        "one more key of the selector": (
+            "core/services/tiny",
+            {"spec": {"selector": {"tier": "gold"}}},
+            "Service tiny was changed by somebody else",
+        ),
+        "an address for the whole world": (
+            "core/services/tiny",
+            {"spec": {"type": "LoadBalancer"}},
+            "Service tiny was changed by somebody else (spec.type)",
+        ),
+        "a rollout that waits": (
+            "apps/deployments/tiny",
+            {"spec": {"paused": True}},
+            "Deployment tiny was changed by somebody else (spec.paused)",
+        ),
+        "an autoscaler": (
+            "apps/deployments/tiny",
+            {"spec": {"replicas": 3}},
+            "Deployment tiny was changed by somebody else (spec.replicas)",
+        ),
+    },
+)
+async def test_a_child_that_somebody_edits_is_put_back_and_its_pods_stay(
+    open_site: OpenSite, path: str, edit: Object, want: str
+) -> None:
+    async with open_site() as site:
+        await _serving(site)
+        before, pods = _spec(site, path), _pods(site)
+        _edit(site, path, edit)
+        await until(lambda: _spec(site, path) == before, what=f"{path} to be as it was")
+        await site.reaches(SERVICE, "Ready", "True", "Serving")
+        # Of three replicas that became ready in the same second, any two may be the ones that go.
+        assert "replicas" in edit["spec"] or _pods(site) == pods
+        await until(lambda: want in " ".join(site.events("ChangeUndone")), what="an Event about it")
+        await _rest(site)
+
+
+@table(
+    "edit",
+    {
+        "one more variable": _container(env=[{"name": "HTTPS_PROXY", "value": "http://elsewhere"}]),
+        "another value": _container(env=[{"name": "HF_HUB_OFFLINE", "value": "0"}]),
+        "another image": _container(image="registry/mine:1"),
+        "another container": {"spec": {"template": {"spec": {"containers": [{"name": "spy", "image": "spy"}]}}}},
+    },
+)
+async def test_a_template_that_somebody_edits_is_put_back(open_site: OpenSite, edit: Object) -> None:
+    async with open_site() as site:
+        await _serving(site)
+        before = _spec(site, "apps/deployments/tiny")
+        _edit(site, "apps/deployments/tiny", edit, kind=STRATEGIC)
+        await until(lambda: _spec(site, "apps/deployments/tiny") == before, what="the template to be as it was")
+        await site.reaches(SERVICE, "Ready", "True", "Serving")
+        await _rest(site)
+
+
+async def test_an_upgrade_with_another_template_restarts_nothing_and_still_puts_back_the_old_one(
+    open_site: OpenSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_site() as site:
+        await _serving(site)
+        before, pods = site.get("apps/deployments/tiny"), _pods(site)
+        await site.stop()
+        monkeypatch.setattr(builder, "_GRACE_BEYOND_DRAIN", 99)
+        await site.start(serve_image="registry/serve:2")
+        await until(lambda: "outdatedImage" in site.get(SERVICE)["status"], what="the image to be called outdated")
+        await _rest(site)
+        after = site.get("apps/deployments/tiny")
+        assert (after["metadata"]["resourceVersion"], _pods(site)) == (before["metadata"]["resourceVersion"], pods)
+        assert site.condition(SERVICE, "Ready")[:2] == ("True", "Serving")
+
+        _edit(site, "apps/deployments/tiny", _container(env=[{"name": "HF_HUB_OFFLINE", "value": "0"}]), kind=STRATEGIC)
+        await until(lambda: _spec(site, "apps/deployments/tiny") == before["spec"], what="the old template")
+        await site.reaches(SERVICE, "Ready", "True", "Serving")
+
+        now = {"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: "2026-01-01T00:00:00Z"}}}}}
+        _edit(site, "apps/deployments/tiny", now)
+        await until(lambda: "outdatedImage" not in site.get(SERVICE)["status"], what="the newest image")
+        await site.reaches(SERVICE, "Ready", "True", "Serving")
+        template = _spec(site, "apps/deployments/tiny")["template"]
+        assert template["spec"]["containers"][0]["image"] == "registry/serve:2"
+        assert template["metadata"]["annotations"][RESTARTED_AT] == "2026-01-01T00:00:00Z"
+        await _rest(site)
+
+
+async def test_endpoints_carry_the_labels_of_their_service_and_ready_follows_them(open_site: OpenSite) -> None:
+    async with open_site() as site:
+        await _serving(site)
+        (pod,) = site.node.pods(inference_service="tiny")
+        path = f"/api/v1/namespaces/{site.namespace}/pods/{pod['metadata']['name']}/status"
+        conditions = [{"type": kind, "status": "False"} for kind in ("Ready", "ContainersReady")]
+        site.patch(path, {"status": {"conditions": conditions}})
+        await site.reaches(SERVICE, "Ready", "False")
+        (found,) = site.operator.store.list("EndpointSlice", namespace=site.namespace)
+        assert found["metadata"]["labels"]["hostler.dev/inference-service"] == "tiny"
+
+
+@table(
+    ("path", "limit", "want"),
+    {
+        "a quota": (
+            "resourcequotas",
+            {"kind": "ResourceQuota", "metadata": {"name": "team"}, "spec": {"hard": {"requests.memory": "1Mi"}}},
+            "exceeded quota: team",
+        ),
+        "the limits of a namespace": (
+            "limitranges",
+            {
+                "kind": "LimitRange",
+                "metadata": {"name": "small"},
+                "spec": {"limits": [{"type": "Container", "max": {"memory": "1Mi"}}]},
+            },
+            "maximum memory usage per Container is 1Mi",
+        ),
+    },
+)
+async def test_replicas_that_the_namespace_refuses_are_said(
+    open_site: OpenSite, path: str, limit: Object, want: str
+) -> None:
+    async with open_site() as site:
+        site.post("/api/v1", path, {"apiVersion": "v1", **limit})
+        if path == "resourcequotas":
+            await until(lambda: site.get("core/resourcequotas/team").get("status", {}).get("hard"), what="the quota")
+        site.model()
+        site.create(site.service())
+        await site.reaches(SERVICE, "Ready", "False", "ChildRefused")
+        assert want in site.condition(SERVICE, "Ready")[2]
+
+
+async def test_a_budget_comes_and_goes_with_the_second_replica(open_site: OpenSite) -> None:
+    async with open_site() as site:
+        await _serving(site, pods={"min": 2, "max": 2})
+        budget = "policy/poddisruptionbudgets/tiny"
+        assert _spec(site, budget)["maxUnavailable"] == 1
+        _edit(site, budget, {"spec": {"maxUnavailable": 0}})
+        await until(lambda: _spec(site, budget)["maxUnavailable"] == 1, what="the budget to be put back")
+        _edit(site, SERVICE, {"spec": {"pods": {"min": 1, "max": 1}}})
+        await until(lambda: not site.get(budget), what="the budget to go")
+
+
+async def _rest(site: Site) -> None:
+    """Nothing more is written: what was put back is what is wanted."""
+    queue = site.operator.queue
+    for _ in range(3):
+        site.operator.dispatcher.enqueue_all()
+        await until(lambda: not len(queue) and not queue.in_hand, what="the queue to be empty")
+        await asyncio.sleep(0.2)
+    before = site.writes()
+    for _ in range(10):
+        site.operator.dispatcher.enqueue_all()
+        await until(lambda: not len(queue) and not queue.in_hand, what="the queue to be empty")
+    assert site.writes() == before
