@@ -54,9 +54,8 @@ class InferenceServiceController:
         except ValidationError as error:
             return await write_status(self._writer, service, self._invalid(service, error))
         decision = self._decide(key, seen)
-        plan = decision.plan
         try:
-            await write_children(self._writer, plan)
+            plan = await write_children(self._writer, decision.plan)
         except RefusedError as refusal:
             plan = self._refused(seen, refusal)
         return await write_status(self._writer, service, plan)

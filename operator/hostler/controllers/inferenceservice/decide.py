@@ -48,7 +48,7 @@ def decide(seen: Observed, *, now: str, settings: Settings) -> Decision:
         accelerator_type=ground.view.pool.spec.accelerator_type,
         outdated_image=wanted.outdated_image,
         last_failure=failure,
-        notices=tuple(_notice(seen, change) for change in wanted.changes),
+        notices={(change.kind, change.name): _notice(change) for change in wanted.changes},
     )
     plan = plan_of(
         seen,
@@ -58,10 +58,10 @@ def decide(seen: Observed, *, now: str, settings: Settings) -> Decision:
         delete=wanted.delete,
         requeue=None if ready.reason == ServiceReason.SERVING else settings.recheck_seconds,
     )
-    return Decision(plan=plan, promise=None if wanted.as_it_should_be else promise(seen, ground))
+    return Decision(plan=plan, promise=None if wanted.written_before else promise(seen, ground))
 
 
-def _notice(seen: Observed, change: Change) -> Happening:
+def _notice(change: Change) -> Happening:
     way_out = "change the InferenceService instead"
     if change.kind == "Deployment" and "spec.replicas" in change.fields:
         way_out = "spec.pods of the InferenceService decides, so remove an autoscaler that scales the Deployment"

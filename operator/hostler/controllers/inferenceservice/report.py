@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from hostler.api.common import Failure
@@ -25,7 +26,7 @@ class Report:
     last_failure: Failure | None = None
     outdated_image: str | None = None
     """Unlike the others, said anew at every look that knows the replicas."""
-    notices: tuple[Happening, ...] = ()
+    notices: Mapping[tuple[str, str], Happening] = field(default_factory=dict)
 
 
 def plan_of(
