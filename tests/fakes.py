@@ -375,7 +375,7 @@ class FakeWriter:
         self.refuse: dict[str, ApiError] = {}
         """Errors by kind of child."""
 
-    async def apply(self, wanted: Object) -> None:
+    async def apply(self, wanted: Object) -> bool:
         body = stamped(copy.deepcopy(wanted))
         if wanted["kind"] in self.refuse:
             raise self.refuse[wanted["kind"]]
@@ -383,7 +383,7 @@ class FakeWriter:
         if found is not None:
             _refuse_strangers(found, body)
             if satisfied(found, body):
-                return
+                return False
             if body["kind"] == "Job":
                 raise Invalid("spec.template: field is immutable", code=422)
             _refuse_changed_immutable(found, body)
@@ -394,6 +394,7 @@ class FakeWriter:
             body = merged
         self._cluster.put(body)
         self._wrote("apply", body)
+        return True
 
     async def patch_status(self, kind: str, *, namespace: str = "", name: str, uid: str, status: Object) -> None:
         obj = self._cluster.objects.get((kind, namespace, name))

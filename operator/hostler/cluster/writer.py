@@ -88,8 +88,8 @@ class ApiWriter:
         self._sent: dict[str, _Sent] = {}
         store.subscribe(lambda change: self._forget(change.old) if change.new is None and change.old else None)
 
-    async def apply(self, wanted: Object) -> None:
-        """Make the cluster have this object.
+    async def apply(self, wanted: Object) -> bool:
+        """Make the cluster have this object; False where nothing had to be written.
 
         Raises :class:`Taken` where the name belongs to somebody else or to an earlier incarnation of the owner, and
         other :class:`hostler.cluster.errors.ApiError` with the server's own sentence.
@@ -98,15 +98,16 @@ class ApiWriter:
         body = stamped(wanted)
         if self._recently_checked(body):
             self._skipped("apply")
-            return
+            return False
         found = await self._find(resource, body)
         if found is not None:
             _refuse_strangers(found, body)
             if satisfied(found, body) or self._left_so(found, body):
                 self._remember(resource, found)
                 self._skipped("apply")
-                return
+                return False
         self._remember(resource, await self._write(resource, body, found))
+        return True
 
     async def _write(self, resource: Resource, body: Object, found: Object | None) -> Object:
         """At most two requests; returns what the server keeps."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from hostler.cluster.errors import ApiError, Forbidden, Invalid, Taken
 from hostler.controllers.ports import Object, Outcome, Writer
@@ -30,8 +31,8 @@ class Plan:
     reserves: bool = False
     """Whether the status is written before the children."""
     happening: Happening | None = None
-    notices: tuple[Happening, ...] = ()
-    """Events beside the one about a condition, such as of a child that was put back."""
+    notices: Mapping[tuple[str, str], Happening] = field(default_factory=dict)
+    """Events about children that were put back, by kind and name; told only of those that were written."""
     requeue_after: float | None = None
 
 
@@ -44,25 +45,31 @@ class RefusedError(Exception):
         """Whether the name belongs to an object that is not ours."""
 
 
-async def write_children(writer: Writer, about: Object, plan: Plan) -> None:
-    """Apply, bind and delete, in order. Raises :class:`RefusedError` for what only a person can change."""
+async def write_children(writer: Writer, about: Object, plan: Plan) -> Plan:
+    """Apply, bind and delete, in order. Raises :class:`RefusedError` for what only a person can change.
+
+    Returns the plan with those notices that are true: what an admission rule keeps otherwise is left so, in silence.
+    """
     if plan.reserves:
         await _patch_status(writer, about, plan)
+    written = set()
     for child in plan.apply:
         try:
-            await writer.apply(child)
+            if await writer.apply(child):
+                written.add((child["kind"], child["metadata"]["name"]))
         except (Forbidden, Invalid, Taken) as error:
             raise RefusedError(child, error) from error
     for pod, node in plan.bind:
         await writer.bind(pod, node=node)
     for child in plan.delete:
         await writer.delete(child)
+    return replace(plan, notices={child: said for child, said in plan.notices.items() if child in written})
 
 
 async def write_status(writer: Writer, about: Object, plan: Plan) -> Outcome:
     """Status, then the Event that tells of it."""
     await _patch_status(writer, about, plan)
-    for said in filter(None, (*plan.notices, plan.happening)):
+    for said in filter(None, (*plan.notices.values(), plan.happening)):
         await writer.event(about, reason=said.reason, message=said.message, warning=said.warning)
     return Outcome(requeue_after=plan.requeue_after)
 

@@ -54,8 +54,8 @@ class Reader(Protocol):
 class Writer(Protocol):
     """The one write path. Every call is a no-op where nothing would change."""
 
-    async def apply(self, wanted: Object) -> None:
-        """Server-side apply with our field manager, skipped where the cached child carries the same applied hash.
+    async def apply(self, wanted: Object) -> bool:
+        """Server-side apply with our field manager; False where it was skipped, because the child is as it should be.
 
         Raises ``hostler.cluster.errors.ApiError`` with the server's own sentence.
         """

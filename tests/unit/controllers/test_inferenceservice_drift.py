@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from bench import SETTINGS, Bench
 from builders import edited, without
+from fakes import FakeWriter
 from tables import table
 from unit.controllers.services import said, serving, submitted
 
@@ -56,6 +57,13 @@ def containers(**changes: Any) -> Callable[[Object], Object]:
     return edit
 
 
+def more_containers(found: Object) -> Object:
+    """A container beside the server."""
+    found = copy.deepcopy(found)
+    found["spec"]["template"]["spec"]["containers"].append({"name": "spy", "image": "spy"})
+    return found
+
+
 @table(
     ("kind", "edit", "want"),
     {
@@ -76,6 +84,16 @@ def containers(**changes: Any) -> Callable[[Object], Object]:
             "Service",
             lambda found: edited(found, "spec.selector", {"app": "other"}),
             "Service tiny was changed by somebody else (spec.selector)",
+        ),
+        "one more key of the selector": (
+            "Service",
+            lambda found: edited(found, "spec.selector.tier", "gold"),
+            "Service tiny was changed by somebody else (spec.selector.tier) and is put back",
+        ),
+        "one more container": (
+            "Deployment",
+            more_containers,
+            "Deployment tiny was changed by somebody else (spec.template.spec.containers[1]) and is put back",
         ),
         "fewer labels": (
             "Service",
@@ -197,6 +215,21 @@ async def test_what_the_server_fills_in_is_no_change(modelled: Bench) -> None:
     before = list(modelled.writer.writes)
     await modelled.settle()
     assert modelled.writer.writes == before
+    assert undone(modelled) == []
+
+
+async def test_what_an_admission_rule_keeps_otherwise_is_left_so_in_silence(modelled: Bench) -> None:
+    class Stubborn(FakeWriter):
+        async def apply(self, wanted: Object) -> bool:
+            if wanted["kind"] == "Deployment":
+                return False
+            return await super().apply(wanted)
+
+    await serving(modelled)
+    modelled.writer = Stubborn(modelled.cluster)
+    modelled.restart()
+    change(modelled, "Deployment", "spec.paused", True)
+    await modelled.settle()
     assert undone(modelled) == []
 
 

@@ -58,7 +58,7 @@ class InferenceServiceController:
             return await write_status(self._writer, service, self._invalid(service, error))
         plan = decide(seen, self._ground(seen), now=self._clock.now(), settings=self._settings)
         try:
-            await write_children(self._writer, service, plan)
+            plan = await write_children(self._writer, service, plan)
         except RefusedError as refusal:
             plan = self._refused(seen, plan, refusal)
         return await write_status(self._writer, service, plan)

@@ -52,7 +52,7 @@ def _served(seen: Observed, ground: Ground, *, now: str, settings: Settings) -> 
         outdated_image=wanted.outdated_image,
         last_failure=failure,
         placement=placement,
-        notices=tuple(_notice(seen, change) for change in wanted.changes),
+        notices={(change.kind, change.name): _notice(change) for change in wanted.changes},
     )
     return plan_of(
         seen,
@@ -74,7 +74,7 @@ def _bind(seen: Observed, ground: Ground | wording.Wording) -> tuple[tuple[dict[
     return tuple(assign(seen.pods, ground.seating.seats))
 
 
-def _notice(seen: Observed, change: Change) -> Happening:
+def _notice(change: Change) -> Happening:
     way_out = "change the InferenceService instead"
     if change.kind == "Deployment" and "spec.replicas" in change.fields:
         way_out = "spec.pods of the InferenceService decides, so remove an autoscaler that scales the Deployment"

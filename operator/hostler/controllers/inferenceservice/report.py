@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hostler.api.common import Failure
@@ -34,7 +35,7 @@ class Report:
     placement: Placement | _Keep | None = KEEP
     outdated_image: str | None = None
     """Unlike the others, said anew at every look that knows the replicas."""
-    notices: tuple[Happening, ...] = ()
+    notices: Mapping[tuple[str, str], Happening] = field(default_factory=dict)
 
 
 def plan_of(

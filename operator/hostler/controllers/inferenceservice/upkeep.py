@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hostler.api.schema import GROUP
+from hostler.cluster.drift import drift
 from hostler.cluster.matching import applied_hash, contains, satisfied, stamped
 from hostler.controllers.inferenceservice import children, template
 from hostler.controllers.inferenceservice.admission import Ground
@@ -46,8 +47,8 @@ class Upkeep:
     """In the order in which they are written."""
     delete: tuple[Object, ...]
     """What is not wanted any more."""
-    as_it_should_be: bool
-    """Whether the Deployment is already what it should be."""
+    written_before: bool
+    """Whether exactly this Deployment was written already, whatever others have made of it since."""
     changes: tuple[Change, ...]
     """What somebody else has changed, and is put back."""
     template_hash: str
@@ -72,10 +73,10 @@ def upkeep(seen: Observed, ground: Ground, *, settings: Settings) -> Upkeep:
         _deployment(seen, ground, kept=kept, config_map=config["metadata"]["name"], image=image), policy
     )
     endpoint, budget = children.endpoint(seen, pool), children.budget(seen, pool)
-    as_it_should_be = seen.deployment is not None and satisfied(seen.deployment, stamped(deployment))
+    written_before = seen.deployment is not None and applied_hash(seen.deployment) == applied_hash(stamped(deployment))
     not_wanted = (seen.budget,) if seen.budget is not None and budget is None else ()
     wanted = deployment["spec"]["template"]
-    policy_to_write = (policy,) if policy is not None and not as_it_should_be else ()
+    policy_to_write = (policy,) if policy is not None and not written_before else ()
     runs = template.image_of(wanted).reference
     return Upkeep(
         apply=(
@@ -85,8 +86,8 @@ def upkeep(seen: Observed, ground: Ground, *, settings: Settings) -> Upkeep:
             *filter(None, (budget,)),
             deployment,
         ),
-        delete=(*_unread(seen, as_it_should_be=as_it_should_be), *not_wanted),
-        as_it_should_be=as_it_should_be,
+        delete=(*_unread(seen, written_before=written_before), *not_wanted),
+        written_before=written_before,
         changes=tuple(_changes(seen, endpoint, budget, deployment)),
         template_hash=template.template_hash(wanted),
         outdated_image=runs if configured is not None and runs != configured.reference else None,
@@ -137,10 +138,10 @@ def _config_to_write(seen: Observed, config: Object, *, kept: Object | None) -> 
     return (config,) if new or seen.config_missing else ()
 
 
-def _unread(seen: Observed, *, as_it_should_be: bool) -> tuple[Object, ...]:
+def _unread(seen: Observed, *, written_before: bool) -> tuple[Object, ...]:
     """Files of earlier revisions, once no replica of those is left."""
     rollout = seen.rollout
-    return seen.superseded if rollout is not None and rollout.complete and as_it_should_be else ()
+    return seen.superseded if rollout is not None and rollout.complete and written_before else ()
 
 
 def _strategy(seen: Observed, ground: Ground, *, kept: Object | None) -> Strategy:
@@ -163,13 +164,15 @@ def _changes(seen: Observed, endpoint: Object, budget: Object | None, deployment
         body = stamped(wanted)
         # With another hash it is what we wrote for another spec, or another release wrote.
         if applied_hash(found) == applied_hash(body) and not satisfied(found, body):
-            fields = tuple(_different(found, wanted)) or ("spec",)
+            fields = tuple(_different(found, wanted))
             yield Change(kind=wanted["kind"], name=wanted["metadata"]["name"], fields=fields)
 
 
 def _different(found: Object, wanted: Object) -> Iterator[str]:
+    """What is otherwise than we want, and what is there beside it."""
     for part in ("metadata", "spec"):
         there = found.get(part) or {}
         for field, value in wanted[part].items():
             if not contains(there.get(field), value):
                 yield f"{part}.{field}"
+    yield from drift(found, wanted).paths
