@@ -4,6 +4,10 @@ All durations are measured on this process's monotonic clock; the times written 
 standby takes over when it has seen no renewal for a whole lease duration *by its own clock*, so clocks need not agree.
 The leader stops before that: it gives up when it could not renew within the renew deadline, and no write may last
 beyond the lease (:meth:`LeaseElector.seconds_left`).
+
+Somebody may delete the Lease. The leader writes it anew with its next renewal, while its time lasts; a standby that has
+seen a leader waits as long as if the Lease were still there, because that leader does not know yet. Only a replica that
+has never seen one takes a Lease that does not exist at once.
 """
 
 from __future__ import annotations
@@ -77,7 +81,11 @@ class LeaseElector:
         self._renewed = -float("inf")
         """When the request of our last successful renewal was begun."""
         self._seen: tuple[Any, ...] = ()
-        self._seen_at = -float("inf")
+        """The last news of another leader."""
+        self._silent_since = -float("inf")
+        """When that came."""
+        self._promised = self._timing.duration
+        """How long that leader may work on without further news."""
 
     @property
     def leading(self) -> bool:
@@ -143,6 +151,8 @@ class LeaseElector:
         try:
             lease = await self._api.get(resource_of("Lease"), namespace=self._namespace, name=self._name)
         except NotFound:
+            if begun < self._silent_since + self._promised:
+                return False
             return self._won(await self._api.create(self._body(None, holder=self.identity)), begun)
         spec = lease.get("spec") or {}
         if not self._free(spec):
@@ -156,8 +166,7 @@ class LeaseElector:
         if held is None:
             return False
         try:
-            body = self._body(held, holder=self.identity)
-            return self._won(await self._api.replace(body, timeout=self._timing.renew_deadline / 2), begun)
+            return self._won(await self._write(held), begun)
         except Conflict:
             # Either another one leads, or our own renewal arrived although its answer did not.
             lease = await self._api.get(resource_of("Lease"), namespace=self._namespace, name=self._name)
@@ -167,17 +176,32 @@ class LeaseElector:
             self._lease = lease
             return False
 
+    async def _write(self, held: Object) -> Object:
+        body = self._body(held, holder=self.identity)
+        try:
+            return await self._api.replace(body, timeout=self._timing.renew_deadline / 2)
+        except NotFound:
+            if not self.leading:
+                raise
+            _log.warning("the Lease was deleted; it is written anew", extra={"identity": self.identity})
+            identified = ("resourceVersion", "uid")
+            body["metadata"] = {name: value for name, value in body["metadata"].items() if name not in identified}
+            # A conflict, if somebody else was faster.
+            return await self._api.create(body)
+
     def _free(self, spec: Object) -> bool:
         """Whether nobody holds it, we did, or its holder has been silent for the duration that it promised."""
         holder = spec.get("holderIdentity")
         if not holder or holder == self.identity:
+            self._seen, self._silent_since = (), -float("inf")
             return True
         seen = (holder, spec.get("renewTime"), spec.get("leaseTransitions"))
         now = self._monotonic()
         if seen != self._seen:
-            self._seen, self._seen_at = seen, now
+            self._seen, self._silent_since = seen, now
+            self._promised = float(spec.get("leaseDurationSeconds") or self._timing.duration)
             return False
-        return now >= self._seen_at + float(spec.get("leaseDurationSeconds") or self._timing.duration)
+        return now >= self._silent_since + self._promised
 
     def _won(self, lease: Object, begun: float) -> bool:
         self._lease, self._renewed = lease, begun

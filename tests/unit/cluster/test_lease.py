@@ -68,7 +68,8 @@ class LeaseView:
     async def replace(self, body: Object, *, timeout: float) -> Object:
         await self._enter()
         lease = self._leases.lease
-        assert lease is not None
+        if lease is None:
+            raise NotFound("no lease", code=404)
         if body["metadata"]["resourceVersion"] != lease["metadata"]["resourceVersion"]:
             raise Conflict("newer", code=409)
         saved = self._leases.save(body)
@@ -267,3 +268,95 @@ async def test_release_of_a_lease_that_another_one_has_is_harmless() -> None:
     leases.lease["metadata"]["resourceVersion"] = "77"
     await one.release()
     assert holder(leases) == "other"
+
+
+def deleted(leases: Leases, one: LeaseElector, holding: asyncio.Task[None]) -> None:
+    leases.lease = None
+
+
+def deleted_and_the_leader_is_dead(leases: Leases, one: LeaseElector, holding: asyncio.Task[None]) -> None:
+    holding.cancel()
+    leases.lease = None
+
+
+def deleted_and_the_leader_is_cut_off(leases: Leases, one: LeaseElector, holding: asyncio.Task[None]) -> None:
+    leases.down.add("one")
+    leases.lease = None
+
+
+def written_by_another_one(leases: Leases, one: LeaseElector, holding: asyncio.Task[None]) -> None:
+    leases.lease = None
+    third = {"holderIdentity": "third", "renewTime": "now", "leaseDurationSeconds": 15}
+    leases.save({"metadata": {"name": "l", "namespace": "n"}, "spec": third})
+
+
+DELETIONS = {
+    # What happens, who holds the Lease a minute later, and how long at most nobody led.
+    deleted: ("one", 0.0),
+    deleted_and_the_leader_is_dead: ("two", 20.0),
+    deleted_and_the_leader_is_cut_off: ("two", 12.0),
+    # The third one is silent as well.
+    written_by_another_one: ("two", 20.0),
+}
+
+
+@pytest.mark.parametrize("misfortune", DELETIONS)
+@virtual
+async def test_a_lease_that_is_deleted_costs_no_lead_and_makes_no_second_leader(misfortune: Any) -> None:
+    want, longest = DELETIONS[misfortune]
+    leases, heirs = Leases(), list[asyncio.Task[None]]()
+    one, two = elector(leases, "one"), elector(leases, "two")
+    await one.acquire()
+    holding = asyncio.create_task(one.hold())
+    following = asyncio.create_task(two.acquire())
+    following.add_done_callback(lambda _: heirs.append(asyncio.create_task(two.hold())))
+    await asyncio.sleep(30.3)
+    misfortune(leases, one, holding)
+    begun, nobody = now(), 0.0
+    while now() < begun + 60:
+        if misfortune is not deleted_and_the_leader_is_dead:
+            assert not (one.leading and two.leading)
+        nobody += 0.05 * (not one.leading and not two.leading)
+        await asyncio.sleep(0.05)
+    assert (holder(leases), one.leading, two.leading) == (want, want == "one", want == "two")
+    assert nobody <= longest
+    for task in (holding, following, *heirs):
+        task.cancel()
+
+
+@virtual
+async def test_a_lease_that_is_deleted_again_and_again_is_written_again_and_again() -> None:
+    leases = Leases()
+    one = elector(leases, "one")
+    await one.acquire()
+    holding = asyncio.create_task(one.hold())
+    for _ in range(100):
+        leases.lease = None
+        await asyncio.sleep(1.7)
+        assert one.leading
+    await asyncio.sleep(3)
+    assert holder(leases) == "one"
+    holding.cancel()
+
+
+@virtual
+async def test_who_is_late_does_not_write_a_deleted_lease_anew() -> None:
+    leases = Leases()
+    one = elector(leases, "one")
+    await one.acquire()
+    leases.hanging.add("one")
+    holding = asyncio.create_task(one.hold())
+    await asyncio.sleep(10.5)
+    leases.hanging.clear()
+    leases.lease = None
+    await asyncio.sleep(30)
+    assert holding.done()
+    assert leases.lease is None
+
+
+@virtual
+async def test_a_replica_that_never_saw_a_leader_takes_what_does_not_exist_at_once() -> None:
+    leases = Leases()
+    begun = now()
+    await elector(leases, "new").acquire()
+    assert now() - begun < 0.1
