@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -27,12 +27,22 @@ Observe = Callable[[str, str, float], None]
 FIELD_MANAGER = "hostler"
 REQUEST_TIMEOUT = 30.0
 CONNECT_TIMEOUT = 5.0
-PAGE = 500
+PAGE = 250
+"""Objects of a page: its bytes and all that is made of them are in memory at once, and reading it holds up the loop."""
 
 _JSON = "application/json"
 _APPLY = "application/apply-patch+yaml"
 _JSON_PATCH = "application/json-patch+json"
 _MERGE_PATCH = "application/merge-patch+json"
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some of the objects of a list. All its pages are of one moment."""
+
+    items: list[Object]
+    resource_version: int
+    """Of that moment."""
 
 
 @dataclass(frozen=True)
@@ -66,23 +76,34 @@ class Client:
         return await self._call("GET", resource.path(namespace=namespace, name=name), verb="get")
 
     async def list(self, resource: Resource, *, namespace: str = "", selector: str = "") -> Listing:
-        """Everything, page by page, of one moment: begun anew once when the pages' moment is forgotten."""
+        """Everything of one moment: begun anew once when the pages' moment is forgotten."""
         try:
             return await self._list(resource, namespace=namespace, selector=selector)
         except Gone:
             return await self._list(resource, namespace=namespace, selector=selector)
 
     async def _list(self, resource: Resource, *, namespace: str, selector: str) -> Listing:
-        items: list[Object] = []
+        pages = [page async for page in self.pages(resource, namespace=namespace, selector=selector)]
+        return Listing([item for page in pages for item in page.items], pages[-1].resource_version)
+
+    async def pages(self, resource: Resource, *, namespace: str = "", selector: str = "") -> AsyncIterator[Page]:
+        """Everything of one moment, page by page; at least one page, which may be empty.
+
+        Raises :class:`Gone` where the server has forgotten that moment before the last page: what came so far is no
+        whole list, and the caller begins anew.
+        """
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        # Items of a list carry neither kind nor apiVersion.
+        head = {"apiVersion": resource.api_version, "kind": resource.kind}
         while True:
             page = await self._call("GET", resource.path(namespace=namespace), verb="list", query=query)
-            # Items of a list carry neither kind nor apiVersion.
-            head = {"apiVersion": resource.api_version, "kind": resource.kind}
-            items += [head | item for item in page.get("items") or ()]
+            items = [head | item for item in page.get("items") or ()]
+            yield Page(items, int(page["metadata"]["resourceVersion"]))
             token = page["metadata"].get("continue")
             if not token:
-                return Listing(items, int(page["metadata"]["resourceVersion"]))
+                return
+            # Or the last page would be held while the next one is read.
+            del page, items
             query = {**query, "continue": token}
 
     async def first(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -144,7 +144,7 @@ class Store:
     def put(self, kind: str, obj: Object) -> bool:
         """Take in an object as somebody saw it; False where this was no news."""
         shelf = self._shelf(kind)
-        name = _name(obj)
+        name = name_of(obj)
         version = version_of(obj)
         old = shelf.objects.get(name)
         if old is not None and version <= version_of(old):
@@ -159,18 +159,20 @@ class Store:
 
     def remove(self, kind: str, obj: Object) -> bool:
         """Take in the end of an object; its resourceVersion is that of the deletion, where the source knows it."""
-        name, version = _name(obj), version_of(obj)
+        name, version = name_of(obj), version_of(obj)
         old = self._shelf(kind).objects.get(name)
         if old is not None and version < version_of(old):
             # Late news of an earlier object of this name.
             return False
         return self._bury(kind, name, version)
 
-    def take_list(self, kind: str, items: Iterable[Object], *, version: int, namespace: str | None = None) -> Repairs:
-        """Take in a full list (of one namespace, where given) that was true at this version."""
+    def take_list(self, kind: str, listed: Collection[Name], *, version: int, namespace: str | None = None) -> int:
+        """End what a full list (of one namespace, where given) that was true at this version does not have.
+
+        Its objects were :meth:`put` before, page by page, so that nobody needs to hold all of them. Returns how many
+        were ended.
+        """
         shelf = self._shelf(kind)
-        listed = {_name(obj): obj for obj in items}
-        updated = sum(self.put(kind, obj) for obj in listed.values())
         gone = [
             name
             for name, obj in shelf.objects.items()
@@ -182,7 +184,7 @@ class Store:
         for name in gone:
             self._bury(kind, name, version)
         self._forget_tombstones(shelf)
-        return Repairs(updated=updated, deleted=len(gone))
+        return len(gone)
 
     def _bury(self, kind: str, name: Name, version: int) -> bool:
         shelf = self._shelf(kind)
@@ -218,7 +220,8 @@ def version_of(obj: Object) -> int:
     return int(obj["metadata"].get("resourceVersion") or 0)
 
 
-def _name(obj: Object) -> Name:
+def name_of(obj: Object) -> Name:
+    """What an object is known by among those of its kind."""
     metadata = obj["metadata"]
     return metadata.get("namespace", ""), metadata["name"]
 

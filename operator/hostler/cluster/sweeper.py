@@ -12,9 +12,9 @@ import random
 from collections.abc import Callable, Iterable
 
 from hostler.cluster.client import Client
-from hostler.cluster.errors import ApiError, Forbidden
+from hostler.cluster.errors import ApiError, Forbidden, Gone
 from hostler.cluster.resources import Resource
-from hostler.cluster.store import Repairs, Store
+from hostler.cluster.store import Name, Repairs, Store, name_of
 
 _log = logging.getLogger(__name__)
 
@@ -68,18 +68,30 @@ class Sweeper:
         """List one kind and let the store take it in."""
         resource = self._resources[kind]
         scopes = self._namespaces if resource.namespaced and self._namespaces else ("",)
-        updated = deleted = 0
-        for namespace in scopes:
-            listing = await self._client.list(resource, namespace=namespace, selector=resource.selector)
-            repairs = self._store.take_list(
-                kind, listing.items, version=listing.resource_version, namespace=namespace or None
-            )
-            updated += repairs.updated
-            deleted += repairs.deleted
-        found = Repairs(updated=updated, deleted=deleted)
+        found = [await self._sweep_scope(resource, namespace) for namespace in scopes]
+        repairs = Repairs(updated=sum(each.updated for each in found), deleted=sum(each.deleted for each in found))
         if self.synced.is_set():
-            self._report(kind, found)
-        return found
+            self._report(kind, repairs)
+        return repairs
+
+    async def _sweep_scope(self, resource: Resource, namespace: str) -> Repairs:
+        """One full list, begun anew once when the server forgets its moment. Only a whole one says what is gone."""
+        try:
+            return await self._take_pages(resource, namespace)
+        except Gone:
+            return await self._take_pages(resource, namespace)
+
+    async def _take_pages(self, resource: Resource, namespace: str) -> Repairs:
+        """The store keeps a part of each object; of each page only the names are kept until the last one."""
+        listed: set[Name] = set()
+        updated = version = 0
+        async for page in self._client.pages(resource, namespace=namespace, selector=resource.selector):
+            version = page.resource_version
+            listed.update(map(name_of, page.items))
+            updated += sum(self._store.put(resource.kind, obj) for obj in page.items)
+            del page
+        deleted = self._store.take_list(resource.kind, listed, version=version, namespace=namespace or None)
+        return Repairs(updated=updated, deleted=deleted)
 
     async def _serve_requests(self, until: float) -> None:
         loop = asyncio.get_running_loop()

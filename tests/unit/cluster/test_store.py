@@ -6,7 +6,7 @@ import pytest
 from unit.cluster.objects import Object, make
 
 from hostler.cluster.resources import UnknownKindError
-from hostler.cluster.store import TOMBSTONE_SECONDS, Change, Repairs, Store
+from hostler.cluster.store import TOMBSTONE_SECONDS, Change, Repairs, Store, name_of
 
 
 class Clock:
@@ -56,6 +56,13 @@ STORIES = {
 }  # fmt: skip
 
 
+def take(store: Store, items: list[Object], *, version: int, namespace: str | None = None) -> Repairs:
+    """A list, as the sweeper takes it in."""
+    updated = sum(store.put("Job", obj) for obj in items)
+    deleted = store.take_list("Job", {name_of(obj) for obj in items}, version=version, namespace=namespace)
+    return Repairs(updated=updated, deleted=deleted)
+
+
 @pytest.mark.parametrize("story", STORIES)
 def test_what_is_known_at_the_end(store: Store, story: str) -> None:
     steps, want = STORIES[story]
@@ -65,7 +72,7 @@ def test_what_is_known_at_the_end(store: Store, story: str) -> None:
         elif step[0] == "remove":
             store.remove("Job", step[1])
         else:
-            store.take_list("Job", step[2], version=step[1], namespace=step[3] if len(step) > 3 else None)
+            take(store, step[2], version=step[1], namespace=step[3] if len(step) > 3 else None)
     assert spec(store.get("Job", namespace="default", name="a")) == want
 
 
@@ -73,7 +80,7 @@ def test_a_list_says_what_the_watches_had_missed(store: Store) -> None:
     for name in ("kept", "gone", "changed"):
         store.put("Job", make(name=name, version=1))
     listed = [make(name="kept", version=1), make(name="changed", version=2), make(name="new", version=3)]
-    assert store.take_list("Job", listed, version=4) == Repairs(updated=2, deleted=1)
+    assert take(store, listed, version=4) == Repairs(updated=2, deleted=1)
 
 
 def test_listeners_hear_of_changes_and_only_of_changes(store: Store) -> None:
@@ -108,7 +115,7 @@ def test_tombstones_are_forgotten_in_time(store: Store, clock: Clock) -> None:
     store.put("Job", job(1))
     store.remove("Job", job(4))
     clock.now = TOMBSTONE_SECONDS + 1
-    store.take_list("Job", [], version=5)
+    take(store, [], version=5)
     assert store.put("Job", job(3)), "nothing can be as late as that, so nothing is kept for it"
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
+import json
 import random
+import tracemalloc
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from unit.cluster.objects import Object, make
 from virtualtime import now, virtual
 
-from hostler.cluster.client import Listing
-from hostler.cluster.errors import Forbidden, Unavailable
+from hostler.cluster.client import Page
+from hostler.cluster.errors import Forbidden, Gone, Unavailable
 from hostler.cluster.resources import resource_of
 from hostler.cluster.store import Repairs, Store
 from hostler.cluster.sweeper import Sweeper
@@ -21,18 +25,31 @@ RESOURCES = (resource_of("Job"), resource_of("Node"))
 
 
 class Api:
+    """Lists in pages of two."""
+
     def __init__(self) -> None:
         self.objects: dict[str, list[Object]] = {"Job": [], "Node": []}
         self.version = 10
         self.asked: list[tuple[float, str, str, str]] = []
         self.failures: list[Exception] = []
+        self.later_failures: list[Exception] = []
+        """Instead of a second page."""
+        self.between: Callable[[], None] = lambda: None
+        """Called before each second page."""
 
-    async def list(self, resource: Any, *, namespace: str = "", selector: str = "") -> Listing:
+    async def pages(self, resource: Any, *, namespace: str = "", selector: str = "") -> AsyncIterator[Page]:
         await asyncio.sleep(0.1)
         self.asked.append((now(), resource.kind, namespace, selector))
         if self.failures:
             raise self.failures.pop(0)
-        return Listing(list(self.objects[resource.kind]), self.version)
+        items, version = list(self.objects[resource.kind]), self.version
+        yield Page(items[:2], version)
+        for first in range(2, len(items), 2):
+            self.between()
+            await asyncio.sleep(0.1)
+            if self.later_failures:
+                raise self.later_failures.pop(0)
+            yield Page(items[first : first + 2], version)
 
 
 class World:
@@ -125,3 +142,94 @@ async def test_only_the_given_namespaces_are_listed_and_only_what_is_watched() -
     ours = "app.kubernetes.io/managed-by=hostler"
     assert [call[1:] for call in world.api.asked] == [("Job", "x", ours), ("Job", "y", ours), ("Node", "", "")]
     world.task.cancel()
+
+
+def names(world: World) -> list[str]:
+    return [obj["metadata"]["name"] for obj in world.store.list("Job")]
+
+
+@virtual
+async def test_a_list_that_is_forgotten_in_its_middle_is_begun_anew_and_ends_nobody_before_its_last_page() -> None:
+    world = World()
+    world.api.objects["Job"] = [make(name=name) for name in "abcde"]
+    await world.sweeper.synced.wait()
+    seen: list[list[str]] = []
+    world.api.between = lambda: seen.append(names(world))
+    world.api.objects["Job"] = [make(name=name) for name in "abdf"]
+    world.api.version = 20
+    world.api.later_failures = [Gone("the continue token is too old", code=410)]
+    before = len(world.api.asked)
+    world.sweeper.request("Job")
+    await asyncio.sleep(1)
+    assert len(world.api.asked) - before == 2, "begun anew, without a pause"
+    assert seen == [list("abcde")] * 2, "half a list says nothing about what it lacks"
+    assert names(world) == list("abdf")
+    assert world.repairs[-1] == ("Job", Repairs(updated=1, deleted=2))
+    world.task.cancel()
+
+
+@virtual
+async def test_what_is_born_between_two_pages_is_not_ended_by_the_list() -> None:
+    world = World()
+    world.api.objects["Job"] = [make(name=name) for name in "abc"]
+    await world.sweeper.synced.wait()
+    world.api.between = lambda: world.store.put("Job", make(name="z", version=99)) and None
+    world.sweeper.request("Job")
+    await asyncio.sleep(1)
+    assert names(world) == list("abcz")
+    world.task.cancel()
+
+
+@virtual
+async def test_what_is_deleted_between_two_pages_is_not_brought_back_by_the_list() -> None:
+    world = World()
+    world.api.objects["Job"] = [make(name=name) for name in "abc"]
+    await world.sweeper.synced.wait()
+    world.api.between = lambda: world.store.remove("Job", make(name="c", version=99)) and None
+    world.sweeper.request("Job")
+    await asyncio.sleep(1)
+    assert names(world) == list("ab")
+    world.task.cancel()
+
+
+def pod_text(number: int) -> str:
+    """A pod as long as one of a real cluster, most of which nobody reads."""
+    pod = make(
+        "Pod", f"pod-{number}", spec={"nodeName": "n", "containers": [{"name": "c"}]}, status={"phase": "Running"}
+    )
+    pod["metadata"]["managedFields"] = [
+        {"manager": f"m{i}", "fieldsV1": {"f:spec": f"{number}-{i}" * 20}} for i in range(8)
+    ]
+    pod["spec"]["volumes"] = [{"name": f"v{number}-{i}", "secret": {"secretName": "x" * 40}} for i in range(8)]
+    return json.dumps(pod)
+
+
+class Pods:
+    """An API server with many pods, whose pages are read from text."""
+
+    def __init__(self, *, pages: int, size: int) -> None:
+        self._texts = [[pod_text(page * size + number) for number in range(size)] for page in range(pages)]
+
+    async def pages(self, resource: Any, *, namespace: str = "", selector: str = "") -> AsyncIterator[Page]:
+        for texts in self._texts:
+            yield Page([json.loads(text) for text in texts], 10)
+
+
+async def peak(*, pages: int) -> tuple[int, int]:
+    """Bytes that the first sweep needed at its most beyond what is kept after it, and number of pods kept."""
+    api, store = Pods(pages=pages, size=50), Store([resource_of("Pod")])
+    sweeper = Sweeper(api, store=store, resources=[resource_of("Pod")], interval=300)  # type: ignore[arg-type]
+    tracemalloc.start()
+    try:
+        await sweeper.sweep("Pod")
+        gc.collect()
+        kept, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    return most - kept, store.count("Pod")
+
+
+async def test_a_sweep_needs_the_memory_of_a_page_however_many_there_are() -> None:
+    few, many = await peak(pages=2), await peak(pages=20)
+    assert (few[1], many[1]) == (100, 1000)
+    assert many[0] < 2 * few[0], "ten times as many objects, and nearly the same memory beside what is kept"
