@@ -74,6 +74,12 @@ async def test_what_others_do_to_a_child_is_undone(api: KubeClient, namespace: s
         before = api.get(path).json()
         api.http.patch(path, json={"spec": {"replicas": 3}}, headers={"Content-Type": "application/merge-patch+json"})
         await until(lambda: api.get(path).json()["spec"]["replicas"] == 0, what="the edit to be undone")
+        service = f"{services(namespace)}/j-0"
+        wider = {"spec": {"selector": {"more": "x"}}}
+        api.http.patch(service, json=wider, headers={"Content-Type": "application/merge-patch+json"})
+        await until(
+            lambda: api.get(service).json()["spec"]["selector"] == {"app": "toy"}, what="the addition to be removed"
+        )
         api.delete(path)
         again = await until(
             lambda: next((d for d in [api.get(path).json()] if d["kind"] == "Deployment"), None), what="a new one"
@@ -171,6 +177,21 @@ async def test_a_full_list_finds_what_a_broken_watch_has_missed(
             assert swept == 1, "kopf alone would not have found it; if it does, the sweep on a new list may go"
     finally:
         await breaker.stop()
+
+
+async def test_a_lease_that_somebody_deletes_is_written_anew_and_costs_no_lead(
+    api: KubeClient, namespace: str, kubeconfig: Path
+) -> None:
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/hostler-operator"
+    async with operating(kubeconfig, namespace) as running:
+        for _ in range(3):
+            before = api.get(path).json()
+            api.delete(path)
+            again = await until(lambda: next((x for x in [api.get(path).json()] if "spec" in x), None), what="a Lease")
+            assert running.operator.lease.leading
+            assert again["metadata"]["uid"] != before["metadata"]["uid"]
+            for field in ("holderIdentity", "leaseTransitions", "acquireTime"):
+                assert again["spec"][field] == before["spec"][field], "it is the same lead"
 
 
 async def test_a_name_that_belongs_to_a_user_is_not_taken_over(

@@ -165,29 +165,28 @@ class LeaseElector:
         held = self._lease
         if held is None:
             return False
-        try:
-            return self._won(await self._write(held), begun)
-        except Conflict:
-            # Either another one leads, or our own renewal arrived although its answer did not.
-            lease = await self._api.get(resource_of("Lease"), namespace=self._namespace, name=self._name)
-            if (lease.get("spec") or {}).get("holderIdentity") != self.identity:
-                self._lease = None
-                return False
-            self._lease = lease
-            return False
-
-    async def _write(self, held: Object) -> Object:
         body = self._body(held, holder=self.identity)
         try:
-            return await self._api.replace(body, timeout=self._timing.renew_deadline / 2)
+            return self._won(await self._api.replace(body, timeout=self._timing.renew_deadline / 2), begun)
+        except (Conflict, NotFound):
+            # Another one leads, or our own renewal arrived although its answer did not, or the Lease was deleted: the
+            # server answers that with a conflict too, because the UID is not the one that we named.
+            return await self._renew_anew(body, begun)
+
+    async def _renew_anew(self, body: Object, begun: float) -> bool:
+        try:
+            lease = await self._api.get(resource_of("Lease"), namespace=self._namespace, name=self._name)
         except NotFound:
             if not self.leading:
                 raise
             _log.warning("the Lease was deleted; it is written anew", extra={"identity": self.identity})
             identified = ("resourceVersion", "uid")
-            body["metadata"] = {name: value for name, value in body["metadata"].items() if name not in identified}
+            metadata = {name: value for name, value in body["metadata"].items() if name not in identified}
             # A conflict, if somebody else was faster.
-            return await self._api.create(body)
+            return self._won(await self._api.create({**body, "metadata": metadata}), begun)
+        ours = (lease.get("spec") or {}).get("holderIdentity") == self.identity
+        self._lease = lease if ours else None
+        return False
 
     def _free(self, spec: Object) -> bool:
         """Whether nobody holds it, we did, or its holder has been silent for the duration that it promised."""

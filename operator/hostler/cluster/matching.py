@@ -1,6 +1,7 @@
 """Whether an object in the cluster already is what we want, so that nothing needs to be written.
 
-The hash says that we applied exactly this; the comparison says that nobody has undone it since.
+The hash says that we applied exactly this; the comparison says that nobody has undone it since, or added to it where
+all must be ours (:mod:`hostler.cluster.drift`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import hashlib
 import json
 from typing import Any
 
+from hostler.cluster.drift import drift
 from hostler.planning import quantities
 
 Object = dict[str, Any]
@@ -26,8 +28,8 @@ def stamped(wanted: Object) -> Object:
 
 
 def satisfied(found: Object, body: Object) -> bool:
-    """Whether ``found`` already has all that the stamped ``body`` asks for."""
-    return applied_hash(found) == applied_hash(body) and contains(found, body)
+    """Whether ``found`` already has all that the stamped ``body`` asks for, and nothing where all must be ours."""
+    return applied_hash(found) == applied_hash(body) and contains(found, body) and not drift(found, body).paths
 
 
 def applied_hash(obj: Object) -> str | None:
@@ -58,11 +60,11 @@ def _substantial(value: Any) -> bool:
 
 
 def _contains_items(found: Any, wanted: list[Any]) -> bool:
-    """In order where the lengths agree; else each one somewhere, because others may have added theirs."""
+    """In order; else each one somewhere, because others may have added theirs, and the server keeps its own order."""
     if not isinstance(found, list):
         return False
-    if len(found) == len(wanted):
-        return all(contains(there, here) for there, here in zip(found, wanted, strict=True))
+    if len(found) == len(wanted) and all(contains(there, here) for there, here in zip(found, wanted, strict=True)):
+        return True
     if not all(isinstance(item, dict) for item in wanted):
         return False
     rest = list(found)

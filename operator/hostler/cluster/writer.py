@@ -7,19 +7,22 @@ what this one did, although the watch has not told yet.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hostler.cluster.client import REQUEST_TIMEOUT, Client
+from hostler.cluster.drift import drift
 from hostler.cluster.errors import Conflict, Invalid, NotFound, Taken
 from hostler.cluster.events import EventRecorder
-from hostler.cluster.matching import APPLIED_HASH, applied_hash, satisfied, stamped
+from hostler.cluster.matching import APPLIED_HASH, applied_hash, contains, satisfied, stamped
 from hostler.cluster.resources import Resource, resource_of
 from hostler.cluster.store import Store
 
 Object = dict[str, Any]
+_log = logging.getLogger(__name__)
 
 MANAGED_BY = ("app.kubernetes.io/managed-by", "hostler")
 IDENTITY_LABELS = ("hostler.dev/training-job", "hostler.dev/inference-service")
@@ -42,6 +45,15 @@ class _Checked:
 
     hash: str
     at: float
+
+
+@dataclass(frozen=True)
+class _Left:
+    """A child that the server keeps otherwise than it was asked to."""
+
+    hash: str | None
+    """Of what it was asked for."""
+    content: Object
 
 
 @dataclass(frozen=True)
@@ -72,6 +84,7 @@ class ApiWriter:
         self._monotonic = monotonic
         self._skipped = skipped
         self._checked: dict[tuple[str, str, str], _Checked] = {}
+        self._left: dict[tuple[str, str, str], _Left] = {}
         self._sent: dict[str, _Sent] = {}
         store.subscribe(lambda change: self._forget(change.old) if change.new is None and change.old else None)
 
@@ -89,11 +102,45 @@ class ApiWriter:
         found = await self._find(resource, body)
         if found is not None:
             _refuse_strangers(found, body)
-            if satisfied(found, body):
+            if satisfied(found, body) or self._left_so(found, body):
                 self._remember(resource, found)
                 self._skipped("apply")
                 return
-        self._remember(resource, await self._client.apply(body, timeout=self._seconds()))
+        self._remember(resource, await self._write(resource, body, found))
+
+    async def _write(self, resource: Resource, body: Object, found: Object | None) -> Object:
+        """At most two requests; returns what the server keeps."""
+        answer = found
+        if found is not None and (added := drift(found, body)).parts is not None:
+            # Apply cannot take away what belongs to another field manager, and would fail where an edit of ours and an
+            # addition of theirs exclude each other. So those parts are replaced as a whole: also one change of a pod
+            # template, not two.
+            _log.info("additions of others are removed", extra={"child": _said(body), "fields": ", ".join(added.paths)})
+            metadata = found["metadata"]
+            answer = await self._client.replace_parts(
+                resource,
+                namespace=metadata.get("namespace", ""),
+                name=metadata["name"],
+                resource_version=metadata["resourceVersion"],
+                parts=added.parts,
+                timeout=self._seconds(),
+            )
+        if answer is None or applied_hash(answer) != applied_hash(body) or not contains(answer, body):
+            answer = await self._client.apply(body, timeout=self._seconds())
+        if satisfied(answer, body):
+            self._left.pop(_key(body), None)
+        else:
+            self._left[_key(body)] = _Left(applied_hash(body), _content(answer))
+            _log.warning(
+                "the API server keeps a child otherwise than it was asked to, an admission rule perhaps; it is left so",
+                extra={"child": _said(body)},
+            )
+        return answer
+
+    def _left_so(self, found: Object, body: Object) -> bool:
+        """Whether this is what the server made of exactly this wish: to repeat it would never end."""
+        left = self._left.get(_key(body))
+        return left is not None and left.hash == applied_hash(body) and left.content == _content(found)
 
     async def patch_status(self, kind: str, *, namespace: str = "", name: str, uid: str, status: Object) -> None:
         """Replace the status of this incarnation, unless it is equal. A vanished object is no error."""
@@ -190,6 +237,18 @@ class ApiWriter:
 
     def _forget(self, gone: Object) -> None:
         self._sent.pop(gone["metadata"].get("uid", ""), None)
+
+
+def _content(obj: Object) -> Object:
+    """All that we may ask for."""
+    metadata = {name: obj["metadata"].get(name) for name in ("labels", "annotations", "ownerReferences")}
+    return {name: value for name, value in obj.items() if name not in ("metadata", "status")} | metadata
+
+
+def _said(obj: Object) -> str:
+    """A child, for people."""
+    kind, namespace, name = _key(obj)
+    return f"{kind} {namespace}/{name}"
 
 
 def _key(obj: Object) -> tuple[str, str, str]:

@@ -84,8 +84,10 @@ class Operator:
         self.client = Client(connection, observe=self.metrics.request)
         self.store = Store()
         self.monitor = WatchMonitor(WATCHED, namespaces=settings.watch_namespaces, observe=self.metrics.request)
+        # A connection of its own: a renewal must not wait behind a hundred writes.
+        self.lease_client = Client(connection, observe=self.metrics.request)
         self.lease = LeaseElector(
-            self.client, namespace=settings.namespace, name=settings.lease, identity=settings.identity
+            self.lease_client, namespace=settings.namespace, name=settings.lease, identity=settings.identity
         )
         self.events = EventRecorder(
             self.client, instance=settings.identity, now=clock.now, dropped=self.metrics.event_dropped
@@ -232,6 +234,7 @@ class Operator:
         if self._kopf is not None:
             await asyncio.wait({self._kopf}, timeout=KOPF_PATIENCE)
         await self.client.close()
+        await self.lease_client.close()
         _log.info("stopped", extra={"exit_code": self._exit_code or 0})
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:

@@ -22,6 +22,8 @@ class Leases:
     def __init__(self) -> None:
         self.lease: Object | None = None
         self.version = 0
+        self.nobody: Exception = Conflict("Precondition failed: UID in precondition: u, UID in object meta: ", code=409)
+        """What a renewal of a Lease that was deleted is answered with."""
         self.down: set[str] = set()
         """Whom the API server does not answer."""
         self.hanging: set[str] = set()
@@ -69,7 +71,7 @@ class LeaseView:
         await self._enter()
         lease = self._leases.lease
         if lease is None:
-            raise NotFound("no lease", code=404)
+            raise self._leases.nobody
         if body["metadata"]["resourceVersion"] != lease["metadata"]["resourceVersion"]:
             raise Conflict("newer", code=409)
         saved = self._leases.save(body)
@@ -324,9 +326,11 @@ async def test_a_lease_that_is_deleted_costs_no_lead_and_makes_no_second_leader(
         task.cancel()
 
 
+@pytest.mark.parametrize("nobody", [Conflict("another UID", code=409), NotFound("no lease", code=404)])
 @virtual
-async def test_a_lease_that_is_deleted_again_and_again_is_written_again_and_again() -> None:
+async def test_a_lease_that_is_deleted_again_and_again_is_written_again_and_again(nobody: Exception) -> None:
     leases = Leases()
+    leases.nobody = nobody
     one = elector(leases, "one")
     await one.acquire()
     holding = asyncio.create_task(one.hold())

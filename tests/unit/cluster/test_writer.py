@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,6 +25,8 @@ class FakeServer:
         self.calls: list[str] = []
         self.version = 100
         self.failure: Exception | None = None
+        self.admit: Callable[[Object], None] = lambda _: None
+        """An admission rule that changes what is written."""
 
     @property
     def writes(self) -> list[str]:
@@ -53,7 +56,20 @@ class FakeServer:
 
     async def apply(self, body: Object, *, timeout: float) -> Object:
         self._enter("apply")
-        return self.save(body)
+        admitted = copy.deepcopy(body)
+        self.admit(admitted)
+        return self.save(admitted)
+
+    async def replace_parts(
+        self, resource: Any, *, name: str, resource_version: str, parts: dict[str, Any], **_: Any
+    ) -> Object:
+        self._enter("replace parts")
+        found = self.objects[resource.kind, name]
+        if found["metadata"]["resourceVersion"] != resource_version:
+            raise Conflict("the object has been modified", code=409)
+        changed = copy.deepcopy({**found, **parts})
+        self.admit(changed)
+        return self.save(changed)
 
     async def replace_status(self, resource: Any, *, name: str, uid: str, status: Object, **_: Any) -> Object:
         self._enter("status")
@@ -160,6 +176,91 @@ async def test_an_edit_by_others_is_undone(world: World) -> None:
     world.store.put("Job", world.server.save(edited))
     await world.writer.apply(child())
     assert world.server.objects["Job", "j-0"]["spec"] == {"parallelism": 2}
+
+
+SERVICE = {"spec": {"selector": {"app": "s"}, "ports": [{"name": "http", "port": 80, "targetPort": "http"}]}}
+
+
+def seen_edited(world: World, kind: str, edit: Callable[[Object], None]) -> None:
+    """Somebody edits a child, and the watch tells."""
+    edited = copy.deepcopy(world.server.objects[kind, "j-0"])
+    edit(edited)
+    world.store.put(kind, world.server.save(edited))
+
+
+def adds_a_key(service: Object) -> None:
+    service["spec"]["selector"]["more"] = "x"
+
+
+def adds_a_key_and_changes_a_value(service: Object) -> None:
+    adds_a_key(service)
+    service["spec"]["ports"][0]["targetPort"] = 9999
+
+
+def takes_our_label_and_adds_a_key(service: Object) -> None:
+    adds_a_key(service)
+    service["metadata"]["labels"] = {**LABELS, "hostler.dev/training-job": "j"}
+    del service["metadata"]["annotations"]
+
+
+EDITS = {
+    adds_a_key: ["replace parts"],
+    adds_a_key_and_changes_a_value: ["replace parts"],
+    takes_our_label_and_adds_a_key: ["replace parts", "apply"],
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+async def test_an_addition_by_others_is_removed_together_with_all_else_that_they_did(
+    world: World, edit: Callable[[Object], None]
+) -> None:
+    await world.writer.apply(child("Service", **SERVICE))
+    before = len(world.server.writes)
+    seen_edited(world, "Service", edit)
+    await world.writer.apply(child("Service", **SERVICE))
+    assert world.server.writes[before:] == EDITS[edit]
+    assert world.server.objects["Service", "j-0"]["spec"] == SERVICE["spec"]
+    await world.writer.apply(child("Service", **SERVICE))
+    assert world.server.writes[before:] == EDITS[edit], "and then it is at rest"
+
+
+async def test_an_addition_is_removed_from_exactly_what_was_seen(world: World) -> None:
+    await world.writer.apply(child("Service", **SERVICE))
+    seen_edited(world, "Service", adds_a_key)
+    world.server.save(world.server.objects["Service", "j-0"])
+    with pytest.raises(Conflict):
+        await world.writer.apply(child("Service", **SERVICE))
+
+
+def adds_a_sidecar(obj: Object) -> None:
+    obj["spec"]["template"]["spec"]["containers"].append({"name": "proxy", "image": "p"})
+
+
+def changes_the_image(obj: Object) -> None:
+    obj["spec"]["template"]["spec"]["containers"][0]["image"] = "mirror/i:1"
+
+
+@pytest.mark.parametrize("rule", [adds_a_sidecar, changes_the_image])
+async def test_what_an_admission_rule_insists_on_is_left_so_and_anything_else_is_put_back(
+    world: World, rule: Callable[[Object], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    template = {"metadata": {}, "spec": {"containers": [{"name": "main", "image": "i:1"}]}}
+    body = child("Deployment", spec={"replicas": 2, "template": template})
+    world.server.admit = rule
+    await world.writer.apply(copy.deepcopy(body))
+    await world.writer.apply(copy.deepcopy(body))
+    written = len(world.server.writes)
+    for _ in range(50):
+        await world.writer.apply(copy.deepcopy(body))
+    assert len(world.server.writes) == written, "whoever insists longer does not win"
+    assert "an admission rule perhaps" in caplog.text
+    seen_edited(world, "Deployment", lambda found: found["spec"].update(replicas=7))
+    await world.writer.apply(copy.deepcopy(body))
+    assert world.server.objects["Deployment", "j-0"]["spec"]["replicas"] == 2
+    world.server.admit = lambda _: None
+    body["spec"]["replicas"] = 3
+    await world.writer.apply(copy.deepcopy(body))
+    assert world.server.objects["Deployment", "j-0"]["spec"] == body["spec"], "the rule is gone"
 
 
 async def test_an_unwatched_child_is_looked_at_again_after_a_while(world: World) -> None:
