@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -19,7 +20,7 @@ from hostler.cluster.errors import Conflict, Invalid, NotFound, Taken
 from hostler.cluster.events import EventRecorder
 from hostler.cluster.matching import APPLIED_HASH, applied_hash, contains, satisfied, stamped
 from hostler.cluster.resources import Resource, resource_of
-from hostler.cluster.store import Store
+from hostler.cluster.store import Change, Store, name_of
 
 Object = dict[str, Any]
 _log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ IDENTITY_LABELS = ("hostler.dev/training-job", "hostler.dev/inference-service")
 TRUST_SECONDS = 10.0
 """How long an unwatched child that was looked at is taken to be unchanged: less than any controller waits before it
 puts back one that somebody has deleted."""
+_REMEMBERED = 4096
 
 
 class Fence(Protocol):
@@ -83,10 +85,12 @@ class ApiWriter:
         self._events = events
         self._monotonic = monotonic
         self._skipped = skipped
-        self._checked: dict[tuple[str, str, str], _Checked] = {}
-        self._left: dict[tuple[str, str, str], _Left] = {}
+        self._checked: OrderedDict[tuple[str, str, str], _Checked] = OrderedDict()
+        """Oldest first. What is older than the trust in it is forgotten: names that were would else stay for ever."""
+        self._left: OrderedDict[tuple[str, str, str], _Left] = OrderedDict()
+        """Of unwatched kinds, whose end nobody tells, the newest ones only."""
         self._sent: dict[str, _Sent] = {}
-        store.subscribe(lambda change: self._forget(change.old) if change.new is None and change.old else None)
+        store.subscribe(self._forget_the_gone)
 
     async def apply(self, wanted: Object) -> None:
         """Make the cluster have this object.
@@ -130,7 +134,10 @@ class ApiWriter:
         if satisfied(answer, body):
             self._left.pop(_key(body), None)
         else:
+            self._left.pop(_key(body), None)
             self._left[_key(body)] = _Left(applied_hash(body), _content(answer))
+            while len(self._left) > _REMEMBERED:
+                self._left.popitem(last=False)
             _log.warning(
                 "the API server keeps a child otherwise than it was asked to, an admission rule perhaps; it is left so",
                 extra={"child": _said(body)},
@@ -213,7 +220,11 @@ class ApiWriter:
         if resource.watched:
             self._store.put(resource.kind, found)
         elif found_hash := applied_hash(found):
-            self._checked[_key(found)] = _Checked(found_hash, self._monotonic())
+            now, key = self._monotonic(), _key(found)
+            self._checked.pop(key, None)
+            self._checked[key] = _Checked(found_hash, now)
+            while next(iter(self._checked.values())).at + TRUST_SECONDS < now:
+                self._checked.popitem(last=False)
 
     def _recently_checked(self, body: Object) -> bool:
         checked = self._checked.get(_key(body))
@@ -235,8 +246,13 @@ class ApiWriter:
         if resource.watched:
             self._store.remove(resource.kind, child)
 
-    def _forget(self, gone: Object) -> None:
-        self._sent.pop(gone["metadata"].get("uid", ""), None)
+    def _forget_the_gone(self, change: Change) -> None:
+        """Its end, or another object under its name whose birth came before the news of its end."""
+        old, new = change.old, change.new
+        if old is None or (new is not None and new["metadata"].get("uid") == old["metadata"].get("uid")):
+            return
+        self._sent.pop(old["metadata"].get("uid", ""), None)
+        self._left.pop((change.kind, *name_of(old)), None)
 
 
 def _content(obj: Object) -> Object:
