@@ -12,7 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from hostler.cluster.client import REQUEST_TIMEOUT, Client
 from hostler.cluster.drift import drift
@@ -92,8 +92,8 @@ class ApiWriter:
         self._sent: dict[str, _Sent] = {}
         store.subscribe(self._forget_the_gone)
 
-    async def apply(self, wanted: Object) -> None:
-        """Make the cluster have this object.
+    async def apply(self, wanted: Object) -> Literal["created", "changed"] | None:
+        """Make the cluster have this object; None where it has it already.
 
         Raises :class:`Taken` where the name belongs to somebody else or to an earlier incarnation of the owner, and
         other :class:`hostler.cluster.errors.ApiError` with the server's own sentence.
@@ -102,15 +102,16 @@ class ApiWriter:
         body = stamped(wanted)
         if self._recently_checked(body):
             self._skipped("apply")
-            return
+            return None
         found = await self._find(resource, body)
         if found is not None:
             _refuse_strangers(found, body)
             if satisfied(found, body) or self._left_so(found, body):
                 self._remember(resource, found)
                 self._skipped("apply")
-                return
+                return None
         self._remember(resource, await self._write(resource, body, found))
+        return "created" if found is None else "changed"
 
     async def _write(self, resource: Resource, body: Object, found: Object | None) -> Object:
         """At most two requests; returns what the server keeps."""
@@ -149,33 +150,34 @@ class ApiWriter:
         left = self._left.get(_key(body))
         return left is not None and left.hash == applied_hash(body) and left.content == _content(found)
 
-    async def patch_status(self, kind: str, *, namespace: str = "", name: str, uid: str, status: Object) -> None:
-        """Replace the status of this incarnation, unless it is equal. A vanished object is no error."""
+    async def patch_status(self, kind: str, *, namespace: str = "", name: str, uid: str, status: Object) -> bool:
+        """Replace the status of this incarnation; False where it is equal, and where the object has vanished."""
         cached = self._store.get(kind, namespace=namespace, name=name)
         if cached is None or cached["metadata"].get("uid") != uid:
-            return
+            return False
         kept = cached.get("status") or {}
         before = self._sent.get(uid)
         if kept == status or (before is not None and before.sent == status and before.kept == kept):
             self._skipped("patch_status")
-            return
+            return False
         resource = resource_of(kind)
         try:
             answer = await self._client.replace_status(
                 resource, namespace=namespace, name=name, uid=uid, status=status, timeout=self._seconds()
             )
         except NotFound:
-            return
+            return False
         except Invalid:
             # A failed test of the uid is answered like an invalid status: look which one it was.
             if await self._vanished(resource, namespace=namespace, name=name, uid=uid):
-                return
+                return False
             raise
         self._sent[uid] = _Sent(status, answer.get("status") or {})
         self._store.put(kind, answer)
+        return True
 
-    async def delete(self, child: Object) -> None:
-        """Delete exactly what was decided upon: :class:`Conflict` where it has changed since."""
+    async def delete(self, child: Object) -> bool:
+        """Delete exactly what was decided upon: a :class:`Conflict` where it has changed, False where it is gone."""
         resource = resource_of(child["kind"])
         metadata = child["metadata"]
         try:
@@ -190,8 +192,9 @@ class ApiWriter:
         except NotFound:
             # Somebody was faster, and its end is still on its way to us.
             self._bury(resource, child)
-        else:
-            self._checked.pop(_key(child), None)
+            return False
+        self._checked.pop(_key(child), None)
+        return True
 
     async def event(self, about: Object, *, reason: str, message: str, warning: bool = False) -> None:
         """Record a state change, in the background."""
