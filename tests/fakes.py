@@ -17,6 +17,7 @@ from endpoints import slices_of
 from hostler.cluster.errors import ApiError, Conflict, Invalid, Taken
 from hostler.cluster.matching import satisfied, stamped
 from hostler.cluster.store import Change
+from hostler.controllers.ports import Applied
 from hostler.controllers.references import INDEXERS
 from hostler.planning.seats import GATE, on_node
 from hostler_contract import DatasetReport, Progress, Result
@@ -375,7 +376,7 @@ class FakeWriter:
         self.refuse: dict[str, ApiError] = {}
         """Errors by kind of child."""
 
-    async def apply(self, wanted: Object) -> bool:
+    async def apply(self, wanted: Object) -> Applied | None:
         body = stamped(copy.deepcopy(wanted))
         if wanted["kind"] in self.refuse:
             raise self.refuse[wanted["kind"]]
@@ -383,7 +384,7 @@ class FakeWriter:
         if found is not None:
             _refuse_strangers(found, body)
             if satisfied(found, body):
-                return False
+                return None
             if body["kind"] == "Job":
                 raise Invalid("spec.template: field is immutable", code=422)
             _refuse_changed_immutable(found, body)
@@ -394,16 +395,17 @@ class FakeWriter:
             body = merged
         self._cluster.put(body)
         self._wrote("apply", body)
-        return True
+        return "created" if found is None else "changed"
 
-    async def patch_status(self, kind: str, *, namespace: str = "", name: str, uid: str, status: Object) -> None:
+    async def patch_status(self, kind: str, *, namespace: str = "", name: str, uid: str, status: Object) -> bool:
         obj = self._cluster.objects.get((kind, namespace, name))
         if obj is None or obj["metadata"]["uid"] != uid or (obj.get("status") or {}) == status:
-            return
+            return False
         replaced = copy.deepcopy(obj)
         replaced["status"] = copy.deepcopy(status)
         self._cluster.put(replaced)
         self._wrote("status", obj)
+        return True
 
     async def bind(self, pod: Object, *, node: str) -> None:
         found = copy.deepcopy(self._cluster.objects.get(_key(pod)))
@@ -415,15 +417,16 @@ class FakeWriter:
         self._cluster.put(found)
         self._wrote("bind", pod)
 
-    async def delete(self, child: Object) -> None:
+    async def delete(self, child: Object) -> bool:
         found = self._cluster.objects.get(_key(child))
         if found is None:
-            return
+            return False
         for field in ("uid", "resourceVersion"):
             if found["metadata"][field] != child["metadata"][field]:
                 raise Conflict(f"{field} has changed", code=409)
         self._cluster.remove(child)
         self._wrote("delete", child)
+        return True
 
     async def event(self, about: Object, *, reason: str, message: str, warning: bool = False) -> None:
         self.events.append((reason, message, warning))

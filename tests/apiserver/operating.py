@@ -16,6 +16,7 @@ import aiohttp
 from aiohttp import web
 
 from hostler.cluster.connection import Connection, connect
+from hostler.cluster.store import Change
 from hostler.controllers.ports import Key, Object, Outcome, Reader, Writer
 from hostler.operator.settings import OperatorSettings
 from hostler.operator.shell import Operator
@@ -60,10 +61,16 @@ class Toy:
         self.reconciled.append(key)
         return Outcome()
 
-    def affected(self, kind: str, changed: Object) -> Iterable[Key]:
-        name = (changed["metadata"].get("labels") or {}).get("hostler.dev/training-job")
-        if name:
-            yield Key(kind=self.kind, namespace=changed["metadata"]["namespace"], name=name)
+    def affected(self, change: Change) -> Iterable[Key]:
+        for obj in filter(None, (change.old, change.new)):
+            metadata = obj["metadata"]
+            name = (
+                metadata["name"]
+                if change.kind == self.kind
+                else (metadata.get("labels") or {}).get("hostler.dev/training-job")
+            )
+            if name:
+                yield Key(kind=self.kind, namespace=metadata["namespace"], name=name)
 
 
 def children(owner: Object) -> list[Object]:

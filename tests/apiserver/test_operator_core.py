@@ -23,6 +23,8 @@ from hostler.cluster.client import Client
 from hostler.cluster.connection import connect
 from hostler.cluster.errors import Conflict, Invalid, NotFound, Taken, Unavailable
 from hostler.cluster.resources import resource_of
+from hostler.operator.settings import OperatorSettings
+from hostler.operator.shell import Operator
 
 OURS = {"app.kubernetes.io/managed-by": "hostler"}
 pytestmark = pytest.mark.usefixtures("crds")
@@ -64,6 +66,24 @@ async def test_the_watches_feed_the_store(api: KubeClient, namespace: str, kubec
         post(api, "/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}})
         await until(lambda: store.get("Node", name=node), what="a cluster-scoped object")
         api.delete(f"/api/v1/nodes/{node}")
+
+
+async def test_pods_of_other_namespaces_are_seen_and_nothing_else_of_them(
+    api: KubeClient, namespace: str, kubeconfig: Path
+) -> None:
+    async with operating(kubeconfig, "default", watch_namespaces=(namespace,), lease=namespace) as running:
+        store = running.store
+        post(api, services("default"), make_service(namespace, labels=OURS))
+        pod = {"containers": [{"name": "c", "image": "none"}]}
+        pods = "/api/v1/namespaces/default/pods"
+        for prefix in ("one", "two"):
+            name = f"{prefix}-{namespace}"
+            post(api, pods, {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": pod})
+            await until(lambda name=name: store.get("Pod", namespace="default", name=name), what="a stranger's pod")
+            api.http.delete(f"{pods}/{name}", params={"gracePeriodSeconds": "0"})
+            await until(lambda name=name: not store.get("Pod", namespace="default", name=name), what="its end")
+        assert store.get("Service", namespace="default", name=namespace) is None
+        api.delete(f"{services('default')}/{namespace}")
 
 
 async def test_what_others_do_to_a_child_is_undone(api: KubeClient, namespace: str, kubeconfig: Path) -> None:
@@ -288,6 +308,29 @@ async def test_a_server_that_is_not_there_is_named_without_a_traceback(kubeconfi
     with pytest.raises(Unavailable, match=r"GET /api/v1/nodes failed: Cannot connect"):
         await client.list(resource_of("Node"))
     await client.close()
+
+
+async def test_rights_that_are_missing_are_named_instead_of_waited_for_in_silence(
+    api: KubeClient, namespace: str, kubeconfig: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An account that may do all in its namespace, and read our kinds: a role without the ClusterRole for reading."""
+    accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+    post(api, accounts, {"metadata": {"name": "o"}})
+    token = post(api, f"{accounts}/o/token", {"spec": {}})["status"]["token"]
+    connection = await connect(kubeconfig)
+    connection.configuration.api_key = {"BearerToken": token}
+    connection.configuration.api_key_prefix = {"BearerToken": "Bearer"}
+    connection.configuration.cert_file = connection.configuration.key_file = None
+    settings = OperatorSettings(
+        train_image="t", serve_image="s", variant_images={}, namespace=namespace, watch_namespaces=(namespace,),
+        identity="o", metrics_port=free_port(), probes_port=free_port(),
+    )  # fmt: skip
+    operator = Operator(settings, connection=connection, build=lambda *_, **__: [])
+    task = asyncio.create_task(operator.run())
+    await until(lambda: "must be readable in the whole cluster" in caplog.text, what="the sentence")
+    assert not task.done(), "the role may be on its way"
+    operator.finish(0)
+    assert await asyncio.wait_for(task, 15) == 0
 
 
 class Process:

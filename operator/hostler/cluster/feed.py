@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import kopf
@@ -55,6 +56,23 @@ class NoProgress(kopf.ProgressStorage):  # type: ignore[misc]
     def clear(self, *, essence: Any) -> Any:
         """There is nothing of ours in it."""
         return essence
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What one kopf operator watches: it is either cluster-wide or confined to namespaces, for all of its kinds."""
+
+    resources: tuple[Resource, ...]
+    namespaces: tuple[str, ...]
+    """Empty for the whole cluster."""
+
+
+def feeds(resources: Iterable[Resource], namespaces: Iterable[str]) -> tuple[Feed, ...]:
+    """One for the whole cluster, and where only some namespaces are served, one for these."""
+    served = tuple(namespaces)
+    confined = tuple(resource for resource in resources if resource.scopes(served) != ("",))
+    others = tuple(resource for resource in resources if resource not in confined)
+    return tuple(feed for feed in (Feed(others, ()), Feed(confined, served)) if feed.resources)
 
 
 def kopf_settings(resources: Iterable[Resource]) -> Any:

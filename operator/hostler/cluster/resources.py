@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hostler.api.kinds import KINDS
 from hostler.api.schema import GROUP, VERSION
@@ -27,10 +27,16 @@ class Resource:
     """Kept in the store; else it can only be read live."""
     selector: str = ""
     """Label selector of what is watched; empty watches everything."""
+    everywhere: bool = False
+    """Watched in all namespaces, although only some may be served: what strangers there use is used."""
 
     @property
     def api_version(self) -> str:
         return f"{self.group}/{self.version}" if self.group else self.version
+
+    def scopes(self, namespaces: Iterable[str]) -> tuple[str, ...]:
+        """Namespaces to watch where only these are served; one empty name for the whole cluster."""
+        return (tuple(namespaces) if self.namespaced and not self.everywhere else ()) or ("",)
 
     def path(self, *, namespace: str = "", name: str = "", subresource: str = "") -> str:
         """REST path of a collection (cluster-wide without a namespace) or of one object."""
@@ -82,7 +88,7 @@ def _table() -> dict[str, Resource]:
     others = [
         _core("Node", "nodes", namespaced=False),
         # Every pod, because strangers hold accelerators too.
-        _core("Pod", "pods"),
+        replace(_core("Pod", "pods"), everywhere=True),
         # Claims of users as well: a job may read its data from one.
         _core("PersistentVolumeClaim", "persistentvolumeclaims"),
     ]

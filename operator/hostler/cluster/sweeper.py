@@ -67,8 +67,7 @@ class Sweeper:
     async def sweep(self, kind: str) -> Repairs:
         """List one kind and let the store take it in."""
         resource = self._resources[kind]
-        scopes = self._namespaces if resource.namespaced and self._namespaces else ("",)
-        found = [await self._sweep_scope(resource, namespace) for namespace in scopes]
+        found = [await self._sweep_scope(resource, namespace) for namespace in resource.scopes(self._namespaces)]
         repairs = Repairs(updated=sum(each.updated for each in found), deleted=sum(each.deleted for each in found))
         if self.synced.is_set():
             self._report(kind, repairs)

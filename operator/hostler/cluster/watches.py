@@ -37,10 +37,11 @@ class WatchMonitor:
 
     def __init__(self, resources: Iterable[Resource], *, namespaces: Iterable[str] = (), observe: Observe) -> None:
         self._observe = observe
+        namespaces = tuple(namespaces)
         self._scopes = {
             resource.path(namespace=namespace): (resource.kind, namespace)
             for resource in resources
-            for namespace in (tuple(namespaces) if resource.namespaced and namespaces else ("",))
+            for namespace in resource.scopes(namespaces)
         }
         now = time.monotonic()
         self._streams = {scope: _Stream(heard=now) for scope in self._scopes.values()}

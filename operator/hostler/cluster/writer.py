@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from hostler.cluster.client import REQUEST_TIMEOUT, Client
 from hostler.cluster.drift import drift
@@ -19,7 +20,7 @@ from hostler.cluster.errors import Conflict, Invalid, NotFound, Taken
 from hostler.cluster.events import EventRecorder
 from hostler.cluster.matching import APPLIED_HASH, applied_hash, contains, satisfied, stamped
 from hostler.cluster.resources import Resource, resource_of
-from hostler.cluster.store import Store
+from hostler.cluster.store import Change, Store, name_of
 
 Object = dict[str, Any]
 _log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ IDENTITY_LABELS = ("hostler.dev/training-job", "hostler.dev/inference-service")
 TRUST_SECONDS = 10.0
 """How long an unwatched child that was looked at is taken to be unchanged: less than any controller waits before it
 puts back one that somebody has deleted."""
+_REMEMBERED = 4096
 
 
 class Fence(Protocol):
@@ -83,13 +85,15 @@ class ApiWriter:
         self._events = events
         self._monotonic = monotonic
         self._skipped = skipped
-        self._checked: dict[tuple[str, str, str], _Checked] = {}
-        self._left: dict[tuple[str, str, str], _Left] = {}
+        self._checked: OrderedDict[tuple[str, str, str], _Checked] = OrderedDict()
+        """Oldest first. What is older than the trust in it is forgotten: names that were would else stay for ever."""
+        self._left: OrderedDict[tuple[str, str, str], _Left] = OrderedDict()
+        """Of unwatched kinds, whose end nobody tells, the newest ones only."""
         self._sent: dict[str, _Sent] = {}
-        store.subscribe(lambda change: self._forget(change.old) if change.new is None and change.old else None)
+        store.subscribe(self._forget_the_gone)
 
-    async def apply(self, wanted: Object) -> bool:
-        """Make the cluster have this object; False where nothing had to be written.
+    async def apply(self, wanted: Object) -> Literal["created", "changed"] | None:
+        """Make the cluster have this object; None where it has it already.
 
         Raises :class:`Taken` where the name belongs to somebody else or to an earlier incarnation of the owner, and
         other :class:`hostler.cluster.errors.ApiError` with the server's own sentence.
@@ -98,16 +102,16 @@ class ApiWriter:
         body = stamped(wanted)
         if self._recently_checked(body):
             self._skipped("apply")
-            return False
+            return None
         found = await self._find(resource, body)
         if found is not None:
             _refuse_strangers(found, body)
             if satisfied(found, body) or self._left_so(found, body):
                 self._remember(resource, found)
                 self._skipped("apply")
-                return False
+                return None
         self._remember(resource, await self._write(resource, body, found))
-        return True
+        return "created" if found is None else "changed"
 
     async def _write(self, resource: Resource, body: Object, found: Object | None) -> Object:
         """At most two requests; returns what the server keeps."""
@@ -131,7 +135,10 @@ class ApiWriter:
         if satisfied(answer, body):
             self._left.pop(_key(body), None)
         else:
+            self._left.pop(_key(body), None)
             self._left[_key(body)] = _Left(applied_hash(body), _content(answer))
+            while len(self._left) > _REMEMBERED:
+                self._left.popitem(last=False)
             _log.warning(
                 "the API server keeps a child otherwise than it was asked to, an admission rule perhaps; it is left so",
                 extra={"child": _said(body)},
@@ -143,33 +150,34 @@ class ApiWriter:
         left = self._left.get(_key(body))
         return left is not None and left.hash == applied_hash(body) and left.content == _content(found)
 
-    async def patch_status(self, kind: str, *, namespace: str = "", name: str, uid: str, status: Object) -> None:
-        """Replace the status of this incarnation, unless it is equal. A vanished object is no error."""
+    async def patch_status(self, kind: str, *, namespace: str = "", name: str, uid: str, status: Object) -> bool:
+        """Replace the status of this incarnation; False where it is equal, and where the object has vanished."""
         cached = self._store.get(kind, namespace=namespace, name=name)
         if cached is None or cached["metadata"].get("uid") != uid:
-            return
+            return False
         kept = cached.get("status") or {}
         before = self._sent.get(uid)
         if kept == status or (before is not None and before.sent == status and before.kept == kept):
             self._skipped("patch_status")
-            return
+            return False
         resource = resource_of(kind)
         try:
             answer = await self._client.replace_status(
                 resource, namespace=namespace, name=name, uid=uid, status=status, timeout=self._seconds()
             )
         except NotFound:
-            return
+            return False
         except Invalid:
             # A failed test of the uid is answered like an invalid status: look which one it was.
             if await self._vanished(resource, namespace=namespace, name=name, uid=uid):
-                return
+                return False
             raise
         self._sent[uid] = _Sent(status, answer.get("status") or {})
         self._store.put(kind, answer)
+        return True
 
-    async def delete(self, child: Object) -> None:
-        """Delete exactly what was decided upon: :class:`Conflict` where it has changed since."""
+    async def delete(self, child: Object) -> bool:
+        """Delete exactly what was decided upon: a :class:`Conflict` where it has changed, False where it is gone."""
         resource = resource_of(child["kind"])
         metadata = child["metadata"]
         try:
@@ -184,8 +192,9 @@ class ApiWriter:
         except NotFound:
             # Somebody was faster, and its end is still on its way to us.
             self._bury(resource, child)
-        else:
-            self._checked.pop(_key(child), None)
+            return False
+        self._checked.pop(_key(child), None)
+        return True
 
     async def event(self, about: Object, *, reason: str, message: str, warning: bool = False) -> None:
         """Record a state change, in the background."""
@@ -214,7 +223,11 @@ class ApiWriter:
         if resource.watched:
             self._store.put(resource.kind, found)
         elif found_hash := applied_hash(found):
-            self._checked[_key(found)] = _Checked(found_hash, self._monotonic())
+            now, key = self._monotonic(), _key(found)
+            self._checked.pop(key, None)
+            self._checked[key] = _Checked(found_hash, now)
+            while next(iter(self._checked.values())).at + TRUST_SECONDS < now:
+                self._checked.popitem(last=False)
 
     def _recently_checked(self, body: Object) -> bool:
         checked = self._checked.get(_key(body))
@@ -236,8 +249,13 @@ class ApiWriter:
         if resource.watched:
             self._store.remove(resource.kind, child)
 
-    def _forget(self, gone: Object) -> None:
-        self._sent.pop(gone["metadata"].get("uid", ""), None)
+    def _forget_the_gone(self, change: Change) -> None:
+        """Its end, or another object under its name whose birth came before the news of its end."""
+        old, new = change.old, change.new
+        if old is None or (new is not None and new["metadata"].get("uid") == old["metadata"].get("uid")):
+            return
+        self._sent.pop(old["metadata"].get("uid", ""), None)
+        self._left.pop((change.kind, *name_of(old)), None)
 
 
 def _content(obj: Object) -> Object:

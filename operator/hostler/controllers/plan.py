@@ -1,12 +1,19 @@
-"""What a decision asks for, and the one executor that does it."""
+"""What a decision asks for, and the one executor that does it.
+
+The log has one line for each thing that happened here: ``decided`` where the reason of Ready is another one, and one
+for each child that was created, changed or deleted. A look after which nothing is different has none.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from hostler.cluster.errors import ApiError, Forbidden, Invalid, Taken
-from hostler.controllers.ports import Object, Outcome, Writer
+from hostler.controllers.ports import Key, Object, Outcome, Writer
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,14 +62,19 @@ async def write_children(writer: Writer, about: Object, plan: Plan) -> Plan:
     written = set()
     for child in plan.apply:
         try:
-            if await writer.apply(child):
-                written.add((child["kind"], child["metadata"]["name"]))
+            done = await writer.apply(child)
         except (Forbidden, Invalid, Taken) as error:
             raise RefusedError(child, error) from error
+        if done:
+            written.add((child["kind"], child["metadata"]["name"]))
+            _tell(about, plan, done, child=_said(child))
     for pod, node in plan.bind:
         await writer.bind(pod, node=node)
+    if plan.bind:
+        _tell(about, plan, "bound", pods=len(plan.bind), nodes=len({node for _, node in plan.bind}))
     for child in plan.delete:
-        await writer.delete(child)
+        if await writer.delete(child):
+            _tell(about, plan, "deleted", child=_said(child))
     return replace(plan, notices={child: said for child, said in plan.notices.items() if child in written})
 
 
@@ -76,10 +88,29 @@ async def write_status(writer: Writer, about: Object, plan: Plan) -> Outcome:
 
 async def _patch_status(writer: Writer, about: Object, plan: Plan) -> None:
     metadata = about["metadata"]
-    await writer.patch_status(
+    written = await writer.patch_status(
         about["kind"],
         namespace=metadata.get("namespace", ""),
         name=metadata["name"],
         uid=metadata["uid"],
         status=plan.status,
     )
+    before, now = _ready(about.get("status") or {}), _ready(plan.status)
+    if written and before.get("reason") != now.get("reason"):
+        change = {"from": before.get("reason", ""), "to": now.get("reason", ""), "because": now.get("message", "")}
+        _log.info("decided", extra={"key": _said(about), **change})
+
+
+def _tell(about: Object, plan: Plan, what: str, **fields: object) -> None:
+    """One line for a write that happened, and for whom."""
+    _log.info(what, extra={"key": _said(about), **fields, "reason": _ready(plan.status).get("reason", "")})
+
+
+def _ready(status: Object) -> Object:
+    conditions = status.get("conditions") or ()
+    return next((condition for condition in conditions if condition.get("type") == "Ready"), {})
+
+
+def _said(obj: Object) -> str:
+    """As :class:`hostler.controllers.ports.Key` is written."""
+    return str(Key(obj["kind"], obj["metadata"].get("namespace", ""), obj["metadata"]["name"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from hostler.cluster.store import Change
 from hostler.planning.acceptance import PoolChoice
@@ -51,20 +51,27 @@ class Reader(Protocol):
         """
 
 
+Applied = Literal["created", "changed"]
+"""What an apply did."""
+
+
 class Writer(Protocol):
     """The one write path. Every call is a no-op where nothing would change."""
 
-    async def apply(self, wanted: Object) -> bool:
-        """Server-side apply with our field manager; False where it was skipped, because the child is as it should be.
+    async def apply(self, wanted: Object) -> Applied | None:
+        """Server-side apply with our field manager, skipped (None) where the cached child already is as wanted.
 
         Raises ``hostler.cluster.errors.ApiError`` with the server's own sentence.
         """
 
-    async def patch_status(self, kind: str, *, namespace: str = "", name: str, uid: str, status: Object) -> None:
-        """Replace the status subresource, skipped where the cached status is equal. A vanished object is no error."""
+    async def patch_status(self, kind: str, *, namespace: str = "", name: str, uid: str, status: Object) -> bool:
+        """Replace the status subresource; False where the cached status is equal, or the object has vanished."""
 
-    async def delete(self, child: Object) -> None:
-        """Delete exactly this object (uid and resourceVersion as preconditions); background propagation."""
+    async def delete(self, child: Object) -> bool:
+        """Delete exactly this object (uid and resourceVersion as preconditions); background propagation.
+
+        False where it is gone already.
+        """
 
     async def bind(self, pod: Object, *, node: str) -> None:
         """Give a pod with our scheduling gate its node. A pod that has gone or has its node is no error."""

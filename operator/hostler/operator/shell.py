@@ -1,7 +1,7 @@
 """One operator process from start to end.
 
-    probes answer -> CRDs are there -> kopf's watches are open -> first sweep, now the store is complete -> Lease
-    -> workers ... -> SIGTERM -> workers stop -> Lease released -> servers closed -> kopf stopped
+    probes answer -> CRDs and rights are there -> kopf's watches are open -> first sweep, now the store is complete
+    -> Lease -> workers ... -> SIGTERM -> workers stop -> Lease released -> servers closed -> kopf stopped
 
 kopf takes the event loop for its own: at its end it waits for, and then cancels, every task that began after it. So
 everything of ours is stopped before kopf is told to stop.
@@ -24,9 +24,9 @@ from hostler.api.kinds import KINDS
 from hostler.api.schema import API_VERSION
 from hostler.cluster.client import Client
 from hostler.cluster.connection import Connection
-from hostler.cluster.errors import ApiError, NotFound
+from hostler.cluster.errors import ApiError, Forbidden, NotFound
 from hostler.cluster.events import EventRecorder
-from hostler.cluster.feed import kopf_registry, kopf_settings, quiet_kopf
+from hostler.cluster.feed import Feed, feeds, kopf_registry, kopf_settings, quiet_kopf
 from hostler.cluster.lease import LeaseElector
 from hostler.cluster.queue import WorkQueue
 from hostler.cluster.reader import CachedReader
@@ -37,7 +37,6 @@ from hostler.cluster.watches import WatchMonitor
 from hostler.cluster.writer import ApiWriter
 from hostler.controllers.ports import Clock, Controller, Facts, Key, Reader, Writer
 from hostler.controllers.settings import Settings
-from hostler.manifests.naming import HTTP_PORT
 from hostler.metrics.domain import DomainCollector, WatchCollector
 from hostler.metrics.operator import OperatorMetrics
 from hostler.operator.clock import SystemClock
@@ -48,13 +47,14 @@ from hostler.operator.prober import RESULTS as PROBE_RESULTS
 from hostler.operator.prober import Prober
 from hostler.operator.progress import ProgressFacts, ProgressQuestion
 from hostler.operator.settings import OperatorSettings
+from hostler.planning.demand import HTTP_PORT
 from hostler.planning.failures import CONTAINER_FAILED, POD_DELETED, POD_LOST, RESULT_MISSING
 from hostler_contract import ErrorReason
 
 _log = logging.getLogger(__name__)
 
-CRD_PATIENCE = 120.0
-"""Seconds to wait for our CRDs, which a release installs together with the operator."""
+START_PATIENCE = 120.0
+"""Seconds to wait for our CRDs and roles, which a release installs together with the operator."""
 KOPF_PATIENCE = 10.0
 _FAILURES = (*(reason.value for reason in ErrorReason), CONTAINER_FAILED, POD_DELETED, POD_LOST, RESULT_MISSING)
 """Reasons of failures that are counted from zero; others appear when they happen."""
@@ -69,8 +69,8 @@ class BuildControllers(Protocol):
         """One controller per kind."""
 
 
-class MissingCrdsError(Exception):
-    """The API server does not know our kinds."""
+class MissingError(Exception):
+    """What the operator needs is not there: our kinds, or the right to read."""
 
 
 class LeaseLostError(Exception):
@@ -126,7 +126,7 @@ class Operator:
         self._over = asyncio.Event()
         self._tasks: list[asyncio.Task[Any]] = []
         self._servers: list[web.AppRunner] = []
-        self._kopf: asyncio.Task[None] | None = None
+        self._kopfs: set[asyncio.Task[None]] = set()
         self._stop_kopf = asyncio.Event()
 
     async def run(self) -> int:
@@ -151,7 +151,7 @@ class Operator:
         self._over.set()
 
     async def _live(self) -> None:
-        await self._wait_for_crds()
+        await self._wait_until_nothing_is_missing()
         await self._start_watching()
         self._spawn(self.sweeper.run(), "sweeper")
         await self.sweeper.synced.wait()
@@ -164,50 +164,72 @@ class Operator:
         await self.lease.hold()
         raise LeaseLostError(f"{self.settings.identity} could not renew the Lease in time, or another replica has it")
 
-    async def _wait_for_crds(self) -> None:
-        deadline = time.monotonic() + CRD_PATIENCE
+    async def _wait_until_nothing_is_missing(self) -> None:
+        deadline = time.monotonic() + START_PATIENCE
         said = ""
-        while problem := await self._missing_crds():
+        while missing := await self._missing_crds() or await self._missing_rights():
             if time.monotonic() > deadline:
-                raise MissingCrdsError(f"{problem}: install the chart with crds.enabled, or apply the files of crds/")
-            if problem != said:
-                _log.warning("waiting: %s", problem)
-                said = problem
+                raise missing
+            if str(missing) != said:
+                _log.warning("waiting: %s", missing)
+                said = str(missing)
             await asyncio.sleep(1.0)
 
-    async def _missing_crds(self) -> str | None:
+    async def _missing_crds(self) -> MissingError | None:
+        way_out = "install the chart with crds.enabled, or apply the files of crds/"
         try:
             found = await self.client.raw(f"/apis/{API_VERSION}")
         except NotFound:
-            return f"the API server does not know {API_VERSION}"
+            return MissingError(f"the API server does not know {API_VERSION}: {way_out}")
         except ApiError as error:
-            return str(error)
+            return MissingError(str(error))
         known = {resource["name"] for resource in found.get("resources") or ()}
         missing = sorted(kind.crd_name for kind in KINDS if kind.plural not in known)
-        return f"the API server lacks {', '.join(missing)}" if missing else None
+        return MissingError(f"the API server lacks {', '.join(missing)}: {way_out}") if missing else None
+
+    async def _missing_rights(self) -> MissingError | None:
+        """Without this look, a watch that is forbidden would be waited for in silence."""
+        if not self.settings.watch_namespaces:
+            return None
+        for resource in (resource for resource in WATCHED if resource.scopes(self.settings.watch_namespaces) == ("",)):
+            try:
+                await self.client.raw(f"{resource.path()}?limit=1")
+            except Forbidden as error:
+                return MissingError(
+                    f"{resource.plural} must be readable in the whole cluster, also where only some namespaces are "
+                    f"served, because what others use on a node is used ({error}): bind the operator's ClusterRole for "
+                    "reading, which the chart makes"
+                )
+            except ApiError as error:
+                return MissingError(str(error))
+        return None
 
     async def _start_watching(self) -> None:
         quiet_kopf()
-        ready = asyncio.Event()
-        namespaces = self.settings.watch_namespaces
         self.monitor.reset()
-        registry = kopf_registry(WATCHED, store=self.store, connection=self.connection, monitor=self.monitor)
-        self._kopf = asyncio.create_task(
+        for feed in feeds(WATCHED, self.settings.watch_namespaces):
+            await self._start_kopf(feed)
+        # kopf has put its own signal handlers in place of ours.
+        self._catch_signals()
+        await self.monitor.all_open.wait()
+
+    async def _start_kopf(self, feed: Feed) -> None:
+        ready = asyncio.Event()
+        registry = kopf_registry(feed.resources, store=self.store, connection=self.connection, monitor=self.monitor)
+        task = asyncio.create_task(
             kopf.operator(
                 registry=registry,
-                settings=kopf_settings(WATCHED),
-                clusterwide=not namespaces,
-                namespaces=namespaces,
+                settings=kopf_settings(feed.resources),
+                clusterwide=not feed.namespaces,
+                namespaces=feed.namespaces,
                 stop_flag=self._stop_kopf,
                 ready_flag=ready,
             ),
             name="kopf",
         )
-        self._kopf.add_done_callback(self._ended)
+        self._kopfs.add(task)
+        task.add_done_callback(self._ended)
         await ready.wait()
-        # kopf has put its own signal handlers in place of ours.
-        self._catch_signals()
-        await self.monitor.all_open.wait()
 
     async def _serve(self) -> None:
         live = liveness(
@@ -235,8 +257,8 @@ class Operator:
             await server.cleanup()
         await self.pods.close()
         self._stop_kopf.set()
-        if self._kopf is not None:
-            await asyncio.wait({self._kopf}, timeout=KOPF_PATIENCE)
+        if self._kopfs:
+            await asyncio.wait(self._kopfs, timeout=KOPF_PATIENCE)
         await self.client.close()
         await self.lease_client.close()
         _log.info("stopped", extra={"exit_code": self._exit_code or 0})
@@ -253,11 +275,11 @@ class Operator:
             return
         if error is not None:
             _log.critical("%s: %s", task.get_name(), error, exc_info=None if _explained(error) else error)
-        elif task is self._kopf:
+        elif task in self._kopfs:
             _log.info("kopf was told to stop")
         else:
             _log.critical("%s has ended", task.get_name())
-        self.finish(0 if task is self._kopf and error is None else 1)
+        self.finish(0 if task in self._kopfs and error is None else 1)
 
     def _catch_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -285,4 +307,4 @@ class Operator:
 
 def _explained(error: BaseException) -> bool:
     """Whether the message says all; a traceback would bury it."""
-    return isinstance(error, MissingCrdsError | LeaseLostError | ApiError)
+    return isinstance(error, MissingError | LeaseLostError | ApiError)

@@ -136,6 +136,23 @@ async def test_rounds_are_spread_by_jitter() -> None:
 
 
 @virtual
+async def test_pods_are_listed_everywhere_whatever_is_served() -> None:
+    api = Api()
+    api.objects["Pod"] = [make("Pod", namespace="strangers")]
+    store = Store([resource_of("Pod")])
+    sweeper = Sweeper(
+        api,  # type: ignore[arg-type]
+        store=store,
+        resources=[resource_of("Pod")],
+        interval=300,
+        namespaces=("x", "y"),
+    )
+    await sweeper.sweep("Pod")
+    assert [call[2] for call in api.asked] == [""]
+    assert store.count("Pod") == 1
+
+
+@virtual
 async def test_only_the_given_namespaces_are_listed_and_only_what_is_watched() -> None:
     world = World(namespaces=("x", "y"))
     await world.sweeper.synced.wait()

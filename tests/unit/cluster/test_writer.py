@@ -424,3 +424,31 @@ async def test_a_write_whose_answer_was_lost_is_repeated_without_harm(world: Wor
         await world.writer.apply(child(spec={"parallelism": 3}))
     await world.writer.apply(child(spec={"parallelism": 3}))
     assert world.server.objects["Job", "j-0"]["spec"] == {"parallelism": 3}
+
+
+async def test_nothing_is_remembered_of_names_that_were(world: World) -> None:
+    """A day of short jobs: each has a file of its own, a status, and a child that an admission rule changes."""
+    world.server.admit = lambda obj: obj.setdefault("spec", {}).update(added=True)
+    for number in range(500):
+        name = f"j-{number}"
+        job = world.server.save(
+            {"kind": "TrainingJob", "metadata": {"name": name, "namespace": "n", "uid": f"u-{number}"}, "status": {}}
+        )
+        world.store.put("TrainingJob", job)
+        await world.writer.apply(child("ConfigMap", name, data={"a": "b"}))
+        await world.writer.apply(child("Service", name, **SERVICE))
+        await world.writer.patch_status("TrainingJob", namespace="n", name=name, uid=f"u-{number}", status={"step": 1})
+        for kind in ("TrainingJob", "Service"):
+            gone = world.server.objects.pop((kind, name))
+            gone["metadata"]["resourceVersion"] = str(world.server.version + 1)
+            world.store.remove(kind, gone)
+        world.now += 1.0
+    kept = (world.writer._checked, world.writer._left, world.writer._sent)
+    assert [len(each) <= TRUST_SECONDS + 2 for each in kept] == [True] * 3, [len(each) for each in kept]
+
+
+async def test_of_an_object_that_was_made_anew_the_earlier_one_is_forgotten(world: World) -> None:
+    job_in(world)
+    await patch(world, {"step": 1})
+    job_in(world, uid="u2")
+    assert world.writer._sent == {}

@@ -14,8 +14,8 @@ from virtualtime import now, virtual
 
 from hostler.cluster.errors import Conflict, Invalid, NotLeading, TooManyRequests, Unavailable
 from hostler.cluster.queue import WorkQueue
-from hostler.cluster.store import Store
-from hostler.controllers.ports import Key, Object, Outcome
+from hostler.cluster.store import Change, Store
+from hostler.controllers.ports import Key, Outcome
 from hostler.operator.dispatch import NOT_LEADING_PAUSE, Dispatcher, Workers
 
 JOB = Key(kind="TrainingJob", namespace="n", name="j")
@@ -58,14 +58,16 @@ class Toy:
             return await result  # type: ignore[no-any-return]
         return result  # type: ignore[no-any-return]
 
-    def affected(self, kind: str, changed: Object) -> Iterable[Key]:
-        if kind == "Node":
+    def affected(self, change: Change) -> Iterable[Key]:
+        if change.kind == "Node":
             return [Key(kind=self.kind, namespace=o["metadata"]["namespace"], name=o["metadata"]["name"])
                     for o in self.store.list(self.kind)]  # fmt: skip
-        labels = changed["metadata"].get("labels") or {}
-        if kind == "Job" and "hostler.dev/training-job" in labels:
-            return [Key(kind=self.kind, namespace="n", name=labels["hostler.dev/training-job"])]
-        return []
+        objects = [obj for obj in (change.old, change.new) if obj is not None]
+        if change.kind == self.kind:
+            return [Key(kind=self.kind, namespace="n", name=obj["metadata"]["name"]) for obj in objects]
+        labels = [obj["metadata"].get("labels") or {} for obj in objects] if change.kind == "Job" else []
+        named = [each["hostler.dev/training-job"] for each in labels if "hostler.dev/training-job" in each]
+        return [Key(kind=self.kind, namespace="n", name=name) for name in named]
 
 
 class World:
