@@ -86,8 +86,8 @@ class Recorder:
             watch = request.query.get("watch") == "true"
             self.requests += requests_of(request.method, request.path, watch=watch, status=answer.status)
             response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
-            await response.prepare(request)
             try:
+                await response.prepare(request)
                 async for data in answer.content.iter_any():
                     await response.write(data)
             except (aiohttp.ClientConnectionResetError, asyncio.CancelledError):

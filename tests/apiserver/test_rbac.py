@@ -99,7 +99,7 @@ class Stage:
             return any(c["type"] == "Ready" and c["reason"] == reason for c in found)
 
         try:
-            await until(reached, what=f"{plural}/{name} to be {reason}", timeout=60)
+            await until(reached, what=f"{plural}/{name} to be {reason}", timeout=120)
         except AssertionError as error:
             refused = {request for request in self.recorder.requests if request.status == 403}
             status = self.api.get(self.path(plural, name)).json().get("status")
@@ -111,7 +111,7 @@ class Stage:
         def running() -> list[Object]:
             return [pod for pod in self.node.pods(**labels) if pod["status"]["phase"] == "Running"]
 
-        return await until(running, what=f"pods of {labels}", timeout=60)
+        return await until(running, what=f"pods of {labels}", timeout=120)
 
 
 @asynccontextmanager
@@ -140,7 +140,7 @@ async def staged(
         async with fake_node(api, team, resource=GPU, devices=4) as node:
             task = asyncio.create_task(operator.run())
             try:
-                await until(lambda: operator.lease.leading or task.done(), what="the operator to lead", timeout=60)
+                await until(lambda: operator.lease.leading or task.done(), what="the operator to lead", timeout=120)
                 assert api.create(make_pool(team)).is_success
                 yield Stage(api, team, node, recorder)
             finally:
@@ -174,7 +174,7 @@ async def life(stage: Stage) -> None:
         gone = Request("", "configmaps", "delete", team)
         return gone in stage.recorder.requests and sum(name.startswith("tiny-") for name in names) >= 1
 
-    await until(rolled_out, what="the file of the old revision to go", timeout=60)
+    await until(rolled_out, what="the file of the old revision to go", timeout=120)
 
     source = {"configMap": {"name": "text", "key": "text"}}
     stage.create(make_dataset("books", namespace=team, source=source, format="text", columns={}))
@@ -185,7 +185,7 @@ async def life(stage: Stage) -> None:
     (inspector,) = await stage.pods(dataset="books", generation="2")
     stage.node.end(inspector, _report("c"))
     old = f"/apis/batch/v1/namespaces/{team}/jobs/books-inspect-1"
-    await until(lambda: not stage.api.get(old).is_success, what="the first Job to go", timeout=60)
+    await until(lambda: not stage.api.get(old).is_success, what="the first Job to go", timeout=120)
 
 
 def _report(letter: str) -> DatasetReport:
