@@ -72,6 +72,8 @@ ACCELERATOR_POWER = "hostler_accelerator_power_watts"
 ACCELERATOR_ENERGY = "hostler_accelerator_energy_joules_total"
 ACCELERATOR_HEALTHY = "hostler_accelerator_healthy"
 ACCELERATOR_INFO = "hostler_accelerator_info"
+ACCELERATOR_SHARES = "hostler_accelerator_shares"
+ACCELERATOR_SHARES_HELD = "hostler_accelerator_shares_held"
 ACCELERATOR_LABELS = ("vendor", "type", "device", "node", "namespace", "pod", "container", "simulated")
 
 # The simulator says by this series, beside the vendor's own, which devices of the node are not real (value 1).
@@ -82,3 +84,5 @@ SIMULATOR_INFO_LABELS = ("type", "devices")
 EXPORTER_SCRAPE_ERRORS = "hostler_exporter_scrape_errors_total"
 EXPORTER_SCRAPE_DURATION = "hostler_exporter_scrape_duration_seconds"
 EXPORTER_TARGET_UP = "hostler_exporter_target_up"
+EXPORTER_DEVICES = "hostler_exporter_devices"
+EXPORTER_UNMATCHED_DEVICES = "hostler_exporter_unmatched_devices"

@@ -183,6 +183,50 @@ def test_every_pod_is_locked_down(helm: Path) -> None:
             assert "memory" in container["resources"]["limits"], name
 
 
+def _exporter(helm: Path, *values: str) -> dict[str, Any]:
+    daemonset = _named(template(helm, *values), "DaemonSet")["hostler-accelerator-exporter"]
+    pod: dict[str, Any] = daemonset["spec"]["template"]["spec"]
+    return pod
+
+
+def test_the_exporter_runs_on_every_node_with_a_kubelet(helm: Path) -> None:
+    """Pools select nodes by any label, and clusters taint accelerator nodes as they like."""
+    pod = _exporter(helm)
+    assert pod["nodeSelector"] == {"kubernetes.io/os": "linux"}
+    assert pod["tolerations"] == [{"operator": "Exists"}]
+    (term,) = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    assert {rule["operator"] for rule in term["matchExpressions"]} == {"NotIn"}, "no label is asked for"
+
+
+@pytest.mark.parametrize(
+    ("values", "want"),
+    [
+        pytest.param(
+            ("exporter.nodeSelector.accelerator=yes",),
+            {"nodeSelector": {"kubernetes.io/os": "linux", "accelerator": "yes"}},
+            id="fewer nodes, by label",
+        ),
+        pytest.param(("exporter.affinity=null",), {"affinity": None}, id="no affinity"),
+        pytest.param(
+            ("exporter.tolerations[0].key=nvidia.com/gpu", "exporter.tolerations[0].operator=Exists"),
+            {"tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}]},
+            id="fewer nodes, by taint",
+        ),
+        pytest.param(("exporter.priorityClassName=high",), {"priorityClassName": "high"}, id="a priority"),
+    ],
+)
+def test_the_exporters_nodes_can_be_chosen(helm: Path, values: tuple[str, ...], want: dict[str, Any]) -> None:
+    pod = _exporter(helm, *values)
+    assert {key: pod.get(key) for key in want} == want
+
+
+def test_the_kubelets_directory_can_be_elsewhere(helm: Path) -> None:
+    volumes = {
+        volume["name"]: volume for volume in _exporter(helm, "exporter.kubeletDir=/var/lib/k0s/kubelet/")["volumes"]
+    }
+    assert volumes["pod-resources"]["hostPath"]["path"] == "/var/lib/k0s/kubelet/pod-resources"
+
+
 @pytest.mark.parametrize(
     ("values", "want"),
     [

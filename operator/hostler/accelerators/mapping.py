@@ -7,10 +7,11 @@ zero: a zero would be believed.
 from __future__ import annotations
 
 import math
+import re
 import string
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from hostler.accelerators.facts import Confidence, Fact
 
@@ -42,6 +43,36 @@ class DeviceIndex(Fact):
     """Series that says how many cores a device has, ..."""
     per_device_label: str
     """... in this label."""
+    resource: str | None = None
+    """Extended resource whose device ids are such core numbers, where the device plugin hands out cores too."""
+
+
+class DeviceIdForm(Fact):
+    """One way in which a device plugin writes device ids, and the device or slice that such an id stands for.
+
+    Forms are rewrite rules, tried in their order, each on what those before it left: the id of a share of a slice
+    loses its share first.
+    """
+
+    pattern: str
+    """Regular expression with named groups that the whole id matches."""
+    becomes: str
+    """Template over the groups, in the spelling of ``device_labels``: ``DEVICE``, or ``DEVICE/SLICE``."""
+    written_by: str
+    """Which plugin, in which mode, writes ids like this."""
+
+    @model_validator(mode="after")
+    def _template_uses_groups(self) -> DeviceIdForm:
+        groups = re.compile(self.pattern).groupindex
+        for _, name, _, _ in string.Formatter().parse(self.becomes):
+            if name is not None and name not in groups:
+                raise ValueError(f"becomes: {self.pattern!r} has no group {name!r}")
+        return self
+
+    def rewrite(self, device_id: str) -> str:
+        """What the id stands for; an id of another form stays as it is."""
+        match = re.fullmatch(self.pattern, device_id)
+        return self.becomes.format_map(match.groupdict("")) if match else device_id
 
 
 class ExporterMapping(Fact):
@@ -60,6 +91,11 @@ class ExporterMapping(Fact):
     """
     partition_labels: tuple[str, ...] = ()
     """Labels that a slice of a device carries beside the device's own; a slice is a device of its own."""
+    resources: tuple[str, ...] = ()
+    """Regular expressions of extended resources whose devices this exporter measures, beside those of its types:
+    slices and renamed shares, which pools do not name."""
+    device_ids: tuple[DeviceIdForm, ...] = ()
+    """How the device plugins write ids that are not simply a value of ``device_labels``."""
     device_index: DeviceIndex | None = None
     """For exporters that number cores; takes the place of ``device_labels``."""
     model_label: str | None = None
@@ -85,6 +121,23 @@ class ExporterMapping(Fact):
         for entry in value:
             list(string.Formatter().parse(entry))  # Raises ValueError on an unbalanced brace.
         return value
+
+    @field_validator("resources")
+    @classmethod
+    def _resources_compile(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            re.compile(entry)
+        return value
+
+    def measures(self, resource: str) -> bool:
+        """True where ``resources`` claims the extended resource."""
+        return any(re.fullmatch(pattern, resource) for pattern in self.resources)
+
+    def device_of(self, device_id: str) -> str:
+        """The device or slice that a device plugin's id stands for, in the spelling of ``device_labels``."""
+        for form in self.device_ids:
+            device_id = form.rewrite(device_id)
+        return device_id
 
     def is_blank(self, raw: float) -> bool:
         """True where a raw value says 'no value'."""

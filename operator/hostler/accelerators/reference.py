@@ -33,6 +33,14 @@ exporter does not offer is absent there, never zero. Types without an exporter h
 from the kubelet.
 """
 
+_IDS = """\
+## Which ids of device plugins the exporter understands
+
+Beside ids that are simply a label of the exporter's. Rows of one exporter are applied in their order, each to what the
+one before left; `DEVICE/SLICE` is a slice that is measured by itself, everything else a share of a device that is
+measured once. Ids in another form are paired by the pods that both sides name, or counted as unmatched.
+"""
+
 _MATRIX = """\
 ## What runs where
 
@@ -60,7 +68,10 @@ _OFFERS = (
 
 def render_reference() -> str:
     """The whole page as Markdown."""
-    parts = [_INTRO, _TYPES, _types_table(), _EXPORTERS, _exporters_table(), _MATRIX, _matrix_table(), _reasons()]
+    parts = [
+        *(_INTRO, _TYPES, _types_table(), _EXPORTERS, _exporters_table(), _IDS, _ids_table()),
+        *(_MATRIX, _matrix_table(), _reasons()),
+    ]
     return "\n".join(part.rstrip() + "\n" for part in parts)
 
 
@@ -103,6 +114,24 @@ def _exporter_row(mapping: ExporterMapping) -> tuple[str, ...]:
         "yes" if mapping.pod_labels else "",
         ", ".join(f"`{kind.id}`" for kind in accelerators().values() if kind.exporter == mapping),
     )
+
+
+def _ids_table() -> str:
+    rows = [
+        (mapping.name, f"`{_cell_text(form.pattern)}`", f"`{form.becomes}`", form.written_by)
+        for mapping in exporters().values()
+        for form in mapping.device_ids
+    ]
+    rows += [
+        (mapping.name, f"core numbers of `{index.resource}`", f"core / `{index.per_device_label}`", "")
+        for mapping in exporters().values()
+        if (index := mapping.device_index) is not None and index.resource
+    ]
+    return _table(("exporter", "id", "stands for", "written by"), rows)
+
+
+def _cell_text(pattern: str) -> str:
+    return pattern.replace("|", "\\|")
 
 
 def _offer(mapping: ExporterMapping, field: str) -> str:

@@ -126,7 +126,15 @@ _ACCELERATORS = _Section(
         _gauge(metrics.ACCELERATOR_POWER, "Electric power, in watts."),
         _counter(metrics.ACCELERATOR_ENERGY, "Electric energy, in joules."),
         _gauge(metrics.ACCELERATOR_HEALTHY, "1 when the device is healthy, else 0."),
-        _gauge(metrics.ACCELERATOR_INFO, "Always 1: the device exists."),
+        _gauge(
+            metrics.ACCELERATOR_INFO,
+            "Always 1: the device, or slice of one, exists. Once for each, shared or not, with `resource` and `model`.",
+        ),
+        _gauge(metrics.ACCELERATOR_SHARES, "Shares into which the device plugin divides the device; 1 is whole."),
+        _gauge(
+            metrics.ACCELERATOR_SHARES_HELD,
+            "Shares that the container of the labels holds: one series for each container and device.",
+        ),
     ),
 )
 
@@ -145,6 +153,13 @@ _EXPORTER = _Section(
         _counter(metrics.EXPORTER_SCRAPE_ERRORS, "Readings that failed."),
         _gauge(metrics.EXPORTER_SCRAPE_DURATION, "Seconds of the last reading."),
         _gauge(metrics.EXPORTER_TARGET_UP, "1 when the last reading succeeded, else 0."),
+        _gauge(
+            metrics.EXPORTER_DEVICES, "Devices and slices that are published, without a label; 0 where there are none."
+        ),
+        _gauge(
+            metrics.EXPORTER_UNMATCHED_DEVICES,
+            "Devices of the kubelet that could be none of those that the exporter names. Only label: `resource`.",
+        ),
     ),
 )
 

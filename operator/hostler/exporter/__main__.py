@@ -10,12 +10,15 @@ import click
 from aiohttp import web
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
+from hostler.accelerators.registry import exporters
 from hostler.exporter.collector import Collector
+from hostler.exporter.reading import metric_names
 from hostler.exporter.scrape import Scraper
 from hostler.exporter.selfmetrics import SelfMetrics
 from hostler.exporter.server import application
 from hostler.exporter.targets import TargetError, Targets, parse_target, simulator_url
 from hostler.kubelet.podresources import SOCKET, PodResources
+from hostler_contract.metrics import SIMULATOR_INFO
 
 
 @click.command()
@@ -58,7 +61,7 @@ def main(
         raise click.BadParameter(f"{listen!r} is not ADDRESS:PORT", param_hint="--listen")
     disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
-    scraper = Scraper(timeout=timeout)
+    scraper = Scraper(timeout=timeout, wanted=metric_names(exporters().values()) | {SIMULATOR_INFO})
     collector = Collector(
         targets=Targets(
             explicit=explicit, node_ip=node_ip, simulator_url=simulator_url(node_ip) if simulator else None

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from hostler.exporter.join import Device, ResourceFacts, join
+from hostler.exporter.facts import Device, ResourceFacts
+from hostler.exporter.join import Joined, match
 from hostler.exporter.parse import Samples
-from hostler.exporter.reading import Reading, read
+from hostler.exporter.reading import Reading, cores_per_device, read
 from hostler.exporter.scrape import ScrapeError, ScrapeFailure
 from hostler.exporter.selfmetrics import SelfMetrics
 from hostler.exporter.targets import Targets, mapping_of
+from hostler.exporter.units import Unit
 from hostler.kubelet.podresources import DeviceId, Holder, PodResourcesError
 from hostler_contract.metrics import SIMULATOR_INFO
 
@@ -44,6 +47,11 @@ class KubeletView:
     allocatable: frozenset[DeviceId]
     holders: Mapping[DeviceId, Holder]
 
+    @property
+    def resources(self) -> set[str]:
+        """Everything that device plugins of this node hand out."""
+        return {device.resource for device in (*self.allocatable, *self.holders)}
+
 
 @dataclass
 class Collector:
@@ -60,7 +68,9 @@ class Collector:
     _gathered_at: float | None = None
     _view: KubeletView | None = None
     _known: set[DeviceId] = field(default_factory=set)
+    _handed_out: set[str] = field(default_factory=set)
     _down: set[str] = field(default_factory=set)
+    _unmatched: set[str] = field(default_factory=set)
 
     async def devices(self) -> Sequence[Device]:
         """Every device of the node, no older than ``keep_seconds``."""
@@ -78,14 +88,40 @@ class Collector:
             wanted.add(self.targets.simulator_url)
         answers, failures = await self._ask_exporters(sorted(wanted))
         self._count(resources, answers, failures)
-        return [device for resource in resources for device in join(self._facts(resource, view, answers))]
+        devices: list[Device] = []
+        unmatched: list[Unit] = []
+        for facts in self._together(resources, view, answers):
+            joined = match(*facts)
+            self._forget_replaced(facts, joined)
+            devices += joined.devices
+            unmatched += joined.unmatched
+        self._report_unmatched(unmatched, devices=len(devices))
+        return devices
+
+    def _forget_replaced(self, facts: Iterable[ResourceFacts], joined: Joined) -> None:
+        """A new partitioning has new ids; the old ones are remembered only while nobody can tell whether it was one."""
+        told = {fact.resource for fact in facts if fact.readings}
+        self._known = {each for each in self._known if each.resource not in told or each in joined.ids}
 
     def _resources(self, view: KubeletView | None) -> set[str]:
-        """Resources of this node that the registry knows."""
-        named = self.targets.resources()
-        if view is not None:
-            named |= {device.resource for device in (*view.allocatable, *view.holders)}
-        return {resource for resource in named if self.targets.candidates(resource, ())}
+        """Resources of this node that the registry knows.
+
+        A target on the command line is the same on every node, so it says what is here only while the kubelet does
+        not: a node without accelerators would ask a Service in vain, or be answered by another node's exporter.
+        """
+        named = set(self.targets.resources()) if view is None else view.resources
+        return {resource for resource in named | self._handed_out if self.targets.candidates(resource, ())}
+
+    def _together(
+        self, resources: Iterable[str], view: KubeletView | None, answers: Mapping[str, Samples]
+    ) -> list[list[ResourceFacts]]:
+        """Facts by the exporter that measures them: it does not say which resource hands out a device."""
+        groups: dict[str, list[ResourceFacts]] = {}
+        for resource in resources:
+            mapping = mapping_of(resource)
+            facts = self._facts(resource, view, answers)
+            groups.setdefault(mapping.name if mapping else resource, []).append(facts)
+        return list(groups.values())
 
     def _facts(self, resource: str, view: KubeletView | None, answers: Mapping[str, Samples]) -> ResourceFacts:
         simulated = self._simulated_types(resource, answers)
@@ -97,6 +133,7 @@ class Collector:
             holders={d.device: holder for d, holder in view.holders.items() if d.resource == resource} if view else {},
             known=frozenset(d.device for d in self._known if d.resource == resource),
             simulated=bool(simulated),
+            cores_per_device=self._cores_per_device(resource, answers),
         )
 
     def _readings(self, resource: str, answers: Mapping[str, Samples]) -> list[Reading]:
@@ -108,6 +145,13 @@ class Collector:
             for reading in read(mapping, answers.get(url, {})):
                 found.setdefault(reading.name, reading)
         return list(found.values())
+
+    def _cores_per_device(self, resource: str, answers: Mapping[str, Samples]) -> int | None:
+        mapping = mapping_of(resource)
+        if mapping is None:
+            return None
+        counts = (cores_per_device(mapping, answers.get(url, {})) for url in self._urls(resource))
+        return next((count for count in counts if count), None)
 
     def _simulated_types(self, resource: str, answers: Mapping[str, Samples]) -> set[str]:
         """Types of this resource that the simulator says it plays; empty where the devices are real."""
@@ -148,6 +192,8 @@ class Collector:
             if not self._simulated_types(resource, answers)
             for url in self.targets.urls(resource)
         }
+        self.metrics.keep([KUBELET, *answers, *missed])
+        self._down &= {KUBELET, *answers, *missed}
         for url in answers:
             self._report(url, None)
         for url, error in failed.items():
@@ -168,7 +214,24 @@ class Collector:
         self._report(KUBELET, None)
         self._view = KubeletView(self.monotonic(), allocatable, holders)
         self._known |= allocatable
+        self._handed_out |= {name for name in self._view.resources if self.targets.candidates(name, ())}
         return self._view
+
+    def _report_unmatched(self, units: Sequence[Unit], *, devices: int) -> None:
+        """Counts what could not be joined, and says so once for each resource until it can be."""
+        counts = Counter(unit.resource for unit in units)
+        self.metrics.found(devices, unmatched={name: counts[name] for name in self._handed_out})
+        for unit in units:
+            if unit.resource not in self._unmatched:
+                log.warning(
+                    "%s: %d devices such as %r are none of those that the vendor's exporter names; their pods and "
+                    "their measurements stay apart (docs/operations/accelerator-metrics.md)",
+                    unit.resource,
+                    counts[unit.resource],
+                    unit.ids[0].device,
+                )
+                self._unmatched.add(unit.resource)
+        self._unmatched &= counts.keys()
 
     def _report(self, target: str, error: ScrapeError | None) -> None:
         self.metrics.result(target, error.reason if error else None)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from hostler.exporter.join import Device
+from hostler.exporter.facts import Device
 from hostler.exporter.reading import Quantity
 from hostler.kubelet.podresources import Holder
 from hostler_contract import metrics as names
@@ -33,6 +33,9 @@ def families(devices: Sequence[Device], *, node: str) -> Iterator[Metric]:
     yield from _filled(energy, Quantity.ENERGY, devices, node)
     if devices:
         yield _info(devices, node)
+        yield _shares(devices, node)
+    if any(device.held for device in devices):
+        yield _shares_held(devices, node)
 
 
 def _filled(
@@ -46,13 +49,36 @@ def _filled(
 
 
 def _info(devices: Iterable[Device], node: str) -> Metric:
-    """One series for each holder, so that a shared device can be found by each of its pods."""
+    """One series for each device, shared or not, so that counting them counts devices."""
     family = GaugeMetricFamily(
         names.ACCELERATOR_INFO, "A device of this node, busy or idle; always 1.", labels=_INFO_LABELS
     )
     for device in devices:
-        for holder in device.holders or (device.holder,):
-            family.add_metric([*_labels(device, holder, node), device.resource, device.model], 1)
+        family.add_metric([*_labels(device, device.holder, node), device.resource, device.model], 1)
+    return family
+
+
+def _shares(devices: Iterable[Device], node: str) -> Metric:
+    family = GaugeMetricFamily(
+        names.ACCELERATOR_SHARES,
+        "Shares into which the device plugin divides the device; 1 where it is handed out whole.",
+        labels=names.ACCELERATOR_LABELS,
+    )
+    for device in devices:
+        family.add_metric(_labels(device, device.holder, node), device.shares)
+    return family
+
+
+def _shares_held(devices: Iterable[Device], node: str) -> Metric:
+    """One series for each container and device, the only ones that name every pod of a shared device."""
+    family = GaugeMetricFamily(
+        names.ACCELERATOR_SHARES_HELD,
+        "Shares of the device that the container holds.",
+        labels=names.ACCELERATOR_LABELS,
+    )
+    for device in devices:
+        for holder in device.holders:
+            family.add_metric(_labels(device, holder, node), device.held[holder])
     return family
 
 

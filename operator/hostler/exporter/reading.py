@@ -15,6 +15,9 @@ OVERSHOOT = 1.05
 """Exporters average over windows that do not match and print a little above 100 %; more than this is no ratio."""
 
 
+Labels = tuple[tuple[str, str], ...]
+
+
 class Quantity(StrEnum):
     """What is measured; the values are the field names of a mapping."""
 
@@ -32,7 +35,9 @@ class Identity:
 
     name: str
     keys: tuple[str, ...]
-    """Spellings to compare with the kubelet's device ids, best first; none for a slice, which it names otherwise."""
+    """Spellings to compare with what the kubelet's device ids stand for, best first."""
+    parent: str = ""
+    """For a slice, the name of the device that it is cut from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ class Reading:
     model: str | None
     holders: frozenset[Holder]
     """Pods by the exporter's own labels, where it has them."""
+    parent: str = ""
+    """For a slice, the name of the device that it is cut from."""
 
 
 def read(mapping: ExporterMapping, samples: Samples) -> list[Reading]:
@@ -59,13 +66,33 @@ def read(mapping: ExporterMapping, samples: Samples) -> list[Reading]:
     return [
         Reading(
             name=name,
-            keys=series[0][0].keys,
+            keys=tuple(dict.fromkeys(key for identity, _ in series for key in identity.keys)),
             values={quantity: by_device[name] for quantity, by_device in values.items() if name in by_device},
             model=_model(mapping, (sample for _, sample in series)),
             holders=_own_holders(mapping, (sample for _, sample in series)),
+            parent=series[0][0].parent,
         )
         for name, series in sorted(found.items())
     ]
+
+
+def cores_per_device(mapping: ExporterMapping, samples: Samples) -> int | None:
+    """Cores of a device by the exporter's word, where it numbers cores; else None."""
+    return _Reader(mapping, samples).cores
+
+
+def metric_names(mappings: Iterable[ExporterMapping]) -> frozenset[str]:
+    """Every metric that the mappings read, with every prefix; the rest of a text need not be parsed."""
+    return frozenset(
+        prefix + metric
+        for mapping in mappings
+        for prefix in ("", *mapping.prefixes)
+        for metric in (*_Reader(mapping, {}).metrics(), *_core_metrics(mapping))
+    )
+
+
+def _core_metrics(mapping: ExporterMapping) -> tuple[str, ...]:
+    return (mapping.device_index.per_device_metric,) if mapping.device_index is not None else ()
 
 
 class _Reader:
@@ -74,10 +101,13 @@ class _Reader:
     def __init__(self, mapping: ExporterMapping, samples: Samples) -> None:
         self._mapping = mapping
         self._samples = samples
-        self._cores = _cores_per_device(mapping.device_index, self._series) if mapping.device_index else None
+        self.cores = _cores_per_device(mapping.device_index, self._series) if mapping.device_index else None
+
+    def metrics(self) -> list[str]:
+        return sorted({name for source in self._sources() for name in (source.metric, *source.plus)})
 
     def all_samples(self) -> Iterator[Sample]:
-        for metric in sorted({name for source in self._sources() for name in (source.metric, *source.plus)}):
+        for metric in self.metrics():
             yield from self._series(metric)
 
     def identity(self, sample: Sample) -> Identity | None:
@@ -87,8 +117,11 @@ class _Reader:
         keys = tuple(k for entry in self._mapping.device_labels if (k := _render(entry, sample.labels)) is not None)
         if not keys:
             return None
-        slices = [sample.labels[label] for label in self._mapping.partition_labels if sample.labels.get(label)]
-        return Identity("/".join([keys[0], *slices]), ()) if slices else Identity(keys[0], keys)
+        parts = [sample.labels[label] for label in self._mapping.partition_labels if sample.labels.get(label)]
+        if not parts:
+            return Identity(keys[0], keys)
+        names = tuple("/".join([key, *parts]) for key in keys)
+        return Identity(names[0], names, keys[0])
 
     def values(self, quantity: Quantity) -> dict[str, float]:
         """The quantity by device, for the devices that have it."""
@@ -112,15 +145,24 @@ class _Reader:
         return dict(_plausible(quantity, converted))
 
     def _raw(self, metric: str, source: Source) -> dict[str, list[float]]:
-        """Raw values by device, without those by which the exporter says that it has none."""
-        found: dict[str, list[float]] = {}
+        """Raw values by device, without those by which the exporter says that it has none.
+
+        A series that an exporter repeats for each pod of a shared device is one measurement, so it counts once.
+        """
+        found: dict[str, dict[Labels, float]] = {}
         for sample in self._series(metric):
             if any(sample.labels.get(label, "") != value for label, value in source.match.items()):
                 continue
             identity = self.identity(sample)
             if identity is not None and sample.value >= 0 and not self._mapping.is_blank(sample.value):
-                found.setdefault(identity.name, []).append(sample.value)
-        return found
+                values = found.setdefault(identity.name, {})
+                labels = self._without_pods(sample)
+                values[labels] = max(sample.value, values.get(labels, 0.0))
+        return {device: list(values.values()) for device, values in found.items()}
+
+    def _without_pods(self, sample: Sample) -> Labels:
+        theirs = self._mapping.pod_labels.values()
+        return tuple(sorted(pair for pair in sample.labels.items() if pair[0] not in theirs))
 
     def _series(self, metric: str) -> Iterator[Sample]:
         for prefix in ("", *self._mapping.prefixes):
@@ -135,9 +177,9 @@ class _Reader:
 
     def _identity_by_core(self, index: DeviceIndex, sample: Sample) -> Identity | None:
         core = sample.labels.get(index.label, "")
-        if not core.isdigit() or not self._cores:
+        if not core.isdigit() or not self.cores:
             return None
-        device = str(int(core) // self._cores)
+        device = str(int(core) // self.cores)
         return Identity(device, (device,))
 
 

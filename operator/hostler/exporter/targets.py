@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hostler.accelerators import AcceleratorType, accelerators, types_of_resource
 from hostler.accelerators.mapping import ExporterMapping
+from hostler.accelerators.registry import exporters
 
 SIMULATOR_PORT = 9400
 
@@ -33,7 +35,7 @@ def parse_target(text: str) -> Target:
             f"--target {text!r}: expected TYPE=URL or RESOURCE=URL, such as intel-gaudi2=http://10.0.0.4/"
         )
     if "/" in key:
-        if not types_of_resource(key):
+        if not types_under(key):
             raise TargetError(f"--target {text!r}: no accelerator type has the resource {key!r}")
         return Target(key, None, url)
     kind = accelerators().get(key)
@@ -55,19 +57,27 @@ class Targets:
     """The device simulator's metrics; asked for every resource, and no failure where there is none."""
 
     def resources(self) -> frozenset[str]:
-        """Resources that are asked for even while the kubelet is silent."""
+        """Resources that are asked for while the kubelet is silent."""
         return frozenset(target.resource for target in self.explicit)
 
     def candidates(self, resource: str, simulated_types: Iterable[str]) -> Sequence[AcceleratorType]:
         """The types that the resource may be here: what the simulator or a target by type says, else all of them."""
-        every = types_of_resource(resource)
-        named = set(simulated_types) or {t.type for t in self.explicit if t.resource == resource and t.type}
+        every = types_under(resource)
+        named = set(simulated_types) or {target.type for target in self._explicit(resource) if target.type}
         return [kind for kind in every if kind.id in named] or every
 
     def urls(self, resource: str) -> Sequence[str]:
         """What is asked for one resource, without the simulator."""
-        explicit = [target.url for target in self.explicit if target.resource == resource]
-        return explicit or self._default_urls(resource)
+        return [target.url for target in self._explicit(resource)] or self._default_urls(resource)
+
+    def _explicit(self, resource: str) -> list[Target]:
+        """Targets for the resource, or for another one that the same exporter measures (a card and its slices)."""
+        mapping = mapping_of(resource)
+        return [
+            target
+            for target in self.explicit
+            if target.resource == resource or (mapping is not None and mapping_of(target.resource) is mapping)
+        ]
 
     def _default_urls(self, resource: str) -> list[str]:
         mapping = mapping_of(resource)
@@ -76,9 +86,21 @@ class Targets:
         return [f"http://{_host(self.node_ip)}:{mapping.port}{mapping.path}"]
 
 
+@functools.lru_cache(maxsize=256)
 def mapping_of(resource: str) -> ExporterMapping | None:
-    """How the exporter of a resource is read; types that share a resource share it."""
-    return next((kind.exporter for kind in types_of_resource(resource) if kind.exporter is not None), None)
+    """How the exporter that measures the devices of a resource is read."""
+    own = next((kind.exporter for kind in types_of_resource(resource) if kind.exporter is not None), None)
+    return own or next((mapping for mapping in exporters().values() if mapping.measures(resource)), None)
+
+
+@functools.lru_cache(maxsize=256)
+def types_under(resource: str) -> Sequence[AcceleratorType]:
+    """Types whose devices, or slices of them, a node may advertise under this extended resource; often none."""
+    named = types_of_resource(resource)
+    mapping = mapping_of(resource)
+    if named or mapping is None:
+        return named
+    return tuple(kind for kind in accelerators().values() if kind.exporter is mapping)
 
 
 def simulator_url(node_ip: str) -> str:

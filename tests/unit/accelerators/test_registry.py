@@ -14,7 +14,7 @@ from hostler.accelerators import (
     accelerators,
     types_of_resource,
 )
-from hostler.accelerators.mapping import Source
+from hostler.accelerators.mapping import DeviceIdForm, Source
 from hostler.accelerators.registry import exporters, parse_type
 
 FROZEN = {
@@ -110,6 +110,59 @@ def test_types_that_share_a_resource_share_their_exporter() -> None:
     for kind in accelerators().values():
         if kind.resource_name:
             assert all(t.exporter == kind.exporter for t in types_of_resource(kind.resource_name)), kind.resource_name
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        *("nvidia.com/gpu", "nvidia.com/gpu.shared", "nvidia.com/mig-1g.10gb", "nvidia.com/mig-1g.10gb.shared"),
+        *(
+            "nvidia.com/mig-1g.10gb.me",
+            "nvidia.com/mig-1g.20gb+me",
+            "amd.com/gpu",
+            "amd.com/cpx_nps4",
+            "amd.com/spx_nps1",
+        ),
+        *("aws.amazon.com/neuron", "aws.amazon.com/neuroncore", "aws.amazon.com/neurondevice"),
+        *("huawei.com/Ascend910", "huawei.com/Ascend910-2c", "huawei.com/Ascend310P-4c.3cpu", "huawei.com/npu"),
+        *("furiosa.ai/rngd", "furiosa.ai/rngd-4core.24gb"),
+    ],
+)
+def test_slices_and_renamed_shares_belong_to_one_exporter(resource: str) -> None:
+    assert [name for name, mapping in exporters().items() if mapping.measures(resource)] == [
+        {
+            "nvidia": "dcgm",
+            "amd": "amd-device-metrics",
+            "aws": "neuron-monitor",
+            "huawei": "ascend-npu",
+            "furiosa": "furiosa",
+        }[resource.partition(".")[0]]
+    ]
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        pytest.param("nvidia.com/gpumem", id="memory that a scheduler counts"),
+        pytest.param("nvidia.com/hostdev", id="a network card"),
+        pytest.param("huawei.com/npu-core", id="cores that name no chip"),
+        pytest.param("gpu.intel.com/i915_monitoring", id="the right to watch all cards"),
+    ],
+)
+def test_what_is_no_device_is_nobodys(resource: str) -> None:
+    assert not types_of_resource(resource)
+    assert not [name for name, mapping in exporters().items() if mapping.measures(resource)]
+
+
+@pytest.mark.parametrize("kind", accelerators().values(), ids=str)
+def test_the_exporter_of_a_type_claims_no_other_exporters_resource(kind: AcceleratorType) -> None:
+    claims = [mapping for mapping in exporters().values() if mapping.measures(kind.resource_name or "")]
+    assert claims in ([], [kind.exporter])
+
+
+def test_an_id_form_uses_only_groups_that_it_has() -> None:
+    with pytest.raises(ValueError, match="no group 'gpu'"):
+        DeviceIdForm(pattern="(?P<id>.+)::[0-9]+", becomes="{gpu}", written_by="a typo")
 
 
 def test_no_two_vendors_claim_the_same_series() -> None:

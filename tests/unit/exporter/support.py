@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from prometheus_client import CollectorRegistry
+
+from hostler.exporter.collector import Collector
+from hostler.exporter.facts import Device
 from hostler.exporter.parse import Samples, parse
 from hostler.exporter.scrape import ScrapeError, ScrapeFailure
+from hostler.exporter.selfmetrics import SelfMetrics
+from hostler.exporter.targets import Targets, parse_target, simulator_url
 from hostler.kubelet.podresources import DeviceId, Holder, PodResourcesError
 
+NODE = "10.1.2.3"
 TEXTS = Path(__file__).parent / "texts"
 
 
@@ -67,3 +74,40 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+class Rig:
+    """A collector with everything around it in the test's hands."""
+
+    def __init__(self, kubelet: Kubelet, web: Web, *, targets: Sequence[str] = ()) -> None:
+        self.clock, self.kubelet, self.web, self.registry = Clock(), kubelet, web, CollectorRegistry()
+        self.collector = Collector(
+            targets=Targets(
+                explicit=tuple(map(parse_target, targets)), node_ip=NODE, simulator_url=simulator_url(NODE)
+            ),
+            kubelet=kubelet,
+            fetch=web.fetch,
+            monotonic=self.clock,
+            metrics=SelfMetrics(self.registry),
+        )
+
+    async def devices(self) -> dict[str, Device]:
+        """What a scrape finds, later than the last one; fails where a device is there twice."""
+        self.clock.now += 10
+        found = await self.collector.devices()
+        by_name = {device.device: device for device in found}
+        assert len(by_name) == len(found), [device.device for device in found]
+        return by_name
+
+    def unmatched(self, resource: str) -> float | None:
+        return self.registry.get_sample_value("hostler_exporter_unmatched_devices", {"resource": resource})
+
+    def count(self) -> float | None:
+        return self.registry.get_sample_value("hostler_exporter_devices")
+
+    def errors(self, target: str, reason: ScrapeFailure) -> float:
+        name = "hostler_exporter_scrape_errors_total"
+        return self.registry.get_sample_value(name, {"target": target, "reason": reason.value}) or 0
+
+    def up(self, target: str) -> float | None:
+        return self.registry.get_sample_value("hostler_exporter_target_up", {"target": target})

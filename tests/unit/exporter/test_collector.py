@@ -3,53 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 import pytest
-from prometheus_client import CollectorRegistry
-from unit.exporter.support import Clock, Kubelet, Web, text
+from unit.exporter.support import NODE, Kubelet, Rig, Web, text
 
-from hostler.exporter.collector import KEEP_KUBELET_SECONDS, Collector
-from hostler.exporter.join import Device
+from hostler.exporter.collector import KEEP_KUBELET_SECONDS
 from hostler.exporter.reading import Quantity
 from hostler.exporter.scrape import ScrapeFailure
-from hostler.exporter.selfmetrics import SelfMetrics
-from hostler.exporter.targets import Targets, parse_target, simulator_url
+from hostler.exporter.targets import simulator_url
 from hostler.kubelet.podresources import Holder
 
-NODE = "10.1.2.3"
 DCGM = f"http://{NODE}:9400/metrics"
 AMD = f"http://{NODE}:5000/metrics"
 SIMULATOR = simulator_url(NODE)
 ANN = Holder("team", "j-0-0-abcde", "trainer")
+BOB = Holder("team", "bob-0", "server")
 GPU = "nvidia.com/gpu"
-
-
-class Rig:
-    """A collector with everything around it in the test's hands."""
-
-    def __init__(self, kubelet: Kubelet, web: Web, *, targets: Sequence[str] = ()) -> None:
-        self.clock, self.kubelet, self.web, self.registry = Clock(), kubelet, web, CollectorRegistry()
-        self.collector = Collector(
-            targets=Targets(
-                explicit=tuple(map(parse_target, targets)), node_ip=NODE, simulator_url=simulator_url(NODE)
-            ),
-            kubelet=kubelet,
-            fetch=web.fetch,
-            monotonic=self.clock,
-            metrics=SelfMetrics(self.registry),
-        )
-
-    async def devices(self) -> dict[str, Device]:
-        self.clock.now += 10
-        return {device.device: device for device in await self.collector.devices()}
-
-    def errors(self, target: str, reason: ScrapeFailure) -> float:
-        name = "hostler_exporter_scrape_errors_total"
-        return self.registry.get_sample_value(name, {"target": target, "reason": reason.value}) or 0
-
-    def up(self, target: str) -> float | None:
-        return self.registry.get_sample_value("hostler_exporter_target_up", {"target": target})
+GAUDI = f"http://{NODE}:41611/metrics"
 
 
 def gpu_node() -> Kubelet:
@@ -153,7 +123,10 @@ async def test_a_kubelet_restart_takes_no_pod_labels_away() -> None:
     rig.kubelet.down = True
     assert (await rig.devices())["GPU-aaaa"].holder == ANN
     rig.clock.now += KEEP_KUBELET_SECONDS
-    assert await rig.devices() == {}, "an answer that old is not repeated, and nothing else says what is here"
+    rig.web.pages[DCGM] = text("dcgm").replace("j-0-0-abcde", "j-0-1-fghij")
+    got = await rig.devices()
+    assert got["GPU-aaaa"].holder.pod == "j-0-1-fghij", "an answer that old is not repeated; the exporter's own word is"
+    assert got["GPU-aaaa"].values[Quantity.UTILIZATION] == 0.87
     rig.kubelet.down = False
     assert (await rig.devices())["GPU-aaaa"].holder == ANN
 
@@ -175,3 +148,102 @@ async def test_an_answer_is_kept_for_a_moment_and_shared() -> None:
     rig.clock.now += 0.2
     await rig.collector.devices()
     assert rig.web.asked == [DCGM, DCGM]
+
+
+async def test_a_node_without_accelerators_asks_only_its_kubelet() -> None:
+    """The chart's targets are the same on every node: a Service would time out, or answer for another node."""
+    rig = Rig(Kubelet(), Web({"http://dcgm/": text("dcgm")}), targets=["nvidia.com/gpu=http://dcgm/"])
+    assert await rig.devices() == {}
+    assert rig.web.asked == []
+    assert (rig.count(), rig.up("kubelet"), rig.up("http://dcgm/")) == (0, 1, None)
+
+
+async def test_a_node_whose_device_plugin_comes_later_needs_no_restart() -> None:
+    rig = Rig(Kubelet(), Web({DCGM: text("dcgm")}))
+    assert await rig.devices() == {}
+    rig.kubelet.healthy[GPU] = ["GPU-aaaa", "GPU-bbbb"]
+    assert set(await rig.devices()) == {"GPU-aaaa", "GPU-bbbb"}
+
+
+async def test_devices_whose_plugin_is_gone_are_still_there_and_unhealthy() -> None:
+    """The kubelet drops the resource as a whole some minutes after its plugin; the GPUs did not go away."""
+    rig = Rig(gpu_node(), Web({DCGM: text("dcgm")}))
+    await rig.devices()
+    rig.kubelet.healthy.clear()
+    rig.kubelet.held.clear()
+    got = await rig.devices()
+    assert {name: device.values[Quantity.HEALTH] for name, device in got.items()} == {"GPU-aaaa": 0, "GPU-bbbb": 0}
+    assert got["GPU-aaaa"].values[Quantity.UTILIZATION] == 0.87
+    assert got["GPU-aaaa"].holders == (), "the exporter's label is that of a pod which the kubelet no longer has"
+
+
+async def test_a_target_that_is_not_asked_any_more_leaves_no_series() -> None:
+    """Otherwise its last word would stand for ever, and an alert on it too."""
+    rig = Rig(Kubelet(down=True), Web(), targets=["nvidia.com/gpu=http://dcgm/"])
+    await rig.devices()
+    assert rig.up("http://dcgm/") == 0
+    rig.kubelet.down = False
+    await rig.devices()
+    assert rig.up("http://dcgm/") is None
+
+
+@pytest.mark.parametrize(
+    ("held", "pods"),
+    [
+        pytest.param({}, {}, id="it has ended by the time the kubelet is asked"),
+        pytest.param({("amd.com/gpu", "0000:0c:00.0"): BOB}, {}, id="another has come in its place"),
+    ],
+)
+async def test_a_pod_that_ends_between_two_readings_is_nobodys_holder(
+    held: dict[tuple[str, str], Holder], pods: dict[str, str]
+) -> None:
+    """AMD's exporter still names s-7d9 by its own labels, and ids cannot be compared."""
+    kubelet = Kubelet(healthy={"amd.com/gpu": ["0000:0c:00.0", "0000:22:00.0"]}, held=held)
+    got = await Rig(kubelet, Web({AMD: text("amd")})).devices()
+    assert {name: device.holder.pod for name, device in got.items() if device.holders} == pods
+    assert set(got) == {"0", "1"}
+
+
+async def test_new_partitions_replace_the_old_ones() -> None:
+    rig = Rig(Kubelet(healthy={GPU: ["nvidia0"]}), Web({DCGM: text("dcgm-plain")}))
+    assert set(await rig.devices()) == {"nvidia0", "GPU-22222222-bbbb"}
+    rig.kubelet.healthy = {GPU: ["nvidia0/gi7", "nvidia0/gi8", "nvidia0/gi2", "nvidia1"]}
+    rig.web.pages[DCGM] = text("dcgm-mixed")
+    want = {"nvidia0", "nvidia0/7", "nvidia0/8", "nvidia0/2", "nvidia1"}
+    assert set(await rig.devices()) == want
+    assert set(await rig.devices()) == want
+
+
+async def test_ids_in_a_form_that_nobody_knows_are_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig(Kubelet(healthy={GPU: ["acme-a", "acme-b"]}), Web({DCGM: text("dcgm-plain")}))
+    rig.kubelet.held = {(GPU, "acme-a"): ANN}
+    for _ in range(3):
+        await rig.devices()
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 1
+    assert "nvidia.com/gpu: 2 devices such as 'acme-a'" in said[0]
+    rig.kubelet.healthy, rig.kubelet.held = {GPU: ["GPU-11111111-aaaa"]}, {}
+    await rig.devices()
+    assert rig.unmatched(GPU) == 0
+
+
+async def test_two_resources_of_different_vendors_do_not_mix() -> None:
+    kubelet = Kubelet(
+        healthy={GPU: ["GPU-11111111-aaaa::0", "GPU-11111111-aaaa::1"], "habana.ai/gaudi": ["AN12345678"]},
+        held={(GPU, "GPU-11111111-aaaa::0"): ANN, ("habana.ai/gaudi", "AN12345678"): BOB},
+    )
+    got = await Rig(kubelet, Web({DCGM: text("dcgm-plain"), GAUDI: text("gaudi")})).devices()
+    assert {name: (device.vendor, device.holder.pod) for name, device in got.items()} == {
+        "GPU-11111111-aaaa": ("NVIDIA", ANN.pod),
+        "GPU-22222222-bbbb": ("NVIDIA", ""),
+        "AN12345678": ("Intel", BOB.pod),
+        "01P4-HL2080A0-15-TNAS34-03-07-06": ("Intel", ""),
+    }
+
+
+async def test_what_the_exporter_remembers_does_not_grow_with_every_partitioning() -> None:
+    rig = Rig(Kubelet(), Web({DCGM: text("dcgm-plain")}))
+    for generation in range(50):
+        rig.kubelet.healthy = {GPU: [f"MIG-{generation}-{n}" for n in range(7)]}
+        await rig.devices()
+    assert len(rig.collector._known) <= 7

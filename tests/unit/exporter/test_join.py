@@ -85,17 +85,6 @@ def test_a_device_that_only_the_kubelet_knows_joins_the_others() -> None:
     assert set(joined([reading("0")], allocatable=["0", "1"], resource="aws.amazon.com/neuron")) == {"0", "1"}
 
 
-def test_names_that_cannot_be_compared_are_not_counted_twice() -> None:
-    """AMD's plugin hands out PCI addresses, its exporter prints indices: two devices, not four."""
-    pci = ["0000:0c:00.0", "0000:22:00.0"]
-    got = joined(
-        [reading("0", holders=[ANN]), reading("1")], allocatable=pci, holders={pci[0]: ANN}, resource="amd.com/gpu"
-    )
-    assert set(got) == {"0", "1"}
-    assert got["0"].holder == ANN
-    assert Quantity.HEALTH not in got["0"].values, "the kubelet's verdict is on a name that we cannot find"
-
-
 def test_a_silent_kubelet_leaves_the_exporters_own_labels() -> None:
     got = joined([reading("GPU-a", holders=[ANN]), reading("GPU-b")], allocatable=None)
     assert (got["GPU-a"].holder, got["GPU-b"].holder) == (ANN, Holder("", "", ""))
@@ -110,16 +99,6 @@ def test_a_time_sliced_gpu_belongs_to_no_single_pod() -> None:
     assert list(got) == ["GPU-a"]
     assert got["GPU-a"].holders == (ANN, BOB)
     assert got["GPU-a"].holder == Holder("team", "", ""), "what they share: the namespace"
-
-
-def test_slices_stand_beside_their_card() -> None:
-    got = joined(
-        [Reading("GPU-a/7", (), {}, None, frozenset([ANN])), reading("GPU-a")],
-        allocatable=["MIG-1", "MIG-2"],
-        holders={"MIG-1": ANN},
-    )
-    assert set(got) == {"GPU-a", "GPU-a/7"}
-    assert got["GPU-a/7"].holder == ANN
 
 
 @pytest.mark.parametrize(

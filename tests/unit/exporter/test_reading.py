@@ -113,7 +113,7 @@ def readings(mapping: str, name: str | None = None) -> dict[str, Reading]:
         pytest.param(
             "intel-xpum",
             "xpum",
-            "card0-0",
+            "card0",
             {U: 0.6, USED: 4_000_000, W: 410, J: 9001},
             id="Intel: mean of tiles, sum of their memory, a counter with _total",
         ),
@@ -157,8 +157,17 @@ def test_own_pod_labels(mapping: str, name: str, device: str, want: set[Holder])
 
 def test_keys_for_the_kubelet_come_best_first() -> None:
     assert readings("dcgm")["GPU-aaaa"].keys == ("GPU-aaaa", "0", "nvidia0")
-    assert readings("ascend-npu", "ascend")["Ascend910-0"].keys == ("Ascend910-0", "185011D4-21104518", "0")
-    assert readings("dcgm", "dcgm-mig")["GPU-aaaa/7"].keys == (), "the kubelet knows a slice by another name"
+    assert readings("ascend-npu", "ascend")["Ascend910-0"].keys[::6] == ("Ascend910-0", "0")
+    assert readings("dcgm", "dcgm-mig")["GPU-aaaa/7"].keys == ("GPU-aaaa/7", "0/7", "nvidia0/7")
+
+
+def test_a_slice_knows_its_card() -> None:
+    found = readings("dcgm", "dcgm-mig")
+    assert {name: reading.parent for name, reading in found.items()} == {
+        "GPU-aaaa": "",
+        "GPU-aaaa/7": "GPU-aaaa",
+        "GPU-aaaa/8": "GPU-aaaa",
+    }
 
 
 def test_a_device_whose_values_are_all_blank_is_still_a_device() -> None:

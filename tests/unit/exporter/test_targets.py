@@ -15,6 +15,9 @@ from hostler.exporter.targets import Target, TargetError, Targets, parse_target
         pytest.param("nvidia-t4=http://a/", Target("nvidia.com/gpu", "nvidia-t4", "http://a/"), id="by type"),
         pytest.param("nvidia.com/gpu=http://a/?b=c", Target("nvidia.com/gpu", None, "http://a/?b=c"), id="by resource"),
         pytest.param(
+            "nvidia.com/mig-1g.10gb=http://a/", Target("nvidia.com/mig-1g.10gb", None, "http://a/"), id="by slice"
+        ),
+        pytest.param(
             "xilinx.com/fpga-u55-1=https://a/", Target("xilinx.com/fpga-u55-1", None, "https://a/"), id="by shell"
         ),
     ],
@@ -49,6 +52,19 @@ def test_wrong_targets_say_what_is_right(text: str, want: str) -> None:
 )
 def test_default_urls(resource: str, want: list[str]) -> None:
     assert Targets(node_ip="10.0.0.1").urls(resource) == want
+
+
+@pytest.mark.parametrize(
+    ("resource", "want"),
+    [
+        pytest.param("nvidia.com/mig-1g.10gb", ["http://a/"], id="slices are measured where their card is"),
+        pytest.param("nvidia.com/gpu.shared", ["http://a/"], id="and so are renamed shares"),
+        pytest.param("amd.com/gpu", ["http://10.0.0.1:5000/metrics"], id="another vendor's are not"),
+    ],
+)
+def test_a_target_serves_every_resource_of_its_exporter(resource: str, want: list[str]) -> None:
+    targets = Targets(explicit=(parse_target("nvidia.com/gpu=http://a/"),), node_ip="10.0.0.1")
+    assert targets.urls(resource) == want
 
 
 def test_an_ipv6_node_gets_brackets() -> None:
