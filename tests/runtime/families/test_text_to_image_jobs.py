@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import torch
-from runtime.quality.encoders import interrupted
-from runtime.quality.jobs import Trained, train
-from runtime.quality.painters import TEXT, drawn
-from runtime.quality.pictures import images_of
+from runtime.families.encoders import interrupted
+from runtime.families.jobs import Trained, train
+from runtime.families.painters import TEXT, drawn
+from runtime.families.pictures import images_of
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, CLIPTextConfig, CLIPTextModel
 

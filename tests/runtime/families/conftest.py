@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from runtime.quality import digits
-from runtime.quality.painters import published_checkpoint
-from runtime.quality.pictures import few_digits
+from runtime.families import digits
+from runtime.families.painters import published_checkpoint
+from runtime.families.pictures import few_digits
 
 
 @pytest.fixture(scope="session")
