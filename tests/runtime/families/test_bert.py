@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 import torch
@@ -320,10 +319,10 @@ def test_openai_s_client_and_plain_http_get_what_the_model_says(brief_areas: Tra
             assert one.embedding == pytest.approx(alone.vector.tolist(), abs=1e-5)
         lengths = [len(model.reader.maker.tokens(text)) + 2 for text in texts]
         assert answer.usage.prompt_tokens == sum(lengths)
-        said = httpx.post(f"{replica.url}/v1/classify", json={"model": "tiny", "inputs": texts, "top_k": 1}).json()
+        said = replica.post("v1/classify", json={"model": "tiny", "inputs": texts, "top_k": 1}).json()
         assert [item["labels"][0]["label"] for item in said["data"]] == best(model, [ClassifyRequest(t) for t in texts])
-        other = httpx.post(f"{replica.url}/v1/fill-mask", json={"model": "tiny", "inputs": "a [MASK]"})
+        other = replica.post("v1/fill-mask", json={"model": "tiny", "inputs": "a [MASK]"})
         assert other.status_code == 404
-        long = httpx.post(f"{replica.url}/v1/classify", json={"model": "tiny", "inputs": "word " * 500})
+        long = replica.post("v1/classify", json={"model": "tiny", "inputs": "word " * 500})
         assert long.status_code == 400
         assert long.json()["error"]["code"] == "context_length_exceeded"
