@@ -125,6 +125,14 @@ def test_pods_and_services_are_reachable_from_the_machine(reachable: ClusterHand
 
 
 @native_only
+def test_a_claim_is_the_same_directory_in_every_pod(world: ClusterHandle) -> None:
+    """What a kubelet has not mounted is an empty directory of its own that looks just as good from inside."""
+    (directory,) = names_of(world.name).volumes.glob(f"{NAMESPACE}_shared_*")
+    found = {node: python(world, node, "import os; print(os.stat('/data').st_ino)") for node in NODES}
+    assert found == dict.fromkeys(NODES, str(directory.stat().st_ino))
+
+
+@native_only
 def test_pods_of_two_nodes_and_users_write_to_one_claim(world: ClusterHandle) -> None:
     write = "import os; open('/data/from-gpu', 'w').write('hello'); print(os.getuid(), os.stat('/data').st_gid)"
     assert python(world, "gpu-0", write) == "1234 2000", "the volume belongs to fsGroup"

@@ -100,7 +100,7 @@ def taught(name: str, root: Path, dataset: Fields, hyperparameters: Fields) -> T
 
 
 @pytest.fixture(scope="module")
-def brief(name: str, home: Path, dataset: Fields) -> Trained:
+def brief(name: str, cheap_figures: None, home: Path, dataset: Fields) -> Trained:
     """The family's model after a few steps."""
     return taught(name, home / "brief", dataset, SHORT)
 

@@ -28,6 +28,7 @@ SMALL = {
     "textEncoder": {**TEXT, "layers": 1, "hiddenSize": 16, "heads": 2},
     "blockWidths": [16, 16],
 }
+pytestmark = pytest.mark.usefixtures("cheap_figures")
 QUICK = {"steps": 6, "batchSize": 8, "learningRate": 1e-3}
 
 
@@ -96,8 +97,8 @@ def test_takes_its_text_encoder_with_the_tokenizer_from_another_model(
     assert tokens[0] == tokens[1]
 
 
-@pytest.fixture(scope="session")
-def uninterrupted(few: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+@pytest.fixture(scope="module")
+def uninterrupted(cheap_figures: None, few: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A few steps in one go."""
     return quick(tmp_path_factory.mktemp("whole"), few, evaluation={"samples": 0})
 
