@@ -184,7 +184,7 @@ def test_every_pod_is_locked_down(helm: Path) -> None:
 
 
 def _exporter(helm: Path, *values: str) -> dict[str, Any]:
-    daemonset = _named(template(helm, *values), "DaemonSet")["hostler-accelerator-exporter"]
+    daemonset = named(template(helm, *values), "DaemonSet")["hostler-accelerator-exporter"]
     pod: dict[str, Any] = daemonset["spec"]["template"]["spec"]
     return pod
 
@@ -255,6 +255,15 @@ def test_who_may_read_the_operators_metrics(helm: Path, values: tuple[str, ...],
     assert rule["ports"] == [{"port": 8080, "protocol": "TCP"}]
     assert rule.get("from") == want
     assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+
+
+def test_a_start_that_a_busy_node_draws_out_is_not_taken_for_a_hang(helm: Path) -> None:
+    """A process that is killed while it starts begins again from nothing, with a longer wait each time."""
+    for name, pod in _pods(template(helm, *EVERYTHING)):
+        for container in pod["containers"]:
+            if "livenessProbe" in container:
+                startup = container["startupProbe"]
+                assert startup["periodSeconds"] * startup["failureThreshold"] >= 60, name
 
 
 def test_rendering_is_reproducible(helm: Path) -> None:

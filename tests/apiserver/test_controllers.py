@@ -204,6 +204,6 @@ async def test_children_go_with_their_job_and_the_weights_stay_with_the_model(op
         site.api.delete(f"/apis/hostler.dev/v1alpha1/namespaces/{site.namespace}/trainingjobs/tiny")
         # The garbage collector looks for new kinds only every half minute.
         for path in ("batch/jobs/tiny-0", "core/services/tiny-0", "core/configmaps/tiny-0"):
-            await until(lambda path=path: not site.get(path), what=f"{path} to go with its job", timeout=90)
+            await until(lambda path=path: not site.get(path), what=f"{path} to go with its job")
         assert not site.get("core/persistentvolumeclaims/tiny")["metadata"].get("deletionTimestamp")
         assert site.condition("hostler/models/tiny", "Ready")[:2] == ("True", "ArtifactsAvailable")

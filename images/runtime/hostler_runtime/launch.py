@@ -45,6 +45,9 @@ DEFAULTS = {
     "PYTHONWARNINGS": "ignore",
 }
 
+TALKATIVE = ("torch.distributed.elastic.agent.server.api", "torch.distributed.elastic.multiprocessing.api")
+"""Loggers of torchrun's that repeat what the termination message says, or what this process knows and they do not."""
+
 logger = logging.getLogger("hostler_runtime.launch")
 
 
@@ -111,7 +114,11 @@ def run_torchrun(environ: Mapping[str, str], witness: MemoryWitness) -> RuntimeF
     from torch.distributed.launcher.api import elastic_launch
     from torch.distributed.run import config_from_args, parse_args
 
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    from hostler_runtime.training.departure import store_held_for_all
+
+    # They set their own levels when they are imported, so their parent's would mean nothing.
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     config, command, arguments = config_from_args(parse_args(["-m", "hostler_runtime.train"]))
     if config.max_nodes > 1 and config.max_restarts:
         # Pods count their restarts apart and would wait for each other under different names; a new attempt of
@@ -119,7 +126,8 @@ def run_torchrun(environ: Mapping[str, str], witness: MemoryWitness) -> RuntimeF
         event(logger, "restarts inside a pod are off when there are several pods")
         config.max_restarts = 0
     try:
-        elastic_launch(config, command)(*arguments)
+        with store_held_for_all(config.rdzv_endpoint, pod=config.rdzv_configs["rank"], pods=config.max_nodes):
+            elastic_launch(config, command)(*arguments)
     except SignalException:
         return RuntimeFailure(ErrorReason.INTERRUPTED, "asked to stop; the last checkpoint stands")
     except ChildFailedError as error:
