@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
-Writes = dict[str, Counter[str]]
+Writes = dict[str, dict[str, int]]
 """By user: how often each verb on each resource; a refused one carries its status, as in `create jobs !409`."""
 
 
@@ -17,7 +18,7 @@ def size(log: Path) -> int:
 
 def writes(log: Path, *, since: int) -> Writes:
     """What was written after a place in the log."""
-    found: Writes = {}
+    found: dict[str, Counter[str]] = {}
     with log.open("rb") as file:
         file.seek(since)
         for line in file:
@@ -27,7 +28,7 @@ def writes(log: Path, *, since: int) -> Writes:
                 # The last line may still be on its way.
                 continue
             found.setdefault(event["user"]["username"], Counter())[_what(event)] += 1
-    return found
+    return {user: dict(counts.most_common()) for user, counts in found.items()}
 
 
 def _what(event: dict) -> str:  # type: ignore[type-arg]
@@ -37,7 +38,7 @@ def _what(event: dict) -> str:  # type: ignore[type-arg]
     return f"{event['verb']} {resource}" + (f" !{code}" if code >= 400 else "")
 
 
-def per_job(counts: Counter[str], *, jobs: int, without: tuple[str, ...] = ()) -> float:
+def per_job(counts: Mapping[str, int], *, jobs: int, without: tuple[str, ...] = ()) -> float:
     """Writes for each job, leaving out those on some resources and their subresources."""
     kept = sum(number for what, number in counts.items() if what.split()[1].split("/")[0] not in without)
     return kept / jobs

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,7 +56,7 @@ class Measured:
     cpu_ms_per_job: dict[str, float]
     """By program."""
     peak_mib: dict[str, float]
-    writes: dict[str, Counter[str]]
+    writes: audit.Writes
     foreign_cores: float
     """Cores that were busy with something that is none of ours."""
     died: str | None = None
@@ -174,7 +173,8 @@ async def measure(system: System, load: Load, *, plane: ControlPlane, api: Api) 
         for watch in watches:
             watch.cancel()
     took = time.monotonic() - began
-    used = {name: cpu_seconds(pid) - before[name] for name, pid in pids.items()}
+    # Of a program that has ended, the kernel tells nothing any more.
+    used = {name: max(0.0, cpu_seconds(pid) - before[name]) for name, pid in pids.items()}
     foreign = machine_seconds() - machine - sum(used.values()) - (time.process_time() - own)
     # The last writes, such as a Model's status, and their lines in the log.
     await asyncio.sleep(1.5)

@@ -40,7 +40,7 @@ def _table(runs: Sequence[Measured], load: Load) -> Iterator[str]:
     for system in dict.fromkeys(run.system for run in of_load):
         last = [run for run in of_load if run.system == system][-1]
         for user, counts in last.writes.items():
-            said = ", ".join(f"{what} {number / load.jobs:.2f}" for what, number in counts.most_common())
+            said = ", ".join(f"{what} {number / load.jobs:.2f}" for what, number in counts.items())
             yield f"- {system}, writes of {user} for each job: {said}"
 
 
