@@ -92,6 +92,7 @@ $(VENV)/.stamp: requirements/dev.lock pyproject.toml
 	@touch $@
 
 include make/runtime.mk
+include make/bench.mk
 
 .PHONY: lock
 lock: dev ## Compile requirements/*.in into lock files with hashes

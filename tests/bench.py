@@ -45,7 +45,7 @@ class Bench:
             clock=self.cluster.clock,
             wake=lambda workload: self.woken.append(workload.name),
             wake_pool=self.moved.add,
-            grace=1.5 * self._settings.start_grace_seconds,
+            grace=self._settings.seat_grace_seconds,
         )
         for (kind, _, _), obj in sorted(self.cluster.objects.items()):
             self.admitter.changed(Change(kind, None, obj))

@@ -259,7 +259,7 @@ def test_who_may_read_the_operators_metrics(helm: Path, values: tuple[str, ...],
 
 def test_a_start_that_a_busy_node_draws_out_is_not_taken_for_a_hang(helm: Path) -> None:
     """A process that is killed while it starts begins again from nothing, with a longer wait each time."""
-    for name, pod in _pods(template(helm, *EVERYTHING)):
+    for name, pod in pods(template(helm, *EVERYTHING)):
         for container in pod["containers"]:
             if "livenessProbe" in container:
                 startup = container["startupProbe"]

@@ -1,7 +1,7 @@
 """The API client: dicts in, dicts out, typed errors, a time limit on every request.
 
-Calls go through ``kubernetes.aio``'s REST client (its session, TLS and proxy) but past its models and serializers,
-which cost several times the request itself.
+``kubernetes.aio`` says where the server is and who we are there (see ``connection``); requests go past its REST client,
+whose path from a call to aiohttp costs as much as the request itself.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
-from kubernetes.aio.client import ApiClient
+import orjson
 
-from hostler.cluster.connection import USER_AGENT, Connection
+from hostler.cluster.connection import Connection
 from hostler.cluster.errors import ApiError, Gone, Unavailable, from_response
 from hostler.cluster.resources import Resource, resource_of
 
@@ -27,6 +27,7 @@ Observe = Callable[[str, str, float], None]
 FIELD_MANAGER = "hostler"
 REQUEST_TIMEOUT = 30.0
 CONNECT_TIMEOUT = 5.0
+CONNECTIONS = 100
 PAGE = 250
 """Objects of a page: its bytes and all that is made of them are in memory at once, and reading it holds up the loop."""
 
@@ -57,7 +58,7 @@ class Client:
     """One keep-alive session; every method raises :class:`hostler.cluster.errors.ApiError`."""
 
     def __init__(self, connection: Connection, *, observe: Observe | None = None) -> None:
-        self._api = ApiClient(connection.configuration)
+        self._session = connection.session(limit=CONNECTIONS)
         self._host = connection.server.rstrip("/")
         self._observe: Observe = observe or (lambda _verb, _code, _seconds: None)
         self.last_answer = -float("inf")
@@ -65,7 +66,7 @@ class Client:
 
     async def close(self) -> None:
         """Close the session."""
-        await self._api.close()
+        await self._session.close()
 
     async def raw(self, path: str) -> Object:
         """GET any path, such as ``/apis/hostler.dev/v1alpha1``."""
@@ -143,11 +144,21 @@ class Client:
         )
 
     async def replace_status(
-        self, resource: Resource, *, namespace: str, name: str, uid: str, status: Object, timeout: float
+        self,
+        resource: Resource,
+        *,
+        namespace: str,
+        name: str,
+        uid: str,
+        resource_version: str,
+        status: Object,
+        timeout: float,
     ) -> Object:
-        """Replace the whole status of exactly this incarnation of the object, whatever its resourceVersion."""
+        """Replace the whole status of exactly this incarnation; :class:`Conflict` where the object is another by now:
+        nobody but us writes a status, so then our picture is old, or another one of us is at work."""
         operations = [
             {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": resource_version},
             {"op": "add", "path": "/status", "value": status},
         ]
         return await self._call(
@@ -185,6 +196,20 @@ class Client:
             verb="patch",
             query={"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"},
             body=operations,
+            content_type=_JSON_PATCH,
+            timeout=timeout,
+        )
+
+    async def json_patch(
+        self, resource: Resource, *, namespace: str, name: str, operations: Sequence[Mapping[str, Any]], timeout: float
+    ) -> Object:
+        """JSON patch (RFC 6902); :class:`Invalid` where an operation, or what comes out, is not possible."""
+        return await self._call(
+            "PATCH",
+            resource.path(namespace=namespace, name=name),
+            verb="patch",
+            query={"fieldManager": FIELD_MANAGER},
+            body=list(operations),
             content_type=_JSON_PATCH,
             timeout=timeout,
         )
@@ -228,13 +253,14 @@ class Client:
         timeout: float = REQUEST_TIMEOUT,
     ) -> Object:
         url = f"{self._host}{path}" + (f"?{urlencode(query)}" if query else "")
-        headers = {"Accept": _JSON, "Content-Type": content_type, "User-Agent": USER_AGENT}
+        data = None if body is None else _encoded(body)
+        headers = {"Accept": _JSON, "Content-Type": content_type}
         limit = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, CONNECT_TIMEOUT))
         what = f"{method} {path}"
         started = time.monotonic()
         code = "error"
         try:
-            status, answer, retry_after = await self._send(method, url, headers=headers, body=body, limit=limit)
+            status, answer, retry_after = await self._send(method, url, headers=headers, data=data, limit=limit)
             code = str(status)
         except TimeoutError as error:
             code = "timeout"
@@ -247,18 +273,19 @@ class Client:
         return _checked(status, answer, what=what, retry_after=retry_after)
 
     async def _send(
-        self, method: str, url: str, *, headers: dict[str, str], body: Any, limit: aiohttp.ClientTimeout
+        self, method: str, url: str, *, headers: dict[str, str], data: bytes | None, limit: aiohttp.ClientTimeout
     ) -> tuple[int, bytes, str | None]:
         for last in (False, True):
             try:
-                response = await self._api.call_api(method, url, dict(headers), body, _request_timeout=limit)
-                data = await response.read()
+                # The API server redirects nobody, and our credentials would go wherever somebody else points.
+                async with self._session.request(
+                    method, url, headers=headers, data=data, timeout=limit, allow_redirects=False
+                ) as response:
+                    return response.status, await response.read(), response.headers.get("Retry-After")
             except aiohttp.ServerDisconnectedError:
                 # The server closes idle keep-alive connections whenever it likes; what we send may be repeated.
                 if last or method == "POST":
                     raise
-                continue
-            return response.status, data, response.headers.get("Retry-After")
         raise AssertionError("the loop returns or raises")
 
 
@@ -267,14 +294,22 @@ def _address(body: Object) -> tuple[Resource, str, str]:
     return resource_of(body["kind"]), metadata.get("namespace", ""), metadata["name"]
 
 
+def _encoded(body: Any) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError:
+        # Half a surrogate pair, which a pod may have said and which has no UTF-8: escaped, the server replaces it.
+        return json.dumps(body).encode()
+
+
 def _checked(status: int, answer: bytes, *, what: str, retry_after: str | None) -> Object:
     try:
-        body = json.loads(answer) if answer else {}
-    except ValueError:
+        body = orjson.loads(answer) if answer else {}
+    except orjson.JSONDecodeError:
         # A proxy's page, not the API server's words.
         body = {"message": f"{what} was answered with {status} and no JSON"}
         status = status if status >= 400 else 502
-    if status >= 400:
+    if status >= 300:
         raise from_response(status, body if isinstance(body, dict) else None, what=what, retry_after=retry_after)
     if not isinstance(body, dict):
         raise ApiError(f"{what} was answered with something that is not an object", code=status)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 from kubernetes.aio import config as kube_config
@@ -30,7 +32,6 @@ class Connection:
     def __init__(self, configuration: Any, *, loader: Any = None) -> None:
         self.configuration = configuration
         self._loader = loader
-        configuration.client_session_kwargs = {"middlewares": (self.authorise,)}
 
     @property
     def server(self) -> str:
@@ -58,19 +59,33 @@ class Connection:
     def session(
         self,
         *,
+        limit: int = 0,
         response_class: type[aiohttp.ClientResponse] = aiohttp.ClientResponse,
         middlewares: tuple[aiohttp.ClientMiddlewareType, ...] = (),
     ) -> aiohttp.ClientSession:
-        """A session for long-lived streams, apart from the calls' one, whose pool they would fill."""
+        """A session of its own, with at most so many connections (0: as many as there are requests).
+
+        It does not trust the environment: aiohttp would look for a proxy and read ~/.netrc, each in a thread, for
+        every single request. The proxy is looked up here, once; a netrc has nothing to say about an API server.
+        """
         tls = RESTClientObject(self.configuration).ssl_context
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=tls),
+            connector=aiohttp.TCPConnector(limit=limit, ssl=tls),
+            cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": USER_AGENT},
             middlewares=(self.authorise, *middlewares),
-            proxy=self.configuration.proxy,
+            proxy=self.configuration.proxy or proxy_of_environment(self.server),
             response_class=response_class,
-            trust_env=True,
+            trust_env=False,
         )
+
+
+def proxy_of_environment(url: str) -> str | None:
+    """The proxy that $HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY name for a URL."""
+    parts = urlsplit(url)
+    if not parts.hostname or urllib.request.proxy_bypass(parts.hostname):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)
 
 
 async def connect(kubeconfig: Path | None = None) -> Connection:

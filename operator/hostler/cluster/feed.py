@@ -1,7 +1,8 @@
 """kopf as the source of events: its watches fill the store, and nothing else of it is used.
 
-No change handlers, timers or daemons: kopf writes nothing to any object. Its bookkeeping (diff-bases, progress) is
-replaced by storages that keep nothing, because kopf computes it for every event, even where only ``on.event`` is used.
+No change handlers, timers or daemons: kopf writes nothing to any object. What it does is login, lists, watches, their
+reconnects and versions; the objects are taken out of the streams before it looks at them (see ``stream``). Its
+bookkeeping (diff-bases, progress) is replaced by storages that keep nothing, for those that it would see all the same.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import kopf
 from hostler.cluster.connection import Connection
 from hostler.cluster.resources import Resource
 from hostler.cluster.store import Store
-from hostler.cluster.watches import WatchMonitor
+from hostler.cluster.stream import Object
+from hostler.cluster.watches import TakeKind, WatchMonitor
 
 SERVER_TIMEOUT = 300
 INACTIVITY_TIMEOUT = 70.0
@@ -101,22 +103,29 @@ def kopf_settings(resources: Iterable[Resource]) -> Any:
 
 
 def kopf_registry(resources: Iterable[Resource], *, store: Store, connection: Connection, monitor: WatchMonitor) -> Any:
-    """The handlers: a login, and one event handler per kind."""
+    """The handlers: a login whose session feeds the store, and one for each kind, which makes kopf watch it."""
     registry = kopf.OperatorRegistry()
+    watched = {resource.kind: resource for resource in resources}
+
+    def take(kind: str, event: str, obj: Object) -> None:
+        # Items of a list come without the first two.
+        whole = {"apiVersion": watched[kind].api_version, "kind": kind, **obj}
+        if event == "DELETED":
+            store.remove(kind, whole)
+        else:
+            store.put(kind, whole)
 
     @kopf.on.login(registry=registry)  # type: ignore[untyped-decorator]
     async def login(**_: Any) -> Any:
-        return kopf.AiohttpSession(server=connection.server, aiohttp_session=monitor.session(connection))
+        session = monitor.session(connection, take=take)
+        return kopf.AiohttpSession(server=connection.server, aiohttp_session=session)
 
-    for resource in resources:
-        _feed(registry, resource, store)
+    for resource in watched.values():
+        _watch(registry, resource, take)
     return registry
 
 
-def _feed(registry: Any, resource: Resource, store: Store) -> None:
-    # Items of a list come without them.
-    head = {"apiVersion": resource.api_version, "kind": resource.kind}
-
+def _watch(registry: Any, resource: Resource, take: TakeKind) -> None:
     @kopf.on.event(
         registry=registry,
         group=resource.group,
@@ -125,11 +134,8 @@ def _feed(registry: Any, resource: Resource, store: Store) -> None:
         id=f"feed-{resource.plural}",
     )  # type: ignore[untyped-decorator]
     async def feed(event: Any, **_: Any) -> None:
-        obj = {**head, **event["object"]}
-        if event["type"] == "DELETED":
-            store.remove(resource.kind, obj)
-        else:
-            store.put(resource.kind, obj)
+        # Nothing comes here as long as kopf reads in the two ways that ``stream`` knows.
+        take(resource.kind, event["type"] or "", event["object"])
 
 
 def quiet_kopf() -> None:

@@ -87,6 +87,7 @@ class WorkQueue(Generic[K]):
         self._sequence = 0
         self._failures: dict[K, int] = {}
         self._news = asyncio.Event()
+        self._emptied = asyncio.Event()
         self._turn = asyncio.Lock()
         """Who is handed a key next; workers that wait for one stand in line here."""
 
@@ -162,6 +163,12 @@ class WorkQueue(Generic[K]):
                 self._news.clear()
                 await self._sleep(wait)
 
+    async def caught_up(self) -> None:
+        """Return when nothing waits that was put in line only to be looked at (:attr:`Priority.RESYNC`)."""
+        while self._lines[Priority.RESYNC]:
+            self._emptied.clear()
+            await self._emptied.wait()
+
     def done(self, key: K) -> None:
         """Hand a key back; it comes into line again if it changed meanwhile."""
         self._metrics.worked(self._clock() - self._in_hand.pop(key))
@@ -170,6 +177,8 @@ class WorkQueue(Generic[K]):
 
     def _take(self, line: OrderedDict[K, float]) -> K:
         key, since = line.popitem(last=False)
+        if not self._lines[Priority.RESYNC]:
+            self._emptied.set()
         now = self._clock()
         self._in_hand[key] = now
         self._metrics.waited(now - since)

@@ -31,8 +31,10 @@ _POD_STATUS = (
     "startTime",
     "containerStatuses",
     "initContainerStatuses",
+    "nominatedNodeName",
 )
 _CONTAINER = ("name", "resources", "restartPolicy")
+_OURS = ("app.kubernetes.io/managed-by", "hostler")
 _POD_ANNOTATIONS = ("batch.kubernetes.io/", "hostler.dev/")
 _NODE_STATUS = ("addresses", "allocatable", "capacity", "conditions")
 
@@ -58,7 +60,7 @@ def _pod(pod: Object) -> Object:
         metadata["annotations"] = kept
     spec = pod.get("spec") or {}
     containers = {
-        field: [_picked(container, _CONTAINER) for container in spec[field]]
+        field: [_container(container) for container in spec[field]]
         for field in ("containers", "initContainers")
         if spec.get(field)
     }
@@ -66,9 +68,25 @@ def _pod(pod: Object) -> Object:
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": metadata,
-        "spec": _picked(spec, _POD_SPEC) | containers,
+        "spec": _picked(spec, _POD_SPEC) | containers | _affinity(pod, spec),
         "status": _picked(pod.get("status"), _POD_STATUS),
     }
+
+
+def _container(container: Object) -> Object:
+    kept = _picked(container, _CONTAINER)
+    # Ports of the node are what two pods cannot share; the others are nobody's business.
+    if ports := [port for port in container.get("ports") or () if port.get("hostPort")]:
+        kept["ports"] = ports
+    return kept
+
+
+def _affinity(pod: Object, spec: Object) -> Object:
+    """Of our own pods: it says which node a pod that is not bound yet will go to."""
+    label, ours = _OURS
+    if (pod["metadata"].get("labels") or {}).get(label) != ours or "affinity" not in spec:
+        return {}
+    return {"affinity": spec["affinity"]}
 
 
 def _node(node: Object) -> Object:

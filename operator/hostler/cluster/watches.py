@@ -1,16 +1,18 @@
 """How alive the watches are: measured on the wire, because kopf keeps its bookmarks to itself.
 
-kopf accepts an HTTP session from its login handler. Ours has a response class that notes when bytes of a watch
-arrive, bookmarks included (the API server sends one a minute), and a middleware that notes lists and new streams. So
-the age of a watch is the silence on its stream, and a list that kopf makes after its first one says that a watch was
-broken for longer than the server remembers: what was deleted in that time has to be looked for (see ``sweeper``).
+kopf accepts an HTTP session from its login handler. Ours has a response class that takes the objects out of lists and
+streams (see ``stream``) and notes when bytes of a watch arrive, bookmarks included (the API server sends one a minute),
+and a middleware that notes lists and new streams. So the age of a watch is the silence on its stream, and a list that
+kopf makes after its first one says that a watch was broken for longer than the server remembers: what was deleted in
+that time has to be looked for (see ``sweeper``).
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +20,13 @@ import aiohttp
 
 from hostler.cluster.connection import Connection
 from hostler.cluster.resources import Resource
+from hostler.cluster.stream import EventStream, Object, without_items
 
 Scope = tuple[str, str]
 """Kind and namespace; the namespace is empty for a watch on the whole cluster."""
 Observe = Callable[[str, str, float], None]
+TakeKind = Callable[[str, str, Object], None]
+"""Called with a kind, an event's type (empty for an item of a list) and its object."""
 
 
 @dataclass
@@ -74,16 +79,25 @@ class WatchMonitor:
             found[kind] = found.get(kind, 0) + max(0, stream.lists - 1)
         return found
 
-    def session(self, connection: Connection) -> aiohttp.ClientSession:
-        """A session for kopf that reports to this monitor."""
+    def session(self, connection: Connection, *, take: TakeKind) -> aiohttp.ClientSession:
+        """A session for kopf that gives the objects to ``take`` and reports to this monitor."""
         monitor = self
 
         class Response(aiohttp.ClientResponse):
             async def start(self, connection: Any) -> aiohttp.ClientResponse:
                 await super().start(connection)
-                if (scope := monitor.scope(self.url)) and self.url.query.get("watch") == "true":
-                    self.content = _Heard(self.content, lambda: monitor.heard(scope))  # type: ignore[assignment]
+                if self.status == 200 and _is_watch(self) and (scope := monitor.scope(self.url)):
+                    self.content = EventStream(  # type: ignore[assignment]
+                        self.content,
+                        take=functools.partial(take, scope[0]),
+                        heard=functools.partial(monitor.heard, scope),
+                    )
                 return self
+
+            async def json(self, **options: Any) -> Any:
+                if self.status == 200 and not _is_watch(self) and (scope := monitor.scope(self.url)):
+                    return await without_items(await self.read(), take=functools.partial(take, scope[0]))
+                return await super().json(**options)
 
         return connection.session(response_class=Response, middlewares=(self._notice,))
 
@@ -115,7 +129,7 @@ class WatchMonitor:
     async def _notice(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        watch = request.url.query.get("watch") == "true"
+        watch = _is_watch(request)
         verb = "watch" if watch else "list"
         started = time.monotonic()
         code = "error"
@@ -132,18 +146,5 @@ class WatchMonitor:
         return response
 
 
-class _Heard:
-    """A response body that says when something came."""
-
-    def __init__(self, inner: aiohttp.StreamReader, tell: Callable[[], None]) -> None:
-        self._inner = inner
-        self._tell = tell
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
-        """As of ``aiohttp.StreamReader``; the way in which kopf reads."""
-        async for data in self._inner.iter_chunked(size):
-            self._tell()
-            yield data
+def _is_watch(message: aiohttp.ClientRequest | aiohttp.ClientResponse) -> bool:
+    return message.url.query.get("watch") == "true"

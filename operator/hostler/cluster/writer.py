@@ -21,6 +21,7 @@ from hostler.cluster.events import EventRecorder
 from hostler.cluster.matching import APPLIED_HASH, applied_hash, contains, satisfied, stamped
 from hostler.cluster.resources import Resource, resource_of
 from hostler.cluster.store import Change, Store, name_of
+from hostler.planning.seats import gated, seat_patch
 
 Object = dict[str, Any]
 _log = logging.getLogger(__name__)
@@ -163,7 +164,13 @@ class ApiWriter:
         resource = resource_of(kind)
         try:
             answer = await self._client.replace_status(
-                resource, namespace=namespace, name=name, uid=uid, status=status, timeout=self._seconds()
+                resource,
+                namespace=namespace,
+                name=name,
+                uid=uid,
+                resource_version=cached["metadata"]["resourceVersion"],
+                status=status,
+                timeout=self._seconds(),
             )
         except NotFound:
             return False
@@ -195,6 +202,25 @@ class ApiWriter:
             return False
         self._checked.pop(_key(child), None)
         return True
+
+    async def bind(self, pod: Object, *, node: str) -> None:
+        """Give a pod with our scheduling gate its node. A pod that has gone or has its node is no error."""
+        metadata = pod["metadata"]
+        cached = self._store.get("Pod", namespace=metadata["namespace"], name=metadata["name"])
+        if cached is None or cached["metadata"]["uid"] != metadata["uid"] or not gated(cached):
+            self._skipped("bind")
+            return
+        try:
+            answer = await self._client.json_patch(
+                resource_of("Pod"),
+                namespace=metadata["namespace"],
+                name=metadata["name"],
+                operations=seat_patch(cached, node),
+                timeout=self._seconds(),
+            )
+        except NotFound:
+            return
+        self._store.put("Pod", answer)
 
     async def event(self, about: Object, *, reason: str, message: str, warning: bool = False) -> None:
         """Record a state change, in the background."""

@@ -81,7 +81,7 @@ def _figures(view: PoolView) -> dict[str, object]:
     if view.pool.problem is not None:
         return {
             "resource_name": None, "nodes": len(view.nodes), "capacity": 0, "allocatable": 0, "in_use": 0,
-            "unhealthy": 0, "largest_free_block": 0, "simulated": view.simulated,
+            "unhealthy": 0, "largest_free_block": 0, "reserved": view.held, "simulated": view.simulated,
         }  # fmt: skip
     return {
         "resource_name": view.pool.resource,
@@ -89,6 +89,7 @@ def _figures(view: PoolView) -> dict[str, object]:
         "capacity": view.capacity,
         "allocatable": view.allocatable,
         "in_use": view.in_use,
+        "reserved": view.held,
         "unhealthy": max(0, view.capacity - view.allocatable),
         "largest_free_block": view.largest_free_block,
         "simulated": view.simulated,

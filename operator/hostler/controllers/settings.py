@@ -38,6 +38,12 @@ class Settings:
     recheck_seconds: float = 30.0
     """Between two looks at what waits for something that no watch reports, such as a ConfigMap with data."""
 
+    @property
+    def seat_grace_seconds(self) -> float:
+        """For how long the pods of a reservation may take to get to their nodes. Longer than a job itself waits,
+        because a job can say what keeps its pods from starting."""
+        return 1.5 * self.start_grace_seconds
+
     def image(self, verb: Verb, *, variant: str) -> Image | None:
         """The runtime image for a verb on a variant; None where the installation has none that could drive it."""
         reference = self.variant_images.get(f"{verb.value}-{variant}")

@@ -213,7 +213,7 @@ def ensure_binaries(note: Note) -> Binaries:
     """Build what the cache does not hold."""
     for module in MODULES:
         if not binary_directory(module).exists():
-            with _exclusive(cache_root() / "bin" / ".lock", note):
+            with exclusive(cache_root() / "bin" / ".lock", note):
                 if not binary_directory(module).exists():
                     _build(module, go=ensure_go(note), note=note)
     return Binaries(kubernetes=binary_directory(KUBERNETES), containerd=binary_directory(CONTAINERD))
@@ -229,7 +229,7 @@ def ensure_kind(note: Note) -> Path:
     if not target.exists():
         go = ensure_go(note)
         note(f"building kind {KIND_VERSION}")
-        environment = {**_go_environment(), "GOBIN": str(kind_directory())}
+        environment = {**go_environment(), "GOBIN": str(kind_directory())}
         argv = [go, "install", f"sigs.k8s.io/kind@{KIND_VERSION}"]
         done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -237,7 +237,7 @@ def ensure_kind(note: Note) -> Path:
     return target
 
 
-def _go_environment() -> dict[str, str]:
+def go_environment() -> dict[str, str]:
     """Static programs run in any image, and need no C compiler to be built."""
     return {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-buildvcs=false"}
 
@@ -249,7 +249,7 @@ def _build(module: GoModule, *, go: str, note: Note) -> None:
     partial.mkdir(parents=True)
     argv = [go, "build", "-v", "-ldflags", module.ldflags, "-o", f"{partial}/", "tool"]
     note(f"building {module.title}")
-    code, tail = _follow(argv, module.directory, _go_environment(), title=module.title, note=note)
+    code, tail = follow(argv, module.directory, go_environment(), title=module.title, note=note)
     if code != 0:
         shutil.rmtree(partial, ignore_errors=True)
         command = f"cd {module.directory} && {' '.join(argv[:3])} tool"
@@ -257,7 +257,7 @@ def _build(module: GoModule, *, go: str, note: Note) -> None:
     partial.rename(target)
 
 
-def _follow(argv: Sequence[str], cwd: Path, environment: dict[str, str], *, title: str, note: Note) -> tuple[int, str]:
+def follow(argv: Sequence[str], cwd: Path, environment: dict[str, str], *, title: str, note: Note) -> tuple[int, str]:
     """Run a build and report every few seconds how many packages it has compiled."""
     process = subprocess.Popen(
         argv, cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -277,7 +277,7 @@ def _follow(argv: Sequence[str], cwd: Path, environment: dict[str, str], *, titl
 
 
 @contextmanager
-def _exclusive(path: Path, note: Note) -> Iterator[None]:
+def exclusive(path: Path, note: Note) -> Iterator[None]:
     """One build at a time: a second caller waits and then finds the first one's result."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:

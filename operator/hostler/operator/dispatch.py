@@ -47,6 +47,11 @@ class Dispatcher:
         """Let nothing through."""
         self._active = False
 
+    def wake(self, key: Key) -> None:
+        """Queue one key, for a reason that is no change of an object."""
+        if self._active:
+            self._queue.add(key)
+
     def changed(self, change: Change) -> None:
         """Queue every key that this concerns: what the object was counts as well as what it is."""
         if not self._active:

@@ -35,7 +35,9 @@ from hostler.cluster.store import Store
 from hostler.cluster.sweeper import Sweeper
 from hostler.cluster.watches import WatchMonitor
 from hostler.cluster.writer import ApiWriter
-from hostler.controllers.ports import Clock, Controller, Facts, Key, Reader, Writer
+from hostler.controllers.admitter import Admitter
+from hostler.controllers.ports import Admission, Clock, Controller, Facts, Key, Reader, Writer
+from hostler.controllers.references import INDEXERS
 from hostler.controllers.settings import Settings
 from hostler.metrics.domain import DomainCollector, WatchCollector
 from hostler.metrics.operator import OperatorMetrics
@@ -56,6 +58,8 @@ _log = logging.getLogger(__name__)
 START_PATIENCE = 120.0
 """Seconds to wait for our CRDs and roles, which a release installs together with the operator."""
 KOPF_PATIENCE = 10.0
+LINE_PATIENCE = 60.0
+"""Seconds within which all workloads have been looked at after a start, or admission begins without the rest."""
 _FAILURES = (*(reason.value for reason in ErrorReason), CONTAINER_FAILED, POD_DELETED, POD_LOST, RESULT_MISSING)
 """Reasons of failures that are counted from zero; others appear when they happen."""
 
@@ -64,7 +68,7 @@ class BuildControllers(Protocol):
     """How the controllers come into being; tests bring their own."""
 
     def __call__(
-        self, reader: Reader, writer: Writer, *, clock: Clock, facts: Facts, settings: Settings
+        self, reader: Reader, writer: Writer, *, clock: Clock, facts: Facts, admission: Admission, settings: Settings
     ) -> Sequence[Controller]:
         """One controller per kind."""
 
@@ -86,7 +90,7 @@ class Operator:
         clock = SystemClock()
         self.metrics = OperatorMetrics()
         self.client = Client(connection, observe=self.metrics.request)
-        self.store = Store()
+        self.store = Store(indexers=INDEXERS)
         self.monitor = WatchMonitor(WATCHED, namespaces=settings.watch_namespaces, observe=self.metrics.request)
         # A connection of its own: a renewal must not wait behind a hundred writes.
         self.lease_client = Client(connection, observe=self.metrics.request)
@@ -104,8 +108,23 @@ class Operator:
         self.writer = ApiWriter(
             self.client, store=self.store, fence=self.lease, events=self.events, skipped=self.metrics.write_skipped
         )
-        reader = CachedReader(self.store, self.client)
-        controllers = build(reader, self.writer, clock=clock, facts=self.facts, settings=settings.for_controllers())
+        for_controllers = settings.for_controllers()
+        self.admitter = Admitter(
+            clock=clock,
+            wake=lambda workload: self.dispatcher.wake(Key(workload.kind, workload.namespace, workload.name)),
+            wake_pool=lambda pool: self.dispatcher.wake(Key("AcceleratorPool", "", pool)),
+            grace=for_controllers.seat_grace_seconds,
+        )
+        # Before the dispatcher: whoever is woken by a change finds it counted.
+        self.store.subscribe(self.admitter.changed)
+        controllers = build(
+            CachedReader(self.store, self.client),
+            self.writer,
+            clock=clock,
+            facts=self.facts,
+            admission=self.admitter,
+            settings=for_controllers,
+        )
         self.queue: WorkQueue[Key] = WorkQueue(metrics=self.metrics.queue)
         self.dispatcher = Dispatcher(controllers, queue=self.queue, store=self.store)
         self.workers = Workers(controllers, queue=self.queue, metrics=self.metrics)
@@ -160,9 +179,17 @@ class Operator:
         self.metrics.lead()
         self.workers.start(self.settings.workers)
         self.dispatcher.start()
+        self._spawn(self._admit(), "admission")
         self._spawn(self.prober.run(), "prober")
         await self.lease.hold()
         raise LeaseLostError(f"{self.settings.identity} could not renew the Lease in time, or another replica has it")
+
+    async def _admit(self) -> None:
+        """Not before everybody who waits has come into line again: the oldest may be the last one to be looked at."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINE_PATIENCE):
+                await self.queue.caught_up()
+        await self.admitter.run()
 
     async def _wait_until_nothing_is_missing(self) -> None:
         deadline = time.monotonic() + START_PATIENCE

@@ -7,6 +7,7 @@ changed is put back.
 from __future__ import annotations
 
 from hostler.api.inferenceservice import ServiceReason
+from hostler.api.placement import Placement
 from hostler.controllers.inferenceservice import wording
 from hostler.controllers.inferenceservice.admission import Ground, seated
 from hostler.controllers.inferenceservice.observed import Observed
@@ -32,7 +33,11 @@ def decide(seen: Observed, ground: Ground | wording.Wording, *, now: str, settin
         # The answer comes with the next pass of admission, and wakes the service.
         return Plan(status=seen.service.get("status") or {})
     if not isinstance(base, Ground):
-        placement = placement_of(seen, ground.seating, ground.view, now=now) if isinstance(ground, Ground) else KEEP
+        placement = (
+            placement_of(seen, ground.seating, ground.view, now=now, grace=settings.seat_grace_seconds)
+            if isinstance(ground, Ground)
+            else KEEP
+        )
         report = Report(said=base, url=url, placement=placement)
         return plan_of(seen, report, now=now, bind=_bind(seen, ground), requeue=settings.recheck_seconds)
     return _served(seen, base, now=now, settings=settings)
@@ -42,7 +47,7 @@ def _served(seen: Observed, ground: Ground, *, now: str, settings: Settings) -> 
     """Every replica has its seat: the children, and the truth about them."""
     wanted = upkeep(seen, ground, settings=settings)
     ready, failure = readiness(seen, ground, wanted, now=now)
-    placement = placement_of(seen, ground.seating, ground.view, now=now)
+    placement = _placement(seen, ground, now=now, settings=settings)
     report = Report(
         said=wording.admitted(_placed(seen, ground), ready),
         url=_url(seen),
@@ -65,6 +70,10 @@ def _served(seen: Observed, ground: Ground, *, now: str, settings: Settings) -> 
         # More seats than before have to be readable before a pod sits on them.
         reserves=placement is not None and seats_of(placement) != seats_of(seen.status.placement),
     )
+
+
+def _placement(seen: Observed, ground: Ground, *, now: str, settings: Settings) -> Placement | None:
+    return placement_of(seen, ground.seating, ground.view, now=now, grace=settings.seat_grace_seconds)
 
 
 def _bind(seen: Observed, ground: Ground | wording.Wording) -> tuple[tuple[dict[str, object], str], ...]:

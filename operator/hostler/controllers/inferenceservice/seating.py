@@ -19,8 +19,6 @@ from hostler.planning.serviceseats import Holding, Wish, settled, wish
 from hostler.planning.verdicts import Admit, Obstacle, Request, Seats, TakeBack, Verdict, Wait, Workload
 
 AskFor = Callable[[Request], Verdict | None]
-_PATIENCE_SECONDS = 450.0
-"""Within which the pods of a new seat must have their nodes; else it is free for others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +120,7 @@ def _request(seen: Observed, wanted: Wish, *, view: PoolView, need: Resources, h
     )
 
 
-def placement_of(seen: Observed, seating: Seating, view: PoolView, *, now: str) -> Placement | None:
+def placement_of(seen: Observed, seating: Seating, view: PoolView, *, now: str, grace: float) -> Placement | None:
     """What status says is reserved. It is the same as before, deadline and all, where the seats are."""
     before = seen.status.placement
     if not seating.seats:
@@ -139,5 +137,5 @@ def placement_of(seen: Observed, seating: Seating, view: PoolView, *, now: str) 
         pool=view.pool.name,
         accelerator_type=view.pool.spec.accelerator_type,
         per_pod=seen.spec.accelerators.per_pod,
-        deadline=None if arrived and not grows else moments.later(now, seconds=_PATIENCE_SECONDS),
+        deadline=None if arrived and not grows else moments.later(now, seconds=grace),
     )

@@ -13,9 +13,6 @@ from hostler.controllers.workloads import placement_with, seats_of
 from hostler.planning import moments
 from hostler.planning.rejection import Rejection
 
-_PATIENCE = 1.5
-"""Times the grace within which pods have to start: the deadline of a reservation."""
-
 
 def rejected(seen: Observed, settings: Settings) -> Plan:
     """Say which field is in the way. Nothing is left half-made."""
@@ -75,8 +72,7 @@ def _placement(seen: Observed, seat: Seat, settings: Settings) -> Placement:
     before = seen.status.placement
     if before is not None and before.deadline is not None and seats_of(before) == seat.seats:
         return before  # Written down before a crash or a refusal: its time runs on.
-    # Later than the job itself gives up, because it can say what keeps its pods from starting.
-    deadline = moments.later(seen.now, seconds=_PATIENCE * settings.start_grace_seconds)
+    deadline = moments.later(seen.now, seconds=settings.seat_grace_seconds)
     return placement_with(
         seat.seats,
         need=seat.need,

@@ -1,0 +1,5 @@
+# Benchmarks of the control plane: each fails where a demand is missed. Method and figures: docs/benchmarks/.
+
+.PHONY: bench-reconcile
+bench-reconcile: dev ## Jobs to pods, speed and cost: Hostler beside plain Jobs and Kubeflow Trainer, in one run
+	$(BIN)/python benchmarks/reconcile/bench.py $(ARGS)
