@@ -31,7 +31,7 @@ class CachedReader:
         """Cached objects that carry all of these labels, sorted by namespace and name."""
         return self._store.list(kind, namespace=namespace, labels=labels)
 
-    def referring(self, kind: str, value: str) -> list[Object]:
+    def referring(self, kind: str, value: str) -> Sequence[Object]:
         """Cached objects of a kind that refer to ``value``, sorted by namespace and name."""
         return self._store.referring(kind, value)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -132,7 +132,7 @@ class Store:
             if (namespace is None or name[0] == namespace) and _carries(shelf.objects[name], wanted)
         ]
 
-    def referring(self, kind: str, value: str) -> list[Object]:
+    def referring(self, kind: str, value: str) -> Sequence[Object]:
         """Cached objects for which the kind's indexer gives this value, sorted by namespace and name."""
         shelf = self._shelf(kind)
         return [shelf.objects[name] for name in sorted(shelf.index.get(("", value), ()))]

@@ -56,7 +56,7 @@ class PoolController:
 
 def _speaks_of_spec(pool: Object) -> bool:
     """Whether the status is of this spec: if not, it does not wait."""
-    return (pool.get("status") or {}).get("observedGeneration") == pool["metadata"].get("generation")
+    return bool((pool.get("status") or {}).get("observedGeneration") == pool["metadata"].get("generation"))
 
 
 def decide(pool: Object, *, view: PoolView | None, now: str) -> Plan:

@@ -38,7 +38,7 @@ class Reader(Protocol):
     def list(self, kind: str, *, namespace: str | None = None, labels: Mapping[str, str] | None = None) -> list[Object]:
         """Cached objects that carry all of these labels, sorted by namespace and name."""
 
-    def referring(self, kind: str, value: str) -> list[Object]:
+    def referring(self, kind: str, value: str) -> Sequence[Object]:
         """Cached objects of a kind that refer to ``value`` (``hostler.controllers.references``), likewise sorted."""
 
     async def live(self, kind: str, *, namespace: str = "", name: str) -> Object | None:

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from hostler.api.common import Source
 from hostler.manifests.naming import (
-    HTTP_PORT,
     Manifest,
     dataset_labels,
     dataset_selector,
@@ -22,6 +21,7 @@ from hostler.manifests.naming import (
     server_labels,
     server_selector,
 )
+from hostler.planning.demand import HTTP_PORT
 
 Network = IPv4Network | IPv6Network
 

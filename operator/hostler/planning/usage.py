@@ -100,8 +100,8 @@ class PoolUsage:
         allocatable, promised = offered((obj.get("status") or {}).get("allocatable")), node_reading.promised(obj)
         if (node.offered, node.promised) != (allocatable, promised):
             node.offered, node.promised, node.free = allocatable, promised, None
-            for pool in self.pools_of(name):
-                self._reshaped(pool)
+            for member in self.pools_of(name):
+                self._reshaped(member)
         node.object = obj
         for pool in self._pools.values():
             self._place_in(pool, name)
