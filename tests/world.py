@@ -8,6 +8,7 @@ from bench import Bench
 from builders import make_training_job
 
 from hostler.planning import moments
+from hostler.planning.verdicts import Loss, TakeBack, Workload
 from hostler_contract import ArtifactFacts, ErrorReason, Progress, Result
 from hostler_contract.progress import Stage
 from hostler_contract.result import DatasetFacts
@@ -97,7 +98,8 @@ def told(bench: Bench, pod: Object, found: Progress) -> None:
     bench.facts.answers[pod["metadata"]["uid"]] = found
 
 
-def taken_back(bench: Bench, attempt: str, why: str) -> None:
-    """The planner's word about an attempt, until its Job has gone. A new process has to be told again."""
-    gatherer: Any = bench.controllers["TrainingJob"]
-    gatherer._gatherer._taken_back = lambda workload: why if bench.cluster.find("Job", attempt) else ""
+def taken_back(bench: Bench, attempt: str) -> None:
+    """The planner's word about an attempt, while its Job is there. A new process has to find out again."""
+    workload = Workload("TrainingJob", "default", attempt.rpartition("-")[0])
+    if bench.cluster.find("Job", attempt):
+        bench.admitter.take_back(workload, TakeBack(loss=Loss.SEAT_TAKEN, nodes=("gpu-1",)), 0.0)

@@ -286,7 +286,7 @@ class Admitter:
                 case Admit():
                     self._grant(workload, verdict, now)
                 case TakeBack():
-                    self._take_back(workload, verdict, now)
+                    self.take_back(workload, verdict, now)
                 case Wait():
                     budget -= self._let_wait(workload, verdict, now, may_refresh=budget > 0)
 
@@ -313,7 +313,8 @@ class Admitter:
         )
         self._wake(workload)
 
-    def _take_back(self, workload: Workload, lost: TakeBack, now: float) -> None:
+    def take_back(self, workload: Workload, lost: TakeBack, now: float) -> None:
+        """Tell a workload that its seats are lost; what was only granted is free at once."""
         if workload in self._grants:
             # Nobody has written it down, so there is nothing to stop.
             _log.warning("a grant was not used", extra={"key": str(workload), "loss": lost.loss.value})

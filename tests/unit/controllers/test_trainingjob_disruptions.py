@@ -256,14 +256,14 @@ async def test_a_job_that_stopped_for_what_no_attempt_can_change_stays_stopped(b
 
 async def test_the_plan_takes_a_seat_back_and_the_job_gets_in_line_again(bench: Bench) -> None:
     await running(bench, maxRestarts=0)
-    taken_back(bench, "tiny-0", "job urgent has a higher priority")
+    taken_back(bench, "tiny-0")
     await bench.settle()
     status = bench.status("TrainingJob", "tiny")
     assert jobs(bench) == ["tiny-1"], "the Job of attempt 0 was deleted, and its number is not used again"
     assert (status["restarts"], status["disruptions"]) == (0, 1)
     assert status["lastFailure"] == {
         "reason": "TakenBack",
-        "message": "job urgent has a higher priority",
+        "message": "On node gpu-1, pods that Hostler did not place took what was reserved.",
         "attempt": 0,
         "toll": "Disruption",
     }

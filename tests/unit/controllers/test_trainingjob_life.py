@@ -59,9 +59,9 @@ async def test_a_job_of_one_pod_that_fits_at_once_needs_few_writes_and_three_eve
     await completed(bench)
     own = [write for write in bench.writer.writes if "tiny" in write and "Model" not in write]
     assert own == [
+        "status TrainingJob tiny",
         "apply ConfigMap tiny-0",
         "apply Job tiny-0",
-        "status TrainingJob tiny",
         "status TrainingJob tiny",
         "status TrainingJob tiny",
     ]
@@ -78,6 +78,8 @@ async def test_a_claim_of_its_own_is_made_once_and_handed_over_once(bench: Bench
 async def test_pods_that_run_at_once_are_training_without_a_word_of_starting_between(bench: Bench) -> None:
     bench.cluster.claim("shared")
     bench.cluster.put(make_training_job(storage={"claimName": "shared"}))
+    await bench.reconcile("TrainingJob", "tiny")
+    bench.admitter.run_pass()
     await bench.reconcile("TrainingJob", "tiny")
     before = len(bench.writer.writes)
     await running(bench)

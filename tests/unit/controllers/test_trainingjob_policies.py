@@ -12,13 +12,15 @@ from tables import table
 from world import success
 
 from hostler.api.conditions import Condition
+from hostler.api.placement import NodeSeats, Placement
 from hostler.api.trainingjob import Retry, TrainingJobSpec, TrainingJobStatus
 from hostler.controllers.trainingjob.actions import ACTIONS
 from hostler.controllers.trainingjob.observed import Attempt, Observed
 from hostler.controllers.trainingjob.policies import POLICIES, classify
+from hostler.controllers.trainingjob.seat import Considered, Waiting
 from hostler.controllers.trainingjob.states import State
 from hostler.planning.acceptance import PoolChoice
-from hostler.planning.placement import Obstacle, Waiting
+from hostler.planning.verdicts import Obstacle
 
 Object = dict[str, Any]
 
@@ -33,8 +35,8 @@ def seen(*attempts: Attempt, suspend: bool = False, **changes: Any) -> Observed:
         status=TrainingJobStatus(attempt=attempts[-1].number if attempts else None),
         now="2026-01-01T00:00:00Z",
         attempts=attempts,
-        pool=lambda: PoolChoice(view=None),
-        seat=lambda: Waiting(obstacle=Obstacle.WAITING_FOR_CAPACITY, message="all are in use"),
+        pool=PoolChoice(view=None),
+        verdict=Waiting(obstacle=Obstacle.WAITING_FOR_CAPACITY, message="all are in use"),
         start_grace_seconds=300.0,
     )
     return replace(found, **changes)
@@ -69,6 +71,14 @@ def status(**fields: Any) -> TrainingJobStatus:
 STALLED = Condition(
     type="Stalled", status="True", reason="RestartsExhausted", last_transition_time="2026-01-01T00:00:00Z"
 )
+RESERVED = Placement(
+    pool="gpu",
+    accelerator_type="nvidia-a100-80",
+    pods=1,
+    per_pod=1,
+    nodes=(NodeSeats(name="n", pods=1),),
+    deadline="2026-01-01T00:05:00Z",
+)
 OURS = {"spec": {"lineage": {"trainingJobUid": "uid-of-job"}}}
 RUNS, GOES = pod("Running"), pod("Running", deletionTimestamp="2026-01-01T00:00:00Z")
 
@@ -77,6 +87,11 @@ RUNS, GOES = pod("Running"), pod("Running", deletionTimestamp="2026-01-01T00:00:
     ("moment", "want"),
     {
         "nothing was ever done": (seen(), State.WAITING),
+        "in line, and nobody has looked yet": (seen(verdict=Considered()), State.CONSIDERED),
+        "a seat was lost before anything sat on it": (
+            seen(status=TrainingJobStatus(placement=RESERVED), taken_back="the node is gone"),
+            State.SEAT_LOST,
+        ),
         "a person wants nothing done": (seen(suspend=True), State.SUSPENDED),
         "an end is an end, even of a suspended job": (
             seen(suspend=True, status=status(conditions=(STALLED,), restarts=3)),
@@ -128,7 +143,6 @@ RUNS, GOES = pod("Running"), pod("Running", deletionTimestamp="2026-01-01T00:00:
             seen(
                 attempt(0, condition="Failed"),
                 status=status(retry=Retry(after=0, not_before="2026-01-01T00:00:10Z")),
-                seat=lambda: 1 / 0,
             ),
             State.BACKING_OFF,
         ),
@@ -153,12 +167,4 @@ def test_every_state_can_be_reached_and_has_an_action_and_a_sentence() -> None:
     assert all(inspect.getdoc(action) for action in ACTIONS.values())
 
 
-async def test_the_pool_is_asked_once_in_a_look_that_needs_it_and_never_else(bench: Bench) -> None:
-    asked = []
-    moment = seen(seat=lambda: asked.append(1) or Waiting(obstacle=Obstacle.WAITING_FOR_CAPACITY, message="busy"))
-    for _ in range(3):
-        classify(moment)
-    assert asked == [1]
-    asked.clear()
-    classify(seen(attempt(0, RUNS), unended=(RUNS,), seat=moment.seat))
-    assert asked == []
+async

@@ -269,7 +269,11 @@ async def test_failures_are_logged_with_their_key_and_only_mistakes_with_a_trace
     with caplog.at_level(logging.INFO, logger="hostler.operator.dispatch"):
         world.queue.add(JOB)
         await asyncio.sleep(5)
-    told = [(record.levelname, record.key, record.exc_info is not None) for record in caplog.records]  # type: ignore[attr-defined]
+    told = [
+        (record.levelname, vars(record)["key"], record.exc_info is not None)
+        for record in caplog.records
+        if record.name == "hostler.operator.dispatch"
+    ]
     key = "TrainingJob n/j"
     assert told == [("INFO", key, False), ("WARNING", key, False), ("ERROR", key, True)]
     await world.workers.stop()

@@ -170,9 +170,12 @@ def _changes(seen: Observed, endpoint: Object, budget: Object | None, deployment
 
 def _different(found: Object, wanted: Object) -> Iterator[str]:
     """What is otherwise than we want, and what is there beside it."""
+    told: list[str] = []
     for part in ("metadata", "spec"):
         there = found.get(part) or {}
         for field, value in wanted[part].items():
             if not contains(there.get(field), value):
-                yield f"{part}.{field}"
-    yield from drift(found, wanted).paths
+                told.append(f"{part}.{field}")
+    yield from told
+    # What lies below a field that is named already says nothing more.
+    yield from (path for path in drift(found, wanted).paths if not any(path.startswith(f"{field}.") for field in told))
