@@ -24,7 +24,7 @@ from kubeclient import MERGE, KubeClient, Object, eventually
 from world import success
 
 from hostler.controllers.all import build_controllers
-from hostler.manifests.rbac import OPERATOR_GRANTS, Scope, operator_roles
+from hostler.manifests.rbac import OPERATOR_GRANTS, POLICY_GRANTS, Scope, operator_roles, policy_roles
 from hostler.operator.settings import OperatorSettings
 from hostler.operator.shell import Operator
 from hostler_contract import DatasetReport
@@ -41,6 +41,7 @@ Granted = tuple[str, str, str]
 """Group, resource and verb."""
 
 RARE: dict[Granted, str] = {
+    ("", "events", "list"): "asked why the pods of a Job are refused, once they have not come for some time",
     ("", "events", "patch"): "an Event that repeats within ten minutes is counted up",
     ("hostler.dev", "acceleratorpools", "get"): "asked after a status write was answered as invalid",
     ("hostler.dev", "clustermodels", "get"): "the same",
@@ -99,7 +100,7 @@ class Stage:
             return any(c["type"] == "Ready" and c["reason"] == reason for c in found)
 
         try:
-            await until(reached, what=f"{plural}/{name} to be {reason}", timeout=120)
+            await until(reached, what=f"{plural}/{name} to be {reason}", timeout=60)
         except AssertionError as error:
             refused = {request for request in self.recorder.requests if request.status == 403}
             status = self.api.get(self.path(plural, name)).json().get("status")
@@ -111,7 +112,7 @@ class Stage:
         def running() -> list[Object]:
             return [pod for pod in self.node.pods(**labels) if pod["status"]["phase"] == "Running"]
 
-        return await until(running, what=f"pods of {labels}", timeout=120)
+        return await until(running, what=f"pods of {labels}", timeout=60)
 
 
 @asynccontextmanager
@@ -132,15 +133,17 @@ async def staged(
         watch_namespaces=watched,
         identity=uuid.uuid4().hex,
         progress_interval=1.0,
+        workload_policies=True,
         metrics_port=free_port(),
         probes_port=free_port(),
     )
     operator = Operator(settings, connection=connection, build=build_controllers)
-    with applied(api, operator_roles(namespace=own, watched=watched)):
+    roles = [*operator_roles(namespace=own, watched=watched), *policy_roles(namespace=own, watched=watched)]
+    with applied(api, roles):
         async with fake_node(api, team, resource=GPU, devices=4) as node:
             task = asyncio.create_task(operator.run())
             try:
-                await until(lambda: operator.lease.leading or task.done(), what="the operator to lead", timeout=120)
+                await until(lambda: operator.lease.leading or task.done(), what="the operator to lead", timeout=60)
                 assert api.create(make_pool(team)).is_success
                 yield Stage(api, team, node, recorder)
             finally:
@@ -174,7 +177,12 @@ async def life(stage: Stage) -> None:
         gone = Request("", "configmaps", "delete", team)
         return gone in stage.recorder.requests and sum(name.startswith("tiny-") for name in names) >= 1
 
-    await until(rolled_out, what="the file of the old revision to go", timeout=120)
+    await until(rolled_out, what="the file of the old revision to go", timeout=60)
+    budget = f"/apis/policy/v1/namespaces/{team}/poddisruptionbudgets/tiny"
+    stage.patch("inferenceservices", "tiny", {"pods": {"min": 2, "max": 2}})
+    await until(lambda: stage.api.get(budget).is_success, what="the budget of two replicas", timeout=60)
+    stage.patch("inferenceservices", "tiny", {"pods": {"min": 1, "max": 1}})
+    await until(lambda: not stage.api.get(budget).is_success, what="the budget to go with the second", timeout=60)
 
     source = {"configMap": {"name": "text", "key": "text"}}
     stage.create(make_dataset("books", namespace=team, source=source, format="text", columns={}))
@@ -185,7 +193,7 @@ async def life(stage: Stage) -> None:
     (inspector,) = await stage.pods(dataset="books", generation="2")
     stage.node.end(inspector, _report("c"))
     old = f"/apis/batch/v1/namespaces/{team}/jobs/books-inspect-1"
-    await until(lambda: not stage.api.get(old).is_success, what="the first Job to go", timeout=120)
+    await until(lambda: not stage.api.get(old).is_success, what="the first Job to go", timeout=60)
 
 
 def _report(letter: str) -> DatasetReport:
@@ -225,7 +233,7 @@ def team(api: KubeClient, namespace: str) -> Iterator[str]:
 
 def granted(*scopes: Scope) -> set[Granted]:
     """What the table grants there."""
-    chosen = [grant for grant in OPERATOR_GRANTS if grant.scope in scopes]
+    chosen = [grant for grant in (*OPERATOR_GRANTS, *POLICY_GRANTS) if grant.scope in scopes]
     return {(grant.group, grant.resource, verb) for grant in chosen for verb in grant.verbs}
 
 

@@ -167,4 +167,3 @@ def test_every_state_can_be_reached_and_has_an_action_and_a_sentence() -> None:
     assert all(inspect.getdoc(action) for action in ACTIONS.values())
 
 
-async
