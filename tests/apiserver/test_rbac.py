@@ -248,7 +248,7 @@ async def test_the_operator_uses_what_it_is_granted_and_is_refused_nothing(
             for request in asked
             if request.grant in granted(Scope.WATCHED) and request.namespace not in (team, "default")
         }
-        assert elsewhere == set(), "with namespaces named, the operator looks at no other"
+        assert elsewhere == set(), "with namespaces named, the operator looks at nothing but pods of others"
 
 
 def test_what_is_rare_is_granted_at_all() -> None:
@@ -322,7 +322,8 @@ QUESTIONS = (
 NAMED = (
     Access("it watches jobs where it was told to", "watch", "hostler.dev", "trainingjobs", True),
     Access("and nowhere else", "watch", "hostler.dev", "trainingjobs", False, namespace="other"),
-    Access("it watches no pods elsewhere", "list", "", "pods", False, namespace="other"),
+    Access("strangers' pods hold devices too", "list", "", "pods", True, namespace="other"),
+    Access("it reads nothing else of strangers", "list", "", "services", False, namespace="other"),
     Access("it starts nothing elsewhere", "patch", "batch", "jobs", False, namespace="other"),
     Access("pools belong to no namespace", "watch", "hostler.dev", "acceleratorpools", True, namespace=""),
     Access("nodes neither", "watch", "", "nodes", True, namespace=""),
