@@ -101,7 +101,7 @@ class Stage:
         try:
             await until(reached, what=f"{plural}/{name} to be {reason}", timeout=120)
         except AssertionError as error:
-            refused = {request for request in self.recorder.requests if request.status == 403}
+            refused = {request for request in self.recorder.requests if request.denied}
             status = self.api.get(self.path(plural, name)).json().get("status")
             raise AssertionError(f"{error}; refused: {sorted(refused)}; it has {status}") from None
 
@@ -237,7 +237,7 @@ async def test_the_operator_uses_what_it_is_granted_and_is_refused_nothing(
     async with staged(api, kubeconfig, own=own, team=team, watched=(team,) if named else ()) as stage:
         await life(stage)
     asked = stage.recorder.requests
-    refused = {(request.grant, request.namespace) for request in asked if request.status == 403}
+    refused = {(request.grant, request.namespace) for request in asked if request.denied}
     assert refused == set(), "grant it in manifests/rbac.py, or do not ask for it"
     used = {request.grant for request in asked}
     unused = granted(*Scope) - used - set(RARE)
