@@ -8,6 +8,7 @@ that is answered with 201 has made an object, for which the API server also asks
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from kubeclient import KubeClient
 
 from hostler.cluster.connection import Connection, connect
 
+_DENIED = re.compile(r'User \\?"system:serviceaccount:[^"]+" cannot ')
+"""What the authorizer says, in JSON or not."""
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -31,7 +34,8 @@ class Request:
     resource: str
     verb: str
     namespace: str = ""
-    status: int = 200
+    denied: bool = False
+    """Whether the roles did not allow it. A quota, a policy or a namespace that ends also answer with 403."""
 
     @property
     def grant(self) -> tuple[str, str, str]:
@@ -39,7 +43,7 @@ class Request:
         return self.group, self.resource, self.verb
 
 
-def requests_of(method: str, path: str, *, watch: bool, status: int) -> Iterator[Request]:
+def requests_of(method: str, path: str, *, watch: bool, status: int, denied: bool = False) -> Iterator[Request]:
     """What a request asks of the roles; nothing where it is about no resource, such as discovery."""
     parts = path.strip("/").split("/")
     # /api/v1/... and /apis/GROUP/VERSION/...
@@ -51,9 +55,9 @@ def requests_of(method: str, path: str, *, watch: bool, status: int) -> Iterator
         return
     resource = "/".join([rest[0], *rest[2:]])
     verb = _VERBS.get(method) or ("watch" if watch else "get" if len(rest) > 1 else "list")
-    yield Request(group, resource, verb, namespace, status)
+    yield Request(group, resource, verb, namespace, denied)
     if method == "PATCH" and status == 201:
-        yield Request(group, resource, "create", namespace, status)
+        yield Request(group, resource, "create", namespace, denied)
 
 
 class Recorder:
@@ -84,7 +88,10 @@ class Recorder:
             timeout=aiohttp.ClientTimeout(total=None),
         ) as answer:  # fmt: skip
             watch = request.query.get("watch") == "true"
-            self.requests += requests_of(request.method, request.path, watch=watch, status=answer.status)
+            denied = answer.status == 403 and _DENIED.search(await answer.text()) is not None
+            self.requests += requests_of(request.method, request.path, watch=watch, status=answer.status, denied=denied)
+            if answer.status == 403:
+                return web.Response(status=403, text=await answer.text(), content_type="application/json")
             response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
             try:
                 await response.prepare(request)

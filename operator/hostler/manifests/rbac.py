@@ -83,7 +83,14 @@ OPERATOR_GRANTS: tuple[Grant, ...] = (
     ),
     Grant(group="", resource="nodes", verbs=FOLLOW, why="capacity and health of pools", scope=Scope.CLUSTER),
     Grant(group="", resource="persistentvolumeclaims", verbs=(*READ, *KEEP), why="workspaces of training jobs"),
-    Grant(group="", resource="pods", verbs=FOLLOW, why="what runs, what failed, which accelerators are held"),
+    # Of all namespaces, whatever is served: pods of strangers hold devices of the pools too.
+    Grant(
+        group="",
+        resource="pods",
+        verbs=FOLLOW,
+        why="what runs, what failed, which accelerators are held",
+        scope=Scope.CLUSTER,
+    ),
     Grant(group="", resource="services", verbs=(*READ, *CHANGE), why="rendezvous of trainers, address of servers"),
     Grant(group="apps", resource="deployments", verbs=(*READ, *KEEP), why="replicas of inference services"),
     Grant(group="batch", resource="jobs", verbs=(*READ, *CHANGE), why="attempts of training jobs"),
@@ -134,7 +141,8 @@ def operator_roles(*, namespace: str, name: str = OPERATOR, watched: Iterable[st
     """Roles of the operator and their bindings to its ServiceAccount.
 
     ``name`` is that of the ServiceAccount and of the Lease. Without ``watched`` namespaces one ClusterRole holds what
-    is done in all of them; with them, each has a Role, and only what has no namespace stays in the ClusterRole.
+    is done in all of them; with them, each has a Role, and the ClusterRole keeps what has no namespace and the right
+    to see pods.
     """
     subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
     namespaces = list(watched)
