@@ -100,9 +100,7 @@ class DatasetController:
             pods=pods,
             refused=await self._failures.of_job(job, pods) if job is not None else "",
             held_up=await self._held_up(spec, pods, namespace=namespace),
-            obsolete=await self._obsolete(
-                [each for each in jobs if each is not job or self._lets_go(each, spec, status)]
-            ),
+            obsolete=await self._obsolete(done_with),
         )
         if seen.inspected or seen.job is not None:
             return seen
