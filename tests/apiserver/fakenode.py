@@ -76,15 +76,17 @@ class FakeNode:
         self._report(pod, phase="Running", state=started, ready=self.ready)
 
     def _report(self, pod: Object, *, phase: str, state: Object, ready: bool) -> None:
-        (container,) = pod["spec"]["containers"]
-        status = {
-            "name": container["name"],
-            "image": container["image"],
-            "imageID": "",
-            "restartCount": 0,
-            "ready": ready,
-            "state": state,
-        }
+        statuses = [
+            {
+                "name": container["name"],
+                "image": container["image"],
+                "imageID": "",
+                "restartCount": 0,
+                "ready": ready,
+                "state": state,
+            }
+            for container in pod["spec"]["containers"]
+        ]
         said = "True" if ready else "False"
         conditions = [{"type": kind, "status": said} for kind in ("Ready", "ContainersReady")]
         conditions += [{"type": "PodScheduled", "status": "True"}, {"type": "Initialized", "status": "True"}]
@@ -94,7 +96,7 @@ class FakeNode:
             "podIP": address,
             "podIPs": [{"ip": address}],
             "conditions": conditions,
-            "containerStatuses": [status],
+            "containerStatuses": statuses,
         }
         self._patch(_path(pod), body)
 

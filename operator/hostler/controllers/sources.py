@@ -10,8 +10,12 @@ async def missing(reader: Reader, source: Source, *, path: str, namespace: str) 
     """A sentence about the field that leads nowhere; empty where nothing is wrong, as far as the cluster knows."""
     if source.pvc is not None:
         claim = source.pvc.claim_name
-        if reader.get("PersistentVolumeClaim", namespace=namespace, name=claim) is None:
+        there = reader.get("PersistentVolumeClaim", namespace=namespace, name=claim)
+        if there is None:
             text = f"there is no claim {claim} in namespace {namespace}: create it, or name another one."
+            return f"{path}.pvc.claimName: {text}"
+        if there["metadata"].get("deletionTimestamp"):
+            text = f"claim {claim} is being deleted and takes no new pod: name another one, or create it anew."
             return f"{path}.pvc.claimName: {text}"
     if source.config_map is not None:
         name, key = source.config_map.name, source.config_map.key

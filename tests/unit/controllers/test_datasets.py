@@ -386,3 +386,47 @@ async def test_a_pod_that_does_not_begin_is_said_in_the_words_of_who_knows(bench
     bench.cluster.clock.advance(MOUNT_SECONDS)
     await bench.settle()
     assert ready(bench) == ("Unknown", "Inspecting", want)
+
+
+@table(
+    ("said", "want_before", "want_after"),
+    {
+        "data that was looked at": (report(), "Valid", "Valid"),
+        "data that could not be looked at": (None, "InspectionFailed", "DatasetNotFound"),
+    },
+)
+async def test_a_finished_job_does_not_keep_a_claim_from_going_away(
+    bench: Bench, said: DatasetReport | None, want_before: str, want_after: str
+) -> None:
+    await created(bench)
+    await inspected(bench, said)
+    assert (ready(bench)[1], jobs(bench)) == (want_before, ["books-inspect-1"])
+    claim = bench.cluster.object("PersistentVolumeClaim", "data")
+    bench.cluster.put({**claim, "metadata": {**claim["metadata"], "deletionTimestamp": bench.cluster.clock.now()}})
+    await bench.settle()
+    assert jobs(bench) == [], "its pod would hold the claim"
+    assert bench.cluster.find("ConfigMap", "books-inspect-1") is None
+    assert ready(bench)[1] == want_after
+
+
+async def test_a_job_that_looks_at_data_goes_on_though_its_claim_is_being_deleted(bench: Bench) -> None:
+    await created(bench)
+    bench.cluster.make_pods("books-inspect-1", node="gpu-1")
+    claim = bench.cluster.object("PersistentVolumeClaim", "data")
+    bench.cluster.put({**claim, "metadata": {**claim["metadata"], "deletionTimestamp": bench.cluster.clock.now()}})
+    await bench.settle()
+    assert jobs(bench) == ["books-inspect-1"]
+
+
+async def test_a_claim_that_is_being_deleted_is_no_source(bench: Bench) -> None:
+    claim = bench.cluster.claim("data")
+    bench.cluster.put({**claim, "metadata": {**claim["metadata"], "deletionTimestamp": bench.cluster.clock.now()}})
+    bench.cluster.put(make_dataset())
+    await bench.settle()
+    assert ready(bench) == (
+        "False",
+        "DatasetNotFound",
+        "spec.source.pvc.claimName: claim data is being deleted and takes no new pod: name another one, or create it "
+        "anew.",
+    )
+    assert jobs(bench) == []

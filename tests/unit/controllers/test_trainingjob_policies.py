@@ -6,7 +6,6 @@ import inspect
 from dataclasses import replace
 from typing import Any
 
-from bench import Bench
 from builders import make_training_job
 from tables import table
 from world import success
@@ -165,5 +164,3 @@ def test_every_state_can_be_reached_and_has_an_action_and_a_sentence() -> None:
     source = inspect.getsource(State)
     assert source.count('"""') == 2 * (len(State) + 1)
     assert all(inspect.getdoc(action) for action in ACTIONS.values())
-
-

@@ -8,11 +8,12 @@ from dataclasses import replace
 from pydantic import ValidationError
 
 from hostler.accelerators import Verb
-from hostler.api.dataset import DatasetReason, DatasetSpec, DatasetStatus
+from hostler.api.conditions import find
+from hostler.api.dataset import DatasetCondition, DatasetReason, DatasetSpec, DatasetStatus
 from hostler.cluster.store import Change
 from hostler.controllers.creationfailures import CreationFailures
 from hostler.controllers.dataset.decide import decide, plan_of
-from hostler.controllers.dataset.observed import Observed
+from hostler.controllers.dataset.observed import Observed, ended
 from hostler.controllers.plan import Plan, RefusedError, write_children, write_status
 from hostler.controllers.ports import Clock, Key, Object, Outcome, Reader, Writer
 from hostler.controllers.said import conditions, no
@@ -87,6 +88,7 @@ class DatasetController:
         job = next((job for job in jobs if job["metadata"]["name"] == current), None)
         listed = self._reader.list("Pod", namespace=namespace, labels=labels) if job is not None else []
         pods = tuple(pod for pod in listed if job is not None and _owned_by(pod, job))
+        done_with = [each for each in jobs if each is not job or self._lets_go(each, spec, status)]
         seen = Observed(
             dataset=dataset,
             spec=spec,
@@ -95,12 +97,21 @@ class DatasetController:
             pods=pods,
             refused=await self._failures.of_job(job, pods) if job is not None else "",
             held_up=await self._held_up(spec, pods, namespace=namespace),
-            obsolete=await self._obsolete([job for job in jobs if job["metadata"]["name"] != current]),
+            obsolete=await self._obsolete(done_with),
         )
         if seen.inspected or seen.job is not None:
             return seen
         said = await missing(self._reader, spec.source, path="spec.source", namespace=namespace)
         return replace(seen, missing=said)
+
+    def _lets_go(self, job: Object, spec: DatasetSpec, status: DatasetStatus) -> bool:
+        """Whether the Job of this generation has told all, and its pod only keeps a claim from going away: Kubernetes
+        protects a claim from its deletion while any pod mounts it, also one that has ended."""
+        if spec.source.pvc is None or not _told(job, status):
+            return False
+        namespace = job["metadata"]["namespace"]
+        claim = self._reader.get("PersistentVolumeClaim", namespace=namespace, name=spec.source.pvc.claim_name)
+        return claim is not None and bool(claim["metadata"].get("deletionTimestamp"))
 
     async def _held_up(self, spec: DatasetSpec, pods: Iterable[Object], *, namespace: str) -> str:
         """Why the pod does not begin, where neither its status nor its Job says it: a claim, or a mount."""
@@ -124,6 +135,12 @@ class DatasetController:
         image = self._settings.image(Verb.TRAIN, variant=self._settings.default_variant)
         assert image is not None  # the default variant always has one
         return image
+
+
+def _told(job: Object, status: DatasetStatus) -> bool:
+    """Whether the Job has ended, and status has what it said."""
+    ready = find(status.conditions, DatasetCondition.READY)
+    return ended(job) and ready is not None and ready.reason != DatasetReason.INSPECTING
 
 
 def _owned_by(child: Object, owner: Object) -> bool:

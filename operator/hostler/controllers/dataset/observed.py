@@ -45,8 +45,7 @@ class Observed:
     @property
     def job_ended(self) -> bool:
         """Whether the Job will start no further pod."""
-        conditions = ((self.job or {}).get("status") or {}).get("conditions") or ()
-        return any(c["type"] in {"Complete", "Failed"} and c.get("status") == "True" for c in conditions)
+        return self.job is not None and ended(self.job)
 
     @property
     def report(self) -> DatasetReport | None:
@@ -54,6 +53,12 @@ class Observed:
         endings = sorted((end for pod in self.pods for end in read.endings(pod)), key=lambda end: end.finished_at)
         reports = [found for end in endings if (found := _report(end.message)) is not None]
         return next((report for report in reports if report.reason is None), reports[-1] if reports else None)
+
+
+def ended(job: Object) -> bool:
+    """Whether a Job will start no further pod."""
+    conditions = (job.get("status") or {}).get("conditions") or ()
+    return any(c["type"] in {"Complete", "Failed"} and c.get("status") == "True" for c in conditions)
 
 
 def _report(message: str) -> DatasetReport | None:
