@@ -54,12 +54,13 @@ def test_what_the_operator_watches_it_may_watch_and_nothing_else() -> None:
         assert watching == ({"watch"} if resource.watched else set()), resource.kind
 
 
-def test_what_has_no_namespace_is_granted_in_the_cluster_and_nothing_else_is() -> None:
+def test_what_has_no_namespace_or_is_watched_everywhere_is_granted_in_the_cluster_and_nothing_else_is() -> None:
     """A RoleBinding reaches no cluster-scoped object, so such a grant in a Role would be a grant of nothing."""
-    namespaced = {(resource.group, resource.plural): resource.namespaced for resource in TABLE.values()}
+    known = {(resource.group, resource.plural): resource for resource in TABLE.values()}
     for grant in OPERATOR_GRANTS:
-        known = namespaced.get((grant.group, grant.resource.partition("/")[0]), True)
-        assert (grant.scope is Scope.CLUSTER) is not known, grant
+        resource = known.get((grant.group, grant.resource.partition("/")[0]))
+        cluster = resource is not None and (not resource.namespaced or (resource.everywhere and "watch" in grant.verbs))
+        assert (grant.scope is Scope.CLUSTER) is cluster, grant
 
 
 def test_only_the_operators_own_lease_can_be_changed() -> None:
@@ -104,7 +105,7 @@ def test_with_namespaces_each_has_what_the_whole_cluster_would_have_had() -> Non
     assert _granted(named, "one") == _granted(named, "two")
     assert _granted(named, "") | _granted(named, "one") == everywhere
     cluster = {resource.partition("/")[0] for _, resource, _ in _granted(named, "")}
-    assert cluster == {"nodes"} | {kind.plural for kind in KINDS if not kind.namespaced}
+    assert cluster == {"nodes", "pods"} | {kind.plural for kind in KINDS if not kind.namespaced}
     assert _granted(named, "default") == {("", "events", "create"), ("", "events", "patch")}, "Events of pools"
 
 
