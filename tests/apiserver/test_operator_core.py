@@ -294,7 +294,23 @@ async def test_the_servers_own_sentences(api: KubeClient, namespace: str, client
         await client.delete(resource_of("Service"), namespace=namespace, name="s", uid="another")
     with pytest.raises(Invalid):
         await client.replace_status(
-            resource_of("Service"), namespace=namespace, name="s", uid="another", status={}, timeout=PATIENCE
+            resource_of("Service"),
+            namespace=namespace,
+            name="s",
+            uid="another",
+            resource_version=service["metadata"]["resourceVersion"],
+            status={},
+            timeout=PATIENCE,
+        )
+    with pytest.raises(Conflict, match="the object has been modified"):
+        await client.replace_status(
+            resource_of("Service"),
+            namespace=namespace,
+            name="s",
+            uid=service["metadata"]["uid"],
+            resource_version="1",
+            status={},
+            timeout=PATIENCE,
         )
     await client.delete(resource_of("Service"), namespace=namespace, name="s", uid=service["metadata"]["uid"])
     assert api.get(f"{services(namespace)}/s").status_code == 404

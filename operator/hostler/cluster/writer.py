@@ -121,7 +121,10 @@ class ApiWriter:
             # Apply cannot take away what belongs to another field manager, and would fail where an edit of ours and an
             # addition of theirs exclude each other. So those parts are replaced as a whole: also one change of a pod
             # template, not two.
-            _log.info("additions of others are removed", extra={"child": _said(body), "fields": ", ".join(added.paths)})
+            _log.info(
+                "fields that nobody asked for are removed",
+                extra={"child": _said(body), "fields": ", ".join(added.paths)},
+            )
             metadata = found["metadata"]
             answer = await self._client.replace_parts(
                 resource,

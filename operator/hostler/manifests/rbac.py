@@ -83,14 +83,14 @@ OPERATOR_GRANTS: tuple[Grant, ...] = (
     ),
     Grant(group="", resource="nodes", verbs=FOLLOW, why="capacity and health of pools", scope=Scope.CLUSTER),
     Grant(group="", resource="persistentvolumeclaims", verbs=(*READ, *KEEP), why="workspaces of training jobs"),
-    # Of all namespaces, whatever is served: pods of strangers hold devices of the pools too.
     Grant(
         group="",
         resource="pods",
         verbs=FOLLOW,
-        why="what runs, what failed, which accelerators are held",
+        why="what runs, what failed, which accelerators are held: by strangers of any namespace as well",
         scope=Scope.CLUSTER,
     ),
+    Grant(group="", resource="pods", verbs=("patch",), why="which node a pod of ours goes to"),
     Grant(group="", resource="services", verbs=(*READ, *CHANGE), why="rendezvous of trainers, address of servers"),
     Grant(group="apps", resource="deployments", verbs=(*READ, *KEEP), why="replicas of inference services"),
     Grant(group="batch", resource="jobs", verbs=(*READ, *CHANGE), why="attempts of training jobs"),

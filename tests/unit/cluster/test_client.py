@@ -172,10 +172,9 @@ async def test_what_is_written_arrives(
 
     async with answering(handler) as (client, _):
         await client.replace_status(
-            JOBS, namespace="default", name="a", uid="u", resource_version="7", status=status, timeout=5.0
+            JOBS, namespace="default", name="a", uid="u", resource_version="1", status=status, timeout=5.0
         )
-    assert bodies[0][1]["value"] == "7"
-    assert bodies[0][2]["value"] == arrives
+    assert bodies[0][-1] == {"op": "add", "path": "/status", "value": arrives}
 
 
 async def test_a_connection_that_the_server_has_closed_costs_no_request(bare: pytest.MonkeyPatch) -> None:

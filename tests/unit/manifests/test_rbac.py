@@ -56,16 +56,13 @@ def test_what_the_operator_watches_it_may_watch_and_nothing_else() -> None:
         assert watching == ({"watch"} if resource.watched else set()), resource.kind
 
 
-def test_what_has_no_namespace_is_granted_in_the_cluster_and_nothing_else_but_pods_is() -> None:
+def test_what_has_no_namespace_or_is_watched_everywhere_is_granted_in_the_cluster_and_nothing_else_is() -> None:
     """A RoleBinding reaches no cluster-scoped object, so such a grant in a Role would be a grant of nothing."""
-    namespaced = {(resource.group, resource.plural): resource.namespaced for resource in TABLE.values()}
+    known = {(resource.group, resource.plural): resource for resource in TABLE.values()}
     for grant in OPERATOR_GRANTS:
-        if (grant.group, grant.resource) == ("", "pods") and grant.scope is Scope.CLUSTER:
-            # Strangers' pods hold devices as well, and a pool whose nodes they share is counted with them.
-            assert set(grant.verbs) == {"list", "watch"}, "seen everywhere, changed only where it is served"
-            continue
-        known = namespaced.get((grant.group, grant.resource.partition("/")[0]), True)
-        assert (grant.scope is Scope.CLUSTER) is not known, grant
+        resource = known.get((grant.group, grant.resource.partition("/")[0]))
+        cluster = resource is not None and (not resource.namespaced or (resource.everywhere and "watch" in grant.verbs))
+        assert (grant.scope is Scope.CLUSTER) is cluster, grant
 
 
 def test_only_the_operators_own_lease_can_be_changed() -> None:

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 
 from hostler.operator.podhttp import LIMIT, PodHttp, ProbeError
+from hostler.operator.prober import Prober, Target
 
-Ask = Callable[[Callable[[asyncio.StreamWriter], Awaitable[None]]], Awaitable[bytes]]
+Say = Callable[[asyncio.StreamWriter], Awaitable[None]]
+Ask = Callable[[Say], Awaitable[bytes]]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
 class Pod:
     """A server that says what it is told to, byte by byte, and counts what was taken from it."""
 
-    def __init__(self, say: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> None:
+    def __init__(self, say: Say) -> None:
         self._say = say
         self.requests: list[bytes] = []
 
     async def __aenter__(self) -> Pod:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return await self.listen("127.0.0.1", 0)
+
+    async def listen(self, ip: str, port: int) -> Pod:
+        self._server = await asyncio.start_server(self._serve, ip, port)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -46,7 +53,7 @@ class Pod:
 async def ask() -> Ask:
     """Asks a pod that answers so."""
 
-    async def asked(say: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> bytes:
+    async def asked(say: Say) -> bytes:
         async with Pod(say) as pod:
             http = PodHttp(port=pod.port, timeout=0.5)
             try:
@@ -145,9 +152,7 @@ async def half_an_answer(writer: asyncio.StreamWriter) -> None:
         (half_an_answer, "unreachable"),
     ],
 )
-async def test_anything_else_is_no_answer(
-    ask: Ask, say: Callable[[asyncio.StreamWriter], Awaitable[None]], result: str
-) -> None:
+async def test_anything_else_is_no_answer(ask: Ask, say: Say, result: str) -> None:
     with pytest.raises(ProbeError) as raised:
         await ask(say)
     assert raised.value.result == result
@@ -175,3 +180,62 @@ async def test_nobody_there_and_no_address(ip: str) -> None:
         await http.get(ip, "/progress")
     assert raised.value.result == "unreachable"
     await http.close()
+
+
+async def brief(writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"Content-Length: 2\r\n\r\n{}")
+
+
+class Body:
+    """Asks for the body as it is, and remembers whose came."""
+
+    def __init__(self, http: PodHttp) -> None:
+        self._http = http
+        self.heard_from: Counter[str] = Counter()
+
+    async def ask(self, target: Target) -> bytes | None:
+        return await self._http.get(target.ip, "/progress")
+
+    def heard(self, target: Target, answer: bytes) -> None:
+        self.heard_from[target.uid] += 1
+
+
+class Results:
+    def __init__(self) -> None:
+        self.by_name: Counter[str] = Counter()
+        self.most = 0
+        self.enough = asyncio.Event()
+
+    def probed(self, result: str) -> None:
+        self.by_name[result] += 1
+        if self.by_name["success"] >= 20 and self.by_name["oversized"]:
+            self.enough.set()
+
+    def probing(self, in_flight: int) -> None:
+        self.most = max(self.most, in_flight)
+
+
+async def test_hostile_pods_keep_nobody_from_being_heard() -> None:
+    """Forty pods with addresses of their own: silent, without end, or a byte at a time; and one that answers."""
+    sayings = [silence] * 38 + [a_gigabyte, a_byte_at_a_time, brief]
+    async with AsyncExitStack() as stack:
+        first = await Pod(brief).listen("127.0.0.2", 0)
+        stack.push_async_exit(first.__aexit__)
+        for number, say in enumerate(sayings):
+            pod = await Pod(say).listen(f"127.0.0.{number + 3}", first.port)
+            stack.push_async_exit(pod.__aexit__)
+        http, results = PodHttp(port=first.port, timeout=0.3), Results()
+        stack.push_async_callback(http.close)
+        question = Body(http)
+        prober = Prober(question, interval=0.05, metrics=results, timeout=0.3, slots=8)
+        for number in range(len(sayings)):
+            ip = f"127.0.0.{number + 3}"
+            prober.follow(Target(uid=str(number), namespace="n", ip=ip, job="j", job_uid="u"))
+        asking = asyncio.create_task(prober.run())
+        async with asyncio.timeout(60):
+            await results.enough.wait()
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+    assert set(question.heard_from) == {"40"}
+    assert results.most <= 8
+    assert set(results.by_name) >= {"success", "timeout", "oversized"}
