@@ -23,7 +23,7 @@ demo: dev ## Bring up a real cluster, train a model, serve it, ask it, read its 
 	$(BIN)/hostler demo
 
 .PHONY: test
-test: lint dev-runtime lint-runtime test-unit test-runtime test-apiserver test-cluster test-e2e ## Lint and all four levels of tests
+test: lint dev-runtime lint-runtime test-unit test-runtime test-clusters ## Lint and all four levels of tests
 
 ##@ Tests, one level at a time
 
@@ -40,11 +40,11 @@ test-unit: dev ## No I/O, virtual time
 
 .PHONY: test-runtime
 test-runtime: dev-runtime ## Training and serving code as plain processes in the runtime's environment
-	$(PYTEST_RUNTIME) tests/runtime
+	$(PYTEST_RUNTIME) -m "not quality" tests/runtime
 
-.PHONY: test-runtime-quick
-test-runtime-quick: dev-runtime ## The same without those that train a family until it is good
-	$(PYTEST_RUNTIME) --ignore=tests/runtime/quality tests/runtime
+.PHONY: test-quality
+test-quality: dev-runtime ## Train each family until it is good, on real data, with controls that must fail
+	$(PYTEST_RUNTIME) -m quality tests/runtime/families
 
 .PHONY: test-apiserver
 test-apiserver: dev ## Chart, CRDs and controllers against a real API server without kubelets
@@ -58,12 +58,16 @@ test-cluster: dev ## Real kubelets, containers, device plugins
 test-e2e: dev ## Helm install, train, serve, measure on one cluster
 	$(PYTEST) tests/e2e
 
+.PHONY: test-clusters
+test-clusters: dev ## The last three levels in one session, which brings each of its clusters up once
+	$(PYTEST) tests/apiserver tests/cluster tests/e2e
+
 .PHONY: examples
 examples: dev dev-runtime ## Train, serve and ask every example on a local cluster, at full length
 	$(PYTEST) tests/examples
 
 .PHONY: acceptance
-acceptance: test ## Everything, and then what a new user does, in a fresh clone
+acceptance: test test-quality ## Everything, every family until it is good, and then what a new user does, in a fresh clone
 	$(PYTEST) tests/acceptance
 
 ##@ Development

@@ -21,6 +21,10 @@ lock-runtime: dev ## Compile requirements/runtime*.in; torch is resolved from th
 bench-packed-inference: dev-runtime ## Throughput and p99 of an encoder on mixed lengths, packed against padded
 	@OMP_NUM_THREADS=1 PYTHONPATH=operator:images/runtime .venv-runtime/bin/python benchmarks/packed_inference/bench.py
 
+.PHONY: bench-examples
+bench-examples: examples ## How long each example's job took; fails where one took more than 180 s
+	@$(BIN)/python benchmarks/examples/check.py dist/examples.json
+
 .PHONY: bench-packing
 bench-packing: dev-runtime ## Real tokens per second of packed against padded training, interleaved
 	PYTHONPATH=operator:images/runtime OMP_NUM_THREADS=1 .venv-runtime/bin/python benchmarks/packing/bench.py

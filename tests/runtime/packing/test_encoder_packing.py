@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from runtime.quality.encoders import encoder_job, write_rows
+from runtime.families.encoders import encoder_job, write_rows
 from torch import Tensor
 
 from hostler_contract.architectures import EncoderConfig

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runtime.quality.encoders import encoder_job
+from runtime.families.encoders import encoder_job
 from runtime.training import toyfamily
 from runtime.training.harness import Train, make_job
 from runtime.training.toyjobs import toy_job

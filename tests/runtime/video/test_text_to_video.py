@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, TextToVideoSDPipeline, UNet3DConditionModel
-from runtime.quality import moving_digits
-from runtime.quality.jobs import Trained, train
+from runtime.families import moving_digits
+from runtime.families.jobs import Trained, train
 from runtime.training.harness import ROOT, free_port
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel

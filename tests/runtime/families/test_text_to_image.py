@@ -11,10 +11,10 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image, ImageFilter
-from runtime.quality import digits
-from runtime.quality.jobs import Trained, served, train
-from runtime.quality.painters import TEXT, drawn
-from runtime.quality.pictures import images_of, pixels
+from runtime.families import digits
+from runtime.families.jobs import Trained, served, train
+from runtime.families.painters import TEXT, drawn
+from runtime.families.pictures import images_of, pixels
 from safetensors.torch import load_file
 
 from hostler_contract import ErrorReason
@@ -30,23 +30,40 @@ SIZES = {
 DRAWN = 100
 
 
-@pytest.fixture(scope="session")
-def trained(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """The one that all figures are of."""
+def job(root: Path, folder: Path, *, steps: int) -> Trained:
+    """All digits, for so many steps."""
     return train(
-        tmp_path_factory.mktemp("painter"),
+        root,
         family="text-to-image",
         model={"diffusion": SIZES},
         dataset=images_of(folder),
-        hyperparameters={"steps": 750, "batchSize": 32, "learningRate": 2e-3, "warmupSteps": 20, "weightDecay": 0.01},
+        hyperparameters={"steps": steps, "batchSize": 32, "learningRate": 2e-3, "warmupSteps": 20, "weightDecay": 0.01},
         evaluation={"samples": 16},
     )
+
+
+@pytest.fixture(scope="session")
+def trained(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """The one that all figures are of."""
+    return job(tmp_path_factory.mktemp("painter"), folder, steps=750)
+
+
+@pytest.fixture(scope="session")
+def brief(few: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """One that is there to be served, and no more."""
+    return job(tmp_path_factory.mktemp("brief-painter"), few, steps=30)
 
 
 @pytest.fixture(scope="session")
 def model(trained: Trained) -> PainterModel:
     """As a server loads it."""
     return load(trained.model, options=LoadOptions())
+
+
+@pytest.fixture(scope="session")
+def brief_model(brief: Trained) -> PainterModel:
+    """The other, as a server loads it."""
+    return load(brief.model, options=LoadOptions())
 
 
 def bold_digits() -> digits.Digits:
@@ -90,6 +107,7 @@ def ink(images: np.ndarray) -> float:
     return float(images.mean())
 
 
+@pytest.mark.quality
 def test_images_show_the_digit_that_the_prompt_names(model: PainterModel, reader: digits.Reader) -> None:
     images = drawn(model, asked())
     wanted = np.arange(DRAWN) % 10
@@ -99,6 +117,7 @@ def test_images_show_the_digit_that_the_prompt_names(model: PainterModel, reader
     assert np.mean(reader.recognized(images)) >= 0.7
 
 
+@pytest.mark.quality
 def test_images_of_one_digit_differ_as_real_ones_do(model: PainterModel) -> None:
     images = drawn(model, [ImageRequest("a handwritten three", seed) for seed in range(50)])
     real = digits.load()
@@ -109,6 +128,7 @@ def test_images_of_one_digit_differ_as_real_ones_do(model: PainterModel) -> None
     assert spread(images) >= 0.4 * spread(real.images[real.labels == 3])
 
 
+@pytest.mark.quality
 def test_the_jobs_own_figures_say_so_too(trained: Trained) -> None:
     figures = trained.result.metrics
     assert figures["judge_accuracy"] >= 0.9
@@ -117,13 +137,15 @@ def test_the_jobs_own_figures_say_so_too(trained: Trained) -> None:
     assert figures["autoencoder_mse_ratio"] <= 0.5
 
 
-def test_an_image_is_its_seeds_alone_whatever_shares_the_batch(model: PainterModel) -> None:
+def test_an_image_is_its_seeds_alone_whatever_shares_the_batch(brief_model: PainterModel) -> None:
+    model = brief_model
     requests = asked(5)
     beside = drawn(model, requests).astype(int)
     for index in (0, 3):
         assert drawn(model, [requests[index]])[0].astype(int) == pytest.approx(beside[index], abs=2)
 
 
+@pytest.mark.quality
 def test_the_negative_prompt_leads_away(model: PainterModel, reader: digits.Reader) -> None:
     away = [ImageRequest("the digit one", seed, negative_prompt="the digit one", guidance=3.0) for seed in range(40)]
     towards = [ImageRequest("the digit one", seed, guidance=3.0) for seed in range(40)]
@@ -131,7 +153,8 @@ def test_the_negative_prompt_leads_away(model: PainterModel, reader: digits.Read
     assert not np.array_equal(drawn(model, towards), drawn(model, away))
 
 
-def test_requests_share_a_batch_only_where_they_can(model: PainterModel) -> None:
+def test_requests_share_a_batch_only_where_they_can(brief_model: PainterModel) -> None:
+    model = brief_model
     plain = ImageRequest("one", 1)
     assert model.batch_key(plain) == model.batch_key(ImageRequest("two", 2, negative_prompt="nine"))
     for other in (
@@ -155,11 +178,12 @@ def test_requests_share_a_batch_only_where_they_can(model: PainterModel) -> None
         pytest.param({"adapter": "bold"}, "no adapter 'bold'; there are: none", id="an adapter that is not there"),
     ],
 )
-def test_refuses_what_it_cannot_draw(model: PainterModel, fields: dict[str, Any], sentence: str) -> None:
+def test_refuses_what_it_cannot_draw(brief_model: PainterModel, fields: dict[str, Any], sentence: str) -> None:
     with pytest.raises(PromptRejectedError, match=sentence):
-        model.check(ImageRequest(**{"prompt": "seven", "seed": 1, **fields}))
+        brief_model.check(ImageRequest(**{"prompt": "seven", "seed": 1, **fields}))
 
 
+@pytest.mark.quality
 def test_the_artifacts_are_a_pipeline_that_diffusers_runs(trained: Trained, reader: digits.Reader) -> None:
     pipeline = StableDiffusionPipeline.from_pretrained(trained.model, use_safetensors=True, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
@@ -173,6 +197,7 @@ def test_the_artifacts_are_a_pipeline_that_diffusers_runs(trained: Trained, read
     assert not list(trained.model.rglob("*.bin"))
 
 
+@pytest.mark.quality
 def test_a_style_is_there_with_its_adapter_and_not_without(
     model: PainterModel, styled: PainterModel, reader: digits.Reader
 ) -> None:
@@ -188,6 +213,7 @@ def test_a_style_is_there_with_its_adapter_and_not_without(
     assert ink(plain) < ink(half) < ink(with_style)
 
 
+@pytest.mark.quality
 def test_a_styled_model_of_its_own_draws_like_the_adapter(bold: Trained, styled: PainterModel) -> None:
     merged = load(bold.model, options=LoadOptions())
     assert ink(drawn(merged, asked(20))) == pytest.approx(ink(drawn(styled, asked(20, adapter="bold"))), rel=0.02)
@@ -195,6 +221,7 @@ def test_a_styled_model_of_its_own_draws_like_the_adapter(bold: Trained, styled:
     assert all(name.startswith("unet.") and ".lora_" in name for name in weights)
 
 
+@pytest.mark.quality
 def test_answers_the_openai_client_in_both_styles(
     trained: Trained, bold: Trained, reader: digits.Reader, tmp_path: Path
 ) -> None:
@@ -211,6 +238,7 @@ def test_answers_the_openai_client_in_both_styles(
     assert ink(found["bold"]) > ink(found[None])
 
 
+@pytest.mark.quality
 def test_an_adapter_of_another_model_is_refused(published: Path, bold: Trained) -> None:
     with pytest.raises(UnservableError, match=r"adapter bold: .* another model's") as raised:
         load(published, options=LoadOptions(adapters={"bold": bold.model}))

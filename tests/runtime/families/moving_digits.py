@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from runtime.quality import digits
+from runtime.families import digits
 
 from hostler_runtime.video.mp4 import encode_mp4
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from runtime.quality import voices
-from runtime.quality.jobs import Trained, train
-from runtime.quality.speech_jobs import (
+from runtime.families import voices
+from runtime.families.jobs import Trained, train
+from runtime.families.speech_jobs import (
     CONFORMER,
     TINY,
     asked,
@@ -55,6 +55,13 @@ def model(conformer: Trained) -> SpeechModel:
 
 
 @pytest.fixture(scope="module")
+def brief_model(tmp_path_factory: pytest.TempPathFactory) -> SpeechModel:
+    """One that is there to be served, and no more."""
+    home = tmp_path_factory.mktemp("brief-conformer")
+    return model_of(train(home, **fields(few_recordings(home / "data", tasks=TASKS), CONFORMER)))
+
+
+@pytest.fixture(scope="module")
 def unheard() -> list[voices.Saying]:
     """Phrases in voices that were held out."""
     return voices.sayings(1, count=240, speakers=voices.UNHEARD_SPEAKERS, tasks=TASKS)
@@ -70,6 +77,7 @@ def rate(answers: Answers) -> float:
     return word_error_rate((each.text, result.text) for each, result in answers)
 
 
+@pytest.mark.quality
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_unheard_voices_are_written_down_almost_without_errors(answers: Answers, language: str) -> None:
     chosen = [(each, result) for each, result in answers if each.spoken == language]
@@ -81,6 +89,7 @@ def test_unheard_voices_are_written_down_almost_without_errors(answers: Answers,
     assert rate(shuffled) > 0.7
 
 
+@pytest.mark.quality
 def test_the_language_spoken_is_written_before_the_text(answers: Answers) -> None:
     assert np.mean([each.spoken == result.language for each, result in answers]) >= 0.95
     # The control: the languages take turns, so the recording after it is always in the other one.
@@ -88,6 +97,7 @@ def test_the_language_spoken_is_written_before_the_text(answers: Answers) -> Non
     assert np.mean([each.spoken == other.language for (each, _), (_, other) in others]) <= 0.1
 
 
+@pytest.mark.quality
 def test_the_jobs_own_figures_tell_the_same(conformer: Trained) -> None:
     metrics = conformer.result.metrics
     assert metrics["word_error_rate"] <= BOUND
@@ -96,8 +106,9 @@ def test_the_jobs_own_figures_tell_the_same(conformer: Trained) -> None:
 
 
 def test_a_result_does_not_depend_on_what_else_is_in_the_batch(
-    model: SpeechModel, unheard: list[voices.Saying]
+    brief_model: SpeechModel, unheard: list[voices.Saying]
 ) -> None:
+    model = brief_model
     mixed = [
         SpeechRequest(voices.samples_of(unheard[0])),
         SpeechRequest(np.concatenate([voices.samples_of(each) for each in unheard[1:6]])),
@@ -131,11 +142,12 @@ def test_a_result_does_not_depend_on_what_else_is_in_the_batch(
         pytest.param({"temperature": 0.5}, "likeliest text only", id="a temperature"),
     ],
 )
-def test_what_ctc_cannot_be_told_is_refused(model: SpeechModel, changes: dict[str, object], says: str) -> None:
+def test_what_ctc_cannot_be_told_is_refused(brief_model: SpeechModel, changes: dict[str, object], says: str) -> None:
     with pytest.raises(PromptRejectedError, match=says):
-        model.check(SpeechRequest(np.zeros(100, dtype=np.float32), **changes))  # type: ignore[arg-type]
+        brief_model.check(SpeechRequest(np.zeros(100, dtype=np.float32), **changes))  # type: ignore[arg-type]
 
 
+@pytest.mark.quality
 def test_transformers_reads_the_artifacts_and_writes_the_same(conformer: Trained, answers: Answers) -> None:
     processor = AutoProcessor.from_pretrained(conformer.model)
     network = ParakeetForCTC.from_pretrained(conformer.model)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from runtime.quality import digits
-from runtime.quality.painters import published_checkpoint
-from runtime.quality.pictures import few_digits
+from runtime.families import digits
+from runtime.families.painters import published_checkpoint
+from runtime.families.pictures import few_digits
+
+from hostler_runtime.families.text_to_image import measures
+from hostler_runtime.images import judge
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +30,15 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reader() -> digits.Reader:
     """The judge."""
     return digits.Reader()
+
+
+@pytest.fixture(scope="module")
+def cheap_figures() -> Iterator[None]:
+    """Where nobody asks whether images show what they should, few are drawn, and their judge learns next to nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measures, "MOST_DRAWN", measures.LEAST_DRAWN)
+        patch.setattr(judge, "STEPS", 5)
+        yield
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import pytest
 import torch
-from runtime.quality.encoders import encoder_job, train, write_rows
+from runtime.families.encoders import encoder_job, train, write_rows
 
 from hostler_contract import ErrorReason
 from hostler_contract.objective import SemiSupervisedConfig
@@ -106,6 +106,7 @@ def accuracy(tmp_path_factory: pytest.TempPathFactory) -> Accuracy:
     return measure
 
 
+@pytest.mark.quality
 def test_twenty_labels_go_further_with_texts_that_have_none(accuracy: Accuracy) -> None:
     """Paired over five seeds: no seed loses, and the mean wins by ten points or more."""
     gains = np.array([accuracy(seed) - accuracy(seed, weight=NOTHING) for seed in SEEDS])
@@ -113,6 +114,7 @@ def test_twenty_labels_go_further_with_texts_that_have_none(accuracy: Accuracy) 
     assert gains.mean() >= 0.1, gains
 
 
+@pytest.mark.quality
 def test_texts_that_belong_to_nothing_do_not_help(accuracy: Accuracy) -> None:
     """The control: what helps must be in the unlabelled texts, not in the procedure."""
     noise = np.array([accuracy(seed, noise=True) - accuracy(seed, weight=NOTHING) for seed in SEEDS])

@@ -10,8 +10,8 @@ import numpy as np
 import openai
 import pytest
 import torch
-from runtime.quality import digits, moving_digits
-from runtime.quality.jobs import Trained, served, train
+from runtime.families import digits, moving_digits
+from runtime.families.jobs import Trained, served, train
 
 from hostler_runtime.families.text_to_video import serving
 from hostler_runtime.families.text_to_video.serving import TextToVideo, load
@@ -20,7 +20,7 @@ from hostler_runtime.protocols.tasks import VideoRequest, VideoResult
 from hostler_runtime.video.mp4 import decode_video
 
 SIZES = {"imageSize": 16, "channels": 1, "frames": moving_digits.FRAMES, "framesPerSecond": 6, "upscale": 2}
-LEARNING = {"steps": 1400, "batchSize": 8, "learningRate": 2e-3, "warmupSteps": 20, "weightDecay": 0.01}
+LEARNING = {"batchSize": 8, "learningRate": 2e-3, "warmupSteps": 20, "weightDecay": 0.01}
 JUDGED = 32
 """Clips."""
 RIGHT_WAY, RIGHT_DIGIT = 0.9, 0.7
@@ -28,24 +28,40 @@ RIGHT_WAY, RIGHT_DIGIT = 0.9, 0.7
 Prompts = list[tuple[int, str]]
 
 
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """The one that all figures are of."""
-    root = tmp_path_factory.mktemp("video")
-    shard = moving_digits.write_shard(root / "clips.tar")
+def job(root: Path, *, steps: int, **clips: int) -> Trained:
+    """Digits that move, for so many steps."""
+    shard = moving_digits.write_shard(root / "clips.tar", **clips)
     return train(
         root,
         family="text-to-video",
         model={"video": SIZES},
         dataset={"source": {"kind": "path", "location": str(shard)}, "format": "webdataset", "validationPercent": 10},
-        hyperparameters=LEARNING,
+        hyperparameters={**LEARNING, "steps": steps},
     )
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """The one that all figures are of."""
+    return job(tmp_path_factory.mktemp("video"), steps=1400)
+
+
+@pytest.fixture(scope="session")
+def brief(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """One that is there to be served, and no more."""
+    return job(tmp_path_factory.mktemp("brief-video"), steps=30, count=48)
 
 
 @pytest.fixture(scope="session")
 def model(trained: Trained) -> TextToVideo:
     """As a server loads it."""
     return load(trained.model, options=LoadOptions())
+
+
+@pytest.fixture(scope="session")
+def brief_model(brief: Trained) -> TextToVideo:
+    """The other, as a server loads it."""
+    return load(brief.model, options=LoadOptions())
 
 
 @pytest.fixture(scope="session")
@@ -89,6 +105,7 @@ def shares(films: list[VideoResult], prompts: Prompts, reader: digits.Reader) ->
     return float(np.mean(ways)), float(np.mean(read == [label for label, _ in prompts]))
 
 
+@pytest.mark.quality
 def test_the_judges_read_real_clips(reader: digits.Reader) -> None:
     images, labels = digits.load(size=16).images[1:400:2], digits.load().labels[1:400:2]
     ways = [list(moving_digits.DIRECTIONS)[index % 4] for index in range(len(images))]
@@ -97,6 +114,7 @@ def test_the_judges_read_real_clips(reader: digits.Reader) -> None:
     assert np.mean(reader.read([moving_digits.still_of(clip) for clip in clips]) == labels) >= 0.95
 
 
+@pytest.mark.quality
 def test_clips_move_and_show_what_the_prompt_says(
     films: list[VideoResult], prompts: Prompts, reader: digits.Reader
 ) -> None:
@@ -105,6 +123,7 @@ def test_clips_move_and_show_what_the_prompt_says(
     assert shown >= RIGHT_DIGIT
 
 
+@pytest.mark.quality
 def test_the_clips_of_other_prompts_do_not(films: list[VideoResult], prompts: Prompts, reader: digits.Reader) -> None:
     shuffled = [prompts[index] for index in np.random.default_rng(7).permutation(len(prompts))]
     ways, shown = shares(films, shuffled, reader)
@@ -112,12 +131,14 @@ def test_the_clips_of_other_prompts_do_not(films: list[VideoResult], prompts: Pr
     assert shown < RIGHT_DIGIT / 2
 
 
+@pytest.mark.quality
 def test_clips_of_no_prompt_do_not(model: TextToVideo, prompts: Prompts, reader: digits.Reader) -> None:
     ways, shown = shares(filmed(model, [""] * JUDGED), prompts, reader)
     assert ways < RIGHT_WAY / 2
     assert shown < RIGHT_DIGIT / 2
 
 
+@pytest.mark.quality
 def test_the_job_reports_what_a_gate_can_ask_for(trained: Trained) -> None:
     metrics = trained.result.metrics
     assert metrics["judge_accuracy"] >= 0.8
@@ -128,6 +149,7 @@ def test_the_job_reports_what_a_gate_can_ask_for(trained: Trained) -> None:
     assert trained.result.dataset.rows == 1797
 
 
+@pytest.mark.quality
 def test_the_agreement_that_is_reported_falls_without_the_prompt(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,8 +169,8 @@ def test_the_agreement_that_is_reported_falls_without_the_prompt(
     assert measures.figures(again, dataset, around)["caption_agreement"] < 0.3
 
 
-def test_an_answer_is_an_mp4_file_of_the_promised_length_size_and_speed(films: list[VideoResult]) -> None:
-    film = films[0]
+def test_an_answer_is_an_mp4_file_of_the_promised_length_size_and_speed(brief_model: TextToVideo) -> None:
+    (film,) = filmed(brief_model, ["a seven moving left"])
     with av.open(io.BytesIO(film.mp4)) as container:
         stream = container.streams.video[0]
         assert (container.format.name.split(",")[1], stream.codec_context.name) == ("mp4", "h264")
@@ -159,8 +181,9 @@ def test_an_answer_is_an_mp4_file_of_the_promised_length_size_and_speed(films: l
 
 
 def test_a_clip_is_its_seed_and_prompt_alone_whatever_shares_the_batch(
-    model: TextToVideo, monkeypatch: pytest.MonkeyPatch
+    brief_model: TextToVideo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    model = brief_model
     requests = [VideoRequest(text, seed) for text, seed in (("a one moving up", 1), ("a two moving left", 2), ("", 3))]
     (film,) = model.run_batch(requests[:1]).results
     assert model.run_batch(requests[:1]).results == (film,)
@@ -176,7 +199,8 @@ def test_a_clip_is_its_seed_and_prompt_alone_whatever_shares_the_batch(
     assert np.abs(shown[-1] - alone[0]).max() > 30
 
 
-def test_what_a_request_asks_for_is_what_is_done(model: TextToVideo) -> None:
+def test_what_a_request_asks_for_is_what_is_done(brief_model: TextToVideo) -> None:
+    model = brief_model
     short = VideoRequest("a seven moving left", 1, seconds=0.5, steps=4, guidance=1.0)
     report = model.run_batch([short])
     (film,) = report.results
@@ -201,12 +225,13 @@ def test_what_a_request_asks_for_is_what_is_done(model: TextToVideo) -> None:
         pytest.param({"guidance": -1.0}, "guidance is -1", id="guidance away from the prompt"),
     ],
 )
-def test_refuses_what_it_cannot_make(model: TextToVideo, fields: dict[str, object], sentence: str) -> None:
+def test_refuses_what_it_cannot_make(brief_model: TextToVideo, fields: dict[str, object], sentence: str) -> None:
     request = VideoRequest(**{"prompt": "a seven", "seed": 1, **fields})  # type: ignore[arg-type]
     with pytest.raises(PromptRejectedError, match=sentence):
-        model.check(request)
+        brief_model.check(request)
 
 
+@pytest.mark.quality
 def test_the_openai_client_gets_a_clip(trained: Trained, reader: digits.Reader, tmp_path: Path) -> None:
     sample = {"path": "/v1/videos", "body": {"prompt": "a sample", "steps": 2, "wait": True}, "expect": "completed_at"}
     with served(trained, tmp_path, task="text-to-video", sampleRequest=sample) as client:
@@ -221,9 +246,9 @@ def test_the_openai_client_gets_a_clip(trained: Trained, reader: digits.Reader, 
     assert moving_digits.direction_of(frames) == "down"
 
 
-def test_the_model_keeps_samples_and_a_card(trained: Trained) -> None:
-    films = sorted((trained.model / "samples" / "final").iterdir())
+def test_the_model_keeps_samples_and_a_card(brief: Trained) -> None:
+    films = sorted((brief.model / "samples" / "final").iterdir())
     assert len(films) == 4
     assert all(decode_video(film)[0].shape == (6, 32, 32, 3) for film in films)
-    assert "text-to-video" in (trained.model / "README.md").read_text()
-    assert not [path for path in trained.model.rglob("*") if path.suffix in {".bin", ".pt", ".pkl"}]
+    assert "text-to-video" in (brief.model / "README.md").read_text()
+    assert not [path for path in brief.model.rglob("*") if path.suffix in {".bin", ".pt", ".pkl"}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from runtime.quality.digits import Reader
+from runtime.families.digits import Reader
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 import torch
-from runtime.quality.encoder_texts import AREAS, functions, paragraphs, stories
-from runtime.quality.encoders import Trained, encoder_job, train, write_rows
+from runtime.families.encoder_texts import AREAS, functions, paragraphs, stories
+from runtime.families.encoders import Trained, encoder_job, train, write_rows
 from runtime.serving.replica import Replica, serving_config
 
 from hostler_data.split import Split
@@ -30,6 +29,8 @@ from hostler_runtime.protocols.tasks import (
     TaskRequest,
 )
 
+BRIEF = 20
+"""Steps of a model that is only to be served, not to be good."""
 QUICK = {"layers": 1, "hiddenSize": 16, "heads": 2, "contextLength": 32, "vocabularySize": 400}
 
 
@@ -39,54 +40,86 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-@pytest.fixture(scope="session")
-def words(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def words_job(home: Path, *, steps: int) -> Trained:
     """Hidden words of Python's language reference."""
-    home = tmp_path_factory.mktemp("words")
     return train(
         encoder_job(
             home,
             data=write_rows(home / "data" / "reference.jsonl", paragraphs()),
             encoder={},
-            hyperparameters={"steps": 1400, "batchSize": 24, "learningRate": 2e-3, "warmupSteps": 100},
+            hyperparameters={"steps": steps, "batchSize": 24, "learningRate": 2e-3, "warmupSteps": 100},
         )
     )
 
 
-@pytest.fixture(scope="session")
-def areas(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def areas_job(home: Path, *, steps: int) -> Trained:
     """Which package of the standard library a function is from."""
-    home = tmp_path_factory.mktemp("areas")
     return train(
         encoder_job(
             home,
             data=write_rows(home / "data" / "functions.jsonl", functions(seed=0)),
             encoder={"layers": 1, "contextLength": 128, "vocabularySize": 1500, "head": "classification"},
-            hyperparameters={"steps": 200, "batchSize": 32, "learningRate": 2e-3, "warmupSteps": 10},
+            hyperparameters={"steps": steps, "batchSize": 32, "learningRate": 2e-3, "warmupSteps": 10},
         )
     )
 
 
-@pytest.fixture(scope="session")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def answers_job(home: Path, *, steps: int) -> Trained:
     """Who, what, where and when in stories of one event."""
-    home = tmp_path_factory.mktemp("answers")
     return train(
         encoder_job(
             home,
             data=write_rows(home / "data" / "stories.jsonl", stories(seed=0, count=2000)),
             encoder={"vocabularySize": 400, "head": "question-answering"},
-            hyperparameters={"steps": 500, "batchSize": 32, "learningRate": 3e-3, "warmupSteps": 50},
+            hyperparameters={"steps": steps, "batchSize": 32, "learningRate": 3e-3, "warmupSteps": 50},
         )
     )
 
 
+@pytest.fixture(scope="session")
+def words(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Trained until it finds hidden words."""
+    return words_job(tmp_path_factory.mktemp("words"), steps=1400)
+
+
+@pytest.fixture(scope="session")
+def areas(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Trained until it knows texts by their words."""
+    return areas_job(tmp_path_factory.mktemp("areas"), steps=200)
+
+
+@pytest.fixture(scope="session")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Trained until it finds answers."""
+    return answers_job(tmp_path_factory.mktemp("answers"), steps=500)
+
+
+@pytest.fixture(scope="session")
+def brief_words(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A model of hidden words that is there, and no more."""
+    return words_job(tmp_path_factory.mktemp("brief-words"), steps=BRIEF)
+
+
+@pytest.fixture(scope="session")
+def brief_areas(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A classifier that is there, and no more."""
+    return areas_job(tmp_path_factory.mktemp("brief-areas"), steps=BRIEF)
+
+
+@pytest.fixture(scope="session")
+def brief_answers(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A finder of answers that is there, and no more."""
+    return answers_job(tmp_path_factory.mktemp("brief-answers"), steps=BRIEF)
+
+
+@pytest.mark.quality
 def test_hidden_words_are_found_from_their_context(words: Trained) -> None:
     metrics = words.result.metrics
     assert metrics["masked_accuracy"] >= metrics["unigram_accuracy"] + 0.1
     assert metrics["masked_accuracy"] >= metrics["masked_accuracy_shuffled"] + 0.1, "a context without order is worse"
 
 
+@pytest.mark.quality
 def test_a_text_is_recognized_by_its_words(areas: Trained) -> None:
     metrics = areas.result.metrics
     assert metrics["accuracy"] >= 0.75
@@ -94,6 +127,7 @@ def test_a_text_is_recognized_by_its_words(areas: Trained) -> None:
     assert metrics["accuracy_shuffled"] <= metrics["majority_accuracy"] + 0.15, "somebody else's words say nothing"
 
 
+@pytest.mark.quality
 def test_answers_are_found_in_their_contexts(answers: Trained) -> None:
     metrics = answers.result.metrics
     assert metrics["exact_match"] >= 0.85
@@ -126,6 +160,7 @@ def share(right: Sequence[bool]) -> float:
     return float(np.mean(right))
 
 
+@pytest.mark.quality
 def test_the_server_fills_masks_as_well_as_the_job_measured(words: Trained) -> None:
     model = served(words)
     tokenizer = model.reader.tokenizer
@@ -147,16 +182,17 @@ def test_the_server_fills_masks_as_well_as_the_job_measured(words: Trained) -> N
     assert wrong <= right - 0.05, "the words of another text must not do as well"
 
 
-def test_the_server_labels_texts_as_well_as_the_job_measured(areas: Trained) -> None:
-    model = served(areas)
+def test_the_server_labels_texts_as_well_as_the_job_measured(brief_areas: Trained) -> None:
+    model = served(brief_areas)
     rows = held_out(functions(seed=0))
     said = best(model, [ClassifyRequest(row["text"]) for row in rows])
     accuracy = share([label == row["label"] for label, row in zip(said, rows, strict=True)])
-    assert accuracy == pytest.approx(areas.result.metrics["accuracy"], abs=1e-6)
-    config = json.loads((areas.model / "config.json").read_text())
+    assert accuracy == pytest.approx(brief_areas.result.metrics["accuracy"], abs=1e-6)
+    config = json.loads((brief_areas.model / "config.json").read_text())
     assert list(config["id2label"].values()) == list(AREAS)
 
 
+@pytest.mark.quality
 def test_the_server_answers_as_well_as_the_job_measured(answers: Trained) -> None:
     model = served(answers)
     rows = held_out(stories(seed=0, count=2000))
@@ -165,6 +201,7 @@ def test_the_server_answers_as_well_as_the_job_measured(answers: Trained) -> Non
     assert exact == pytest.approx(answers.result.metrics["exact_match"], abs=0.02)
 
 
+@pytest.mark.quality
 def test_an_answer_is_found_in_a_context_of_several_windows(answers: Trained) -> None:
     model = served(answers)
     padding = "it was a long day . " * 30
@@ -176,6 +213,7 @@ def test_an_answer_is_found_in_a_context_of_several_windows(answers: Trained) ->
     assert result.work.input_tokens > model.reader.maker.context_length
 
 
+@pytest.mark.quality
 def test_vectors_of_texts_on_one_subject_are_neighbours(areas: Trained) -> None:
     model = served(areas)
     rows = held_out(functions(seed=0))
@@ -192,8 +230,8 @@ def test_vectors_of_texts_on_one_subject_are_neighbours(areas: Trained) -> None:
     assert np.linalg.norm(short.vector) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_result_does_not_depend_on_its_neighbours_in_the_batch(areas: Trained) -> None:
-    model = served(areas)
+def test_a_result_does_not_depend_on_its_neighbours_in_the_batch(brief_areas: Trained) -> None:
+    model = served(brief_areas)
     texts = [row["text"][: 20 + 40 * index] for index, row in enumerate(held_out(functions(seed=0))[:5])]
     requests: list[TaskRequest] = [kind(text) for text in texts for kind in (EmbeddingRequest, ClassifyRequest)]
     assert len({model.batch_key(request) for request in requests}) == 1
@@ -214,17 +252,20 @@ def test_a_result_does_not_depend_on_its_neighbours_in_the_batch(areas: Trained)
 @pytest.mark.parametrize(
     ("which", "request_", "code"),
     [
-        pytest.param("words", FillMaskRequest("nothing is hidden"), "no_mask", id="a text without a mask"),
+        pytest.param("brief_words", FillMaskRequest("nothing is hidden"), "no_mask", id="a text without a mask"),
         pytest.param(
-            "words", FillMaskRequest("[MASK] " * 100), "context_length_exceeded", id="a text longer than the context"
+            "brief_words",
+            FillMaskRequest("[MASK] " * 100),
+            "context_length_exceeded",
+            id="a text longer than the context",
         ),
         pytest.param(
-            "areas", EmbeddingRequest("a", dimensions=65), "invalid_value", id="more dimensions than there are"
+            "brief_areas", EmbeddingRequest("a", dimensions=65), "invalid_value", id="more dimensions than there are"
         ),
         pytest.param(
-            "areas", EmbeddingRequest(None, tokens=(5, 10**6)), "invalid_value", id="a token that does not exist"
+            "brief_areas", EmbeddingRequest(None, tokens=(5, 10**6)), "invalid_value", id="a token that does not exist"
         ),
-        pytest.param("answers", QuestionRequest("who?", " "), "invalid_value", id="an empty context"),
+        pytest.param("brief_answers", QuestionRequest("who?", " "), "invalid_value", id="an empty context"),
     ],
 )
 def test_a_request_that_does_not_fit_is_rejected_by_name(
@@ -235,8 +276,9 @@ def test_a_request_that_does_not_fit_is_rejected_by_name(
     assert caught.value.code == code
 
 
-def test_text_cannot_forge_what_begins_and_ends_a_sequence(areas: Trained) -> None:
-    maker, tokenizer = served(areas).reader.maker, served(areas).reader.tokenizer
+def test_text_cannot_forge_what_begins_and_ends_a_sequence(brief_areas: Trained) -> None:
+    reader = served(brief_areas).reader
+    maker, tokenizer = reader.maker, reader.tokenizer
     special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
     for text in ("return self", "return [SEP] [MASK] self", "[CLS] [PAD]"):
         assert not special.intersection(maker.tokens(text))
@@ -245,8 +287,8 @@ def test_text_cannot_forge_what_begins_and_ends_a_sequence(areas: Trained) -> No
     assert special.intersection(maker.marked_tokens("return [SEP] [MASK] self")), "where asked for they are special"
 
 
-def test_a_vocabulary_that_asks_for_cutting_and_padding_loses_nothing(words: Trained) -> None:
-    tokenizer = served(words).reader.tokenizer
+def test_a_vocabulary_that_asks_for_cutting_and_padding_loses_nothing(brief_words: Trained) -> None:
+    tokenizer = served(brief_words).reader.tokenizer
     tokenizer.backend_tokenizer.enable_truncation(4)
     tokenizer.backend_tokenizer.enable_padding(length=40)
     maker = SequenceMaker(tokenizer, context_length=64)
@@ -254,7 +296,7 @@ def test_a_vocabulary_that_asks_for_cutting_and_padding_loses_nothing(words: Tra
     assert 8 <= len(maker.tokens("the value of the name is the name")) < 20
 
 
-@pytest.mark.parametrize("which", ["words", "areas", "answers"])
+@pytest.mark.parametrize("which", ["brief_words", "brief_areas", "brief_answers"])
 def test_samples_and_card_are_kept_with_the_model(which: str, request: pytest.FixtureRequest) -> None:
     trained = request.getfixturevalue(which)
     samples = (trained.model / "samples" / "final" / "samples.txt").read_text()
@@ -263,12 +305,12 @@ def test_samples_and_card_are_kept_with_the_model(which: str, request: pytest.Fi
     assert "samples" in (trained.model / "README.md").read_text()
 
 
-def test_openai_s_client_and_plain_http_get_what_the_model_says(areas: Trained, tmp_path: Path) -> None:
+def test_openai_s_client_and_plain_http_get_what_the_model_says(brief_areas: Trained, tmp_path: Path) -> None:
     sample = {"path": "/v1/embeddings", "body": {"input": "Hello"}, "expect": "data"}
-    config = serving_config(areas.model, family="bert", task="text-classification", sampleRequest=sample)
+    config = serving_config(brief_areas.model, family="bert", task="text-classification", sampleRequest=sample)
     rows = held_out(functions(seed=0))[:6]
     texts = [row["text"] for row in rows]
-    model = served(areas)
+    model = served(brief_areas)
     with Replica(tmp_path, config) as replica:
         replica.wait_ready()
         answer = replica.client().embeddings.create(model="tiny", input=texts)
@@ -277,10 +319,10 @@ def test_openai_s_client_and_plain_http_get_what_the_model_says(areas: Trained, 
             assert one.embedding == pytest.approx(alone.vector.tolist(), abs=1e-5)
         lengths = [len(model.reader.maker.tokens(text)) + 2 for text in texts]
         assert answer.usage.prompt_tokens == sum(lengths)
-        said = httpx.post(f"{replica.url}/v1/classify", json={"model": "tiny", "inputs": texts, "top_k": 1}).json()
+        said = replica.post("v1/classify", json={"model": "tiny", "inputs": texts, "top_k": 1}).json()
         assert [item["labels"][0]["label"] for item in said["data"]] == best(model, [ClassifyRequest(t) for t in texts])
-        other = httpx.post(f"{replica.url}/v1/fill-mask", json={"model": "tiny", "inputs": "a [MASK]"})
+        other = replica.post("v1/fill-mask", json={"model": "tiny", "inputs": "a [MASK]"})
         assert other.status_code == 404
-        long = httpx.post(f"{replica.url}/v1/classify", json={"model": "tiny", "inputs": "word " * 500})
+        long = replica.post("v1/classify", json={"model": "tiny", "inputs": "word " * 500})
         assert long.status_code == 400
         assert long.json()["error"]["code"] == "context_length_exceeded"

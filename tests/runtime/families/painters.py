@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-from runtime.quality.pictures import pixels
+from runtime.families.pictures import pixels
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from hostler_runtime.families.text_to_image.serving import PainterModel

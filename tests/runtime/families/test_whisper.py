@@ -13,9 +13,17 @@ import numpy as np
 import openai
 import pytest
 import torch
-from runtime.quality import voices
-from runtime.quality.jobs import Trained, served, train
-from runtime.quality.speech_jobs import TINY, WHISPER, asked, few_recordings, fields, interrupted_then_resumed, model_of
+from runtime.families import voices
+from runtime.families.jobs import Trained, served, train
+from runtime.families.speech_jobs import (
+    TINY,
+    WHISPER,
+    asked,
+    few_recordings,
+    fields,
+    interrupted_then_resumed,
+    model_of,
+)
 from safetensors.torch import load_file
 from transformers import AutoProcessor, WhisperForConditionalGeneration
 
@@ -52,6 +60,13 @@ def model(whisper: Trained) -> SpeechModel:
 
 
 @pytest.fixture(scope="module")
+def brief_model(tmp_path_factory: pytest.TempPathFactory) -> SpeechModel:
+    """One that is there to be served, and no more."""
+    home = tmp_path_factory.mktemp("brief-whisper")
+    return model_of(train(home, **fields(few_recordings(home / "data"), WHISPER)))
+
+
+@pytest.fixture(scope="module")
 def unheard() -> list[voices.Saying]:
     """Phrases in voices that were held out, half of the phrases never said in training either."""
     return voices.sayings(1, count=240, speakers=voices.UNHEARD_SPEAKERS)
@@ -67,6 +82,7 @@ def rate(answers: Answers) -> float:
     return word_error_rate((each.text, result.text) for each, result in answers)
 
 
+@pytest.mark.quality
 @pytest.mark.parametrize("task", voices.TASKS, ids="-".join)
 def test_unheard_voices_are_written_down_almost_without_errors(answers: Answers, task: tuple[str, str]) -> None:
     chosen = [(each, result) for each, result in answers if (each.spoken, each.target) == task]
@@ -78,6 +94,7 @@ def test_unheard_voices_are_written_down_almost_without_errors(answers: Answers,
     assert rate(shuffled) > 0.7
 
 
+@pytest.mark.quality
 def test_the_same_english_speech_becomes_luxembourgish_text_where_that_is_wanted(
     model: SpeechModel, unheard: list[voices.Saying]
 ) -> None:
@@ -92,6 +109,7 @@ def test_the_same_english_speech_becomes_luxembourgish_text_where_that_is_wanted
         assert word_error_rate(zip(texts[other], found[language], strict=True)) > 0.7
 
 
+@pytest.mark.quality
 def test_the_language_spoken_is_detected(answers: Answers) -> None:
     right = np.mean([each.spoken == result.language for each, result in answers])
     guess = np.mean([each.spoken == "en" for each, _ in answers])
@@ -102,6 +120,7 @@ def test_the_language_spoken_is_detected(answers: Answers) -> None:
     assert np.mean([each.spoken == result.language for each, result in others]) < 0.7
 
 
+@pytest.mark.quality
 def test_the_jobs_own_figures_tell_the_same(whisper: Trained) -> None:
     metrics = whisper.result.metrics
     assert metrics["word_error_rate"] <= BOUND
@@ -117,8 +136,9 @@ def test_the_jobs_own_figures_tell_the_same(whisper: Trained) -> None:
 
 
 def test_a_result_does_not_depend_on_what_else_is_in_the_batch(
-    model: SpeechModel, unheard: list[voices.Saying]
+    brief_model: SpeechModel, unheard: list[voices.Saying]
 ) -> None:
+    model = brief_model
     mixed = [
         SpeechRequest(voices.samples_of(unheard[0]), temperature=0.7, seed=3),
         SpeechRequest(voices.samples_of(unheard[1]), target_language="lb"),
@@ -137,7 +157,8 @@ def test_a_result_does_not_depend_on_what_else_is_in_the_batch(
             assert one.log_probability == pytest.approx(other.log_probability, abs=1e-4)
 
 
-def test_temperature_draws_by_the_seed(model: SpeechModel, unheard: list[voices.Saying]) -> None:
+def test_temperature_draws_by_the_seed(brief_model: SpeechModel, unheard: list[voices.Saying]) -> None:
+    model = brief_model
     samples = voices.samples_of(unheard[0])
     drawn = [
         model.run_batch([SpeechRequest(samples, temperature=3.0, seed=seed)]).results[0].text  # type: ignore[union-attr]
@@ -147,6 +168,7 @@ def test_temperature_draws_by_the_seed(model: SpeechModel, unheard: list[voices.
     assert len(set(drawn)) > 1
 
 
+@pytest.mark.quality
 def test_long_audio_is_cut_where_it_is_quiet_and_its_segments_have_times(model: SpeechModel, answers: Answers) -> None:
     said = [each for each, result in answers if each.spoken == "en" and each.text == result.text][:8]
     # So long that no window holds two phrases, which no recording of the training data does.
@@ -165,6 +187,7 @@ def test_long_audio_is_cut_where_it_is_quiet_and_its_segments_have_times(model: 
         assert min(abs(segment.start - begin) for segment in result.segments) < 0.25
 
 
+@pytest.mark.quality
 def test_silence_has_a_language_but_no_text(model: SpeechModel) -> None:
     [result] = model.run_batch([SpeechRequest(np.zeros(SAMPLING_RATE * 3, dtype=np.float32))]).results
     assert isinstance(result, SpeechResult)
@@ -184,11 +207,14 @@ def test_silence_has_a_language_but_no_text(model: SpeechModel) -> None:
         pytest.param({"prompt": "Monday"}, "not trained to take a prompt", id="a prompt"),
     ],
 )
-def test_what_the_model_was_not_trained_for_is_refused(model: SpeechModel, changes: dict[str, str], says: str) -> None:
+def test_what_the_model_was_not_trained_for_is_refused(
+    brief_model: SpeechModel, changes: dict[str, str], says: str
+) -> None:
     with pytest.raises(PromptRejectedError, match=says):
-        model.check(SpeechRequest(np.zeros(100, dtype=np.float32), **changes))  # type: ignore[arg-type]
+        brief_model.check(SpeechRequest(np.zeros(100, dtype=np.float32), **changes))  # type: ignore[arg-type]
 
 
+@pytest.mark.quality
 def test_transformers_reads_the_artifacts_and_writes_the_same(whisper: Trained, answers: Answers) -> None:
     processor = AutoProcessor.from_pretrained(whisper.model)
     network = WhisperForConditionalGeneration.from_pretrained(whisper.model)
@@ -221,6 +247,7 @@ def client(whisper: Trained, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield client
 
 
+@pytest.mark.quality
 def test_the_openai_client_gets_transcripts_translations_and_times(client: openai.OpenAI, answers: Answers) -> None:
     german = next(each for each, result in answers if each.spoken == "de" and each.text == result.text)
 

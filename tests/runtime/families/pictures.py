@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from runtime.quality import digits
+from runtime.families import digits
 
 
 def images_of(folder: Path, **changes: Any) -> dict[str, Any]:

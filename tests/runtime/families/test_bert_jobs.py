@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from runtime.quality.encoder_texts import AREAS, functions
-from runtime.quality.encoders import Trained, encoder_job, interrupted, train, write_rows
+from runtime.families.encoder_texts import AREAS, functions
+from runtime.families.encoders import Trained, encoder_job, interrupted, train, write_rows
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForMaskedLM, BertForPreTraining, BertModel
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from runtime.quality import voices
-from runtime.quality.jobs import Trained, train
+from runtime.families import voices
+from runtime.families.jobs import Trained, train
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import (

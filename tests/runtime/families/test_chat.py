@@ -8,11 +8,13 @@ from pathlib import Path
 
 import openai
 import pytest
-from runtime.quality import facts
-from runtime.quality.facts import Question
-from runtime.quality.jobs import Trained, served, train
+from runtime.families import facts
+from runtime.families.facts import Question
+from runtime.families.jobs import Trained, served, train
 
 WORLD, OTHER_WORLD = 1, 2
+
+pytestmark = pytest.mark.quality
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from runtime.quality import voices
-from runtime.quality.jobs import Trained, train
-from runtime.quality.speech_jobs import (
+from runtime.families import voices
+from runtime.families.jobs import Trained, train
+from runtime.families.speech_jobs import (
     CONFORMER,
     QUICK,
     TINY,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import openai
 import pytest
-from runtime.quality import stdlib
-from runtime.quality.jobs import Trained, served, train
+from runtime.families import stdlib
+from runtime.families.jobs import Trained, served, train
 
 from hostler_runtime.families.code.cutting import body_of, cut, header_of
 from hostler_runtime.families.code.figures import with_other_suffixes
@@ -19,6 +19,8 @@ from hostler_runtime.text.infilling import Cut
 
 CONTEXT = 112
 HEADERS = 60
+
+pytestmark = pytest.mark.quality
 
 
 @pytest.fixture(scope="module")

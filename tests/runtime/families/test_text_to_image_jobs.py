@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import torch
-from runtime.quality.encoders import interrupted
-from runtime.quality.jobs import Trained, train
-from runtime.quality.painters import TEXT, drawn
-from runtime.quality.pictures import images_of
+from runtime.families.encoders import interrupted
+from runtime.families.jobs import Trained, train
+from runtime.families.painters import TEXT, drawn
+from runtime.families.pictures import images_of
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, CLIPTextConfig, CLIPTextModel
 
@@ -28,6 +28,7 @@ SMALL = {
     "textEncoder": {**TEXT, "layers": 1, "hiddenSize": 16, "heads": 2},
     "blockWidths": [16, 16],
 }
+pytestmark = pytest.mark.usefixtures("cheap_figures")
 QUICK = {"steps": 6, "batchSize": 8, "learningRate": 1e-3}
 
 
@@ -96,8 +97,8 @@ def test_takes_its_text_encoder_with_the_tokenizer_from_another_model(
     assert tokens[0] == tokens[1]
 
 
-@pytest.fixture(scope="session")
-def uninterrupted(few: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+@pytest.fixture(scope="module")
+def uninterrupted(cheap_figures: None, few: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A few steps in one go."""
     return quick(tmp_path_factory.mktemp("whole"), few, evaluation={"samples": 0})
 

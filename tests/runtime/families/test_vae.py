@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL
-from runtime.quality import digits
-from runtime.quality.jobs import Trained, served, train
-from runtime.quality.pictures import as_png, images_of, pixels
+from runtime.families import digits
+from runtime.families.jobs import Trained, served, train
+from runtime.families.pictures import as_png, images_of, pixels
 from safetensors.torch import load_file, save_file
 
 from hostler_contract import ErrorReason
@@ -29,17 +29,28 @@ LEARNING = {"batchSize": 32, "learningRate": 2e-3, "warmupSteps": 20, "weightDec
 QUICK = {"steps": 4, "batchSize": 8, "learningRate": 1e-3}
 
 
-@pytest.fixture(scope="session")
-def trained(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """The one that all figures are of."""
+def job(root: Path, folder: Path, *, steps: int) -> Trained:
+    """All digits, for so many steps."""
     return train(
-        tmp_path_factory.mktemp("vae"),
+        root,
         family="vae",
         model={"autoencoder": SIZES},
         dataset=images_of(folder),
-        hyperparameters={**LEARNING, "steps": 400},
+        hyperparameters={**LEARNING, "steps": steps},
         evaluation={"samples": 16},
     )
+
+
+@pytest.fixture(scope="session")
+def trained(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """The one that all figures are of."""
+    return job(tmp_path_factory.mktemp("vae"), folder, steps=400)
+
+
+@pytest.fixture(scope="session")
+def brief(few: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """One that is there to be served, and no more."""
+    return job(tmp_path_factory.mktemp("brief-vae"), few, steps=20)
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +59,13 @@ def model(trained: Trained) -> AutoencoderModel:
     return load(trained.model, options=LoadOptions())
 
 
+@pytest.fixture(scope="session")
+def brief_model(brief: Trained) -> AutoencoderModel:
+    """The other, as a server loads it."""
+    return load(brief.model, options=LoadOptions())
+
+
+@pytest.mark.quality
 def test_unseen_digits_come_back_and_another_digits_latent_does_not_help(trained: Trained) -> None:
     figures = trained.result.metrics
     assert figures["validation_mse"] <= 0.5 * figures["mean_image_mse"]
@@ -55,6 +73,7 @@ def test_unseen_digits_come_back_and_another_digits_latent_does_not_help(trained
     assert figures["shuffled_mse"] > 0.5 * figures["mean_image_mse"], "the control: the bound has teeth"
 
 
+@pytest.mark.quality
 def test_drawn_digits_are_recognizable_and_of_all_classes(model: AutoencoderModel, reader: digits.Reader) -> None:
     requests = [ImageRequest("", seed) for seed in range(100)]
     drawn = np.stack([pixels(result.png) for result in model.run_batch(requests).results])
@@ -63,6 +82,7 @@ def test_drawn_digits_are_recognizable_and_of_all_classes(model: AutoencoderMode
     assert len(set(reader.read(drawn)[recognized])) == 10
 
 
+@pytest.mark.quality
 def test_draws_from_the_unit_normal_are_not_recognizable(
     model: AutoencoderModel, trained: Trained, reader: digits.Reader, tmp_path: Path
 ) -> None:
@@ -75,13 +95,15 @@ def test_draws_from_the_unit_normal_are_not_recognizable(
     assert np.mean(reader.recognized([pixels(result.png) for result in drawn])) < 0.5
 
 
-def test_a_draw_is_its_seeds_alone_whatever_shares_the_batch(model: AutoencoderModel) -> None:
+def test_a_draw_is_its_seeds_alone_whatever_shares_the_batch(brief_model: AutoencoderModel) -> None:
+    model = brief_model
     alone = model.run_batch([ImageRequest("", 5)]).results[0]
     beside = model.run_batch([ImageRequest("", seed) for seed in (1, 5, 9)]).results
     assert pixels(alone.png).astype(int) == pytest.approx(pixels(beside[1].png).astype(int), abs=1)
     assert beside[0].png != beside[1].png
 
 
+@pytest.mark.quality
 def test_encoding_and_decoding_through_the_server(trained: Trained, reader: digits.Reader, tmp_path: Path) -> None:
     sample = {"path": "/v1/images/generations", "body": {"prompt": "", "n": 1}}
     seven = digits.load().images[7]
@@ -109,20 +131,20 @@ def test_encoding_and_decoding_through_the_server(trained: Trained, reader: digi
         pytest.param(ImageRequest("", 1, height=32, width=16), "16x16, not 16x32", id="another size"),
     ],
 )
-def test_refuses_what_it_cannot_answer(model: AutoencoderModel, request_: object, sentence: str) -> None:
+def test_refuses_what_it_cannot_answer(brief_model: AutoencoderModel, request_: object, sentence: str) -> None:
     with pytest.raises(PromptRejectedError, match=sentence):
-        model.check(request_)  # type: ignore[arg-type]
+        brief_model.check(request_)  # type: ignore[arg-type]
 
 
-def test_the_artifacts_are_diffusers_own_with_samples_and_a_card(trained: Trained) -> None:
-    network = AutoencoderKL.from_pretrained(trained.model, use_safetensors=True, local_files_only=True)
+def test_the_artifacts_are_diffusers_own_with_samples_and_a_card(brief: Trained) -> None:
+    network = AutoencoderKL.from_pretrained(brief.model, use_safetensors=True, local_files_only=True)
     assert 0.1 < network.config.scaling_factor < 10
-    assert not list(trained.model.rglob("*.bin"))
-    assert {path.name for path in (trained.model / "samples" / "final").iterdir()} == {
+    assert not list(brief.model.rglob("*.bin"))
+    assert {path.name for path in (brief.model / "samples" / "final").iterdir()} == {
         "samples.png",
         "reconstructions.png",
     }
-    assert "library_name" in (trained.model / "README.md").read_text()
+    assert "library_name" in (brief.model / "README.md").read_text()
 
 
 def colour_checkpoint(directory: Path) -> Path:

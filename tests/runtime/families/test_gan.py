@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from runtime.quality import digits
-from runtime.quality.encoders import interrupted
-from runtime.quality.jobs import Trained, served, train
-from runtime.quality.pictures import images_of, pixels
+from runtime.families import digits
+from runtime.families.encoders import interrupted
+from runtime.families.jobs import Trained, served, train
+from runtime.families.pictures import images_of, pixels
 from safetensors.torch import load_file
 
 from hostler_contract import ErrorReason
@@ -29,17 +29,28 @@ QUICK = {"steps": 6, "batchSize": 8, "learningRate": 8e-4}
 DRAWN = 500
 
 
-@pytest.fixture(scope="session")
-def trained(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """The one that all figures are of."""
+def job(root: Path, folder: Path, *, steps: int) -> Trained:
+    """All digits, for so many steps."""
     return train(
-        tmp_path_factory.mktemp("gan"),
+        root,
         family="gan",
         model={"gan": SIZES},
         dataset=images_of(folder),
-        hyperparameters={"steps": 1200, "batchSize": 32, "learningRate": 8e-4, "warmupSteps": 10},
+        hyperparameters={"steps": steps, "batchSize": 32, "learningRate": 8e-4, "warmupSteps": 10},
         evaluation={"samples": 20},
     )
+
+
+@pytest.fixture(scope="session")
+def trained(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """The one that all figures are of."""
+    return job(tmp_path_factory.mktemp("gan"), folder, steps=1200)
+
+
+@pytest.fixture(scope="session")
+def brief(few: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """One that is there to be served, and no more."""
+    return job(tmp_path_factory.mktemp("brief-gan"), few, steps=20)
 
 
 @pytest.fixture(scope="session")
@@ -49,12 +60,19 @@ def model(trained: Trained) -> GeneratorModel:
 
 
 @pytest.fixture(scope="session")
+def brief_model(brief: Trained) -> GeneratorModel:
+    """The other, as a server loads it."""
+    return load(brief.model, options=LoadOptions())
+
+
+@pytest.fixture(scope="session")
 def drawn(model: GeneratorModel) -> np.ndarray:
     """Images of one class after the other."""
     requests = [ImageRequest(digits.WORDS[seed % 10], seed) for seed in range(DRAWN)]
     return np.stack([pixels(result.png) for result in model.run_batch(requests).results])
 
 
+@pytest.mark.quality
 def test_draws_the_digit_that_the_prompt_names(drawn: np.ndarray, reader: digits.Reader) -> None:
     asked = np.arange(DRAWN) % 10
     read = reader.read(drawn)
@@ -64,6 +82,7 @@ def test_draws_the_digit_that_the_prompt_names(drawn: np.ndarray, reader: digits
     assert np.mean(read == shuffled) <= 0.2, "the control: the bound has teeth"
 
 
+@pytest.mark.quality
 def test_draws_digits_as_varied_as_real_ones(drawn: np.ndarray) -> None:
     real = digits.load()
     asked = np.arange(DRAWN) % 10
@@ -77,6 +96,7 @@ def test_draws_digits_as_varied_as_real_ones(drawn: np.ndarray) -> None:
     assert sum(one for one, _ in within) / sum(other for _, other in within) >= 0.5
 
 
+@pytest.mark.quality
 def test_its_own_judge_comes_to_the_same_verdict(trained: Trained) -> None:
     figures = trained.result.metrics
     assert figures["judge_accuracy"] >= 0.9
@@ -85,13 +105,15 @@ def test_its_own_judge_comes_to_the_same_verdict(trained: Trained) -> None:
     assert 0.7 <= figures["pixel_spread"] <= 1.3
 
 
-def test_an_image_is_its_seeds_alone_whatever_shares_the_batch(model: GeneratorModel) -> None:
+def test_an_image_is_its_seeds_alone_whatever_shares_the_batch(brief_model: GeneratorModel) -> None:
+    model = brief_model
     alone = model.run_batch([ImageRequest("three", 5)]).results[0]
     beside = model.run_batch([ImageRequest("", 1), ImageRequest("three", 5), ImageRequest("nine", 5)]).results
     assert pixels(alone.png).astype(int) == pytest.approx(pixels(beside[1].png).astype(int), abs=1)
     assert beside[1].png != beside[2].png
 
 
+@pytest.mark.quality
 def test_answers_the_openai_client(trained: Trained, reader: digits.Reader, tmp_path: Path) -> None:
     sample = {"path": "/v1/images/generations", "body": {"prompt": "", "n": 1}}
     with served(trained, tmp_path, task="unconditional-image-generation", sampleRequest=sample) as client:
@@ -111,9 +133,9 @@ def test_answers_the_openai_client(trained: Trained, reader: digits.Reader, tmp_
         pytest.param(ImageRequest("one", 1, height=8, width=8), "16x16, not 8x8", id="another size"),
     ],
 )
-def test_refuses_what_it_cannot_draw(model: GeneratorModel, request_: ImageRequest, sentence: str) -> None:
+def test_refuses_what_it_cannot_draw(brief_model: GeneratorModel, request_: ImageRequest, sentence: str) -> None:
     with pytest.raises(PromptRejectedError, match=sentence):
-        model.check(request_)
+        brief_model.check(request_)
 
 
 def quick(root: Path, folder: Path, **fields: Any) -> Trained:
@@ -145,6 +167,7 @@ def test_r1_penalizes_slopes_instead(few: Path, tmp_path: Path) -> None:
     assert load(outcome.model, options=LoadOptions()).run_batch([ImageRequest("two", 1)]).results
 
 
+@pytest.mark.quality
 def test_goes_on_from_a_model_with_its_opponent(trained: Trained, few: Path, tmp_path: Path) -> None:
     outcome = quick(tmp_path, few, model={}, objective={"kind": "finetune"}, inputs={"base": str(trained.model)})
     comparison = outcome.result.comparison
@@ -202,9 +225,9 @@ def more_classes(directory: Path) -> None:
     ],
 )
 def test_broken_artifacts_are_refused(
-    trained: Trained, damage: Callable[[Path], None], sentence: str, tmp_path: Path
+    brief: Trained, damage: Callable[[Path], None], sentence: str, tmp_path: Path
 ) -> None:
-    directory = Path(shutil.copytree(trained.model, tmp_path / "model"))
+    directory = Path(shutil.copytree(brief.model, tmp_path / "model"))
     damage(directory)
     with pytest.raises(UnservableError, match=sentence) as raised:
         load(directory, options=LoadOptions())
