@@ -168,6 +168,15 @@ def test_who_may_read_the_operators_metrics(helm: Path, values: tuple[str, ...],
     assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
 
 
+def test_a_start_that_a_busy_node_draws_out_is_not_taken_for_a_hang(helm: Path) -> None:
+    """A process that is killed while it starts begins again from nothing, with a longer wait each time."""
+    for name, pod in _pods(template(helm, *EVERYTHING)):
+        for container in pod["containers"]:
+            if "livenessProbe" in container:
+                startup = container["startupProbe"]
+                assert startup["periodSeconds"] * startup["failureThreshold"] >= 60, name
+
+
 def test_rendering_is_reproducible(helm: Path) -> None:
     assert template(helm, *EVERYTHING) == template(helm, *EVERYTHING)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from clusters import provider
+from patience import PATIENCE
 from podmaker import pod, wait_until
 
 from hostler.local import ClusterHandle, LocalClusterError, default_spec, load_image
@@ -19,6 +20,7 @@ native_only = pytest.mark.skipif(provider() != "native", reason="the native prov
 
 NODES = [node.name for node in default_spec().nodes]
 NAMESPACE = "local-cluster"
+WAITING = f"--timeout={PATIENCE:.0f}s"
 SERVE = ("python3", "-m", "http.server", "8000", "--directory", "/data")
 
 
@@ -43,7 +45,7 @@ def world(cluster: ClusterHandle, image: str) -> Iterator[ClusterHandle]:
         *(web(node, image) for node in NODES),
     ]
     cluster.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
-    cluster.kubectl("-n", NAMESPACE, "wait", "--for=condition=Ready", "pod", "--all", "--timeout=90s")
+    cluster.kubectl("-n", NAMESPACE, "wait", "--for=condition=Ready", "pod", "--all", WAITING)
     yield cluster
     cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
@@ -89,7 +91,7 @@ print(json.dumps([sorted({{a[4][0] for a in socket.getaddrinfo(name, 80)}}) for 
 @pytest.fixture(scope="module")
 def reachable(world: ClusterHandle) -> ClusterHandle:
     """The world once its Service has rules: they follow a pod's readiness, and until then it refuses connections."""
-    wait_until(lambda: answers(world, NODES[0], requests=1) == "{200}", what="the Service web's rules", timeout=30)
+    wait_until(lambda: answers(world, NODES[0], requests=1) == "{200}", what="the Service web's rules")
     return world
 
 
@@ -102,7 +104,7 @@ def answers(cluster: ClusterHandle, node: str, *, requests: int) -> str:
 import urllib.request, urllib.error
 def status():
     try:
-        return urllib.request.urlopen("http://web/", timeout=10).status
+        return urllib.request.urlopen("http://web/", timeout=60).status
     except urllib.error.URLError as error:
         return str(error)
 print({{status() for _ in range({requests})}})
@@ -118,8 +120,16 @@ def test_a_service_reaches_pods_on_every_node(reachable: ClusterHandle, node: st
 @native_only
 def test_pods_and_services_are_reachable_from_the_machine(reachable: ClusterHandle) -> None:
     address = reachable.kubectl("-n", NAMESPACE, "get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
-    with urllib.request.urlopen(f"http://{address}/", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{address}/", timeout=PATIENCE) as answer:
         assert answer.status == 200
+
+
+@native_only
+def test_a_claim_is_the_same_directory_in_every_pod(world: ClusterHandle) -> None:
+    """What a kubelet has not mounted is an empty directory of its own that looks just as good from inside."""
+    (directory,) = names_of(world.name).volumes.glob(f"{NAMESPACE}_shared_*")
+    found = {node: python(world, node, "import os; print(os.stat('/data').st_ino)") for node in NODES}
+    assert found == dict.fromkeys(NODES, str(directory.stat().st_ino))
 
 
 @native_only
@@ -139,12 +149,12 @@ def test_a_deleted_claim_takes_its_data_along(world: ClusterHandle) -> None:
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}},
     }
     world.kubectl("apply", "-f", "-", stdin=json.dumps(claim))
-    world.kubectl("-n", NAMESPACE, "wait", "--for=jsonpath={.status.phase}=Bound", "pvc/brief", "--timeout=30s")
+    world.kubectl("-n", NAMESPACE, "wait", "--for=jsonpath={.status.phase}=Bound", "pvc/brief", WAITING)
     volume = world.kubectl("-n", NAMESPACE, "get", "pvc", "brief", "-o", "jsonpath={.spec.volumeName}")
     volumes = names_of(world.name).volumes
     assert list(volumes.glob(f"{NAMESPACE}_brief_*"))
-    world.kubectl("-n", NAMESPACE, "delete", "pvc", "brief", "--timeout=30s")
-    world.kubectl("wait", "--for=delete", f"pv/{volume}", "--timeout=30s")
+    world.kubectl("-n", NAMESPACE, "delete", "pvc", "brief", WAITING)
+    world.kubectl("wait", "--for=delete", f"pv/{volume}", WAITING)
     assert not list(volumes.glob(f"{NAMESPACE}_brief_*"))
 
 
@@ -168,7 +178,7 @@ def test_metrics_of_containers_name_pod_and_container(world: ClusterHandle) -> N
         series = (line for line in text.splitlines() if line.startswith("container_cpu_usage_seconds_total{"))
         return any('container="c"' in line and 'pod="web-gpu-0"' in line for line in series)
 
-    wait_until(named, what="cAdvisor to name the container", timeout=45)
+    wait_until(named, what="cAdvisor to name the container")
 
 
 @native_only

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tables import table
 
+from hostler.local.kubeapi import KubeApi
 from hostler.local.native.provisioner import (
     PROVISIONER,
     Provision,
+    Provisioner,
     Reclaim,
     decide,
     directory_of,
@@ -98,3 +101,34 @@ def test_the_volume_can_be_mounted_on_every_node_and_belongs_to_its_claim() -> N
     (term,) = spec["nodeAffinity"]["required"]["nodeSelectorTerms"]
     assert term["matchExpressions"] == [{"key": "kubernetes.io/os", "operator": "Exists"}]
     assert (spec["claimRef"]["namespace"], spec["claimRef"]["uid"]) == ("team", "0123456789ab")
+
+
+class Api:
+    """An API server that has one StorageClass and takes every volume."""
+
+    def __init__(self) -> None:
+        self.made: list[Json] = []
+
+    def get(self, path: str) -> Json:
+        return {"reclaimPolicy": "Delete"}
+
+    def request(self, method: str, path: str, body: Json) -> Json:
+        self.made.append(body)
+        return {**body, "metadata": {**body["metadata"], "uid": f"volume {len(self.made)}"}}
+
+
+def test_a_claim_that_is_answered_twice_keeps_what_the_kubelet_did_to_its_directory(tmp_path: Path) -> None:
+    """The bit by which new files get the pod's group, set between the two answers."""
+    api = Api()
+    provisioner = Provisioner(cast(KubeApi, api), tmp_path)
+    provisioner._provision(claim())
+    directory = directory_of(claim(), root=tmp_path)
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o777
+    directory.chmod(0o2777)
+    (directory / "kept").touch()
+
+    provisioner._provision(claim())
+
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o2777
+    assert (directory / "kept").exists()
+    assert len(api.made) == 2

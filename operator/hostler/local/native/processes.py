@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,10 @@ from hostler.local.native import cgroups
 # The shell enters the cgroup before it forks the daemon: whoever waits for the shell finds the daemon inside, and no
 # child can ever be outside.
 _ENTER = 'echo $$ > "$1" && shift && exec setsid --fork "$@"'
+
+
+_START_TIME = 19
+"""Place of a process's start among the fields of /proc/PID/stat after its name, see proc(5)."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +78,8 @@ class Launcher:
         return self._names.logs / f"{component}.log"
 
     def pids(self, component: str) -> list[int]:
-        """The processes of a component, oldest first."""
-        return sorted(cgroups.members(self._hierarchies, self._group(component)))
+        """The processes of a component, oldest first: the component itself, then what it has started."""
+        return oldest_first(cgroups.members(self._hierarchies, self._group(component)))
 
     def require_alive(self, component: str) -> None:
         """Raise with the end of its log when a component has died."""
@@ -82,6 +88,21 @@ class Launcher:
         raise StartError(
             f"{component} stopped: {last_words(self.log(component))}", way_out=f"see {self.log(component)}"
         )
+
+
+def oldest_first(pids: Iterable[int], *, proc: Path = Path("/proc")) -> list[int]:
+    """Those that are alive, in the order in which they were started.
+
+    Their numbers do not tell: the kernel begins again at the bottom, on many machines after 32768, and a busy one gets
+    there within minutes. Whoever took the lowest number for the oldest entered the mounts of a passing child.
+    """
+    started = []
+    for pid in pids:
+        with suppress(OSError):
+            # The name before it may hold anything, closing brackets too.
+            fields = (proc / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+            started.append((int(fields[_START_TIME]), pid))
+    return [pid for _, pid in sorted(started)]
 
 
 def last_words(log: Path) -> str:

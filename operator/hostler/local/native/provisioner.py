@@ -170,9 +170,12 @@ class Provisioner:
     def _provision(self, claim: Json) -> None:
         storage_class = self._api.get(f"{_CLASSES}/{claim['spec']['storageClassName']}")
         directory = directory_of(claim, root=self._root)
-        directory.mkdir(exist_ok=True)
-        # Pods run under any user; those that set no fsGroup must be able to write as well.
-        directory.chmod(0o777)
+        if not directory.exists():
+            directory.mkdir()
+            # Pods run under any user; those that set no fsGroup must be able to write as well. Only once: a second look
+            # at the claim, before its volume was seen, may come after the kubelet has given the directory its group,
+            # and would take the bit away by which new files belong to that group.
+            directory.chmod(0o777)
         try:
             made = self._api.request("POST", _VOLUMES, volume_for(claim, storage_class, root=self._root))
         except ApiError as error:
