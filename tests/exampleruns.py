@@ -14,6 +14,7 @@ import exampleasks
 import httpx
 import yaml
 from exampleasks import Ask, Asked
+from patience import PATIENCE
 from stack import Object, Stack, wait
 
 from hostler.demo.forward import forward
@@ -68,11 +69,11 @@ def run(stack: Stack, example: Example, *, namespace: str, scratch: Path, short:
     assert found["status"].get("model") == name, found["status"]
     stack.wait_condition("models", name, "Ready", "True", namespace=namespace)
     stack.apply(*documents(example.folder, "inferenceservice.yaml"), namespace=namespace)
-    stack.wait_condition("inferenceservices", name, "Ready", "True", namespace=namespace, timeout=300)
+    stack.wait_condition("inferenceservices", name, "Ready", "True", namespace=namespace)
     target = f"service/{name}"
     with (
         forward(stack.tools.kubectl, stack.tools.kubeconfig, namespace=namespace, target=target, port=80) as url,
-        httpx.Client(base_url=url, timeout=120) as client,
+        httpx.Client(base_url=url, timeout=PATIENCE) as client,
     ):
         example.ask(Asked(client=client, model=name, data=made, in_full=not short))
     stack.tools.kubectl_run("-n", namespace, "delete", "inferenceservice", name)
@@ -107,13 +108,15 @@ def fill_claim(stack: Stack, made: Path, *, folder: str, namespace: str) -> None
     pod["spec"]["containers"][0]["image"] = stack.images["operator"]
     loader = pod["metadata"]["name"]
     stack.apply(claim, pod, namespace=namespace)
-    stack.tools.kubectl_run("-n", namespace, "wait", f"pod/{loader}", "--for=condition=Ready", "--timeout=120s")
+    stack.tools.kubectl_run(
+        "-n", namespace, "wait", f"pod/{loader}", "--for=condition=Ready", f"--timeout={PATIENCE:.0f}s"
+    )
     archive = subprocess.run(["tar", "-c", "-C", str(made.parent), made.name], capture_output=True, check=True).stdout
     command = [str(stack.tools.kubectl), "--kubeconfig", str(stack.tools.kubeconfig), "-n", namespace]
     command += ["exec", "-i", loader, "--", "tar", "-x", "-m", "-C", "/data"]
     command += ["--strip-components=1"] if made.is_dir() else []
     # kubectl waits forever for a process that ended without reading all of its input.
-    done = subprocess.run(command, input=archive, capture_output=True, check=False, timeout=120)
+    done = subprocess.run(command, input=archive, capture_output=True, check=False, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr.decode()
     stack.tools.kubectl_run("-n", namespace, "delete", "pod", loader)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from patience import PATIENCE
 
 from hostler.kubelet import deviceplugin_pb2 as messages
 from hostler.kubelet.deviceplugin_pb2_grpc import (
@@ -72,7 +73,7 @@ class FakeKubelet(RegistrationServicer):
         return {device.ID: device.health for device in replies[-1].devices} if replies else {}
 
 
-async def until(condition: Callable[[], bool], *, seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], *, seconds: float = PATIENCE) -> None:
     """Wait for a condition that other tasks bring about."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  # The condition lies in another task or in another process.

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import httpx
 import yaml
+from patience import PATIENCE
 
 from hostler.api.kinds import KINDS
 from hostler.local.kubeapi import tls_context
@@ -29,7 +30,7 @@ class KubeClient:
     def __init__(self, kubeconfig: Path) -> None:
         config = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-        self.http = httpx.Client(base_url=cluster["server"], verify=tls_context(cluster, user), timeout=30)
+        self.http = httpx.Client(base_url=cluster["server"], verify=tls_context(cluster, user), timeout=PATIENCE)
 
     def close(self) -> None:
         self.http.close()
@@ -71,7 +72,7 @@ def item(manifest: Object) -> str:
     return f"{collection(manifest)}/{manifest['metadata']['name']}"
 
 
-def eventually(check: Callable[[], T], *, what: str, timeout: float = 30) -> T:
+def eventually(check: Callable[[], T], *, what: str, timeout: float = PATIENCE) -> T:
     """The first true answer of a check; an ``AssertionError`` that says what was waited for."""
     deadline = time.monotonic() + timeout
     while not (answer := check()):

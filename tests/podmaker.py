@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from patience import PATIENCE
+
 
 def pod(
     name: str,
@@ -56,7 +58,7 @@ def pod(
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
-def wait_until(condition: Callable[[], object], *, what: str, timeout: float) -> None:
+def wait_until(condition: Callable[[], object], *, what: str, timeout: float = PATIENCE) -> None:
     """Return as soon as the condition holds; fail with what was waited for."""
     deadline = time.monotonic() + timeout
     while not condition():

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from patience import PATIENCE
+
 from hostler.demo import prometheus
 from hostler.demo.install import Tools
 from hostler.local.kubeapi import ApiError, KubeApi
@@ -16,7 +18,7 @@ API = "/apis/hostler.dev/v1alpha1"
 Object = dict[str, Any]
 
 
-def wait(condition: Callable[[], Any], *, what: str, timeout: float = 120, why: Callable[[], object] = str) -> Any:
+def wait(condition: Callable[[], Any], *, what: str, timeout: float = PATIENCE, why: Callable[[], object] = str) -> Any:
     """The first truthy value of a condition; fails with the sentence and the last state."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
@@ -62,7 +64,7 @@ class Stack:
         return found
 
     def wait_condition(
-        self, plural: str, name: str, kind: str, status: str, *, namespace: str | None = None, timeout: float = 180
+        self, plural: str, name: str, kind: str, status: str, *, namespace: str | None = None, timeout: float = PATIENCE
     ) -> Object:
         """The object as soon as a condition has this status for the current generation."""
 
@@ -78,7 +80,7 @@ class Stack:
         found: Object = wait(current, what=f"{name} {kind}={status}", timeout=timeout, why=why)
         return found
 
-    def ask(self, expression: str, *, timeout: float = 60) -> list[prometheus.Sample]:
+    def ask(self, expression: str, *, timeout: float = PATIENCE) -> list[prometheus.Sample]:
         """Prometheus' answer to a query, as soon as it has one."""
         found: list[prometheus.Sample] = wait(
             lambda: prometheus.query(self.prometheus_url, expression),

@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+from patience import PATIENCE
 
 from hostler.cluster.connection import Connection, connect
 from hostler.controllers.ports import Key, Object, Outcome, Reader, Writer
@@ -24,7 +25,7 @@ WRITES = ("apply", "delete", "patch", "patch_status")
 """Verbs of the write path; the Lease is created and updated, Events are created."""
 
 
-async def until(condition: Callable[[], Any], *, what: str, timeout: float = 30.0) -> Any:
+async def until(condition: Callable[[], Any], *, what: str, timeout: float = PATIENCE) -> Any:
     """The first truthy value of a condition that the running loop makes true."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
@@ -179,7 +180,7 @@ async def operating(
         yield running
     finally:
         operator.finish(0)
-        assert await asyncio.wait_for(task, 15) == 0
+        assert await asyncio.wait_for(task, PATIENCE) == 0
 
 
 class Breaker:

@@ -16,6 +16,7 @@ from apiserver.fakenode import FakeNode, fake_node
 from apiserver.operating import WRITES, free_port, until
 from builders import make_dataset, make_inference_service, make_pool, make_training_job
 from kubeclient import MERGE, KubeClient
+from patience import PATIENCE
 from world import failure, success
 
 from hostler.cluster.connection import connect
@@ -142,7 +143,7 @@ async def _operator(kubeconfig: Path, namespace: str) -> AsyncIterator[Operator]
         yield operator
     finally:
         operator.finish(0)
-        assert await asyncio.wait_for(task, 15) == 0
+        assert await asyncio.wait_for(task, PATIENCE) == 0
 
 
 async def _pods(site: Site, count: int, **labels: str) -> list[Object]:
@@ -341,6 +342,6 @@ async def test_children_go_with_their_job_and_the_weights_stay_with_the_model(op
         site.api.delete(f"/apis/hostler.dev/v1alpha1/namespaces/{site.namespace}/trainingjobs/tiny")
         # The garbage collector looks for new kinds only every half minute.
         for path in ("batch/jobs/tiny-0", "core/services/tiny-0", "core/configmaps/tiny-0"):
-            await until(lambda path=path: not site.get(path), what=f"{path} to go with its job", timeout=90)
+            await until(lambda path=path: not site.get(path), what=f"{path} to go with its job")
         assert not site.get("core/persistentvolumeclaims/tiny")["metadata"].get("deletionTimestamp")
         assert site.condition("hostler/models/tiny", "Ready")[:2] == ("True", "ArtifactsAvailable")

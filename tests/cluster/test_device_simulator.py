@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 from prometheus_client.parser import text_string_to_metric_families
 from stack import wait
 
@@ -61,7 +62,7 @@ class Simulated:
         """Everything on the simulator's port, by metric name."""
         addresses = self.node()["status"]["addresses"]
         address = next(entry["address"] for entry in addresses if entry["type"] == "InternalIP")
-        with urllib.request.urlopen(f"http://{address}:9400/metrics", timeout=5) as response:
+        with urllib.request.urlopen(f"http://{address}:9400/metrics", timeout=PATIENCE) as response:
             families = list(text_string_to_metric_families(response.read().decode()))
         found: dict[str, list[tuple[dict[str, str], float]]] = {}
         for sample in (sample for family in families for sample in family.samples):
@@ -172,11 +173,11 @@ def test_a_sick_device_lowers_allocatable_not_capacity(simulated: Simulated) -> 
     """A running pod keeps its device; the node offers one less until the device is well again."""
     simulated.start("holder", gpus=4, program=SLEEP)
     simulated.annotate("nvidia-a100-80/1")
-    wait(lambda: simulated.count("allocatable") == 3, what="three allocatable devices", timeout=30)
+    wait(lambda: simulated.count("allocatable") == 3, what="three allocatable devices")
     assert simulated.count("capacity") == 4
     assert simulated.phase("holder") == "Running"
     simulated.annotate(None)
-    wait(lambda: simulated.count("allocatable") == 4, what="four allocatable devices", timeout=30)
+    wait(lambda: simulated.count("allocatable") == 4, what="four allocatable devices")
 
 
 def test_a_kubelet_restart_changes_nothing_for_long(simulated: Simulated) -> None:
@@ -218,8 +219,8 @@ def _restart_kubelet(cluster: str) -> PodResources:
 
 def test_metrics_follow_what_the_pod_really_burns(simulated: Simulated) -> None:
     """A loop that wants a core and may have half of one is fully busy; a sleeper is not; a free device is idle."""
-    simulated.start("busy", gpus=2, program=BURN, cpu="500m")
-    simulated.start("lazy", gpus=1, program=SLEEP, cpu="500m")
+    simulated.start("busy", gpus=2, program=BURN, cpu="200m")
+    simulated.start("lazy", gpus=1, program=SLEEP, cpu="200m")
 
     def settled() -> dict[str, list[tuple[dict[str, str], float]]] | None:
         # One snapshot for everything that is asserted. A device handed out a moment ago has no utilization yet, and
@@ -232,7 +233,6 @@ def test_metrics_follow_what_the_pod_really_burns(simulated: Simulated) -> None:
     found = wait(
         settled,
         what="the busy pod's devices to be busy and the lazy pod's not",
-        timeout=120,
         why=lambda: json.dumps(simulated.metrics().get("DCGM_FI_DEV_GPU_UTIL")),
     )
     utilization = {labels["UUID"]: value for labels, value in found["DCGM_FI_DEV_GPU_UTIL"]}
@@ -247,10 +247,10 @@ def test_metrics_follow_what_the_pod_really_burns(simulated: Simulated) -> None:
 
 def test_energy_grows_with_work(simulated: Simulated) -> None:
     """Millijoules of a busy device against those of an idle one, over the same time."""
-    simulated.start("busy", gpus=1, program=BURN, cpu="500m")
-    wait(lambda: min(simulated.of_pod("DCGM_FI_DEV_GPU_UTIL", "busy"), default=0) > 80, what="load", timeout=120)
+    simulated.start("busy", gpus=1, program=BURN, cpu="200m")
+    wait(lambda: min(simulated.of_pod("DCGM_FI_DEV_GPU_UTIL", "busy"), default=0) > 80, what="load")
     before = _energy(simulated)
-    wait(lambda: max(_gains(before, _energy(simulated))) > 2_000_000, what="two kilojoules", timeout=60)
+    wait(lambda: max(_gains(before, _energy(simulated))) > 2_000_000, what="two kilojoules")
     *idle, busy = sorted(_gains(before, _energy(simulated)))
     assert idle == pytest.approx([idle[0]] * 3)
     # 400 W against 60 W, less what other work on the machine takes from the loop.

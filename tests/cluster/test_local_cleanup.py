@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from clusters import provider, reserved_name
+from patience import PATIENCE
 from podmaker import pod, wait_until
 
 from hostler.local import ClusterHandle, ClusterSpec, LocalClusterError, NodeSpec, down, handle, load_image, status, up
@@ -65,7 +66,7 @@ def traces(names: Names) -> list[str]:
 def assert_no_traces(names: Names) -> None:
     """Nothing is left, at the latest when init has collected the dead."""
     with suppress(AssertionError):
-        wait_until(lambda: not traces(names), what="init to reap", timeout=5)
+        wait_until(lambda: not traces(names), what="init to reap")
     assert traces(names) == []
 
 
@@ -86,7 +87,7 @@ def run_a_pod(cluster: ClusterHandle) -> None:
     load_image(cluster.name, image)
     made = pod("sleeper", "default", image=image, command=("python3", "-c", "import time; time.sleep(3600)"))
     cluster.kubectl("apply", "-f", "-", stdin=json.dumps(made))
-    cluster.kubectl("wait", "--for=condition=Ready", "pod/sleeper", "--timeout=60s")
+    cluster.kubectl("wait", "--for=condition=Ready", "pod/sleeper", f"--timeout={PATIENCE:.0f}s")
 
 
 def start_up(name: str, *options: str) -> subprocess.Popen[bytes]:
@@ -112,7 +113,7 @@ def test_down_after_a_killed_up(name: str, moment: str) -> None:
     names = names_of(name)
     process = start_up(name)
     try:
-        wait_until(lambda: MOMENTS[moment](names), what=moment, timeout=90)
+        wait_until(lambda: MOMENTS[moment](names), what=moment)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -125,9 +126,9 @@ def test_down_after_a_killed_up(name: str, moment: str) -> None:
 def test_an_interrupted_up_cleans_up_after_itself(name: str) -> None:
     names = names_of(name)
     process = start_up(name)
-    wait_until(lambda: MOMENTS["etcd runs"](names), what="etcd", timeout=90)
+    wait_until(lambda: MOMENTS["etcd runs"](names), what="etcd")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=60) != 0
+    assert process.wait(PATIENCE) != 0
     assert_no_traces(names)
 
 

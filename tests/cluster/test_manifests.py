@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 from stack import condition, wait
 
 from hostler.cli.manifests import rendered
@@ -14,6 +15,7 @@ from hostler.demo.install import NAMESPACE, values
 from hostler.local import ClusterHandle
 from hostler.local.images import ensure_loaded
 
+WAITING = f"--timeout={PATIENCE:.0f}s"
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -30,12 +32,12 @@ def installed(cluster: ClusterHandle, tmp_path_factory: pytest.TempPathFactory) 
     try:
         yield file
     finally:
-        cluster.kubectl("delete", "--ignore-not-found", "-f", str(file), "--wait=true", "--timeout=120s")
+        cluster.kubectl("delete", "--ignore-not-found", "-f", str(file), "--wait=true", WAITING)
 
 
 def test_the_operator_becomes_ready_and_counts_devices(cluster: ClusterHandle, installed: Path) -> None:
     for workload in ("deployment/hostler-operator", "daemonset/hostler-device-simulator"):
-        cluster.kubectl("-n", NAMESPACE, "rollout", "status", workload, "--timeout=120s")
+        cluster.kubectl("-n", NAMESPACE, "rollout", "status", workload, WAITING)
     cluster.kubectl("apply", "--server-side", "-f", str(EXAMPLES / "pools" / "gpu.yaml"))
 
     def pool() -> dict[str, object]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from helptopics import help_topics
+from patience import PATIENCE
 from stack import Stack
 
 from hostler.demo import install
@@ -23,7 +24,7 @@ def stack(cluster: ClusterHandle) -> Iterator[Stack]:
     )
     install.install_prometheus(tools, image=images["prometheus"])
     install.install_hostler(tools, images)
-    tools.kubectl_run("-n", "monitoring", "rollout", "status", "deployment/prometheus", "--timeout=120s")
+    tools.kubectl_run("-n", "monitoring", "rollout", "status", "deployment/prometheus", f"--timeout={PATIENCE:.0f}s")
     target = forward(tools.kubectl, tools.kubeconfig, namespace="monitoring", target="service/prometheus", port=9090)
     with target as url:
         yield Stack(cluster=cluster.name, tools=tools, images=images, prometheus_url=url)

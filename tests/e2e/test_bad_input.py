@@ -78,7 +78,7 @@ def test_a_job_that_cannot_be_honoured(
 ) -> None:
     stack.apply(job(**spec))
     try:
-        found = stack.wait_condition("trainingjobs", "wrong", "Accepted", "False", namespace=NAMESPACE, timeout=30)
+        found = stack.wait_condition("trainingjobs", "wrong", "Accepted", "False", namespace=NAMESPACE)
         said = condition(found, "Accepted")
         assert said["reason"] == want_reason, said
         assert all(word in said["message"] for word in want_words), said["message"]
@@ -134,7 +134,6 @@ def _delete(stack: Stack, plural: str, name: str) -> None:
     wait(
         lambda: not stack.pods(NAMESPACE) and stack.get(plural, name, namespace=NAMESPACE) is None,
         what="everything of the job goes with it",
-        timeout=60,
     )
 
 
@@ -164,7 +163,7 @@ def test_an_unreadable_artifact_is_named_by_the_service(stack: Stack, mistakes: 
         found = stack.get("inferenceservices", "broken", namespace=NAMESPACE)
         return found if condition(found, "Ready").get("reason") == "ReplicaFailed" else None
 
-    found = wait(failed, what="the service says that its replica failed", timeout=120)
+    found = wait(failed, what="the service says that its replica failed")
     said = condition(found, "Ready")
     assert said["status"] == "False"
     assert "config.json" in said["message"], said["message"]

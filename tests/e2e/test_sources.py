@@ -87,7 +87,7 @@ def hashes(stack: Stack, namespace: Callable[[str], str]) -> dict[str, str]:
     jobs = {**inline, "by-name": {"ref": {"name": "books"}}}
     stack.apply(*(_job(name, data) for name, data in jobs.items()))
     for name in jobs:
-        stack.wait_condition("trainingjobs", name, "Succeeded", "True", namespace=NAMESPACE, timeout=300)
+        stack.wait_condition("trainingjobs", name, "Succeeded", "True", namespace=NAMESPACE)
     models = {name: stack.get("models", name, namespace=NAMESPACE) for name in jobs}
     return {name: model["spec"]["lineage"]["datasetSha256"] for name, model in models.items() if model}
 

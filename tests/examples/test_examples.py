@@ -1,4 +1,4 @@
-"""Every example, whole: it ends in time, its gates hold, and its request is answered."""
+"""Every example, whole: its gates hold, and its request is answered."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from typing import Any
 import pytest
 from exampleruns import ALL, Example, run
 from stack import Stack
-
-LONGEST = 180
-"""Seconds that a job may take, from its first attempt to its model, on one core."""
 
 
 @pytest.mark.parametrize("example", [pytest.param(example, id=example.folder) for example in ALL])
@@ -29,4 +26,3 @@ def test_an_example_trains_to_its_bounds_and_answers(
 
     assert status["progress"]["percent"] == 100
     assert {gate["metric"] for gate in gates} <= figures.keys(), "a model that is Ready has passed its gates"
-    assert seconds < LONGEST

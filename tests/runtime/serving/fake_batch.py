@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from patience import PATIENCE
 
 from hostler_runtime.protocols import tasks
 from hostler_runtime.protocols.serving import PromptRejectedError
@@ -59,7 +60,7 @@ class FakeBatchModel:
         names = [named(request) for request in requests]
         self.before(names)
         if self.held:
-            assert self.allowed.acquire(timeout=20), "the test never allowed this run"
+            assert self.allowed.acquire(timeout=PATIENCE), "the test never allowed this run"
         self.batches.append(names)
         if self.failures_left > 0:
             self.failures_left -= 1

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+from patience import PATIENCE
+
 from hostler_runtime.protocols.serving import Prompt, PromptRejectedError, SamplingDefaults
 
 END = 0
@@ -27,7 +29,7 @@ class FakeStream:
 
     def step(self) -> dict[int, int]:
         """Next tokens, when the test allows a step."""
-        assert self.model.steps.acquire(timeout=20), "the test never allowed this step"
+        assert self.model.steps.acquire(timeout=PATIENCE), "the test never allowed this step"
         if self.model.failures_left > 0:
             self.model.failures_left -= 1
             raise RuntimeError("kernel went wrong")

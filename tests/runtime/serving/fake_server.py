@@ -15,11 +15,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from patience import PATIENCE
 from runtime.serving.fake_batch import FakeBatchModel
 
 from hostler_runtime.server import process
-
-WAIT_SECONDS = 30.0
 
 
 def load(path: Path, **options: Any) -> FakeBatchModel:
@@ -30,7 +29,7 @@ def load(path: Path, **options: Any) -> FakeBatchModel:
 def _before(names: Sequence[str]) -> None:
     with Path(os.environ["FAKE_LOG"]).open("a") as log:
         log.write(json.dumps(list(names)) + "\n")
-    deadline = time.monotonic() + WAIT_SECONDS
+    deadline = time.monotonic() + PATIENCE
     for name in names:
         path = Path(name.removeprefix("until "))
         while name.startswith("until ") and not path.exists() and time.monotonic() < deadline:

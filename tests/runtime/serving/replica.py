@@ -12,14 +12,13 @@ from typing import Any
 
 import httpx
 import openai
+from patience import PATIENCE
 from prometheus_client.parser import text_string_to_metric_families
 from runtime.serving.waiting import eventually
 
 from hostler_contract import Result
 
 ROOT = Path(__file__).resolve().parents[3]
-START_SECONDS = 180.0
-"""To import the libraries and load a model where other tests compute on the same cores."""
 
 
 def serving_config(model: Path, **changes: Any) -> dict[str, Any]:
@@ -40,7 +39,7 @@ def serving_config(model: Path, **changes: Any) -> dict[str, Any]:
         "maxQueue": 32,
         "maxNewTokens": 2000,
         "sampleRequest": sample,
-        "drainSeconds": 20,
+        "drainSeconds": 120,
         **changes,
     }
 
@@ -117,7 +116,7 @@ class Replica:
             assert self._process.poll() is None, self.log.read_text()
             return None
 
-        return eventually(listening, what="the server to listen", timeout=START_SECONDS) or 0
+        return eventually(listening, what="the server to listen") or 0
 
     @property
     def url(self) -> str:
@@ -126,24 +125,31 @@ class Replica:
 
     def wait_ready(self) -> Replica:
         """Until ``/readyz`` says so."""
-        url = f"{self.url}/readyz"
 
         def ready() -> bool:
             assert self._process.poll() is None, self.log.read_text()
-            return httpx.get(url, timeout=START_SECONDS).status_code == 200
+            return self.get("readyz").status_code == 200
 
-        eventually(ready, what="the server to be ready", timeout=START_SECONDS)
+        eventually(ready, what="the server to be ready")
         return self
 
     def client(self, *, prefix: str = "/v1") -> openai.OpenAI:
         """The unmodified client, without retries that would hide a lost request."""
         return openai.OpenAI(base_url=f"{self.url}{prefix}", api_key="none", max_retries=0)
 
+    def get(self, path: str) -> httpx.Response:
+        """What it answers, however long that takes on a busy machine."""
+        return httpx.get(f"{self.url}/{path}", timeout=PATIENCE)
+
+    def post(self, path: str, **arguments: Any) -> httpx.Response:
+        """The same with a body, which ``arguments`` give as httpx takes them."""
+        return httpx.post(f"{self.url}/{path}", timeout=PATIENCE, **arguments)
+
     def terminate(self) -> None:
         """SIGTERM, as the kubelet sends it."""
         self._process.send_signal(signal.SIGTERM)
 
-    def wait(self, timeout: float = START_SECONDS) -> int:
+    def wait(self, timeout: float = PATIENCE) -> int:
         """The exit status."""
         return self._process.wait(timeout)
 
@@ -154,7 +160,7 @@ class Replica:
     def samples(self) -> dict[str, list[tuple[dict[str, str], float]]]:
         """All metrics: name to labels and value."""
         found: dict[str, list[tuple[dict[str, str], float]]] = {}
-        for family in text_string_to_metric_families(httpx.get(f"{self.url}/metrics", timeout=60).text):
+        for family in text_string_to_metric_families(self.get("metrics").text):
             for sample in family.samples:
                 found.setdefault(sample.name, []).append((dict(sample.labels), sample.value))
         return found

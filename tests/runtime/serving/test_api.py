@@ -86,7 +86,7 @@ def test_a_streamed_completion_is_the_unstreamed_one(client: openai.OpenAI) -> N
 
 def test_without_include_usage_a_stream_ends_without_it(replica: Replica) -> None:
     body = {**TEXT, "stream": True, "max_tokens": 3}
-    lines = [line for line in httpx.post(f"{replica.url}/v1/completions", json=body).text.splitlines() if line]
+    lines = [line for line in replica.post("v1/completions", json=body).text.splitlines() if line]
     assert lines[-1] == "data: [DONE]"
     assert not any('"usage"' in line for line in lines)
 
@@ -147,10 +147,10 @@ async def test_the_asynchronous_client_works_too(replica: Replica) -> None:
 
 
 def test_a_request_keeps_its_id(replica: Replica) -> None:
-    given = httpx.post(f"{replica.url}/v1/completions", json=TEXT, headers={"x-request-id": "trace-17"})
+    given = replica.post("v1/completions", json=TEXT, headers={"x-request-id": "trace-17"})
     assert given.headers["x-request-id"] == "trace-17"
     assert given.json()["id"] == "cmpl-trace-17"
-    bad = httpx.post(f"{replica.url}/v1/completions", json=TEXT, headers={"x-request-id": "a b<c>"})
+    bad = replica.post("v1/completions", json=TEXT, headers={"x-request-id": "a b<c>"})
     assert bad.headers["x-request-id"].startswith("req_")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 from runtime.serving.fake_batch import LATE_REFUSAL, POISON, FakeBatchModel
 from runtime.serving.waiting import eventually
 
@@ -35,7 +36,7 @@ class Bench:
         self.runs: list[Run] = []
         self.engine = Engine(lambda: self.model, slots=slots, max_waiting=max_waiting, observe=self.runs.append)
         self.engine.start()
-        self.engine.loaded.result(timeout=5)
+        self.engine.loaded.result(timeout=PATIENCE)
 
     def submit(self, text: str, *, width: int | None = None, accepted: bool = False) -> tuple[Task, list[Any]]:
         """One task, of another batch key for each width, and the list that fills."""

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
+from patience import PATIENCE
 from runtime.serving.fake_model import END, FakeModel
 from runtime.serving.waiting import eventually
 
@@ -26,7 +27,7 @@ class Bench:
         self.model = model or FakeModel()
         self.engine = Engine(lambda: self.model, slots=slots, max_waiting=max_waiting)
         self.engine.start()
-        self.engine.loaded.result(timeout=5)
+        self.engine.loaded.result(timeout=PATIENCE)
 
     def submit(self, text: str, *, limit: int = 3) -> tuple[Sequence, list[Delta | Failed]]:
         """One sequence and the list that fills."""
@@ -162,5 +163,5 @@ def test_an_unloadable_model_is_reported_and_the_thread_ends() -> None:
     engine = Engine(load, slots=1, max_waiting=1)
     engine.start()
     with pytest.raises(ValueError, match="broken file"):
-        engine.loaded.result(timeout=5)
+        engine.loaded.result(timeout=PATIENCE)
     eventually(lambda: not engine.alive, what="the thread to end")

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
+from patience import PATIENCE
 from runtime.serving import tiny_model
 from runtime.serving.recordings import recording
 from runtime.serving.replica import Replica, fake_replica, serving_config
@@ -57,7 +58,7 @@ def test_what_cannot_serve_ends_with_a_typed_reason(
         damage(model)
     with Replica(tmp_path / "replica", serving_config(model, **changes)) as replica:
         url = f"{replica.url}/readyz"
-        seen = httpx.get(url).status_code
+        seen = httpx.get(url, timeout=PATIENCE).status_code
         assert replica.wait() == 1
     assert seen == 503
     result = replica.result()
@@ -98,7 +99,7 @@ def test_sigterm_while_loading_ends_at_once_without_a_failure(tiny_directory: Pa
     with Replica(tmp_path, serving_config(tiny_directory)) as replica:
         assert replica.port
         replica.terminate()
-        assert replica.wait(timeout=15) == 0
+        assert replica.wait() == 0
     assert not replica.termination_log.exists()
 
 
@@ -117,7 +118,7 @@ def test_sigterm_while_libraries_are_imported_ends_at_once_without_a_failure(
         eventually(lambda: handles_sigterm(replica.pid), what="a handler")
         assert "listening" not in replica.log.read_text()
         replica.terminate()
-        assert replica.wait(timeout=5) == 0
+        assert replica.wait() == 0
     assert not replica.termination_log.exists()
 
 
@@ -129,7 +130,7 @@ def test_a_form_with_a_file_makes_a_replica_ready(tmp_path: Path) -> None:
         assert replica.value("hostler_audio_seconds_total") == 0
         assert "hostler_audio_seconds_total" in replica.samples()
         replica.terminate()
-        assert replica.wait(timeout=15) == 0
+        assert replica.wait() == 0
 
 
 @pytest.mark.parametrize(
@@ -167,10 +168,10 @@ def test_sigterm_lets_every_accepted_batch_finish(tmp_path: Path) -> None:
             answers += [pool.submit(ask, f"text {number}") for number in range(11)]
             eventually(lambda: replica.value("hostler_requests_in_flight") == 12, what="all in flight")
             replica.terminate()
-            eventually(lambda: httpx.get(f"{replica.url}/readyz").status_code == 503, what="readiness to go")
+            eventually(lambda: replica.get("readyz").status_code == 503, what="readiness to go")
             go.touch()
             assert [answer.result() for answer in answers] == [4] * 12
-        assert replica.wait(timeout=25) == 0
+        assert replica.wait() == 0
     assert not replica.termination_log.exists()
 
 
@@ -183,19 +184,19 @@ def test_a_batch_that_outlives_the_drain_time_gets_an_error(tmp_path: Path) -> N
             replica.terminate()
             with pytest.raises(openai.InternalServerError, match="had to end before"):
                 answer.result()
-        assert replica.wait(timeout=15) == 0
+        assert replica.wait() == 0
 
 
 def test_sigterm_under_load_loses_no_request(tiny_directory: Path, tmp_path: Path) -> None:
     """20 requests, some streamed, some only sent after SIGTERM: each is answered whole; then the process ends."""
     config = serving_config(tiny_directory, maxBatchSize=8)
-    with Replica(tmp_path, config, HOSTLER_LINGER_SECONDS="1.5") as replica:
+    with Replica(tmp_path, config, HOSTLER_LINGER_SECONDS="5") as replica:
         client = replica.wait_ready().client()
         terminated = threading.Event()
 
         def ask(number: int) -> tuple[int, str | None]:
             if number >= 14:
-                assert terminated.wait(30)
+                assert terminated.wait(PATIENCE)
             ask_for: dict[str, Any] = {
                 "model": "tiny", "prompt": f"request {number}", "max_tokens": 120, "temperature": 0
             }  # fmt: skip
@@ -211,12 +212,12 @@ def test_sigterm_under_load_loses_no_request(tiny_directory: Path, tmp_path: Pat
             answers = [pool.submit(ask, number) for number in range(20)]
             eventually(lambda: replica.value("hostler_requests_in_flight") >= 5, what="five requests in flight")
             replica.terminate()
-            eventually(lambda: httpx.get(f"{replica.url}/readyz").status_code == 503, what="readiness to go")
+            eventually(lambda: replica.get("readyz").status_code == 503, what="readiness to go")
             terminated.set()
-            late = httpx.post(f"{replica.url}/v1/completions", json={"model": "tiny", "prompt": "late"})
+            late = replica.post("v1/completions", json={"model": "tiny", "prompt": "late"})
             assert [answer.result() for answer in answers] == [(120, "length")] * 20
         assert (late.status_code, late.headers["connection"]) == (200, "close")
-        assert replica.wait(timeout=25) == 0
+        assert replica.wait() == 0
     assert not replica.termination_log.exists()
 
 
@@ -229,20 +230,20 @@ def test_what_outlives_the_drain_time_gets_an_error_and_the_process_ends(tmp_pat
         replica.terminate()
         with pytest.raises(openai.APIError, match="had to end before"):
             list(stream)
-        assert replica.wait(timeout=15) == 0
+        assert replica.wait() == 0
 
 
 @pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "unstreamed"])
 def test_a_client_that_goes_away_frees_its_slots(replica: Replica, streamed: bool) -> None:  # noqa: FBT001
     before = replica.value("hostler_tokens_total", type="output")
     body = {"model": "tiny", "prompt": "x", "max_tokens": 2000, "temperature": 0, "n": 8, "stream": streamed}
-    with httpx.Client(base_url=replica.url) as http:
+    with httpx.Client(base_url=replica.url, timeout=PATIENCE) as http:
         if streamed:
             with http.stream("POST", "/v1/completions", json=body) as answer:
                 next(answer.iter_lines())
         else:
             with pytest.raises(httpx.ReadTimeout):
-                http.post("/v1/completions", json=body, timeout=0.3)
+                http.post("/v1/completions", json=body, timeout=httpx.Timeout(PATIENCE, read=0.3))
     eventually(lambda: replica.value("hostler_requests_in_flight") == 0, what="the request to be over")
     assert replica.value("hostler_request_duration_seconds_count", code="499") >= 1
     # All eight slots are free again: a new request does not wait for 16000 tokens.

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from patience import PATIENCE
 from runtime.serving.replica import Replica
 from runtime.serving.waiting import eventually
 
@@ -28,7 +29,7 @@ ASK: dict[str, Any] = {"model": "tiny", "prompt": "x", "max_tokens": 10, "temper
 
 def complete(replica: Replica) -> None:
     """One known request."""
-    assert httpx.post(f"{replica.url}/v1/completions", json=ASK).status_code == 200
+    assert replica.post("v1/completions", json=ASK).status_code == 200
 
 
 @pytest.mark.parametrize("name", HISTOGRAMS)
@@ -74,7 +75,10 @@ def test_one_request_counts_once_and_its_times_add_up(replica: Replica) -> None:
 def test_a_stream_is_in_flight_until_its_last_byte(replica: Replica) -> None:
     eventually(lambda: replica.value(names.REQUESTS_IN_FLIGHT) == 0, what="the server to be idle")
     body = ASK | {"stream": True, "max_tokens": 400}
-    with httpx.Client() as http, http.stream("POST", f"{replica.url}/v1/completions", json=body) as answer:
+    with (
+        httpx.Client(timeout=PATIENCE) as http,
+        http.stream("POST", f"{replica.url}/v1/completions", json=body) as answer,
+    ):
         lines = answer.iter_lines()
         next(lines)
         assert replica.value(names.REQUESTS_IN_FLIGHT) == 1
@@ -85,8 +89,8 @@ def test_a_stream_is_in_flight_until_its_last_byte(replica: Replica) -> None:
 def test_errors_are_counted_by_code_and_requests_leave_no_labels(replica: Replica) -> None:
     before = replica.value(f"{names.REQUEST_DURATION}_count", code="404")
     for model in ("a", "b", "c"):
-        assert httpx.post(f"{replica.url}/v1/completions", json=ASK | {"model": model}).status_code == 404
-    httpx.get(f"{replica.url}/v1/unheard/of")
+        assert replica.post("v1/completions", json=ASK | {"model": model}).status_code == 404
+    replica.get("v1/unheard/of")
     assert replica.value(f"{names.REQUEST_DURATION}_count", code="404") == before + 3
     ours = [labels for name, found in replica.samples().items() if name.startswith("hostler_") for labels, _ in found]
     for labels in ours:

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from patience import PATIENCE
 from runtime.serving.fake_model import FakeModel
 from runtime.serving.replica import serving_config
 from runtime.serving.waiting import eventually
@@ -34,7 +35,7 @@ class Bench:
         self.model = FakeModel()
         self.engine = Engine(lambda: self.model, slots=1, max_waiting=1)
         self.engine.start()
-        self.engine.loaded.result(timeout=5)
+        self.engine.loaded.result(timeout=PATIENCE)
         self.lifecycle = Lifecycle()
         self.lifecycle.phase = Phase.READY
         metrics = ServingMetrics(config, revision="r")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import openai
 import pytest
 from runtime.serving.recordings import recording
@@ -109,14 +108,14 @@ def upload(content: bytes) -> dict[str, Any]:
 def test_a_request_gets_its_status_and_code(
     fake_server: Replica, path: str, given: dict[str, Any], want: tuple[int, str | None, str | None]
 ) -> None:
-    answer = httpx.post(f"{fake_server.url}/v1/{path}", timeout=30, **given)
+    answer = fake_server.post(f"v1/{path}", **given)
     error = answer.json().get("error", {})
     assert (answer.status_code, error.get("param"), error.get("code")) == want, answer.text
     assert error == {} or error["message"]
 
 
 def test_a_path_of_another_family_is_told_what_is_served(fake_server: Replica) -> None:
-    message = httpx.post(f"{fake_server.url}/v1/chat/completions", json={}).json()["error"]["message"]
+    message = fake_server.post("v1/chat/completions", json={}).json()["error"]["message"]
     assert "POST /v1/chat/completions" in message.partition(". ")[0]
     served = message.partition(". ")[2]
     assert "'tiny' of the family fake" in served

@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 import openai
 import pytest
+from patience import PATIENCE
 from PIL import Image
 from runtime.serving.fake_batch import png
 from runtime.serving.recordings import recording
@@ -23,7 +24,7 @@ from runtime.serving.waiting import eventually
 
 def post(fake_server: Replica, path: str, body: Any) -> Any:
     """The JSON of a successful answer."""
-    answer = httpx.post(f"{fake_server.url}/v1/{path}", json={"model": "tiny", **body}, timeout=30)
+    answer = fake_server.post(f"v1/{path}", json={"model": "tiny", **body})
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -228,10 +229,10 @@ def test_a_client_that_goes_away_while_it_waits_never_reaches_the_model(
 ) -> None:
     go = tmp_path / "go"
     body = {"model": "tiny", "input": f"until {go}"}
-    blocker = threading.Thread(target=httpx.post, args=(f"{fake_server.url}/v1/embeddings",), kwargs={"json": body})
+    blocker = threading.Thread(target=fake_server.post, args=("v1/embeddings",), kwargs={"json": body})
     blocker.start()
     eventually(lambda: [f"until {go}"] in batches(fake_directory), what="the model to be busy")
-    timeout = httpx.Timeout(30, read=0.3)
+    timeout = httpx.Timeout(PATIENCE, read=0.3)
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(f"{fake_server.url}/v1/embeddings", json={"model": "tiny", "input": "impatient"}, timeout=timeout)
     eventually(
@@ -239,7 +240,7 @@ def test_a_client_that_goes_away_while_it_waits_never_reaches_the_model(
         what="the server to notice",
     )
     go.touch()
-    blocker.join(20)
+    blocker.join(PATIENCE)
     post(fake_server, "embeddings", {"input": "patient"})
     ran = [text for batch in batches(fake_directory) for text in batch]
     assert "patient" in ran

@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from patience import PATIENCE
+
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], *, what: str, timeout: float = 20.0) -> T:
+def eventually(condition: Callable[[], T], *, what: str, timeout: float = PATIENCE) -> T:
     """The first true value of ``condition``. Fails after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while True:

@@ -13,6 +13,8 @@ from pathlib import Path
 from pydoc_data import topics
 from typing import Any
 
+from patience import PATIENCE
+
 from hostler_contract import JobConfig, Progress, Result
 from hostler_runtime.training.progress import ProgressBoard
 
@@ -88,12 +90,12 @@ class Pod:
     def progress(self) -> Progress | None:
         """What rank 0 says; None while nobody listens."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/progress", timeout=5) as response:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/progress", timeout=PATIENCE) as response:
                 return Progress.from_json(response.read())
         except OSError:
             return None
 
-    def wait_for(self, condition: Callable[[Progress], bool], *, timeout: float = 120) -> Progress:
+    def wait_for(self, condition: Callable[[Progress], bool], *, timeout: float = PATIENCE) -> Progress:
         """Poll until the progress meets a condition."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
@@ -104,7 +106,7 @@ class Pod:
             time.sleep(0.02)  # the poll's period
         raise AssertionError(f"condition not met within {timeout} s:\n{self.log.read_text()}")
 
-    def wait(self, *, timeout: float = 120) -> int:
+    def wait(self, *, timeout: float = PATIENCE) -> int:
         """The exit status."""
         return self.process.wait(timeout)
 

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
+from patience import PATIENCE
 from prometheus_client.parser import text_string_to_metric_families
 from runtime.training.harness import JobFactory, Train
 
@@ -65,7 +66,7 @@ def server(board: ProgressBoard) -> Iterator[ProgressServer]:
 
 def get(server: ProgressServer, path: str) -> str:
     """The body of an answer."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=5) as response:
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=PATIENCE) as response:
         return str(response.read().decode())
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from patience import PATIENCE
 from runtime.training import toyfamily
 from runtime.training.harness import ROOT, free_port, make_job
 from safetensors.torch import load_file
@@ -47,7 +48,7 @@ def weights(job: JobConfig) -> dict[str, Any]:
     return load_file(Path(job.workspace) / "model" / "model.safetensors")
 
 
-def run_in_processes(job: JobConfig, *, count: int, timeout: float = 240) -> None:
+def run_in_processes(job: JobConfig, *, count: int, timeout: float = PATIENCE) -> None:
     """Run the job in several processes on this machine, joined by torchrun's variables."""
     path = Path(job.workspace).parent / "job.json"
     path.write_text(job.to_json())

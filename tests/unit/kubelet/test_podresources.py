@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc.aio
 import pytest
+from patience import PATIENCE
 
 from hostler.kubelet import podresources_pb2 as messages
 from hostler.kubelet.podresources import DeviceId, Holder, PodResources, PodResourcesError
@@ -57,5 +58,5 @@ async def test_absent_socket_is_named_with_the_way_out(tmp_path: Path) -> None:
     """The classic cause, a mount that was forgotten, stands in the message."""
     missing = str(tmp_path / "none.sock")
     with pytest.raises(PodResourcesError, match=r"none\.sock.*mounted into this container") as raised:
-        await PodResources(missing, timeout=2).holders()
+        await PodResources(missing, timeout=PATIENCE).holders()
     assert raised.value.socket == missing

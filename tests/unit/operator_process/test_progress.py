@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from aiohttp import web
+from patience import PATIENCE
 
 from hostler.operator.progress import HttpProgressReader
 from hostler_contract import Progress
@@ -28,7 +29,9 @@ async def ask() -> AsyncIterator[Callable[[Handler], Awaitable[Progress | None]]
         await runner.setup()
         runners.append(runner)
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        reader = HttpProgressReader(port=runner.addresses[0][1], timeout=0.3)
+        # Only an answer that never comes may run into it.
+        patience = 0.3 if handler is slow else PATIENCE
+        reader = HttpProgressReader(port=runner.addresses[0][1], timeout=patience)
         try:
             return await reader.read(pod_ip="127.0.0.1")
         finally:
@@ -81,7 +84,7 @@ async def test_anything_else_is_not_known(
 
 
 async def test_a_pod_that_is_not_there_is_not_known() -> None:
-    reader = HttpProgressReader(port=1, timeout=0.3)
+    reader = HttpProgressReader(port=1, timeout=PATIENCE)
     assert await reader.read(pod_ip="127.0.0.1") is None
     assert await reader.read(pod_ip="::1") is None
     await reader.close()
