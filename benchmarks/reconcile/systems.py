@@ -78,7 +78,7 @@ def training_job(name: str, *, devices: int = 1) -> Object:
     }  # fmt: skip
     spec = {
         "family": "chat",
-        "model": {"license": "CC0-1.0", "transformer": transformer},
+        "output": {"license": "CC0-1.0", "transformer": transformer},
         "dataset": {"source": {"configMap": {"name": "text", "key": "text.txt"}}, "format": "text"},
         "training": {"steps": 10, "batchSize": 8},
         "accelerators": {"pool": POOL, "perPod": devices},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +143,9 @@ def run(
     **options: Any,
 ) -> None:
     """Watch, decide, act, until SIGTERM."""
+    # Imported here, so that `--help` is instant.
+    import uvloop
+
     logs.configure(level=log_level, style=log_format)
     try:
         settings = OperatorSettings(
@@ -155,14 +157,13 @@ def run(
             identity=identity or default_identity(),
             **options,
         )
-        code = asyncio.run(_run(settings))
+        code = uvloop.run(_run(settings))
     except (SettingsError, ConnectionSetupError, PortError) as error:
         raise click.ClickException(str(error)) from error
     raise SystemExit(code)
 
 
 async def _run(settings: OperatorSettings) -> int:
-    # Imported here, so that `--help` is instant.
     from hostler.controllers.all import build_controllers
     from hostler.operator.shell import Operator
 
