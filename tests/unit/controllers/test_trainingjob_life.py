@@ -211,6 +211,17 @@ async def test_the_model_and_its_weights_outlive_the_job(bench: Bench) -> None:
     assert bench.cluster.find("PersistentVolumeClaim", "tiny") is None
 
 
+async def test_a_finished_job_does_not_keep_a_deleted_claim_from_going_away(bench: Bench) -> None:
+    await running(bench)
+    await completed(bench)
+    assert jobs(bench) == ["tiny-0"], "kept for its logs"
+    claim = bench.cluster.object("PersistentVolumeClaim", "tiny")
+    bench.cluster.put({**claim, "metadata": {**claim["metadata"], "deletionTimestamp": bench.cluster.clock.now()}})
+    await bench.settle()
+    assert jobs(bench) == [], "a pod that has ended protects the claim that it mounts"
+    assert bench.condition("TrainingJob", "tiny", "Succeeded")[0] == "True"
+
+
 async def test_a_claim_of_the_users_is_used_in_a_directory_of_the_job_and_stays_the_users(bench: Bench) -> None:
     bench.cluster.claim("shared")
     await running(bench, storage={"claimName": "shared"})

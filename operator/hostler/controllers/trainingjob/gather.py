@@ -73,14 +73,21 @@ class Gatherer:
         return await (self._over(seen) if seen.ended else self._under_way(seen, no_data=given.rejection))
 
     async def _over(self, seen: Observed) -> Observed:
-        """Of a job that has ended, whether it still holds a seat: one look into a cache."""
+        """Of a job that has ended, whether it still holds a seat, or a claim that is to go: two looks into caches."""
         job = self._reader.get("Job", namespace=seen.namespace, name=naming.attempt_name(seen.name, seen.remembered))
         if job is None or _controller_uid(job) != seen.uid:
             return seen
         attempt = Attempt(number=seen.remembered, job=job, pods=())
-        if attempt.job_ended or attempt.deleted:
+        if attempt.deleted or (attempt.job_ended and not self._claim_is_to_go(seen)):
             return seen
         return replace(seen, attempts=(attempt,), surroundings=await self._surroundings(seen, seen.remembered))
+
+    def _claim_is_to_go(self, seen: Observed) -> bool:
+        """Whether somebody deletes the workspace, such as with the Model that owns it. Kubernetes protects a claim from
+        its deletion while any pod mounts it, also one that has ended and is kept for its logs."""
+        name = seen.spec.storage.claim_name or seen.name
+        claim = self._reader.get("PersistentVolumeClaim", namespace=seen.namespace, name=name)
+        return claim is not None and bool(claim["metadata"].get("deletionTimestamp"))
 
     async def _under_way(self, seen: Observed, *, no_data: Rejection | None) -> Observed:
         name, namespace, spec = seen.name, seen.namespace, seen.spec
