@@ -83,7 +83,7 @@ def more_containers(found: Object) -> Object:
         "other pods behind the address": (
             "Service",
             lambda found: edited(found, "spec.selector", {"app": "other"}),
-            "Service tiny was changed by somebody else (spec.selector, spec.selector.app)",
+            "Service tiny was changed by somebody else (spec.selector)",
         ),
         "one more key of the selector": (
             "Service",
@@ -113,7 +113,7 @@ def more_containers(found: Object) -> Object:
         "another selector of nodes": (
             "Deployment",
             lambda found: edited(found, "spec.template.spec.nodeSelector", {"disk": "fast"}),
-            "Deployment tiny was changed by somebody else (spec.template, spec.template.spec.nodeSelector.disk)",
+            "Deployment tiny was changed by somebody else (spec.template)",
         ),
         "more replicas, such as by an autoscaler": (
             "Deployment",
