@@ -3,3 +3,7 @@
 .PHONY: bench-reconcile
 bench-reconcile: dev ## Jobs to pods, speed and cost: Hostler beside plain Jobs and Kubeflow Trainer, in one run
 	$(BIN)/python benchmarks/reconcile/bench.py $(ARGS)
+
+.PHONY: bench-scale
+bench-scale: dev ## A full pool of 1,000 nodes with 2,000 jobs in line: idle cost, next start, memory, restart
+	$(BIN)/python benchmarks/reconcile/scale.py $(ARGS)

@@ -170,11 +170,11 @@ async def _bound_claim(api: Api) -> None:
     await api.until(bound, what="the claim")
 
 
-def operator_argv(plane: ControlPlane, *, log_level: str = "warning") -> list[str | Path]:
-    """The operator of this checkout, as a process of this machine."""
-    metrics, probes = free_ports(2)
+def operator_argv(plane: ControlPlane, *, metrics: int = 0, log_level: str = "warning") -> list[str | Path]:
+    """The operator of this checkout, as a process of this machine; its metrics on any free port unless one is given."""
+    free, probes = free_ports(2)
     return [
         Path(sys.executable).parent / "hostler", "operator", "run", f"--kubeconfig={plane.kubeconfig('hostler')}",
         f"--namespace={NAMESPACE}", f"--train-image={_IMAGE}", f"--serve-image={_IMAGE}", "--default-variant=cuda",
-        f"--metrics-port={metrics}", f"--probes-port={probes}", f"--log-level={log_level}",
+        f"--metrics-port={metrics or free}", f"--probes-port={probes}", f"--log-level={log_level}",
     ]  # fmt: skip
