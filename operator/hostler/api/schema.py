@@ -43,22 +43,28 @@ def cel(rule: str, message: str, *, field_path: str | None = None) -> dict[str, 
     return entry
 
 
-def rules(*entries: dict[str, str], **extra: Any) -> dict[str, Any]:
+def rules(*entries: dict[str, Any], **extra: Any) -> dict[str, Any]:
     """``json_schema_extra`` for a field or a model: CEL rules and further schema keys (``x-kubernetes-...``)."""
     return {"x-kubernetes-validations": list(entries), **extra}
 
 
-def unchangeable(field: str, *, way_out: str) -> dict[str, str]:
-    """A rule for the parent of an optional field: it may neither change nor appear nor vanish.
+UNCHANGEABLE = "x-unchangeable"
+"""Key of a model's schema extra, for ``hostler.api.structural``: fields that stay as they were, and the way out."""
 
-    It stands on the parent because a transition rule on an optional field does not run when the field is added or
-    removed.
+
+def on_create(*entries: dict[str, str]) -> list[dict[str, Any]]:
+    """The same rules, looked at when the object is made and never again.
+
+    For fields that cannot be changed. The API server evaluates all rules of a spec at every write of the status too,
+    and ninety of them took it a third of the time of such a write. KEP-2876: with ``optionalOldSelf`` a rule sees
+    whether there is an earlier value.
     """
-    return cel(
-        f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
-        f"{field} cannot be changed: {way_out}",
-        field_path=f".{field}",
-    )
+    return [{**entry, "rule": f"oldSelf.hasValue() || ({entry['rule']})", "optionalOldSelf": True} for entry in entries]
+
+
+def unchangeable(*fields: str, way_out: str) -> dict[str, Any]:
+    """``json_schema_extra`` of a model: these fields may neither change nor appear nor vanish."""
+    return {UNCHANGEABLE: {field: f"{field} cannot be changed: {way_out}" for field in fields}}
 
 
 Name = Annotated[

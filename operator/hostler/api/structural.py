@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
+
+from hostler.api.schema import UNCHANGEABLE, cel
 
 Schema = dict[str, Any]
 
@@ -100,10 +102,22 @@ class _Translator:
             bounds = {key: node[key] for key in ("minProperties", "maxProperties") if key in node}
             return bounds | {"additionalProperties": self.translate(values, path=f"{path}[]")}
         required = {"required": node["required"]} if node.get("required") else {}
-        properties = node.get("properties", {})
-        return required | {
-            "properties": {name: self.translate(value, path=f"{path}.{name}") for name, value in properties.items()}
-        }
+        given = node.get("properties", {})
+        properties = {name: self.translate(value, path=f"{path}.{name}") for name, value in given.items()}
+        fixed = _unchangeable(node, properties, required=node.get("required", ()))
+        return required | {"properties": properties} | fixed
+
+
+def _unchangeable(node: Schema, properties: Mapping[str, Schema], *, required: Iterable[str]) -> Schema:
+    """Rules for fields that stay as they were: on each field, where the comparison costs least, and on their parent
+    for those that can be absent, because a rule on a field does not run when it is added or removed."""
+    absent = []
+    for name, message in node.get(UNCHANGEABLE, {}).items():
+        field = properties[name]
+        field[_RULES] = [*field.get(_RULES, ()), cel("self == oldSelf", message)]
+        if name not in required and "default" not in field:
+            absent.append(cel(f"has(self.{name}) == has(oldSelf.{name})", message, field_path=f".{name}"))
+    return {_RULES: [*node.get(_RULES, ()), *absent]} if absent else {}
 
 
 def _merged(definition: Schema, use: Schema) -> Schema:

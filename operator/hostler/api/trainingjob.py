@@ -28,6 +28,7 @@ from hostler.api.schema import (
     PositiveDecimal,
     SignedDecimal,
     cel,
+    on_create,
     rules,
     unchangeable,
 )
@@ -295,26 +296,28 @@ class TrainingJobSpec(ApiModel):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            *family_rules(),
-            cel(
-                "self.training.steps > 0 || self.objective == 'quantize'",
-                "steps must be at least 1: only objective quantize need not train",
-                field_path=".training.steps",
+            *on_create(
+                *family_rules(),
+                cel(
+                    "self.training.steps > 0 || self.objective == 'quantize'",
+                    "steps must be at least 1: only objective quantize need not train",
+                    field_path=".training.steps",
+                ),
+                cel(
+                    "self.training.batchSize >= self.pods.max * self.training.gradientAccumulation",
+                    "batchSize must be at least pods.max times gradientAccumulation: every pod computes at least one "
+                    "sequence of each part of a step",
+                    field_path=".training.batchSize",
+                ),
+                cel(
+                    "'ReadWriteMany' in self.storage.accessModes || self.pods.max == 1",
+                    "pods on several nodes share the volume: add ReadWriteMany, or set pods.max to 1",
+                    field_path=".storage.accessModes",
+                ),
+                SHARED_MEMORY_RULE,
+                *no_sidecar_rules(),
             ),
-            cel(
-                "self.training.batchSize >= self.pods.max * self.training.gradientAccumulation",
-                "batchSize must be at least pods.max times gradientAccumulation: every pod computes at least one "
-                "sequence of each part of a step",
-                field_path=".training.batchSize",
-            ),
-            cel(
-                "'ReadWriteMany' in self.storage.accessModes || self.pods.max == 1",
-                "pods on several nodes share the volume: add ReadWriteMany, or set pods.max to 1",
-                field_path=".storage.accessModes",
-            ),
-            SHARED_MEMORY_RULE,
-            *no_sidecar_rules(),
-            *(unchangeable(field, way_out=_WAY_OUT) for field in _IMMUTABLE),
+            **unchangeable(*_IMMUTABLE, way_out=_WAY_OUT),
         )
     )
 
