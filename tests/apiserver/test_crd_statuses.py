@@ -19,9 +19,10 @@ from hostler.api.conditions import Condition
 from hostler.api.inferenceservice import InferenceServiceStatus
 from hostler.api.measures import Measurement
 from hostler.api.model import ModelStatus
+from hostler.api.placement import Placement
 from hostler.api.pool import AcceleratorPoolStatus
 from hostler.api.schema import StatusModel
-from hostler.api.trainingjob import Placement, TrainingJobStatus, TrainingProgress
+from hostler.api.training_status import TrainingJobStatus, TrainingProgress
 
 Object = dict[str, Any]
 

@@ -313,6 +313,7 @@ WANT_JOB_DEFAULTS = {
     "resources": {"cpu": "1", "memory": "2Gi"},
     "storage": {"size": "2Gi", "accessModes": ["ReadWriteMany"]},
     "maxRestarts": 3,
+    "maxDisruptions": 100,
     "suspend": False,
     "family": "chat",
 }

@@ -106,11 +106,12 @@ class Stage:
             status = self.api.get(self.path(plural, name)).json().get("status")
             raise AssertionError(f"{error}; refused: {sorted(refused)}; it has {status}") from None
 
-    async def pods(self, **labels: str) -> list[Object]:
-        """Running pods with these labels of ours, as soon as there are some."""
+    async def pods(self, count: int = 1, **labels: str) -> list[Object]:
+        """Running pods with these labels of ours, as soon as there are that many."""
 
-        def running() -> list[Object]:
-            return [pod for pod in self.node.pods(**labels) if pod["status"]["phase"] == "Running"]
+        def running() -> list[Object] | None:
+            found = [pod for pod in self.node.pods(**labels) if pod["status"]["phase"] == "Running"]
+            return found if len(found) == count else None
 
         return await until(running, what=f"pods of {labels}", timeout=60)
 
@@ -154,16 +155,17 @@ async def staged(
 
 
 async def life(stage: Stage) -> None:
-    """A job that is suspended, resumed and succeeds; its model served and changed; a dataset looked at twice."""
+    """A job of two pods that is suspended, resumed and succeeds; its model served and changed; a dataset looked at twice."""
     team, on_pool = stage.namespace, {"accelerators": {"pool": stage.node.name}}
-    stage.create(make_training_job("tiny", namespace=team, **on_pool))
-    await stage.pods(training_job="tiny", attempt="0")
+    stage.create(make_training_job("tiny", namespace=team, pods={"min": 2, "max": 2}, **on_pool))
+    await stage.pods(2, training_job="tiny", attempt="0")
     stage.patch("trainingjobs", "tiny", {"suspend": True})
     await until(lambda: not stage.node.pods(training_job="tiny"), what="the pods to go")
     stage.patch("trainingjobs", "tiny", {"suspend": False})
-    (trainer,) = await stage.pods(training_job="tiny", attempt="1")
+    trainers = await stage.pods(2, training_job="tiny", attempt="1")
     await stage.reaches("trainingjobs", "tiny", "Training")
-    stage.node.end(trainer, success())
+    for trainer in trainers:
+        stage.node.end(trainer, success())
     await stage.reaches("trainingjobs", "tiny", "Succeeded")
     await stage.reaches("models", "tiny", "ArtifactsAvailable")
 
