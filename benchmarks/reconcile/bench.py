@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import json
 import shutil
-import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -26,7 +25,7 @@ from client import Api, BenchError
 from measure import Load, Measured, clear, controllers, measure
 from peers import Installed, install
 from plane import ControlPlane, working_directory
-from processes import DiedError
+from processes import DiedError, stop_on_signals
 
 from hostler.local import tools
 from hostler.local.errors import LocalClusterError
@@ -142,8 +141,7 @@ def _numbers(text: str) -> list[int]:
 
 def main() -> int:
     """Print tables and demands; 1 where a demand is missed, 2 where nothing could be measured."""
-    # As Ctrl-C, which cancels what runs, so that a stopped benchmark stops what it has started.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    stop_on_signals()
     options = _options()
     try:
         found = asyncio.run(run(options))

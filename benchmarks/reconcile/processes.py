@@ -19,6 +19,13 @@ class DiedError(Exception):
     """A program that must run has ended."""
 
 
+def stop_on_signals() -> None:
+    """Let SIGTERM end this process as Ctrl-C does, by cancelling what runs, so that all that was started is stopped."""
+    # A shell starts what runs in the background with Ctrl-C ignored; asyncio handles it only where it is not.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+
 class Processes:
     """Programs by name, stopped in reverse order."""
 

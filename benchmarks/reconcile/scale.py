@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import signal
 import statistics
 import sys
 import time
@@ -29,7 +28,7 @@ from bench import control_plane, note
 from client import METADATA, Api, BenchError
 from demands import Demand
 from plane import ControlPlane
-from processes import DiedError, cpu_seconds, free_ports, memory_mib, reset_peak
+from processes import DiedError, cpu_seconds, free_ports, memory_mib, reset_peak, stop_on_signals
 from stages import DEVICES_PER_NODE
 
 from hostler.local.errors import LocalClusterError
@@ -251,8 +250,7 @@ def _below(limit: float, value: float, what: str) -> Demand:
 
 def main() -> int:
     """Print figures and demands; 1 where a demand is missed, 2 where nothing could be measured."""
-    # As Ctrl-C, which cancels what runs, so that a stopped benchmark stops what it has started.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    stop_on_signals()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", type=int, default=1000)
     parser.add_argument("--running", type=int, default=1000, help="jobs that take a whole node each")
