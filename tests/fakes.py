@@ -347,6 +347,10 @@ class FakeReader:
         self.asked += 1
         return copy.deepcopy(self._cluster.objects.get((kind, namespace, name)))
 
+    async def config_map_keys(self, *, namespace: str, name: str, key: str) -> list[str] | None:
+        found = await self.live("ConfigMap", namespace=namespace, name=name)
+        return None if found is None else sorted({**(found.get("data") or {}), **(found.get("binaryData") or {})})
+
     async def events(self, about: Object) -> list[Object]:
         self.asked += 1
         return [e for e in self._cluster.all("Event") if e["involvedObject"]["uid"] == about["metadata"]["uid"]]

@@ -155,7 +155,7 @@ async def staged(
 
 
 async def life(stage: Stage) -> None:
-    """A job of two pods that is suspended, resumed and succeeds; its model served and changed; a dataset looked at twice."""
+    """A gang that is suspended, resumed and succeeds; its model served and changed; a dataset looked at twice."""
     team, on_pool = stage.namespace, {"accelerators": {"pool": stage.node.name}}
     stage.create(make_training_job("tiny", namespace=team, pods={"min": 2, "max": 2}, **on_pool))
     await stage.pods(2, training_job="tiny", attempt="0")

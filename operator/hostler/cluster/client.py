@@ -116,11 +116,12 @@ class Client:
         found: Sequence[Object] = page.get("items") or []
         return found
 
-    async def create(self, body: Object) -> Object:
+    async def create(self, body: Object, *, timeout: float = REQUEST_TIMEOUT) -> Object:
         """POST; :class:`Conflict` where the name exists."""
         resource, namespace, _ = _address(body)
         path = resource.path(namespace=namespace)
-        return await self._call("POST", path, verb="create", query={"fieldManager": FIELD_MANAGER}, body=body)
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        return await self._call("POST", path, verb="create", query=query, body=body, timeout=timeout)
 
     async def replace(self, body: Object, *, timeout: float = REQUEST_TIMEOUT) -> Object:
         """PUT the whole object; :class:`Conflict` where its resourceVersion is not the newest."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hostler.cluster.client import Client
@@ -15,13 +17,20 @@ Object = dict[str, Any]
 MOST_EVENTS = 100
 """client-go writes at most 25 of one object and one controller in a row, and puts similar ones together after ten."""
 
+KEYS_SECONDS = 10.0
+"""How long a ConfigMap that was read is taken to have its keys. Whatever is deleted later is found by the pod anyway."""
+_REMEMBERED = 4096
+
 
 class CachedReader:
     """The ``Reader`` of ``hostler.controllers.ports``."""
 
-    def __init__(self, store: Store, client: Client) -> None:
+    def __init__(self, store: Store, client: Client, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._store = store
         self._client = client
+        self._monotonic = monotonic
+        self._keys: OrderedDict[tuple[str, str], tuple[float, list[str]]] = OrderedDict()
+        """When a ConfigMap was read, and its keys; oldest first, the newest ones only."""
 
     def get(self, kind: str, *, namespace: str = "", name: str) -> Object | None:
         """The cached object, or None."""
@@ -41,6 +50,22 @@ class CachedReader:
             return await self._client.get(resource_of(kind), namespace=namespace, name=name)
         except NotFound:
             return None
+
+    async def config_map_keys(self, *, namespace: str, name: str, key: str) -> Sequence[str] | None:
+        """Keys of a ConfigMap, sorted; None where there is none. One that had ``key`` is not read anew for ten seconds:
+        the jobs of a sweep share their data."""
+        at, known = self._keys.get((namespace, name), (0.0, []))
+        if key in known and self._monotonic() < at + KEYS_SECONDS:
+            return known
+        self._keys.pop((namespace, name), None)
+        found = await self.live("ConfigMap", namespace=namespace, name=name)
+        if found is None:
+            return None
+        keys = sorted({**(found.get("data") or {}), **(found.get("binaryData") or {})})
+        self._keys[namespace, name] = self._monotonic(), keys
+        while len(self._keys) > _REMEMBERED:
+            self._keys.popitem(last=False)
+        return keys
 
     async def events(self, about: Object) -> Sequence[Object]:
         """Events about exactly this object, a bounded number, in no order. Raises ``ApiError``."""

@@ -27,6 +27,7 @@ Object = dict[str, Any]
 _log = logging.getLogger(__name__)
 
 MANAGED_BY = ("app.kubernetes.io/managed-by", "hostler")
+ATTEMPT = "hostler.dev/attempt"
 IDENTITY_LABELS = ("hostler.dev/training-job", "hostler.dev/inference-service")
 """Which object of ours a child was made for."""
 TRUST_SECONDS = 10.0
@@ -104,7 +105,12 @@ class ApiWriter:
         if self._recently_checked(body):
             self._skipped("apply")
             return None
-        found = await self._find(resource, body)
+        found = self._find(resource, body)
+        if found is None and _is_new_by_name(body) and (made := await self._create(body)) is not None:
+            self._remember(resource, made)
+            return "created"
+        if found is None:
+            found = await self._live(resource, body)
         if found is not None:
             _refuse_strangers(found, body)
             if satisfied(found, body) or self._left_so(found, body):
@@ -113,6 +119,15 @@ class ApiWriter:
                 return None
         self._remember(resource, await self._write(resource, body, found))
         return "created" if found is None else "changed"
+
+    async def _create(self, body: Object) -> Object | None:
+        """One request, in which nobody else's object can be taken over; None where the name exists."""
+        try:
+            return await self._client.create(body, timeout=self._seconds())
+        except Conflict as error:
+            if error.reason != "AlreadyExists":
+                raise
+            return None
 
     async def _write(self, resource: Resource, body: Object, found: Object | None) -> Object:
         """At most two requests; returns what the server keeps."""
@@ -233,18 +248,22 @@ class ApiWriter:
     def _seconds(self) -> float:
         return min(REQUEST_TIMEOUT, self._fence.seconds_left())
 
-    async def _find(self, resource: Resource, body: Object) -> Object | None:
-        """The object of this name, cached or (before the first write to it) live."""
+    def _find(self, resource: Resource, body: Object) -> Object | None:
+        """The cached object of this name."""
         metadata = body["metadata"]
-        namespace, name = metadata.get("namespace", ""), metadata["name"]
-        if resource.watched:
-            cached = self._store.get(resource.kind, namespace=namespace, name=name)
-            if cached is not None:
-                return cached
-        # Apply would take over an object that others made under this name, and its owner reference would end it
-        # together with ours. The caches of our children show only what carries our label.
+        if not resource.watched:
+            return None
+        return self._store.get(resource.kind, namespace=metadata.get("namespace", ""), name=metadata["name"])
+
+    async def _live(self, resource: Resource, body: Object) -> Object | None:
+        """The object of this name, before the first write to it.
+
+        Apply would take over an object that others made under this name, and its owner reference would end it together
+        with ours. The caches of our children show only what carries our label.
+        """
+        metadata = body["metadata"]
         try:
-            return await self._client.get(resource, namespace=namespace, name=name)
+            return await self._client.get(resource, namespace=metadata.get("namespace", ""), name=metadata["name"])
         except NotFound:
             return None
 
@@ -285,6 +304,13 @@ class ApiWriter:
             return
         self._sent.pop(old["metadata"].get("uid", ""), None)
         self._left.pop((change.kind, *name_of(old)), None)
+
+
+def _is_new_by_name(body: Object) -> bool:
+    """Children of one attempt, whose number is in their name, are made once and never changed. So they are created and
+    not applied: apply needs a look before it, and costs the API server twice as much. What is changed later on is
+    always applied, or the fields of its creation would belong to another manager than those of its changes."""
+    return ATTEMPT in body["metadata"].get("labels", {})
 
 
 def _content(obj: Object) -> Object:

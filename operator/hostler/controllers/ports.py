@@ -44,6 +44,10 @@ class Reader(Protocol):
     async def live(self, kind: str, *, namespace: str = "", name: str) -> Object | None:
         """A read from the API server, for kinds that are not watched and before a destructive step."""
 
+    async def config_map_keys(self, *, namespace: str, name: str, key: str) -> Sequence[str] | None:
+        """Keys of a ConfigMap, sorted; None where there is none. ConfigMaps are not watched, which would keep every one
+        of the cluster in memory; what is told of one that has ``key`` may be ten seconds old."""
+
     async def events(self, about: Object) -> Sequence[Object]:
         """Events about exactly this object, by whomever, read from the API server: a bounded number, in no order.
 

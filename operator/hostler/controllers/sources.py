@@ -19,11 +19,9 @@ async def missing(reader: Reader, source: Source, *, path: str, namespace: str) 
             return f"{path}.pvc.claimName: {text}"
     if source.config_map is not None:
         name, key = source.config_map.name, source.config_map.key
-        # Not watched: a watch would keep every ConfigMap of the cluster in memory.
-        found = await reader.live("ConfigMap", namespace=namespace, name=name)
-        if found is None:
+        keys = await reader.config_map_keys(namespace=namespace, name=name, key=key)
+        if keys is None:
             return f"{path}.configMap.name: there is no ConfigMap {name} in namespace {namespace}: create it."
-        keys = sorted({**(found.get("data") or {}), **(found.get("binaryData") or {})})
         if key not in keys:
             listed = ", ".join(keys[:8]) or "none"
             return f"{path}.configMap.key: ConfigMap {name} has no key {key}; its keys: {listed}."

@@ -11,7 +11,7 @@ from unit.cluster.objects import Object
 
 from hostler.cluster.errors import ApiError, Conflict, Invalid, NotFound, NotLeading, Taken, Unavailable
 from hostler.cluster.store import Store
-from hostler.cluster.writer import TRUST_SECONDS, ApiWriter
+from hostler.cluster.writer import ATTEMPT, TRUST_SECONDS, ApiWriter
 
 LABELS = {"app.kubernetes.io/managed-by": "hostler", "hostler.dev/training-job": "j"}
 OWNER = {"apiVersion": "hostler.dev/v1alpha1", "kind": "TrainingJob", "name": "j", "uid": "u1", "controller": True}
@@ -53,6 +53,14 @@ class FakeServer:
             return copy.deepcopy(self.objects[resource.kind, name])
         except KeyError:
             raise NotFound("not found", code=404) from None
+
+    async def create(self, body: Object, *, timeout: float) -> Object:
+        self._enter("create")
+        if (body["kind"], body["metadata"]["name"]) in self.objects:
+            raise Conflict("already exists", code=409, reason="AlreadyExists")
+        admitted = copy.deepcopy(body)
+        self.admit(admitted)
+        return self.save(admitted)
 
     async def apply(self, body: Object, *, timeout: float) -> Object:
         self._enter("apply")
@@ -161,6 +169,45 @@ async def test_a_restart_writes_nothing(world: World, kind: str, reads: list[str
     world.restart()
     await world.writer.apply(child(kind))
     assert world.server.calls == reads
+
+
+def of_attempt(kind: str, **fields: Any) -> Object:
+    """A child that is never changed after its birth."""
+    made = child(kind, **fields)
+    made["metadata"]["labels"] = {**LABELS, ATTEMPT: "0"}
+    return made
+
+
+@pytest.mark.parametrize("kind", ["Job", "ConfigMap"])
+async def test_a_child_of_an_attempt_is_made_with_one_request(world: World, kind: str) -> None:
+    assert await world.writer.apply(of_attempt(kind)) == "created"
+    assert await world.writer.apply(of_attempt(kind)) is None
+    assert world.server.calls == ["create"]
+
+
+@pytest.mark.parametrize("kind", ["Job", "ConfigMap"])
+async def test_a_child_of_an_attempt_that_was_made_before_a_crash_is_found(world: World, kind: str) -> None:
+    await world.writer.apply(of_attempt(kind))
+    world.restart()
+    assert await world.writer.apply(of_attempt(kind)) is None
+    assert "apply" not in world.server.calls
+
+
+@pytest.mark.parametrize("kind", ["Job", "ConfigMap"])
+async def test_the_name_of_an_attempts_child_that_a_stranger_has_is_left_to_him(world: World, kind: str) -> None:
+    stranger = of_attempt(kind)
+    stranger["metadata"] = {"name": "j-0", "namespace": "n"}
+    world.server.save(stranger)
+    with pytest.raises(Taken):
+        await world.writer.apply(of_attempt(kind))
+    assert world.server.calls == ["create", "get"]
+
+
+async def test_an_attempts_child_that_an_admission_rule_changes_is_made_once(world: World) -> None:
+    world.server.admit = lambda job: job["spec"].update(parallelism=1)
+    for _ in range(3):
+        await world.writer.apply(of_attempt("Job"))
+    assert world.server.calls == ["create", "apply"], "asked once more, then left as it is"
 
 
 async def test_a_change_is_written(world: World) -> None:
