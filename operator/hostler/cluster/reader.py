@@ -18,7 +18,7 @@ MOST_EVENTS = 100
 """client-go writes at most 25 of one object and one controller in a row, and puts similar ones together after ten."""
 
 KEYS_SECONDS = 10.0
-"""How long a ConfigMap that was read is taken to have its keys. Whatever is deleted later is found by the pod anyway."""
+"""How long a ConfigMap that was read is taken to have its keys. What is deleted later is found by the pod anyway."""
 _REMEMBERED = 4096
 
 
