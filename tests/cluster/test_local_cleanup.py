@@ -23,6 +23,7 @@ from hostler.local import ClusterHandle, ClusterSpec, LocalClusterError, NodeSpe
 from hostler.local.images import build
 from hostler.local.naming import Names, names_of
 from hostler.local.native import cgroups, cleanup
+from hostler.local.native.node import PRIVATE_PATHS
 from hostler.local.native.processes import Launcher
 
 pytestmark = pytest.mark.skipif(
@@ -171,6 +172,21 @@ def test_a_part_that_dies_fails_up_with_its_name_and_leaves_nothing(name: str, m
     with pytest.raises(LocalClusterError, match=r"kube-scheduler stopped: no luck: the logs are in .*/failed"):
         up(name, spec=SMALL, provider="native")
     assert_no_traces(names_of(name))
+
+
+def test_down_of_one_cluster_leaves_the_nodes_of_another_their_directories(name: str, cluster: ClusterHandle) -> None:
+    """What is removed on the machine is unmounted in every namespace: `down` may remove nothing that nodes share."""
+    (kubelet, *_) = launcher(names_of(cluster.name)).pids("kubelet-gpu-0")
+
+    def mounted() -> set[str]:
+        lines = Path(f"/proc/{kubelet}/mountinfo").read_text().splitlines()
+        return {line.split()[4] for line in lines} & set(PRIVATE_PATHS)
+
+    assert mounted() == set(PRIVATE_PATHS)
+    up(name, spec=SMALL, provider="native")
+    down(name)
+    assert mounted() == set(PRIVATE_PATHS)
+    assert Path("/var/lib/kubelet").is_dir()
 
 
 def test_two_clusters_run_side_by_side(name: str, control_plane: ClusterHandle) -> None:

@@ -13,9 +13,6 @@ from hostler.local.naming import MARKER_VARIABLE, Names
 from hostler.local.native import cgroups, network
 from hostler.local.tools import which
 
-HOST_MOUNT_POINTS = tuple(map(Path, ("/var/lib/kubelet", "/var/lib/cni", "/etc/cdi")))
-"""Directories that nodes bind their own over; made on the machine where they were not there."""
-
 
 def mounts_below(path: Path, mounts: str) -> list[str]:
     """Mount points at or below a path in the text of /proc/mounts, deepest first."""
@@ -62,7 +59,10 @@ def remove(names: Names, *, stores: bool = False) -> int:
         subprocess.run(["umount", "--lazy", target], capture_output=True, check=False)
     names.kubeconfig.unlink(missing_ok=True)
     _remove_trees([names.state] if stores else [names.run])
-    _remove_empty([names.state / "images", names.state, *HOST_MOUNT_POINTS])
+    # The machine's directories that nodes bind their own over (/var/lib/kubelet and others) stay, empty as they are. A
+    # directory that is removed takes along whatever is mounted on it, in every namespace: `down` of one cluster took
+    # the kubelets' directories from the nodes of all others.
+    _remove_empty([names.state / "images", names.state])
     return killed
 
 

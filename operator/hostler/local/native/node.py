@@ -22,7 +22,7 @@ CNI_PLUGINS = Path("/usr/lib/cni")
 
 _SOCKET = "/run/containerd/containerd.sock"
 _SOCKET_PATH_LIMIT = 107
-_PRIVATE_PATHS = ("/var/lib/kubelet", "/var/lib/cni", "/var/log", "/etc/cdi", "/run")
+PRIVATE_PATHS = ("/var/lib/kubelet", "/var/lib/cni", "/var/log", "/etc/cdi", "/run")
 # The kubelet insists on these kernel settings and writes them where they differ. It shall see what it wants
 # without changing the machine.
 _KERNEL_SETTINGS = {
@@ -194,8 +194,9 @@ def _reservation(spec: NodeSpec, machine: dict[str, float]) -> dict[str, str]:
 def mount_script(node: Node) -> str:
     """Shell that binds the node's private paths and then becomes containerd (its arguments)."""
     root = node.home / "root"
+    # Nobody may ever remove what is bound over here: that would end the binds of every running node.
     lines = ["set -e"]
-    for path in _PRIVATE_PATHS:
+    for path in PRIVATE_PATHS:
         lines.append(f"mkdir -p {root}{path} {path}; mount --bind {root}{path} {path}")
     # Volumes that the kubelet mounts have to show up in the containers that containerd starts.
     lines.append("mount --make-shared /var/lib/kubelet")

@@ -54,6 +54,8 @@ class NativeCluster:
             if not control_plane_only:
                 with stages.stage("nodes"):
                     start.nodes()
+            # Whoever never had to wait has not looked yet.
+            start.require_alive()
             self._publish(start.layout)
 
     def _publish(self, layout: Layout) -> None:
@@ -198,7 +200,8 @@ class _Start:
         self._launcher.start(component)
         self._expected.append(component.name)
 
-    def _alive(self) -> None:
+    def require_alive(self) -> None:
+        """Raise where a part that was started has ended meanwhile."""
         for component in self._expected:
             self._launcher.require_alive(component)
 
@@ -269,6 +272,6 @@ class _Start:
             condition,  # type: ignore[arg-type]
             what=f"{what} was not ready",
             timeout=_READY_SECONDS,
-            alive=self._alive,
+            alive=self.require_alive,
             way_out=f"see the logs in {self.names.logs}",
         )
