@@ -120,8 +120,9 @@ class Availability(ApiModel):
     """Replicas that drains of nodes may take away at the same time (a PodDisruptionBudget), where there are several.
     A single replica has no budget: it would keep its node from being drained for ever."""
     spread: Spread | None = None
-    """Over what replicas are spread as evenly as the scheduler can; where it cannot, they run all the same. Absent
-    leaves it to the scheduler's defaults."""
+    """Over what replicas are spread as evenly as there is room; where there is none, they run all the same. Zones are
+    those of the label topology.kubernetes.io/zone. Absent packs them on as few nodes as possible. It counts when a
+    replica gets its seat: those that run are not moved."""
 
 
 class InferenceServiceSpec(ApiModel):

@@ -24,14 +24,14 @@ from hostler.api.pool import AcceleratorPoolSpec
 from hostler.cluster.store import Change
 from hostler.controllers.ports import Clock
 from hostler.controllers.validity import invalid_spec_sentence
-from hostler.controllers.workloads import WORKLOADS, need_of, placement_of, seats_of, workload_of_pod
+from hostler.controllers.workloads import WORKLOADS, need_of, placement_of, seats_of, seconds_left, workload_of_pod
 from hostler.planning import moments
 from hostler.planning import pods as read
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.admission import plan
-from hostler.planning.placement import coarse_position
+from hostler.planning.placement import coarse_position, coarse_seconds
 from hostler.planning.pools import PoolView, read_pool
-from hostler.planning.seats import node_of, together
+from hostler.planning.seats import held_node, together
 from hostler.planning.usage import PoolUsage
 from hostler.planning.verdicts import Admit, Request, Reservation, Seats, TakeBack, Verdict, Wait, Workload
 
@@ -116,7 +116,7 @@ class Admitter:
             self._news.set()
         if new is None:
             return
-        node = None if read.is_terminal(new) else node_of(new)
+        node = None if read.is_terminal(new) else held_node(new)
         bound = read.node_name(new) is not None
         self.usage.put_pod(new["metadata"]["uid"], new, node=node, workload=workload_of_pod(new), bound=bound)
         if node is None or read.is_terminating(new):
@@ -152,6 +152,8 @@ class Admitter:
             self._durable.pop(workload, None)
         else:
             self._durable[workload] = self._reservation(workload, placement)
+        left = seconds_left(obj) if obj is not None and placement is not None else None
+        self.usage.foretell(workload, None if left is None else self._clock.monotonic() + left)
         self._hold(workload)
 
     def _reservation(self, workload: Workload, placement: Placement) -> Reservation:
@@ -305,11 +307,7 @@ class Admitter:
         )
         _log.info(
             "admitted",
-            extra={
-                "key": str(workload),
-                "pool": request.pool,
-                "seats": ",".join(f"{n}={c}" for n, c in admit.seats.items()),
-            },
+            extra={"key": str(workload), "pool": request.pool, "seats": _shown_seats(admit.seats)},
         )
         self._wake(workload)
 
@@ -341,7 +339,7 @@ class Admitter:
         before = shown.verdict if shown is not None else None
         if isinstance(before, Wait) and before.obstacle is wait.obstacle:
             assert shown is not None
-            moved = coarse_position(before.position) != coarse_position(wait.position)
+            moved = _told(before) != _told(wait)
             if not moved or not may_refresh or now < shown.at + REFRESH_SECONDS:
                 return False
             self._shown[workload] = _Shown(wait, now)
@@ -350,6 +348,12 @@ class Admitter:
         self._shown[workload] = _Shown(wait, now)
         self._wake(workload)
         return False
+
+
+def _told(wait: Wait) -> tuple[int, int | None]:
+    """What people are told of a place in line, as coarse as they are told it."""
+    left = wait.expected_seconds
+    return coarse_position(wait.position), None if left is None else coarse_seconds(left)
 
 
 def _shown_seats(seats: Seats) -> str:

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from hostler.api.placement import NodeSeats, Placement
 from hostler.controllers.ports import Object
 from hostler.manifests import naming
+from hostler.planning import moments
 from hostler.planning.resources import CPU, Resources, amount_of
 from hostler.planning.verdicts import Seats, Workload
 
@@ -49,6 +50,12 @@ def placement_of(obj: Object) -> Placement | None:
     except ValidationError:
         # Of another release: its pods count by themselves.
         return None
+
+
+def seconds_left(obj: Object) -> float | None:
+    """Seconds until a job is done, by its own estimate; None where it has none."""
+    eta = ((obj.get("status") or {}).get("progress") or {}).get("eta")
+    return moments.seconds_of(eta) if isinstance(eta, str) else None
 
 
 def seats_of(placement: Placement | None) -> Seats:

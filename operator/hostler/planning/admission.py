@@ -5,7 +5,7 @@
 The line of a pool is first come, first served by age; a request that does not fit lets those behind it pass (the
 queueing strategy that Kueue calls BestEffortFIFO). Seats go to the node with the least room that is enough for all of
 them, so that whole nodes stay whole; a gang that no node can hold takes the nodes with the most room first, so that it
-spans few.
+spans few. Replicas that are to be spread go to the node or zone with the fewest of them.
 
 Everything is deterministic: equal snapshots and requests give equal verdicts, whatever the order they came in. Time is
 only compared, so tests and replays run in virtual time.
@@ -137,7 +137,7 @@ class _Planner:
             if fit > 0 and node in room.levels and (here := min(fit, holds(self._free[node], request.need))) > 0:
                 kept[node] = here
         self._take(kept, request.need)
-        more = room.seats(request.need, min(request.most, allowed) - sum(kept.values()), self._free)
+        more = self._find(room, request, min(request.most, allowed) - sum(kept.values()), beside=kept)
         if sum(kept.values()) + sum(more.values()) < request.least:
             self._give_back(kept, request.need)
             return None
@@ -153,7 +153,7 @@ class _Planner:
         allowed = room.allowed(request)
         if allowed < request.least:
             return None
-        seats = room.seats(request.need, min(request.most, allowed), self._free)
+        seats = self._find(room, request, min(request.most, allowed), beside=request.beside)
         if sum(seats.values()) < request.least:
             room.fail(request, self._free)
             return None
@@ -168,7 +168,7 @@ class _Planner:
             return standing
         left = room.quota - room.held if room.quota is not None else request.surge * room.units(request.need)
         allowed = min(request.surge, left // max(1, room.units(request.need)))
-        seats = room.seats(request.need, max(0, allowed), self._free)
+        seats = self._find(room, request, max(0, allowed), beside=together(request.beside, standing.seats))
         self._take(seats, request.need)
         room.held += sum(seats.values()) * room.units(request.need)
         return Admit(seats=standing.seats, surge=seats)
@@ -195,12 +195,12 @@ class _Planner:
                 fit=fit,
                 fit_by_units=by_units,
                 # Only of the first can be said when it is its turn; who comes after it depends on how long it runs.
-                expected_start=self._expected(room, request, now) if place == 1 else None,
+                expected_seconds=self._expected(room, request, now) if place == 1 else None,
             )
         return found
 
     def _expected(self, room: Room, request: Request, now: float) -> float | None:
-        """When enough of what is held is expected to be given back, were nobody else to come."""
+        """Seconds until enough of what is held is expected to be given back, were nobody else to come."""
         if room.trouble or room.allowed(request, held=0) < request.least:
             return None
         free, held = dict(self._free), room.held
@@ -214,8 +214,13 @@ class _Planner:
                     free[node] = add(free[node], times(pods, reservation.need))
                     seats += holds(free[node], request.need)
             if min(seats, room.allowed(request, held=held)) >= request.least:
-                return max(now, ends)
+                return max(0.0, ends - now)
         return None
+
+    def _find(self, room: Room, request: Request, count: int, *, beside: Seats) -> Seats:
+        if request.spread is None:
+            return room.seats(request.need, count, self._free)
+        return room.spread(request, count, self._free, beside=beside)
 
     def _room(self, pool: str) -> Room | None:
         if pool not in self._rooms:

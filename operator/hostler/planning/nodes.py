@@ -9,6 +9,7 @@ from typing import Any
 from hostler.planning.resources import Resources, offered, subtract
 
 Object = dict[str, Any]
+ZONE_LABEL = "topology.kubernetes.io/zone"
 SIMULATED_LABEL = "hostler.dev/simulated"
 _REPELLING = frozenset({"NoSchedule", "NoExecute"})
 _SAID_OTHERWISE = frozenset(
@@ -49,6 +50,12 @@ def promised(node: Object) -> Resources:
     status = node.get("status") or {}
     allocatable, capacity = offered(status.get("allocatable")), offered(status.get("capacity"))
     return allocatable | {name: amount for name, amount in capacity.items() if "/" in name}
+
+
+def zone(node: Object) -> str | None:
+    """Where a node stands, for who wants to be apart."""
+    label = (node["metadata"].get("labels") or {}).get(ZONE_LABEL)
+    return None if label is None else str(label)
 
 
 def simulated(node: Object) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hostler.planning import quantities
+from hostler.planning import moments, quantities
 from hostler.planning.pools import Pool, PoolView
 from hostler.planning.resources import CPU, MEMORY, Resources
 from hostler.planning.verdicts import Loss, Obstacle, TakeBack, Wait
@@ -31,7 +32,7 @@ def wait_sentence(pool: Pool, ask: Ask, wait: Wait) -> str:
         return f"Pool {pool.name} has no usable {pool.unit}: {why} {_subject(ask)} starts when it has."
     if wait.obstacle is Obstacle.QUOTA_EXCEEDED:
         return _quota_sentence(pool, ask, wait)
-    return f"{_capacity_sentence(pool, ask, wait)}{_place_in_line(wait)}"
+    return f"{_capacity_sentence(pool, ask, wait)}{_place_in_line(wait)}{_expected(wait)}"
 
 
 def loss_sentence(lost: TakeBack) -> str:
@@ -82,6 +83,19 @@ def coarse_position(position: int) -> int:
     """Exact for the first ten, then to tens, then to hundreds: one step in a long line is no news."""
     step = 1 if position <= 10 else 10 if position <= 100 else 100
     return -(-position // step) * step
+
+
+def coarse_seconds(seconds: float) -> int:
+    """Up to whole minutes, then to tens of them, then to hours: an estimate of others' work is not better."""
+    step = 60 if seconds <= 600 else 600 if seconds <= 7200 else 3600
+    return max(60, math.ceil(seconds / step) * step)
+
+
+def _expected(wait: Wait) -> str:
+    if wait.expected_seconds is None:
+        return ""
+    left = moments.duration(coarse_seconds(wait.expected_seconds))
+    return f" That is expected within {left}, by what the jobs that run say of themselves."
 
 
 def _place_in_line(wait: Wait) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from hostler.api.inferenceservice import Spread
 from hostler.planning.pools import Pool
 from hostler.planning.resources import Resources, holds
+from hostler.planning.spreading import spread
 from hostler.planning.verdicts import Obstacle, PoolFigures, Request
 
 
@@ -24,6 +26,8 @@ class PoolRoom:
     """Units that are reserved, for the quota."""
     trouble: str = ""
     """A sentence about a pool that has nothing to offer."""
+    zones: Mapping[str, str] = field(default_factory=dict)
+    """Zone of each node that has one."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Room:
         self.quota = of.pool.spec.quota.accelerators if of.pool.spec.quota is not None else None
         self._allocatable = of.allocatable
         self.trouble = of.trouble
+        self._zones = of.zones
         self.levels: dict[str, int] = {}
         """Free units of each node."""
         self._by_level: dict[int, list[str]] = {}
@@ -87,6 +92,15 @@ class Room:
             picked[node] = min(left, fit)
             left -= picked[node]
         return picked
+
+    def spread(
+        self, request: Request, count: int, free: Mapping[str, Resources], *, beside: Mapping[str, int]
+    ) -> Mapping[str, int]:
+        """Up to ``count`` seats as far apart as the request asks, and among equals where the least room is left."""
+        nodes = (name for level in sorted(self._by_level) for name in self._by_level[level])
+        fits = ((name, holds(free[name], request.need)) for name in nodes)
+        zones = self._zones if request.spread is Spread.ZONE else None
+        return spread(fits, count=count, beside=beside, zones=zones)
 
     def _tightest(
         self, need: Resources, count: int, free: Mapping[str, Resources], without: Mapping[str, int]

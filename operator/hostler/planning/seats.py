@@ -25,7 +25,16 @@ def on_node(node: str) -> Object:
 
 def node_of(pod: Object) -> str | None:
     """Where a pod is, or can only go: it is bound, was told so by us, or the scheduler makes room for it there."""
-    return read.node_name(pod) or _told(pod) or (pod.get("status") or {}).get("nominatedNodeName")
+    return read.node_name(pod) or _told(pod) or held_node(pod)
+
+
+def held_node(pod: Object) -> str | None:
+    """Where a pod holds what it asks for, as the scheduler counts it: it is bound, or room is made for it there.
+
+    Not where its affinity points: anybody may write that, and a pod of ours that has been told its node has a
+    reservation there.
+    """
+    return read.node_name(pod) or (pod.get("status") or {}).get("nominatedNodeName")
 
 
 def gated(pod: Object) -> bool:

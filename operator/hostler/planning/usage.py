@@ -51,6 +51,7 @@ class _Node:
     object: Object | None = None
     offered: Resources = field(default_factory=dict)
     promised: Resources = field(default_factory=dict)
+    zone: str | None = None
     shares: dict[Workload | None, _Share] = field(default_factory=dict)
     taken: Resources = field(default_factory=dict)
     """Sum of what the shares count."""
@@ -102,7 +103,7 @@ class PoolUsage:
             node.offered, node.promised, node.free = allocatable, promised, None
             for member in self.pools_of(name):
                 self._reshaped(member)
-        node.object = obj
+        node.object, node.zone = obj, node_reading.zone(obj)
         for pool in self._pools.values():
             self._place_in(pool, name)
 
@@ -280,9 +281,11 @@ class PoolUsage:
         view = self.shape(pool.name)
         assert view is not None
         usable = view.allocatable if pool.problem is None else 0
+        nodes = tuple(name for name, obstacle in self._members[pool.name].items() if obstacle is None)
         return PoolRoom(
             pool=pool,
-            nodes=tuple(name for name, obstacle in self._members[pool.name].items() if obstacle is None),
+            nodes=nodes,
+            zones={name: zone for name in nodes if (zone := self._nodes[name].zone) is not None},
             allocatable=usable,
             held=self._held.get(pool.name, 0),
             trouble="" if usable > 0 else describe(view)[1],

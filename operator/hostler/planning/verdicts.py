@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from hostler.api.inferenceservice import Spread
 from hostler.planning.resources import Resources
 
 Seats = Mapping[str, int]
@@ -52,6 +53,8 @@ class Request:
     """Seats that it has and that are not asked about: the answer comes on top of them."""
     surge: int = 0
     """Pods beyond ``most`` that it could use for a while, taken only where nobody waits for them."""
+    spread: Spread | None = None
+    """Over what its seats are spread; None packs them."""
 
     @property
     def shape(self) -> frozenset[tuple[str, int]]:
@@ -119,8 +122,8 @@ class Wait:
     """Pods of this shape that would fit now."""
     fit_by_units: int = 0
     """Pods of this shape that would fit if only the pool's own unit counted."""
-    expected_start: float | None = None
-    """Seconds on the clock of the pass; None where nobody can know."""
+    expected_seconds: float | None = None
+    """From the pass until it can start, if nothing else comes up; None where nobody can know."""
 
 
 @dataclass(frozen=True, kw_only=True)

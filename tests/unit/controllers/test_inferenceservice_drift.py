@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bench import SETTINGS, Bench
+from bench import IPU, SETTINGS, Bench
 from builders import edited, without
 from fakes import FakeWriter
 from tables import table
@@ -18,6 +18,7 @@ from unit.controllers.services import said, serving, submitted
 from hostler.controllers.inferenceservice.decide import CHANGE_UNDONE
 from hostler.controllers.inferenceservice.template import RESTARTED_AT, TEMPLATE
 from hostler.manifests import deployment as builder
+from hostler.planning.seats import GATE
 
 Object = dict[str, Any]
 
@@ -27,6 +28,25 @@ NEWER = replace(SETTINGS, serve_image="registry/serve:2")
 def change(bench: Bench, kind: str, path: str, value: Any) -> None:
     """Somebody edits a child."""
     bench.cluster.put(edited(bench.cluster.object(kind, "tiny"), path, value))
+
+
+async def test_a_service_that_has_lost_a_seat_is_still_looked_after(modelled: Bench) -> None:
+    """Replicas that have theirs serve on, so their Service has to find them."""
+    await serving(modelled, pods={"min": 2, "max": 2})
+    lost = modelled.cluster.all("Pod")[0]
+    modelled.cluster.remove(lost)
+    metadata = {**lost["metadata"], "name": "new", "uid": "new"}
+    spec = {**without(lost, "spec.nodeName")["spec"], "schedulingGates": [{"name": GATE}]}
+    modelled.cluster.put({**lost, "metadata": metadata, "spec": spec, "status": {"phase": "Pending"}})
+    seats = [{"name": "ipu-1", "pods": 1}]
+    modelled.cluster.put(edited(modelled.cluster.object("InferenceService", "tiny"), "status.placement.nodes", seats))
+    modelled.cluster.stranger("busy", node="ipu-1", requests={IPU: "16"})
+    await modelled.settle()
+    assert said(modelled, "Admitted")[1] == "WaitingForCapacity"
+    change(modelled, "Service", "spec.selector.more", "x")
+    await modelled.settle()
+    assert "more" not in modelled.cluster.object("Service", "tiny")["spec"]["selector"]
+    assert len(undone(modelled)) == 1
 
 
 def template(bench: Bench) -> Object:

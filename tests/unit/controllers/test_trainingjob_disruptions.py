@@ -7,7 +7,7 @@ from typing import Any
 
 from bench import Bench
 from tables import table
-from world import completed, due, failed, failure, jobs, progress, running, states, taken_back, told
+from world import completed, due, failed, failure, jobs, progress, running, states, submitted, taken_back, told
 
 from hostler.controllers.trainingjob.accounting import back_off_seconds
 from hostler.planning import moments
@@ -252,6 +252,18 @@ async def test_a_job_that_stopped_for_what_no_attempt_can_change_stays_stopped(b
     await bench.settle()
     assert states(bench)["Stalled"] == ("True", "DatasetInvalid")
     assert jobs(bench) == ["tiny-0"]
+
+
+async def test_a_seat_that_is_taken_back_before_its_pods_ran_costs_nothing(bench: Bench) -> None:
+    """Where others hold the Job back, such as Kueue, a hundred deadlines must not end it."""
+    await submitted(bench, maxDisruptions=0)
+    taken_back(bench, "tiny-0")
+    await bench.settle()
+    status = bench.status("TrainingJob", "tiny")
+    assert (status["restarts"], status["disruptions"]) == (0, 0)
+    assert status["lastFailure"]["toll"] == "Refusal"
+    await due(bench)
+    assert jobs(bench) == ["tiny-1"]
 
 
 async def test_the_plan_takes_a_seat_back_and_the_job_gets_in_line_again(bench: Bench) -> None:

@@ -10,9 +10,10 @@ from bench import GPU, SETTINGS, Bench
 from builders import make_model, make_pool, make_training_job, make_transformer
 from fakes import Crash
 from tables import table
-from world import failed, failure, jobs, running, states, submitted
+from world import failed, failure, jobs, progress, running, states, submitted, told
 
 from hostler.cluster.store import Change
+from hostler.planning.seats import on_node
 from hostler_contract import ErrorReason
 
 Spec = dict[str, Any]
@@ -284,6 +285,26 @@ async def test_a_line_moves_by_age_and_says_where_one_stands(bench: Bench) -> No
     await bench.settle()
     assert jobs(bench) == ["first-0"]
     assert bench.condition("TrainingJob", "third", "Admitted")[2].endswith("It is number 2 in line.")
+
+
+async def test_the_first_in_line_is_told_when_its_turn_is_expected(bench: Bench) -> None:
+    (pod,) = await running(bench, "long", accelerators={"pool": "gpu", "perPod": 4})
+    await submitted(bench, "next", accelerators={"pool": "gpu", "perPod": 4})
+    assert "expected" not in bench.condition("TrainingJob", "next", "Admitted")[2], "nobody has said how long"
+    told(bench, pod, progress(10, eta_seconds=5000.0))
+    bench.cluster.clock.advance(60)
+    await bench.settle()
+    want = " That is expected within 1h30m, by what the jobs that run say of themselves."
+    assert bench.condition("TrainingJob", "next", "Admitted")[2].endswith(want)
+
+
+async def test_an_affinity_that_anybody_can_write_holds_nothing(bench: Bench) -> None:
+    """A pod with a gate of its own that names a node would else take its devices from everybody, and seats too."""
+    pod = bench.cluster.stranger("greedy", node="", requests={GPU: "400"})
+    spec = {**pod["spec"], "affinity": {"nodeAffinity": on_node("gpu-1")}, "schedulingGates": [{"name": "own/gate"}]}
+    bench.cluster.put({**pod, "spec": spec, "status": {"phase": "Pending"}})
+    await submitted(bench)
+    assert jobs(bench) == ["tiny-0"]
 
 
 async def test_two_hundred_waiting_jobs_are_not_written_for_one_step_of_the_line(bench: Bench) -> None:

@@ -166,11 +166,11 @@ def test_the_first_in_line_is_told_when_enough_is_expected_to_be_given_back() ->
         hold(found, request(name, devices=4), Admit(seats={seat: 1}))
         found.foretell(workload(name), ends)
     verdicts = answers(found, request("one", devices=4, since=1), request("next", devices=4, since=2), now=50.0)
-    assert verdicts["one"].expected_start == 100.0
-    assert verdicts["next"].expected_start is None, "nobody knows how long the first one will run"
+    assert verdicts["one"].expected_seconds == 50.0
+    assert verdicts["next"].expected_seconds is None, "nobody knows how long the first one will run"
     both = answers(found, request("both", 2, devices=4), now=50.0)["both"]
     assert isinstance(both, Wait)
-    assert both.expected_start == 300.0
+    assert both.expected_seconds == 250.0
 
 
 @pytest.mark.parametrize("seed", range(20))

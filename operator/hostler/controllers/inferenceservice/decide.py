@@ -12,9 +12,9 @@ from hostler.controllers.inferenceservice import wording
 from hostler.controllers.inferenceservice.admission import Ground, seated
 from hostler.controllers.inferenceservice.observed import Observed
 from hostler.controllers.inferenceservice.readiness import readiness
-from hostler.controllers.inferenceservice.report import KEEP, Report, plan_of
+from hostler.controllers.inferenceservice.report import Report, plan_of
 from hostler.controllers.inferenceservice.seating import placement_of
-from hostler.controllers.inferenceservice.upkeep import Change, upkeep
+from hostler.controllers.inferenceservice.upkeep import Change, Upkeep, upkeep
 from hostler.controllers.plan import Happening, Plan
 from hostler.controllers.settings import Settings
 from hostler.controllers.workloads import seats_of
@@ -28,19 +28,31 @@ CHANGE_UNDONE = "ChangeUndone"
 def decide(seen: Observed, ground: Ground | wording.Wording, *, now: str, settings: Settings) -> Plan:
     """One look, one decision."""
     base = seated(seen, ground) if isinstance(ground, Ground) else ground
-    url = _url(seen) if seen.deployment else None
     if base is None:
         # The answer comes with the next pass of admission, and wakes the service.
         return Plan(status=seen.service.get("status") or {})
-    if not isinstance(base, Ground):
-        placement = (
-            placement_of(seen, ground.seating, ground.view, now=now, grace=settings.seat_grace_seconds)
-            if isinstance(ground, Ground)
-            else KEEP
-        )
-        report = Report(said=base, url=url, placement=placement)
-        return plan_of(seen, report, now=now, bind=_bind(seen, ground), requeue=settings.recheck_seconds)
-    return _served(seen, base, now=now, settings=settings)
+    if isinstance(base, Ground):
+        return _served(seen, base, now=now, settings=settings)
+    if isinstance(ground, Ground):
+        return _waiting(seen, ground, base, now=now, settings=settings)
+    return plan_of(seen, Report(said=base, url=_url_of(seen)), now=now, requeue=settings.recheck_seconds)
+
+
+def _waiting(seen: Observed, ground: Ground, said: wording.Wording, *, now: str, settings: Settings) -> Plan:
+    """Not every replica has a seat. Those that have one are looked after, unless another revision or more of them are
+    asked for, which come with their seats."""
+    all_asked_for = seen.rollout is not None and seen.rollout.wanted >= seen.spec.pods.max
+    kept = upkeep(seen, ground, settings=settings) if all_asked_for and not ground.replacing else None
+    placement = _placement(seen, ground, now=now, settings=settings)
+    return plan_of(
+        seen,
+        Report(said=said, url=_url_of(seen), placement=placement, notices=_notices(kept)),
+        now=now,
+        apply=kept.apply if kept else (),
+        bind=_bind(seen, ground),
+        delete=kept.delete if kept else (),
+        requeue=settings.recheck_seconds,
+    )
 
 
 def _served(seen: Observed, ground: Ground, *, now: str, settings: Settings) -> Plan:
@@ -57,7 +69,7 @@ def _served(seen: Observed, ground: Ground, *, now: str, settings: Settings) -> 
         outdated_image=wanted.outdated_image,
         last_failure=failure,
         placement=placement,
-        notices={(change.kind, change.name): _notice(change) for change in wanted.changes},
+        notices=_notices(wanted),
     )
     return plan_of(
         seen,
@@ -83,6 +95,10 @@ def _bind(seen: Observed, ground: Ground | wording.Wording) -> tuple[tuple[dict[
     return tuple(assign(seen.pods, ground.seating.seats))
 
 
+def _notices(kept: Upkeep | None) -> dict[tuple[str, str], Happening]:
+    return {(change.kind, change.name): _notice(change) for change in kept.changes} if kept else {}
+
+
 def _notice(change: Change) -> Happening:
     way_out = "change the InferenceService instead"
     if change.kind == "Deployment" and "spec.replicas" in change.fields:
@@ -94,6 +110,11 @@ def _placed(seen: Observed, ground: Ground) -> str:
     each = seen.spec.accelerators
     text = f"{wording.replicas(seen.spec.pods.max)} with {each.per_pod} each on pool {each.pool}."
     return f"{text} {ground.strategy.remark}".strip() if ground.replacing else text
+
+
+def _url_of(seen: Observed) -> str | None:
+    """The address of what stands already."""
+    return _url(seen) if seen.deployment else None
 
 
 def _url(seen: Observed) -> str:

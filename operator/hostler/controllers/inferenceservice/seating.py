@@ -117,6 +117,7 @@ def _request(seen: Observed, wanted: Wish, *, view: PoolView, need: Resources, h
         held_need=holding.need if wanted.again else None,
         beside={} if wanted.again else wanted.seats,
         surge=wanted.surge,
+        spread=seen.spec.availability.spread,
     )
 
 

@@ -38,15 +38,3 @@ def figures(found: Mapping[str, float]) -> tuple[Figure, ...] | None:
         if _NAME.fullmatch(name) and sensible(value) is not None
     ]
     return tuple(proper[:_MOST]) or None
-
-
-def duration(seconds: float) -> str:
-    """Two figures at most: ``45s``, ``2m10s``, ``3h05m``, ``2d3h``."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    if whole < 86400:
-        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
-    return f"{whole // 86400}d{whole % 86400 // 3600}h"

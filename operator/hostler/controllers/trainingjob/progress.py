@@ -6,9 +6,9 @@ from typing import Any
 
 from hostler.api.measures import Measurement
 from hostler.api.trainingjob import TrainingProgress
-from hostler.controllers.trainingjob.figures import duration, figures, sensible
+from hostler.controllers.trainingjob.figures import figures, sensible
 from hostler.controllers.trainingjob.figures import shown as figure
-from hostler.planning import quantities
+from hostler.planning import moments, quantities
 from hostler_contract import Progress, Result
 from hostler_contract.progress import Stage
 
@@ -35,7 +35,7 @@ def shown(progress: Progress) -> TrainingProgress:
         memory=None if progress.memory_bytes is None else quantities.show_bytes(progress.memory_bytes)[:24],
         metrics=figures(progress.metrics),
         training_stage=None if progress.training_stage is None else progress.training_stage[:63],
-        eta=None if eta is None or not progress.step else duration(eta),
+        eta=None if eta is None or not progress.step else moments.duration(eta),
         checkpoint_step=progress.checkpoint_step,
         resumed_from_step=progress.resumed_from_step,
         stage=progress.stage.value,

@@ -62,8 +62,10 @@ def vanished(seen: Observed, settings: Settings) -> Plan:
 
 def taken_back(seen: Observed, settings: Settings) -> Plan:
     """Count it first, because its Job is deleted in the next look, and nothing would tell of it then."""
-    cause = Cause(reason=TAKEN_BACK, message=seen.taken_back, toll=Toll.DISRUPTION)
-    return count(seen, cause, number=_newest(seen).number)
+    attempt = _newest(seen)
+    # A gang of which pods are still to come has not trained; where some ran, they were disturbed all the same.
+    toll = Toll.DISRUPTION if attempt.running else Toll.REFUSAL
+    return count(seen, Cause(reason=TAKEN_BACK, message=seen.taken_back, toll=toll), number=attempt.number)
 
 
 def seat_lost(seen: Observed, settings: Settings) -> Plan:
