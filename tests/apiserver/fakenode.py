@@ -20,9 +20,10 @@ _HEARTBEAT = 0.1
 class FakeNode:
     """Does for its pods what a kubelet reports; the containers are imagined."""
 
-    def __init__(self, api: KubeClient, name: str, *, resource: str, devices: int) -> None:
+    def __init__(self, api: KubeClient, name: str, *, resource: str, devices: int, pool: str = "") -> None:
         self._api = api
         self.name = name
+        self.pool = pool or name
         self._resource = resource
         self._devices = devices
         self.ready = True
@@ -30,7 +31,7 @@ class FakeNode:
 
     async def create(self) -> None:
         """Register with devices, ready."""
-        metadata = {"name": self.name, "labels": {"hostler.dev/pool": self.name, "hostler.dev/simulated": "true"}}
+        metadata = {"name": self.name, "labels": {"hostler.dev/pool": self.pool, "hostler.dev/simulated": "true"}}
         answer = self._api.http.post("/api/v1/nodes", json={"apiVersion": "v1", "kind": "Node", "metadata": metadata})
         assert answer.is_success, answer.text
         offers = {"cpu": "8", "memory": "16Gi", "pods": "20", self._resource: str(self._devices)}
@@ -111,9 +112,11 @@ class FakeNode:
 
 
 @asynccontextmanager
-async def fake_node(api: KubeClient, name: str, *, resource: str, devices: int) -> AsyncIterator[FakeNode]:
-    """A node for the time of a block."""
-    node = FakeNode(api, name, resource=resource, devices=devices)
+async def fake_node(
+    api: KubeClient, name: str, *, resource: str, devices: int, pool: str = ""
+) -> AsyncIterator[FakeNode]:
+    """A node for the time of a block, in the pool of its name or in another one."""
+    node = FakeNode(api, name, resource=resource, devices=devices, pool=pool)
     await node.create()
     task = asyncio.create_task(node.run())
     try:
