@@ -44,6 +44,7 @@ class Bench:
         self.admitter = Admitter(
             clock=self.cluster.clock,
             wake=lambda workload: self.woken.append(workload.name),
+            wake_granted=lambda workload: self.woken.append(workload.name),
             wake_pool=self.moved.add,
             grace=self._settings.seat_grace_seconds,
         )

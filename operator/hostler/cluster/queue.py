@@ -18,13 +18,19 @@ from typing import Generic, Protocol, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
+TURN_OF_THE_LAST = 8
+"""One key in so many comes from the end of the lines, so that a stream of urgent ones starves nobody."""
+
 
 class Priority(IntEnum):
     """Who is served first."""
 
-    CHANGE = 0
+    START = 0
+    """Something is to begin: it is new, or it was given what it waited for. In a burst, reports of what runs can wait
+    longer than what stands idle."""
+    CHANGE = 1
     """Something happened."""
-    RESYNC = 1
+    RESYNC = 2
     """Nothing is known to have happened; look anyway."""
 
 
@@ -79,6 +85,7 @@ class WorkQueue(Generic[K]):
         self._lines: tuple[OrderedDict[K, float], ...] = tuple(OrderedDict() for _ in Priority)
         """Keys in line by priority, with the time they came."""
         self._in_hand: dict[K, float] = {}
+        self._taken = 0
         self._again: dict[K, Priority] = {}
         """Keys that changed while in hand."""
         self._later: list[tuple[float, int, K]] = []
@@ -157,9 +164,10 @@ class WorkQueue(Generic[K]):
             await asyncio.sleep(0)
             while True:
                 wait = self._advance()
-                for line in self._lines:
-                    if line:
-                        return self._take(line)
+                waiting = [line for line in self._lines if line]
+                if waiting:
+                    self._taken += 1
+                    return self._take(waiting[-1 if self._taken % TURN_OF_THE_LAST == 0 else 0])
                 self._news.clear()
                 await self._sleep(wait)
 

@@ -71,12 +71,14 @@ class Admitter:
         *,
         clock: Clock,
         wake: Callable[[Workload], None],
+        wake_granted: Callable[[Workload], None],
         wake_pool: Callable[[str], None],
         grace: float,
     ) -> None:
         self.usage = PoolUsage(touched=wake_pool)
         self._clock = clock
         self._wake = wake
+        self._wake_granted = wake_granted
         self._grace = grace
         """Seconds within which the pods of a reservation must come."""
         self._requests: dict[Workload, Request] = {}
@@ -309,7 +311,7 @@ class Admitter:
             "admitted",
             extra={"key": str(workload), "pool": request.pool, "seats": _shown_seats(admit.seats)},
         )
-        self._wake(workload)
+        self._wake_granted(workload)
 
     def take_back(self, workload: Workload, lost: TakeBack, now: float) -> None:
         """Tell a workload that its seats are lost; what was only granted is free at once."""

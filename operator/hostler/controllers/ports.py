@@ -120,8 +120,8 @@ class Facts(Protocol):
     def progress(self, pod_uid: str) -> Progress | None:
         """The last published snapshot of this pod; None where it has not answered yet.
 
-        A published snapshot stays the same for at least ten seconds, so whoever copies it into a status writes no
-        more often than that.
+        A published snapshot stays the same for at least two readings (ten seconds by default), so whoever copies it
+        into a status writes no more often than that.
         """
 
     def age(self, pod_uid: str) -> float | None:

@@ -47,18 +47,19 @@ class Dispatcher:
         """Let nothing through."""
         self._active = False
 
-    def wake(self, key: Key) -> None:
+    def wake(self, key: Key, *, priority: Priority = Priority.CHANGE) -> None:
         """Queue one key, for a reason that is no change of an object."""
         if self._active:
-            self._queue.add(key)
+            self._queue.add(key, priority=priority)
 
     def changed(self, change: Change) -> None:
         """Queue every key that this concerns: what the object was counts as well as what it is."""
         if not self._active:
             return
+        born = _key(change.kind, change.new) if change.old is None and change.new is not None else None
         for controller in self._controllers:
             for key in controller.affected(change):
-                self._queue.add(key)
+                self._queue.add(key, priority=Priority.START if key == born else Priority.CHANGE)
 
     def enqueue_all(self) -> None:
         """Look at everything again, after whatever is urgent."""

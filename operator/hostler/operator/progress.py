@@ -18,9 +18,9 @@ from hostler.planning import pods
 from hostler_contract import Progress
 
 PATH = "/progress"
-PUBLISH_SECONDS = 10.0
-"""What a job shows stays for at least this long."""
-FIGURES_SECONDS = 30.0
+PUBLISH_READINGS = 2
+"""What a job shows stays for at least the time of so many readings: ten seconds, with the default of five."""
+FIGURES_READINGS = 6
 """For this long where only figures moved that always move, such as the loss."""
 _FIGURES = (
     "step",
@@ -53,8 +53,12 @@ class ProgressFacts:
     for a while. ``changed`` is called with the job then, and only then.
     """
 
-    def __init__(self, changed: Callable[[Key], None], *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, changed: Callable[[Key], None], *, interval: float = 5.0, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """``interval`` is the time between two readings of a pod, in seconds."""
         self._changed = changed
+        self._interval = interval
         self._monotonic = monotonic
         self._facts: dict[str, _Fact] = {}
 
@@ -78,7 +82,7 @@ class ProgressFacts:
         seen = shown(progress)
         if fact is not None:
             fact.heard_at = now
-            if not _worth_showing(seen, fact.shown, stands=now - fact.published_at):
+            if not _worth_showing(seen, fact.shown, readings=(now - fact.published_at) / self._interval):
                 return
         self._facts[pod_uid] = _Fact(published=progress, shown=seen, published_at=now, heard_at=now)
         self._changed(job)
@@ -88,11 +92,13 @@ class ProgressFacts:
         self._facts.pop(pod_uid, None)
 
 
-def _worth_showing(new: TrainingProgress, old: TrainingProgress, *, stands: float) -> bool:
-    if stands < PUBLISH_SECONDS or new == old:
+def _worth_showing(new: TrainingProgress, old: TrainingProgress, *, readings: float) -> bool:
+    if readings < PUBLISH_READINGS or new == old:
         return False
     without_figures: dict[str, Any] = dict.fromkeys(_FIGURES)
-    return stands >= FIGURES_SECONDS or new.model_copy(update=without_figures) != old.model_copy(update=without_figures)
+    return readings >= FIGURES_READINGS or new.model_copy(update=without_figures) != old.model_copy(
+        update=without_figures
+    )
 
 
 class ProgressQuestion:

@@ -29,7 +29,7 @@ from hostler.cluster.errors import ApiError, Forbidden, NotFound
 from hostler.cluster.events import EventRecorder
 from hostler.cluster.feed import Feed, feeds, kopf_registry, kopf_settings, quiet_kopf
 from hostler.cluster.lease import LeaseElector
-from hostler.cluster.queue import WorkQueue
+from hostler.cluster.queue import Priority, WorkQueue
 from hostler.cluster.reader import CachedReader
 from hostler.cluster.resources import WATCHED
 from hostler.cluster.store import Store
@@ -102,7 +102,7 @@ class Operator:
             self.client, instance=settings.identity, now=clock.now, dropped=self.metrics.event_dropped
         )
         self.pods = PodHttp(port=HTTP_PORT)
-        self.facts = ProgressFacts(lambda key: self.queue.add(key))
+        self.facts = ProgressFacts(lambda key: self.queue.add(key), interval=settings.progress_interval)
         question = ProgressQuestion(self.pods, store=self.store, facts=self.facts)
         self.prober = Prober(question, interval=settings.progress_interval, metrics=self.metrics.probes)
         self.store.subscribe(lambda change: question.follow(change, self.prober))
@@ -113,6 +113,9 @@ class Operator:
         self.admitter = Admitter(
             clock=clock,
             wake=lambda workload: self.dispatcher.wake(Key(workload.kind, workload.namespace, workload.name)),
+            wake_granted=lambda workload: self.dispatcher.wake(
+                Key(workload.kind, workload.namespace, workload.name), priority=Priority.START
+            ),
             wake_pool=lambda pool: self.dispatcher.wake(Key("AcceleratorPool", "", pool)),
             grace=for_controllers.seat_grace_seconds,
         )

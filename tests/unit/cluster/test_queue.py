@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from virtualtime import now, virtual
 
-from hostler.cluster.queue import Backoff, Priority, WorkQueue
+from hostler.cluster.queue import TURN_OF_THE_LAST, Backoff, Priority, WorkQueue
 
 
 class Meter:
@@ -79,7 +79,7 @@ async def test_a_key_that_did_not_change_does_not_come_again() -> None:
     assert len(queue) == 0
 
 
-CHANGE, RESYNC = Priority.CHANGE, Priority.RESYNC
+START, CHANGE, RESYNC = Priority.START, Priority.CHANGE, Priority.RESYNC
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,7 @@ CHANGE, RESYNC = Priority.CHANGE, Priority.RESYNC
     [
         pytest.param([("a", CHANGE), ("b", CHANGE)], ["a", "b"], id="first come, first served"),
         pytest.param([("a", RESYNC), ("b", CHANGE)], ["b", "a"], id="a change goes before a resync"),
+        pytest.param([("a", CHANGE), ("b", START)], ["b", "a"], id="what is to begin goes before a report"),
         pytest.param([("a", RESYNC), ("b", RESYNC), ("b", CHANGE)], ["b", "a"], id="a change promotes what waits"),
         pytest.param([("a", CHANGE), ("b", CHANGE), ("a", RESYNC)], ["a", "b"], id="a resync never demotes"),
     ],
@@ -97,6 +98,19 @@ async def test_order(adds: list[tuple[str, Priority]], want: list[str]) -> None:
     for key, priority in adds:
         queue.add(key, priority=priority)
     assert await drained(queue) == want
+
+
+@virtual
+async def test_a_stream_of_what_is_to_begin_starves_nobody() -> None:
+    queue = make_queue()
+    queue.add("look", priority=RESYNC)
+    queue.add("report", priority=CHANGE)
+    served = []
+    for number in range(3 * TURN_OF_THE_LAST):
+        queue.add(f"new-{number}", priority=START)
+        served.append(await queue.get())
+    assert served.index("look") == TURN_OF_THE_LAST - 1
+    assert served.index("report") == 2 * TURN_OF_THE_LAST - 1
 
 
 @virtual

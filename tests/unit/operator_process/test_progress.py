@@ -11,7 +11,7 @@ from hostler.cluster.store import Store
 from hostler.controllers.ports import Key
 from hostler.operator.podhttp import ProbeError
 from hostler.operator.prober import Target
-from hostler.operator.progress import FIGURES_SECONDS, PUBLISH_SECONDS, ProgressFacts, ProgressQuestion, target_of
+from hostler.operator.progress import FIGURES_READINGS, PUBLISH_READINGS, ProgressFacts, ProgressQuestion, target_of
 from hostler_contract import Progress
 from hostler_contract.progress import Stage
 
@@ -55,6 +55,10 @@ def test_nobody_else_is(case: str) -> None:
     assert target_of(pod(**NOT_ASKED[case])) is None
 
 
+INTERVAL = 5.0
+"""Between two readings."""
+
+
 class Http:
     def __init__(self) -> None:
         self.answer = snapshot(3).to_json().encode()
@@ -85,7 +89,7 @@ class World:
         self.store = Store()
         self.http = Http()
         self.prober = Prober()
-        self.facts = ProgressFacts(self.woken.append, monotonic=lambda: self.now)
+        self.facts = ProgressFacts(self.woken.append, interval=INTERVAL, monotonic=lambda: self.now)
         self.question = ProgressQuestion(self.http, store=self.store, facts=self.facts)  # type: ignore[arg-type]
         self.store.subscribe(lambda change: self.question.follow(change, self.prober))  # type: ignore[arg-type]
 
@@ -173,16 +177,17 @@ async def test_a_pod_that_has_ended_is_forgotten(world: World, end: str) -> None
     assert (world.facts.progress("p1"), len(world.facts)) == (None, 0)
 
 
+PUBLISH, FIGURES = PUBLISH_READINGS * INTERVAL, FIGURES_READINGS * INTERVAL
 SAVED = {"checkpoint_step": 10}
 # What was said before and is said now, after how many seconds, and whether the job is woken by it.
 TOLD = {
     "the same again": (snapshot(10), snapshot(10), 3600.0, False),
-    "a new percent": (snapshot(10), snapshot(20), PUBLISH_SECONDS, True),
-    "a new percent, but a moment ago there was another": (snapshot(10), snapshot(20), PUBLISH_SECONDS - 1, False),
-    "another stage": (snapshot(10), snapshot(10, stage=Stage.SAVING), PUBLISH_SECONDS, True),
-    "a checkpoint": (snapshot(10), snapshot(10, **SAVED), PUBLISH_SECONDS, True),
-    "figures that always move": (snapshot(10, loss=2.0), snapshot(11, loss=1.9), PUBLISH_SECONDS, False),
-    "figures that moved since long": (snapshot(10, loss=2.0), snapshot(11, loss=1.9), FIGURES_SECONDS, True),
+    "a new percent": (snapshot(10), snapshot(20), PUBLISH, True),
+    "a new percent, but a moment ago there was another": (snapshot(10), snapshot(20), PUBLISH - 1, False),
+    "another stage": (snapshot(10), snapshot(10, stage=Stage.SAVING), PUBLISH, True),
+    "a checkpoint": (snapshot(10), snapshot(10, **SAVED), PUBLISH, True),
+    "figures that always move": (snapshot(10, loss=2.0), snapshot(11, loss=1.9), PUBLISH, False),
+    "figures that moved since long": (snapshot(10, loss=2.0), snapshot(11, loss=1.9), FIGURES, True),
     "less than is shown of a figure": (snapshot(10, loss=2.0), snapshot(10, loss=2.00001), 3600.0, False),
     "what cannot be shown": (snapshot(10), snapshot(10, loss=float("nan"), metrics={"x": float("inf")}), 3600.0, False),
 }
@@ -203,4 +208,4 @@ async def test_an_hour_of_training_wakes_its_job_a_few_hundred_times(world: Worl
     for step in range(1000):
         world.now = step * 3.6
         world.facts.take("p1", snapshot(step, loss=5.0 - step / 1000), job=JOB)
-    assert 100 <= len(world.woken) <= 3600 / PUBLISH_SECONDS
+    assert 100 <= len(world.woken) <= 3600 / PUBLISH
