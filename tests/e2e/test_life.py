@@ -17,6 +17,8 @@ from hostler.demo.forward import forward
 
 NAMESPACE = "life"
 JOB = "tiny"
+STEPS = 1200
+"""Some ten seconds on a fast machine, of which status tells every second one."""
 TRAINER = {"cpu": "250m", "memory": "1Gi"}
 TRANSFORMER = {"layers": 2, "hiddenSize": 64, "heads": 2, "contextLength": 64, "vocabularySize": 512}
 
@@ -42,7 +44,7 @@ def life(stack: Stack, namespace: Callable[[str], str]) -> str:
 @pytest.fixture(scope="module")
 def watched(stack: Stack, life: str) -> dict[str, Any]:
     """A two-pod job, followed to its end, with what was seen on the way."""
-    stack.apply(job(JOB, steps=200, pods={"min": 2, "max": 2}))
+    stack.apply(job(JOB, steps=STEPS, pods={"min": 2, "max": 2}))
     steps: list[int] = []
     busy: list[prometheus.Sample] = []
     query = f'hostler_accelerator_utilization_ratio{{namespace="{NAMESPACE}",pod=~"{JOB}-0-.*"}} > 0'
@@ -71,7 +73,7 @@ def test_a_job_on_two_accelerators_succeeds_with_a_model(stack: Stack, watched: 
 
 
 def test_progress_was_visible_while_it_ran(watched: dict[str, Any]) -> None:
-    between = [step for step in watched["steps"] if 0 < step < 200]
+    between = [step for step in watched["steps"] if 0 < step < STEPS]
     assert len(between) >= 2, watched["steps"]
 
 
@@ -97,7 +99,7 @@ def test_the_workspace_passed_to_the_model(stack: Stack, watched: dict[str, Any]
 
 def test_a_killed_pod_is_replaced_and_the_job_goes_on_from_its_checkpoint(stack: Stack, life: str) -> None:
     name = "killed"
-    stack.apply(job(name, steps=300, checkpoint={"everySteps": 10}))
+    stack.apply(job(name, steps=STEPS, checkpoint={"everySteps": 10}))
 
     def checkpoint() -> int:
         found = stack.get("trainingjobs", name, namespace=NAMESPACE) or {}
