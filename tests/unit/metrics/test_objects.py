@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -224,22 +223,16 @@ def test_a_failed_replica_is_counted_once() -> None:
     assert found['reason="ArtifactUnreadable"'] == 1
 
 
-def test_a_scrape_with_ten_thousand_objects_costs_no_more_than_their_news(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Structural and in one process: a scrape looks at no object again, and is a small part of taking them in."""
+def test_a_scrape_with_ten_thousand_objects_looks_at_none_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And its length is that of the reasons, not of the objects."""
     site = Site()
-    begun = time.process_time()
     for number in range(10_000):
         kind = ("TrainingJob", "InferenceService", "Dataset", "Model")[number % 4]
         site.store.put(kind, make(f"o-{number}", condition("Ready", "False", f"Reason{number % 20}")))
-    taken_in = time.process_time() - begun
 
     def no_list(*_: Any, **__: Any) -> None:
         raise AssertionError("a scrape lists objects")
 
     monkeypatch.setattr("hostler.metrics.objects.facts_of", no_list)
     monkeypatch.setattr(site.store, "list", lambda kind: [] if kind == "AcceleratorPool" else no_list())
-    begun = time.process_time()
-    generate_latest(site.registry)
-    assert time.process_time() - begun < taken_in / 2
+    assert len(generate_latest(site.registry).splitlines()) < 10_000 / 4, "fewer than one for each object of a kind"
