@@ -113,15 +113,17 @@ class Admitter:
 
     def _pod(self, change: Change) -> None:
         old, new = change.old, change.new
-        if old is not None and (new is None or new["metadata"]["uid"] != old["metadata"]["uid"]):
-            self.usage.remove_pod(old["metadata"]["uid"])
+        gone = old is not None and (new is None or new["metadata"]["uid"] != old["metadata"]["uid"])
+        if old is not None and gone and self.usage.remove_pod(old["metadata"]["uid"]):
             self._news.set()
         if new is None:
             return
-        node = None if read.is_terminal(new) else held_node(new)
+        node, workload = None if read.is_terminal(new) else held_node(new), workload_of_pod(new)
         bound = read.node_name(new) is not None
-        self.usage.put_pod(new["metadata"]["uid"], new, node=node, workload=workload_of_pod(new), bound=bound)
-        if node is None or read.is_terminating(new):
+        moved = self.usage.put_pod(new["metadata"]["uid"], new, node=node, workload=workload, bound=bound)
+        # Room that was given back, or a stranger who may sit on a seat whose pod is still to come. A pod that comes to
+        # its own seat changes nothing for anybody, and one without a node holds nothing.
+        if moved and (node is None or (workload is None and self.usage.has_pending)):
             self._news.set()
 
     def _pool(self, name: str, pool: Object | None) -> None:

@@ -54,7 +54,7 @@ class ProgressFacts:
     """
 
     def __init__(
-        self, changed: Callable[[Key], None], *, interval: float = 5.0, monotonic: Callable[[], float] = time.monotonic
+        self, changed: Callable[[Key], None], *, interval: float, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         """``interval`` is the time between two readings of a pod, in seconds."""
         self._changed = changed

@@ -45,11 +45,6 @@ def is_terminating(pod: Object) -> bool:
     return bool(pod["metadata"].get("deletionTimestamp"))
 
 
-def holds_resources(pod: Object) -> bool:
-    """True from binding to the end of the last container: terminating pods still hold their devices."""
-    return node_name(pod) is not None and not is_terminal(pod)
-
-
 def is_running(pod: Object) -> bool:
     """True while all its containers run and nobody asked it to end."""
     return phase(pod) == "Running" and not is_terminating(pod)

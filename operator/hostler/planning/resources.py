@@ -112,11 +112,6 @@ def of_pod(pod: Mapping[str, Any]) -> Resources:
     return total
 
 
-def of_template(template: Mapping[str, Any]) -> Resources:
-    """What each pod of a pod template (``metadata`` and ``spec``) will ask for."""
-    return of_pod({"spec": template.get("spec")})
-
-
 @lru_cache(maxsize=4096)
 def amount_of(name: str, value: str | int | float) -> int:
     """A quantity as a whole number in the unit of its resource: millicores rounded up for CPU, else rounded down."""

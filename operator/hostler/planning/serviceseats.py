@@ -48,9 +48,9 @@ def wish(
 ) -> Wish:
     """What a service of so many replicas asks for.
 
-    ``usable`` are nodes that take pods of its pool, ``growing`` is whether more pods are wanted than its
-    Deployment asks for yet, ``replacing`` whether
-    its replicas are being replaced: then one seat more lets the new one come before the old one goes.
+    ``usable`` are nodes that take pods of its pool, ``growing`` is whether more pods are wanted than its Deployment
+    asks for yet, ``replacing`` whether its replicas are being replaced: then one seat more lets the new one come before
+    the old one goes.
 
     A seat on a node that takes no pods is lost unless a pod sits there: it could not be filled again. Seats that were
     taken back because no pods came are asked for again only when pods are there that need them, else a service whose

@@ -118,24 +118,27 @@ class PoolUsage:
                 self._reshaped(pool)
         self._forget_if_empty(name)
 
-    def put_pod(self, uid: str, pod: Object, *, node: str | None, workload: Workload | None, bound: bool) -> None:
-        """A pod holds what it asks for on ``node``; nowhere and nothing where that is None."""
+    def put_pod(self, uid: str, pod: Object, *, node: str | None, workload: Workload | None, bound: bool) -> bool:
+        """A pod holds what it asks for on ``node``; nowhere and nothing where that is None. Whether that is news."""
         before = self._pods.get(uid)
         if node is None:
-            self.remove_pod(uid)
-            return
+            return self.remove_pod(uid)
         use = _Use(node, workload, of_pod(pod), bound)
         if before == use:
-            return
+            return False
         if before is not None:
             self._hold(before, sign=-1)
         self._pods[uid] = use
         self._hold(use, sign=1)
+        return True
 
-    def remove_pod(self, uid: str) -> None:
-        """A pod is gone, or holds nothing any more."""
-        if before := self._pods.pop(uid, None):
-            self._hold(before, sign=-1)
+    def remove_pod(self, uid: str) -> bool:
+        """A pod is gone, or holds nothing any more. Whether it held anything."""
+        before = self._pods.pop(uid, None)
+        if before is None:
+            return False
+        self._hold(before, sign=-1)
+        return True
 
     def put_pool(self, pool: Pool) -> None:
         """A pool is there, or has changed."""

@@ -307,6 +307,23 @@ async def test_an_affinity_that_anybody_can_write_holds_nothing(bench: Bench) ->
     assert jobs(bench) == ["tiny-0"]
 
 
+async def test_a_stranger_on_a_seat_whose_pod_is_still_to_come_is_noticed_at_once(bench: Bench) -> None:
+    await submitted(bench)
+    assert not bench.admitter.due
+    bench.cluster.stranger("busy", node="gpu-1", requests={GPU: "4"})
+    assert bench.admitter.due
+
+
+async def test_a_pod_that_holds_nothing_is_no_news(bench: Bench) -> None:
+    """The scheduler writes to each pod in its queue again and again, and a pass looks at the whole line."""
+    await submitted(bench)
+    pending = bench.cluster.stranger("queued", node="", requests={GPU: "4"})
+    bench.cluster.set_status(pending, phase="Pending")
+    assert not bench.admitter.due
+    bench.cluster.remove(pending)
+    assert not bench.admitter.due
+
+
 async def test_two_hundred_waiting_jobs_are_not_written_for_one_step_of_the_line(bench: Bench) -> None:
     bench.cluster.stranger("busy", node="gpu-1", requests={GPU: "3"})
     for number in range(200):
