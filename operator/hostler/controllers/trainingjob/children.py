@@ -8,7 +8,6 @@ from hostler.controllers.settings import Settings
 from hostler.controllers.trainingjob.config import job_config
 from hostler.controllers.trainingjob.observed import Observed
 from hostler.manifests.claim import workspace_claim
-from hostler.manifests.configmap import job_config_map
 from hostler.manifests.inputs import base_mount, other_workspace_mount, part_mount
 from hostler.manifests.job import attempt_job
 from hostler.manifests.naming import owner_reference
@@ -42,7 +41,8 @@ def attempt_children(
         seats=seats,
         inputs=[*_input_mounts(seen), *_other_workspace(seen)],
     )
-    children = (*_policies(seen, settings, owner), *surroundings(seen, number=number, pods=pods, view=view), job)
+    services = names_of_pods(seen, number=number, pods=pods, pool=pool.name)
+    children = (*_policies(seen, settings, owner), *services, job)
     return children if has_claim(seen) else (own_claim(seen, owner), *children)
 
 
@@ -54,15 +54,11 @@ def _policies(seen: Observed, settings: Settings, owner: Object) -> tuple[Object
     return (trainer_policy(seen.name, source, namespace=seen.namespace, rules=settings.traffic, owner=owner),)
 
 
-def surroundings(seen: Observed, *, number: int, pods: int, view: PoolView) -> tuple[Object, ...]:
-    """The file and the names of an attempt's pods: what can be written anew while they run, whatever their image."""
-    owner, pool = _owner(seen), view.pool.name
-    config = job_config(seen, number=number, pods=pods, view=view)
-    file = job_config_map(config, pool=pool, owner=owner)
+def names_of_pods(seen: Observed, *, number: int, pods: int, pool: str) -> tuple[Object, ...]:
+    """The Service under which an attempt's pods find each other; it can be written anew while they start."""
     if pods == 1:
-        return (file,)  # Alone, it has nobody to find.
-    service = attempt_service(seen.name, number, namespace=seen.namespace, pool=pool, owner=owner)
-    return file, service
+        return ()  # Alone, it has nobody to find.
+    return (attempt_service(seen.name, number, namespace=seen.namespace, pool=pool, owner=_owner(seen)),)
 
 
 def claim_name(seen: Observed) -> str:

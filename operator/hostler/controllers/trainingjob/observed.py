@@ -151,10 +151,10 @@ class Observed:
     start_grace_seconds: float
     """For how long an obstacle may last before the seat is given back."""
     progress: Progress | None = None
-    missing: tuple[str, ...] = ()
-    """Kinds among the running attempt's Service and ConfigMap that somebody has deleted."""
-    surroundings: tuple[Object, ...] = ()
-    """Service and ConfigMap of the newest attempt, where that is over or to be ended."""
+    service_missing: bool = False
+    """Whether somebody has deleted the Service under which pods that are starting find each other."""
+    services: tuple[Object, ...] = ()
+    """Service of the newest attempt, where that is over or to be ended and there is one."""
     obsolete: tuple[Object, ...] = ()
     """Jobs of earlier attempts that nobody needs for their logs any more."""
 

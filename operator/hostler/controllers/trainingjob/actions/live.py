@@ -110,10 +110,7 @@ def _is_said(seen: Observed, report: Report) -> bool:
 
 
 def _repair(seen: Observed, attempt: Attempt) -> tuple[Object, ...]:
-    if not seen.missing:
+    if not seen.service_missing:
         return ()
-    view = seen.pool.view
-    if view is None or view.pool.kind is None:
-        return ()
-    wanted = children.surroundings(seen, number=attempt.number, pods=attempt.size, view=view)
-    return tuple(child for child in wanted if child["kind"] in seen.missing)
+    pool = seen.spec.accelerators.pool
+    return children.names_of_pods(seen, number=attempt.number, pods=attempt.size, pool=pool)
