@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from hostler.api.compact import compact
 from hostler.api.kinds import KINDS, Column, Kind
-from hostler.api.schema import CATEGORY, GROUP, VERSION, cel
+from hostler.api.schema import CATEGORY, GROUP, VERSION, cel, on_create
 from hostler.api.structural import structural
 
 Manifest = dict[str, Any]
@@ -43,7 +44,7 @@ def crd(kind: Kind) -> Manifest:
                     "storage": True,
                     "subresources": {"status": {}},
                     "additionalPrinterColumns": [_column(column) for column in kind.columns],
-                    "schema": {"openAPIV3Schema": schema(kind)},
+                    "schema": {"openAPIV3Schema": compact(schema(kind))},
                 }
             ],
         },
@@ -51,7 +52,7 @@ def crd(kind: Kind) -> Manifest:
 
 
 def schema(kind: Kind) -> Manifest:
-    """The structural schema of one kind, with the rules on its name."""
+    """The structural schema of one kind, with the rules on its name, each rule by itself."""
     return {
         "type": "object",
         "description": kind.description,
@@ -68,7 +69,7 @@ def schema(kind: Kind) -> Manifest:
     }
 
 
-def _name_rules(kind: Kind) -> list[dict[str, str]]:
+def _name_rules(kind: Kind) -> list[Manifest]:
     """A name must fit where it is used: in references, and in the names that children derive from it."""
     if kind.children:
         long = f"must be at most {kind.name_limit} characters, because {kind.children} derive their names from it"
@@ -78,10 +79,10 @@ def _name_rules(kind: Kind) -> list[dict[str, str]]:
         long = f"must be at most {kind.name_limit} characters, because other objects and labels refer to it"
         form = "must be lower-case letters, digits and '-', because other objects and labels refer to it"
         pattern = _LABEL
-    return [
+    return on_create(
         cel(f"size(self.metadata.name) <= {kind.name_limit}", long, field_path=".metadata.name"),
         cel(f"self.metadata.name.matches('{pattern}')", form, field_path=".metadata.name"),
-    ]
+    )
 
 
 def _column(column: Column) -> Manifest:

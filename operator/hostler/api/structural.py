@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from hostler.api.schema import UNCHANGEABLE, cel
+from hostler.api.schema import UNCHANGEABLE, UNCHANGED, cel, presence_unchanged
 
 Schema = dict[str, Any]
 
@@ -109,14 +109,14 @@ class _Translator:
 
 
 def _unchangeable(node: Schema, properties: Mapping[str, Schema], *, required: Iterable[str]) -> Schema:
-    """Rules for fields that stay as they were: on each field, where the comparison costs least, and on their parent
-    for those that can be absent, because a rule on a field does not run when it is added or removed."""
+    """Rules for fields that stay as they were: on each field, and on their parent for those that can be absent, because
+    a rule on a field does not run when it is added or removed. ``hostler.api.compact`` makes one of them."""
     absent = []
     for name, message in node.get(UNCHANGEABLE, {}).items():
         field = properties[name]
-        field[_RULES] = [*field.get(_RULES, ()), cel("self == oldSelf", message)]
+        field[_RULES] = [*field.get(_RULES, ()), cel(UNCHANGED, message)]
         if name not in required and "default" not in field:
-            absent.append(cel(f"has(self.{name}) == has(oldSelf.{name})", message, field_path=f".{name}"))
+            absent.append(cel(presence_unchanged(name), message, field_path=f".{name}"))
     return {_RULES: [*node.get(_RULES, ()), *absent]} if absent else {}
 
 

@@ -7,11 +7,12 @@ anything, conditions are.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,6 +30,8 @@ REFILL = 1 / 60
 """Events that one object may have at once, and how many per second it regains."""
 _REMEMBERED = 4096
 _WAITING = 1000
+PATIENCE = 5.0
+"""Seconds for which an Event lets what is to begin go first."""
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +52,10 @@ class _Message:
     reason: str
     message: str
     type: str
+    at: str
+    """When it happened (RFC 3339)."""
+    recorded: float
+    """The same on the monotonic clock."""
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -74,12 +81,16 @@ class EventRecorder:
         now: Callable[[], str],
         monotonic: Callable[[], float] = time.monotonic,
         dropped: Callable[[], None] = lambda: None,
+        quiet: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """``quiet`` returns when nothing more urgent is to be written: in a burst, the API server's time is for what
+        is to begin."""
         self._api = api
         self._instance = instance
         self._now = now
         self._monotonic = monotonic
         self._dropped = dropped
+        self._quiet = quiet
         self._queue: asyncio.Queue[_Message] = asyncio.Queue(_WAITING)
         self._series: OrderedDict[tuple[str, str, str, str], _Series] = OrderedDict()
         self._tokens: OrderedDict[str, tuple[float, float]] = OrderedDict()
@@ -87,7 +98,7 @@ class EventRecorder:
     def record(self, about: Object, *, reason: str, message: str, warning: bool = False) -> None:
         """Write it down soon."""
         text = message if len(message) <= MESSAGE_LIMIT else message[: MESSAGE_LIMIT - 1] + "…"
-        said = _Message(about, reason, text, "Warning" if warning else "Normal")
+        said = _Message(about, reason, text, "Warning" if warning else "Normal", self._now(), self._monotonic())
         if not self._allowed(about["metadata"].get("uid", "")):
             self._dropped()
             return
@@ -100,6 +111,7 @@ class EventRecorder:
         """Write what is recorded, one after the other, for ever."""
         while True:
             said = await self._queue.get()
+            await self._let_pass(said)
             try:
                 await self._write(said)
             except ApiError as error:
@@ -107,6 +119,14 @@ class EventRecorder:
                 _log.debug("an Event was not written: %s", error, extra={"reason": said.reason})
             finally:
                 self._queue.task_done()
+
+    async def _let_pass(self, said: _Message) -> None:
+        """Wait for a quiet moment, but not for ever."""
+        left = said.recorded + PATIENCE - self._monotonic()
+        if self._quiet is None or left <= 0:
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._quiet(), left)
 
     async def flush(self) -> None:
         """Return when everything recorded so far is written or dropped."""
@@ -117,7 +137,7 @@ class EventRecorder:
         now = self._monotonic()
         if series is not None and now - series.since < SAME_WITHIN:
             series.count += 1
-            patch = {"count": series.count, "lastTimestamp": self._now()}
+            patch = {"count": series.count, "lastTimestamp": said.at}
             try:
                 await self._api.merge(resource_of("Event"), namespace=series.namespace, name=series.name, patch=patch)
             except NotFound:
@@ -136,7 +156,6 @@ class EventRecorder:
         about = said.about["metadata"]
         # Events of cluster-scoped objects live in `default`.
         namespace = about.get("namespace") or "default"
-        now = self._now()
         return {
             "apiVersion": "v1",
             "kind": "Event",
@@ -153,8 +172,8 @@ class EventRecorder:
             "message": said.message,
             "type": said.type,
             "count": 1,
-            "firstTimestamp": now,
-            "lastTimestamp": now,
+            "firstTimestamp": said.at,
+            "lastTimestamp": said.at,
             "source": {"component": COMPONENT},
             "reportingComponent": COMPONENT,
             "reportingInstance": self._instance,

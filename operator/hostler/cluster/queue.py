@@ -95,6 +95,7 @@ class WorkQueue(Generic[K]):
         self._failures: dict[K, int] = {}
         self._news = asyncio.Event()
         self._emptied = asyncio.Event()
+        self._all_started = asyncio.Event()
         self._turn = asyncio.Lock()
         """Who is handed a key next; workers that wait for one stand in line here."""
 
@@ -171,6 +172,12 @@ class WorkQueue(Generic[K]):
                 self._news.clear()
                 await self._sleep(wait)
 
+    async def started(self) -> None:
+        """Return when nothing waits that is to begin (:attr:`Priority.START`)."""
+        while self._lines[Priority.START]:
+            self._all_started.clear()
+            await self._all_started.wait()
+
     async def caught_up(self) -> None:
         """Return when nothing waits that was put in line only to be looked at (:attr:`Priority.RESYNC`)."""
         while self._lines[Priority.RESYNC]:
@@ -187,6 +194,8 @@ class WorkQueue(Generic[K]):
         key, since = line.popitem(last=False)
         if not self._lines[Priority.RESYNC]:
             self._emptied.set()
+        if not self._lines[Priority.START]:
+            self._all_started.set()
         now = self._clock()
         self._in_hand[key] = now
         self._metrics.waited(now - since)

@@ -99,7 +99,11 @@ class Operator:
             self.lease_client, namespace=settings.namespace, name=settings.lease, identity=settings.identity
         )
         self.events = EventRecorder(
-            self.client, instance=settings.identity, now=clock.now, dropped=self.metrics.event_dropped
+            self.client,
+            instance=settings.identity,
+            now=clock.now,
+            dropped=self.metrics.event_dropped,
+            quiet=lambda: self.queue.started(),
         )
         self.pods = PodHttp(port=HTTP_PORT)
         self.facts = ProgressFacts(lambda key: self.queue.add(key), interval=settings.progress_interval)

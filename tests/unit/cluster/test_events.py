@@ -9,7 +9,7 @@ from unit.cluster.objects import Object, make
 from virtualtime import now, virtual
 
 from hostler.cluster.errors import Forbidden, NotFound
-from hostler.cluster.events import BURST, SAME_WITHIN, EventRecorder
+from hostler.cluster.events import BURST, PATIENCE, SAME_WITHIN, EventRecorder
 
 
 class Api:
@@ -35,18 +35,28 @@ class Api:
 
 
 class Desk:
-    """A recorder that is being run."""
+    """A recorder that is being run; ``calm`` is set where nothing more urgent is to be written."""
 
     def __init__(self) -> None:
+        self.calm = asyncio.Event()
+        self.calm.set()
         self.api = Api()
         self.dropped = 0
         self.recorder = EventRecorder(
-            self.api, instance="pod-1", now=lambda: f"t{now():.0f}", monotonic=now, dropped=self.drop
+            self.api,
+            instance="pod-1",
+            now=lambda: f"t{now():.0f}",
+            monotonic=now,
+            dropped=self.drop,
+            quiet=self._quiet,
         )
         self.task = asyncio.create_task(self.recorder.run())
 
     def drop(self) -> None:
         self.dropped += 1
+
+    async def _quiet(self) -> None:
+        await self.calm.wait()
 
     async def say(self, message: str = "hello", *, name: str = "a", times: int = 1, warning: bool = False) -> None:
         for _ in range(times):
@@ -135,3 +145,27 @@ async def test_events_of_cluster_scoped_objects_live_in_default() -> None:
     assert desk.api.created[0]["metadata"]["namespace"] == "default"
     assert desk.api.created[0]["involvedObject"]["namespace"] == ""
     desk.task.cancel()
+
+
+@virtual
+async def test_an_event_lets_what_is_to_begin_go_first_and_tells_when_it_happened() -> None:
+    desk = Desk()
+    desk.calm.clear()
+    began = f"t{now():.0f}"
+    desk.recorder.record(make(), reason="Started", message="hello")
+    await asyncio.sleep(1)
+    assert desk.api.created == []
+    desk.calm.set()
+    await desk.recorder.flush()
+    (event,) = desk.api.created
+    assert event["firstTimestamp"] == event["lastTimestamp"] == began
+
+
+@virtual
+async def test_a_burst_that_does_not_end_holds_no_event_for_long() -> None:
+    desk = Desk()
+    desk.calm.clear()
+    for number in range(20):
+        desk.recorder.record(make(), reason="Started", message=f"{number}")
+    await asyncio.sleep(PATIENCE + 0.1)
+    assert len(desk.api.created) == 20, "the patience is that of all of them together"

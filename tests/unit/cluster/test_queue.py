@@ -232,3 +232,19 @@ async def test_what_the_queue_reports() -> None:
     assert meter.works == [2.0]
     queue.retry(key)
     assert meter.retries == 1
+
+
+@virtual
+async def test_who_waits_until_all_has_begun_is_told_when_the_last_is_in_hand() -> None:
+    queue = make_queue()
+    await queue.started()
+    queue.add("report")
+    await queue.started()
+    for key in ("first", "second"):
+        queue.add(key, priority=Priority.START)
+    waiting = asyncio.create_task(queue.started())
+    assert await queue.get() == "first"
+    await asyncio.sleep(1)
+    assert not waiting.done()
+    assert await queue.get() == "second"
+    await asyncio.wait_for(waiting, 1)

@@ -62,7 +62,7 @@ async def test_a_job_of_one_pod_that_fits_at_once_needs_few_writes_and_three_eve
         "status TrainingJob tiny",
         "status TrainingJob tiny",
     ]
-    told = [reason for reason, _, _ in bench.writer.events if reason not in ("DevicesAvailable", "ArtifactsAvailable")]
+    told = [reason for reason, _, _ in bench.writer.events]
     assert told == ["Starting", "Training", "Succeeded"]
 
 
@@ -341,14 +341,13 @@ async def test_events_tell_of_changes_only(bench: Bench) -> None:
     await failed(bench, result=failure(ErrorReason.INTERNAL))
     await running(bench, attempt=1)
     await completed(bench, attempt=1)
-    told = [(reason, warning) for reason, _, warning in bench.writer.events if reason != "DevicesAvailable"]
+    told = [(reason, warning) for reason, _, warning in bench.writer.events]
     assert told == [
         ("Starting", False),
         ("Training", False),
         ("BackOff", True),
         ("Starting", False),
         ("Training", False),
-        ("ArtifactsAvailable", False),
         ("Succeeded", False),
     ]
 
