@@ -12,6 +12,7 @@ from hostler.controllers.admitter import Admitter
 from hostler.controllers.all import build_controllers
 from hostler.controllers.ports import Controller, Key, Outcome
 from hostler.controllers.settings import Settings
+from hostler.metrics.operator import OperatorMetrics
 
 Object = dict[str, Any]
 
@@ -41,12 +42,14 @@ class Bench:
         self.woken.clear()
         self._settings = settings or self._settings
         self.reader = FakeReader(self.cluster)
+        self.metrics = OperatorMetrics()
         self.admitter = Admitter(
             clock=self.cluster.clock,
             wake=lambda workload: self.woken.append(workload.name),
             wake_granted=lambda workload: self.woken.append(workload.name),
             wake_pool=self.moved.add,
             grace=self._settings.seat_grace_seconds,
+            metrics=self.metrics.admission,
         )
         for (kind, _, _), obj in sorted(self.cluster.objects.items()):
             self.admitter.changed(Change(kind, None, obj))

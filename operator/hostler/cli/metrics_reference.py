@@ -219,6 +219,12 @@ _DOMAIN = _Section(
             "type",
         ),
         _gauge(
+            names.POOL_WAITING,
+            "Jobs and services in line for a pool; of each, `hostler_waiting_seconds` says why.",
+            "pool",
+            "type",
+        ),
+        _gauge(
             names.POOL_QUOTA, "Accelerators that Hostler may use of a pool; absent without a quota.", "pool", "type"
         ),
         _gauge(
@@ -270,6 +276,24 @@ _OPERATOR = _Section(
             "result",
         ),
         _gauge(names.PROBES_IN_FLIGHT, "Questions to pods that are open."),
+        _histogram(
+            names.ADMISSION_PASS,
+            "Seconds of one look of admission at everybody in line; nothing else runs meanwhile. Only where something "
+            "has changed.",
+            names.SHORT_BUCKETS,
+        ),
+        _histogram(
+            names.ADMISSION_WAIT,
+            "Seconds from coming into line, as this process saw it, to a seat; once for each attempt of a job and each "
+            "time that a service gets more.",
+            names.LINE_BUCKETS,
+            "kind",
+        ),
+        _counter(
+            names.SEATS_LOST,
+            "Workloads whose seats were taken back (`PodsDidNotCome`, `NodeGone`, `SeatTaken`, `NotWritten`).",
+            "reason",
+        ),
     ),
 )
 

@@ -36,10 +36,11 @@ from hostler.cluster.store import Store
 from hostler.cluster.sweeper import Sweeper
 from hostler.cluster.watches import WatchMonitor
 from hostler.cluster.writer import ApiWriter
-from hostler.controllers.admitter import Admitter
+from hostler.controllers.admitter import NOT_WRITTEN, Admitter
 from hostler.controllers.ports import Admission, Clock, Controller, Facts, Key, Reader, Writer
 from hostler.controllers.references import INDEXERS
 from hostler.controllers.settings import Settings
+from hostler.controllers.workloads import WORKLOADS
 from hostler.metrics.domain import DomainCollector, WatchCollector
 from hostler.metrics.operator import OperatorMetrics
 from hostler.operator.clock import SystemClock
@@ -52,6 +53,7 @@ from hostler.operator.progress import ProgressFacts, ProgressQuestion
 from hostler.operator.settings import OperatorSettings
 from hostler.planning.demand import HTTP_PORT
 from hostler.planning.failures import CONTAINER_FAILED, POD_DELETED, POD_LOST, RESULT_MISSING
+from hostler.planning.verdicts import Loss
 from hostler_contract import ErrorReason
 
 _log = logging.getLogger(__name__)
@@ -118,6 +120,7 @@ class Operator:
             ),
             wake_pool=lambda pool: self.dispatcher.wake(Key("AcceleratorPool", "", pool)),
             grace=for_controllers.seat_grace_seconds,
+            metrics=self.metrics.admission,
         )
         # Before the dispatcher: whoever is woken by a change finds it counted.
         self.store.subscribe(self.admitter.changed)
@@ -327,10 +330,17 @@ class Operator:
     def _register_collectors(self, kinds: Sequence[str]) -> None:
         self.metrics.preset(dict.fromkeys(kinds, RESULTS))
         self.metrics.probes.preset(PROBE_RESULTS)
+        self.metrics.admission.preset(kinds=WORKLOADS, losses=(*(loss.value for loss in Loss), NOT_WRITTEN))
         states = {kind.kind: tuple(reason.value for reason in kind.reasons) for kind in KINDS}
         registry = self.metrics.registry
         registry.register(
-            DomainCollector(self.store, leading=lambda: self.lease.leading, states=states, failure_reasons=_FAILURES)
+            DomainCollector(
+                self.store,
+                leading=lambda: self.lease.leading,
+                states=states,
+                failure_reasons=_FAILURES,
+                line=self.admitter.line,
+            )
         )
         registry.register(
             WatchCollector(
