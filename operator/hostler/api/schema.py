@@ -56,7 +56,7 @@ def on_create(*entries: dict[str, str]) -> list[dict[str, Any]]:
     """The same rules, looked at when the object is made and never again.
 
     For fields that cannot be changed. The API server evaluates all rules of a spec at every write of the status too,
-    and ninety of them took it a third of the time of such a write. KEP-2876: with ``optionalOldSelf`` a rule sees
+    and ninety of them took it a third of the time of such a write. With ``optionalOldSelf`` (KEP-4008) a rule sees
     whether there is an earlier value.
     """
     return [{**entry, "rule": f"oldSelf.hasValue() || ({entry['rule']})", "optionalOldSelf": True} for entry in entries]
