@@ -389,7 +389,7 @@ class FakeWriter:
             _refuse_strangers(found, body)
             if satisfied(found, body):
                 return None
-            if body["kind"] == "Job":
+            if body["kind"] == "Job" and body["spec"]["template"] != found["spec"]["template"]:
                 raise Invalid("spec.template: field is immutable", code=422)
             _refuse_changed_immutable(found, body)
             kept = {"labels", "annotations", "ownerReferences"}

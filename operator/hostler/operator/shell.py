@@ -31,7 +31,7 @@ from hostler.cluster.feed import Feed, feeds, kopf_registry, kopf_settings, quie
 from hostler.cluster.lease import LeaseElector
 from hostler.cluster.queue import Priority, WorkQueue
 from hostler.cluster.reader import CachedReader
-from hostler.cluster.resources import WATCHED
+from hostler.cluster.resources import watched
 from hostler.cluster.store import Store
 from hostler.cluster.sweeper import Sweeper
 from hostler.cluster.watches import WatchMonitor
@@ -94,7 +94,8 @@ class Operator:
         self.metrics = OperatorMetrics()
         self.client = Client(connection, observe=self.metrics.request)
         self.store = Store(indexers=INDEXERS)
-        self.monitor = WatchMonitor(WATCHED, namespaces=settings.watch_namespaces, observe=self.metrics.request)
+        self.watched = watched(policies=settings.workload_policies)
+        self.monitor = WatchMonitor(self.watched, namespaces=settings.watch_namespaces, observe=self.metrics.request)
         # A connection of its own: a renewal must not wait behind a hundred writes.
         self.lease_client = Client(connection, observe=self.metrics.request)
         self.lease = LeaseElector(
@@ -138,7 +139,7 @@ class Operator:
         self.sweeper = Sweeper(
             self.client,
             store=self.store,
-            resources=WATCHED,
+            resources=self.watched,
             interval=settings.resync,
             namespaces=settings.watch_namespaces,
             on_round=self.dispatcher.enqueue_all,
@@ -228,7 +229,9 @@ class Operator:
         """Without this look, a watch that is forbidden would be waited for in silence."""
         if not self.settings.watch_namespaces:
             return None
-        for resource in (resource for resource in WATCHED if resource.scopes(self.settings.watch_namespaces) == ("",)):
+        for resource in self.watched:
+            if resource.scopes(self.settings.watch_namespaces) != ("",):
+                continue
             try:
                 await self.client.raw(f"{resource.path()}?limit=1")
             except Forbidden as error:
@@ -244,7 +247,7 @@ class Operator:
     async def _start_watching(self) -> None:
         quiet_kopf()
         self.monitor.reset()
-        for feed in feeds(WATCHED, self.settings.watch_namespaces):
+        for feed in feeds(self.watched, self.settings.watch_namespaces):
             await self._start_kopf(feed)
         # kopf has put its own signal handlers in place of ours.
         self._catch_signals()

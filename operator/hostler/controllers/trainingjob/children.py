@@ -42,27 +42,36 @@ def attempt_children(
         seats=seats,
         inputs=[*_input_mounts(seen), *_other_workspace(seen)],
     )
-    children = (*_policies(seen, settings, owner), *surroundings(seen, number=number, pods=pods, view=view), job)
+    read = file(seen, number=number, pods=pods, view=view)
+    children = (*_policies(seen, settings), read, *_service(seen, number=number, pods=pods), job)
     return children if has_claim(seen) else (own_claim(seen, owner), *children)
 
 
-def _policies(seen: Observed, settings: Settings, owner: Object) -> tuple[Object, ...]:
-    """Of the whole job, and before its pods."""
-    if settings.traffic is None:
-        return ()
+def upkeep(seen: Observed, *, number: int, pods: int, settings: Settings) -> tuple[Object, ...]:
+    """What must be there, and as it was written, for as long as pods of the attempt run."""
+    return (*_policies(seen, settings), *_service(seen, number=number, pods=pods))
+
+
+def _policies(seen: Observed, settings: Settings) -> tuple[Object, ...]:
+    """Of the whole job, and before its pods. Without its Dataset, a running job keeps the policy that it has."""
     source = seen.spec.dataset.source
-    return (trainer_policy(seen.name, source, namespace=seen.namespace, rules=settings.traffic, owner=owner),)
+    if settings.traffic is None or source is None:
+        return ()
+    return (trainer_policy(seen.name, source, namespace=seen.namespace, rules=settings.traffic, owner=_owner(seen)),)
 
 
-def surroundings(seen: Observed, *, number: int, pods: int, view: PoolView) -> tuple[Object, ...]:
-    """The file and the names of an attempt's pods: what can be written anew while they run, whatever their image."""
-    owner, pool = _owner(seen), view.pool.name
-    config = job_config(seen, number=number, pods=pods, view=view)
-    file = job_config_map(config, pool=pool, owner=owner)
+def _service(seen: Observed, *, number: int, pods: int) -> tuple[Object, ...]:
+    """Names of the pods; a pod that is alone has nobody to find."""
     if pods == 1:
-        return (file,)  # Alone, it has nobody to find.
-    service = attempt_service(seen.name, number, namespace=seen.namespace, pool=pool, owner=owner)
-    return file, service
+        return ()
+    pool = seen.spec.accelerators.pool
+    return (attempt_service(seen.name, number, namespace=seen.namespace, pool=pool, owner=_owner(seen)),)
+
+
+def file(seen: Observed, *, number: int, pods: int, view: PoolView) -> Object:
+    """What the attempt's pods read when they start: it can be written anew then, whatever their image."""
+    config = job_config(seen, number=number, pods=pods, view=view)
+    return job_config_map(config, pool=view.pool.name, owner=_owner(seen))
 
 
 def claim_name(seen: Observed) -> str:

@@ -116,7 +116,7 @@ class Gatherer:
             taken_back=loss_sentence(lost) if lost is not None else "",
             obstacle=await self._obstacle(seen, newest) if newest is not None and live else None,
             # Without its data the file could not be written anew.
-            missing=await self._missing(newest) if newest is not None and live and spec.dataset.source else (),
+            file_missing=newest is not None and live and bool(spec.dataset.source) and await self._file_missing(newest),
             surroundings=await self._surroundings(seen, seen.latest) if _closes(seen) else (),
             obsolete=_obsolete(seen),
         )
@@ -261,19 +261,14 @@ class Gatherer:
             )
         return ""
 
-    async def _missing(self, attempt: Attempt) -> tuple[str, ...]:
-        """Only while pods are starting: once they run, they have read their file and found each other."""
+    async def _file_missing(self, attempt: Attempt) -> bool:
+        """Only while pods are starting: once they run, they have read it."""
         if all(read.phase(pod) != "Pending" for pod in attempt.pods) and attempt.pods:
-            return ()
+            return False
         if self._age(attempt.job) < _REPAIR_AFTER_SECONDS:
-            return ()
+            return False
         name, namespace = attempt.job["metadata"]["name"], attempt.job["metadata"]["namespace"]
-        config = await self._reader.live("ConfigMap", namespace=namespace, name=name)
-        missing = ["ConfigMap"] if config is None else []
-        # A pod that is alone has nobody to find.
-        if attempt.size > 1 and self._reader.get("Service", namespace=namespace, name=name) is None:
-            missing.append("Service")
-        return tuple(missing)
+        return await self._reader.live("ConfigMap", namespace=namespace, name=name) is None
 
     def _age(self, child: Object) -> float:
         born = child["metadata"].get("creationTimestamp")

@@ -151,8 +151,8 @@ class Observed:
     start_grace_seconds: float
     """For how long an obstacle may last before the seat is given back."""
     progress: Progress | None = None
-    missing: tuple[str, ...] = ()
-    """Kinds among the running attempt's Service and ConfigMap that somebody has deleted."""
+    file_missing: bool = False
+    """Whether somebody has deleted the ConfigMap that starting pods need."""
     surroundings: tuple[Object, ...] = ()
     """Service and ConfigMap of the newest attempt, where that is over or to be ended."""
     obsolete: tuple[Object, ...] = ()
