@@ -12,7 +12,9 @@ from hostler.controllers.admitter import Admitter
 from hostler.controllers.all import build_controllers
 from hostler.controllers.ports import Controller, Key, Outcome
 from hostler.controllers.settings import Settings
+from hostler.manifests.configfile import JOB_CONFIG
 from hostler.metrics.operator import OperatorMetrics
+from hostler_contract import JobConfig
 
 Object = dict[str, Any]
 
@@ -87,6 +89,11 @@ class Bench:
     def keys(self) -> list[Key]:
         """Every object of ours."""
         return [Key(*key) for kind in self.controllers for key in sorted(self.cluster.objects) if key[0] == kind]
+
+    def job_config(self, name: str) -> JobConfig:
+        """What the pods of a batch Job find as their file."""
+        template = self.cluster.object("Job", name)["spec"]["template"]
+        return JobConfig.from_json(template["metadata"]["annotations"][JOB_CONFIG])
 
     def status(self, kind: str, name: str) -> Object:
         """The status of an object."""

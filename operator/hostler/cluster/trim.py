@@ -36,6 +36,8 @@ _POD_STATUS = (
 _CONTAINER = ("name", "resources", "restartPolicy")
 _OURS = ("app.kubernetes.io/managed-by", "hostler")
 _POD_ANNOTATIONS = ("batch.kubernetes.io/", "hostler.dev/")
+_LARGE_ANNOTATIONS = frozenset({"hostler.dev/job-config"})
+"""Kilobytes in each pod of a gang, read by nobody but the pod."""
 _NODE_STATUS = ("addresses", "allocatable", "capacity", "conditions")
 
 
@@ -56,7 +58,7 @@ def _without_managed_fields(obj: Object) -> Object:
 def _pod(pod: Object) -> Object:
     metadata = _picked(pod["metadata"], _POD_METADATA)
     annotations = pod["metadata"].get("annotations") or {}
-    if kept := {name: value for name, value in annotations.items() if name.startswith(_POD_ANNOTATIONS)}:
+    if kept := {name: value for name, value in annotations.items() if _kept_annotation(name)}:
         metadata["annotations"] = kept
     spec = pod.get("spec") or {}
     containers = {
@@ -71,6 +73,10 @@ def _pod(pod: Object) -> Object:
         "spec": _picked(spec, _POD_SPEC) | containers | _affinity(pod, spec),
         "status": _picked(pod.get("status"), _POD_STATUS),
     }
+
+
+def _kept_annotation(name: str) -> bool:
+    return name.startswith(_POD_ANNOTATIONS) and name not in _LARGE_ANNOTATIONS
 
 
 def _container(container: Object) -> Object:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hostler.api.dataset import DatasetSpec
-from hostler.manifests.configmap import CONFIG_DIRECTORY
+from hostler.manifests.configfile import CONFIG_DIRECTORY
 from hostler.manifests.credentials import credentials
 from hostler.manifests.job import data_mounts, dataset_config
 from hostler.manifests.naming import Manifest, inspection_labels, inspection_name, metadata, owner_reference

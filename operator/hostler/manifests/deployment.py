@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hostler.api.inferenceservice import InferenceServiceSpec
 from hostler.api.schema import GROUP
+from hostler.manifests.configfile import serving_config_volume
 from hostler.manifests.naming import Manifest, metadata, server_labels, server_selector
 from hostler.manifests.podoptions import PodOptions, queue_labels
 from hostler.manifests.podtemplate import Image, Mount, PodPlan, pod_template, value
@@ -80,7 +81,7 @@ def _pod(spec: InferenceServiceSpec, plan: ServerPlan, *, pool: Pool, labels: di
         pool=pool,
         per_pod=spec.accelerators.per_pod,
         resources=spec.resources,
-        config_map=plan.config_map,
+        config=serving_config_volume(plan.config_map),
         env=[value("HOSTLER_REVISION", plan.revision)],
         mounts=[Mount(name="models", path=MODELS, source=volume, sub_path=plan.path.strip("/")), *plan.adapters],
         restart_policy="Always",

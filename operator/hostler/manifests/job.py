@@ -8,6 +8,7 @@ from hostler.api.common import Source
 from hostler.api.data import JobData
 from hostler.api.dataset import DatasetSpec
 from hostler.api.trainingjob import TrainingJobSpec
+from hostler.manifests.configfile import job_config_annotation, job_config_volume
 from hostler.manifests.credentials import credentials
 from hostler.manifests.naming import (
     RENDEZVOUS_PORT,
@@ -91,7 +92,8 @@ def _plan(
         pool=pool,
         per_pod=spec.accelerators.per_pod,
         resources=spec.resources,
-        config_map=name,
+        config=job_config_volume(),
+        annotations=job_config_annotation(config),
         env=[*_environment(config, name), *credentials(spec.dataset.source)],
         mounts=[workspace, *data_mounts(spec.dataset.source), *inputs],
         restart_policy="Never",

@@ -29,7 +29,7 @@ RENDEZVOUS_PORT = 29500
 
 
 def attempt_name(job: str, attempt: int) -> str:
-    """Name of an attempt's Job, Service and ConfigMap."""
+    """Name of an attempt's Job and Service."""
     return f"{job}-{attempt}"
 
 

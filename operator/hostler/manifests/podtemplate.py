@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hostler.api.common import PodResources
-from hostler.manifests.configmap import CONFIG_DIRECTORY
+from hostler.manifests.configfile import CONFIG_DIRECTORY
 from hostler.manifests.naming import Manifest
 from hostler.manifests.podoptions import PodOptions, scratch_volume
 from hostler.planning import quantities
@@ -55,7 +55,8 @@ class PodPlan:
     pool: Pool
     per_pod: int
     resources: PodResources
-    config_map: str
+    config: Manifest
+    """Volume with the configuration file."""
     env: Sequence[Manifest]
     mounts: Sequence[Mount]
     restart_policy: str
@@ -178,7 +179,7 @@ def _capabilities(pool: Pool) -> Manifest:
 
 
 def _mounts(plan: PodPlan) -> list[Mount]:
-    config = Mount(name="config", path=CONFIG_DIRECTORY, source={"configMap": {"name": plan.config_map}})
+    config = Mount(name="config", path=CONFIG_DIRECTORY, source=plan.config)
     scratch = Mount(name="tmp", path="/tmp", source=scratch_volume(plan.options.scratch_limit), read_only=False)
     mounts = [config, *plan.mounts, scratch]
     room = plan.options.shared_memory

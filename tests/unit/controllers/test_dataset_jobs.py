@@ -12,7 +12,7 @@ from world import completed, jobs, running, states, success
 
 from hostler.cluster.store import Change
 from hostler.controllers.ports import Key
-from hostler_contract import DatasetReport, JobConfig
+from hostler_contract import DatasetReport
 
 BY_NAME = {"ref": {"name": "books"}}
 
@@ -23,8 +23,7 @@ async def test_a_job_trains_on_the_dataset_that_it_names(bench: Bench) -> None:
 
     await running(bench, dataset=BY_NAME)
 
-    file = bench.cluster.object("ConfigMap", "tiny-0")["data"]["job.json"]
-    given = JobConfig.from_json(file).dataset
+    given = bench.job_config("tiny-0").dataset
     assert given.source.location == "/data/books"
     assert given.source.sha256 == SHA, "nothing else is trained on than what was looked at"
     assert (given.format, given.columns, given.validation_percent) == ("jsonl", {"text": "body"}, 20)

@@ -42,7 +42,6 @@ async def test_a_jobs_life_is_a_short_story(bench: Bench, caplog: pytest.LogCapt
     story = told(caplog, JOB)
     for line in (
         "created PersistentVolumeClaim default/tiny",
-        "created ConfigMap default/tiny-0",
         "created Job default/tiny-0",
         "created Job default/tiny-1",
         "created Model default/tiny",
@@ -77,10 +76,10 @@ async def test_a_line_says_from_what_to_what_and_why(bench: Bench, caplog: pytes
 
 
 async def test_a_child_that_somebody_deleted_is_told_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    await submitted(bench)
+    await submitted(bench, pods={"min": 2, "max": 2})
     caplog.clear()
-    bench.cluster.remove(bench.cluster.object("ConfigMap", "tiny-0"))
+    bench.cluster.remove(bench.cluster.object("Service", "tiny-0"))
     bench.cluster.clock.advance(60)
     await bench.settle()
     await bench.settle()
-    assert told(caplog, JOB) == ["created ConfigMap default/tiny-0"]
+    assert told(caplog, JOB) == ["created Service default/tiny-0"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -38,7 +37,7 @@ async def test_a_base_is_mounted_read_only_and_stands_in_the_lineage(based: Benc
     await running(based, **TUNED)
     (mount,) = [mount for mount in trainer(based)["volumeMounts"] if mount["mountPath"].startswith("/inputs")]
     assert mount == {"name": "base", "mountPath": "/inputs/base", "readOnly": True, "subPath": "artifacts"}
-    config = json.loads(based.cluster.object("ConfigMap", "tiny-0")["data"]["job.json"])
+    config = based.job_config("tiny-0").to_dict()
     assert config["inputs"] == {"base": "/inputs/base", "parts": {}}
     await completed(based)
     lineage = based.cluster.object("Model", "tiny")["spec"]["lineage"]

@@ -118,7 +118,6 @@ async def test_only_the_newest_failed_job_stays_for_its_logs(bench: Bench) -> No
         await running(bench, attempt=attempt + 1)
     assert jobs(bench) == ["tiny-2", "tiny-3"]
     assert [s["metadata"]["name"] for s in bench.cluster.all("Service")] == ["tiny-3"]
-    assert [c["metadata"]["name"] for c in bench.cluster.all("ConfigMap")] == ["text", "tiny-3"]
     assert bench.status("TrainingJob", "tiny")["restarts"] == 3
 
 

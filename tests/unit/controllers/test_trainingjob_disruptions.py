@@ -279,4 +279,3 @@ async def test_the_plan_takes_a_seat_back_and_the_job_gets_in_line_again(bench: 
         "attempt": 0,
         "toll": "Disruption",
     }
-    assert bench.cluster.find("ConfigMap", "tiny-0") is None

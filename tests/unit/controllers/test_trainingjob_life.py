@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -22,7 +21,6 @@ async def test_a_job_that_fits_gets_its_children_and_says_so(bench: Bench) -> No
     made = [write for write in bench.writer.writes if write.startswith("apply")]
     assert made == [
         "apply PersistentVolumeClaim tiny",
-        "apply ConfigMap tiny-0",
         "apply Service tiny-0",
         "apply Job tiny-0",
     ]
@@ -46,7 +44,7 @@ async def test_a_job_that_fits_gets_its_children_and_says_so(bench: Bench) -> No
         "deadline": "2026-01-01T00:07:30Z",
     }
     assert (status["restarts"], status["observedGeneration"]) == (0, 1)
-    config = json.loads(bench.cluster.object("ConfigMap", "tiny-0")["data"]["job.json"])
+    config = bench.job_config("tiny-0").to_dict()
     assert config["topology"] == {"pods": 2, "processesPerPod": 2}
     assert "peakFlopsPerProcess" not in config, "a share of a simulated device's peak would be made up"
 
@@ -60,7 +58,6 @@ async def test_a_job_of_one_pod_that_fits_at_once_needs_few_writes_and_three_eve
     own = [write for write in bench.writer.writes if "tiny" in write and "Model" not in write]
     assert own == [
         "status TrainingJob tiny",
-        "apply ConfigMap tiny-0",
         "apply Job tiny-0",
         "status TrainingJob tiny",
         "status TrainingJob tiny",
@@ -225,7 +222,7 @@ async def test_a_finished_job_does_not_keep_a_deleted_claim_from_going_away(benc
 async def test_a_claim_of_the_users_is_used_in_a_directory_of_the_job_and_stays_the_users(bench: Bench) -> None:
     bench.cluster.claim("shared")
     await running(bench, storage={"claimName": "shared"})
-    config = json.loads(bench.cluster.object("ConfigMap", "tiny-0")["data"]["job.json"])
+    config = bench.job_config("tiny-0").to_dict()
     assert config["workspace"] == "/workspace/tiny"
     for pod in bench.cluster.all("Pod"):
         bench.cluster.end(pod, result=success(path="tiny/model"))
@@ -299,14 +296,13 @@ async def test_a_child_that_the_server_refuses_is_said_and_its_seat_is_not_held_
     assert states(bench, "other")["Ready"] == ("False", "Starting"), "the oldest is not given the same seat at once"
 
 
-@pytest.mark.parametrize("kind", ["Service", "ConfigMap"])
-async def test_a_child_that_somebody_deleted_comes_back_while_pods_still_need_it(bench: Bench, kind: str) -> None:
+async def test_a_service_that_somebody_deleted_comes_back_while_pods_still_need_it(bench: Bench) -> None:
     await submitted(bench, pods={"min": 2, "max": 2})
     bench.cluster.make_pods("tiny-0", node="gpu-1")
-    bench.cluster.remove(bench.cluster.object(kind, "tiny-0"))
+    bench.cluster.remove(bench.cluster.object("Service", "tiny-0"))
     bench.cluster.clock.advance(60)
     await bench.settle()
-    assert bench.cluster.find(kind, "tiny-0") is not None
+    assert bench.cluster.find("Service", "tiny-0") is not None
 
 
 async def test_a_spec_that_this_release_cannot_read_is_said_once(bench: Bench) -> None:

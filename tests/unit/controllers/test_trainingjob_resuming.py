@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from bench import Bench
@@ -48,7 +47,7 @@ async def test_the_other_jobs_volume_is_mounted_read_only_and_its_workspace_name
     volume, mount = found
     assert volume["persistentVolumeClaim"]["claimName"] == "first"
     assert (mount["mountPath"], mount["readOnly"]) == ("/resume", True)
-    config = json.loads(bench.cluster.object("ConfigMap", "second-0")["data"]["job.json"])
+    config = bench.job_config("second-0").to_dict()
     assert config["resumeFrom"] == "/resume"
 
 
@@ -56,7 +55,7 @@ async def test_a_workspace_on_a_claim_of_the_users_is_a_directory_of_it(bench: B
     bench.cluster.claim("shared")
     await stopped(bench, storage={"claimName": "shared"})
     await submitted(bench, "second", resumeFrom=RESUME, storage={"claimName": "shared"})
-    config = json.loads(bench.cluster.object("ConfigMap", "second-0")["data"]["job.json"])
+    config = bench.job_config("second-0").to_dict()
     assert (config["workspace"], config["resumeFrom"]) == ("/workspace/second", "/resume/first")
 
 

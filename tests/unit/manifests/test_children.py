@@ -5,6 +5,7 @@ After a wanted change: ``HOSTLER_WRITE_GOLDEN=1 pytest tests/unit/manifests`` wr
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,6 +31,7 @@ from hostler.controllers.inferenceservice.observed import Observed as ServiceObs
 from hostler.controllers.settings import Settings
 from hostler.controllers.trainingjob import children as training
 from hostler.controllers.trainingjob.observed import Observed as JobObserved
+from hostler.manifests.configfile import JOB_CONFIG
 from hostler.manifests.datasetjob import inspection_children
 from hostler.manifests.deployment import ServerPlan, server_deployment
 from hostler.manifests.model import Origin, trained_model
@@ -98,6 +100,12 @@ def attempt(view: PoolView, *, pods: int = 1, **spec: Any) -> dict[str, Object]:
     seen = job_seen(view, **spec)
     made = training.attempt_children(seen, number=0, seats=SEATS[pods], view=view, settings=SETTINGS)
     return {child["kind"]: child for child in made}
+
+
+def file_of(children: dict[str, Object]) -> Object:
+    """What the pods of an attempt find as ``job.json``."""
+    file: Object = json.loads(children["Job"]["spec"]["template"]["metadata"]["annotations"][JOB_CONFIG])
+    return file
 
 
 def served(view: PoolView, **spec: Any) -> dict[str, Object]:
@@ -242,12 +250,9 @@ def model() -> Object:
         "the Job on a type that needs privileges": ("job-gaudi", lambda: gaudi_attempt()["Job"]),
         "the Job that starts from another model": ("job-tuned", lambda: tuned_attempt()["Job"]),
         "the Job that takes parts of other models": ("job-joined", lambda: joined_attempt()["Job"]),
-        "the file of an attempt that starts from another model": (
-            "configmap-tuned",
-            lambda: tuned_attempt()["ConfigMap"],
-        ),
+        "the file of an attempt that starts from another model": ("file-tuned", lambda: file_of(tuned_attempt())),
         "the replicas that have a style to choose": ("deployment-styled", lambda: styled_service()["Deployment"]),
-        "the file of an attempt": ("configmap-job", lambda: gpu_attempt()["ConfigMap"]),
+        "the file of an attempt": ("file-job", lambda: file_of(gpu_attempt())),
         "the names of an attempt's pods": ("service-attempt", lambda: gpu_attempt()["Service"]),
         "the claim, while the job trains": ("claim-job", lambda: gpu_attempt()["PersistentVolumeClaim"]),
         "the claim, when the model has it": ("claim-model", claim_of_model),
@@ -284,7 +289,7 @@ def test_pods_pass_pod_security_restricted(who: str) -> None:
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert {"hostIPC", "hostPID", "hostNetwork"}.isdisjoint(spec)
-    allowed = {"configMap", "emptyDir", "persistentVolumeClaim"}
+    allowed = {"configMap", "downwardAPI", "emptyDir", "persistentVolumeClaim"}
     assert all(set(volume) - {"name"} <= allowed for volume in spec["volumes"])
     for container in spec["containers"]:
         security = container["securityContext"]

@@ -12,7 +12,7 @@ from hostler.controllers.inferenceservice.observed import Observed, config_name
 from hostler.controllers.ports import Object
 from hostler.controllers.settings import Settings
 from hostler.families import family
-from hostler.manifests.configmap import serving_config_map
+from hostler.manifests.configfile import serving_config_map
 from hostler.manifests.deployment import MODELS, ServerPlan, server_deployment
 from hostler.manifests.disruptionbudget import disruption_budget
 from hostler.manifests.hashing import content_hash

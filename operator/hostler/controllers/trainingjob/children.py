@@ -8,7 +8,6 @@ from hostler.controllers.settings import Settings
 from hostler.controllers.trainingjob.config import job_config
 from hostler.controllers.trainingjob.observed import Observed
 from hostler.manifests.claim import workspace_claim
-from hostler.manifests.configmap import job_config_map
 from hostler.manifests.inputs import base_mount, other_workspace_mount, part_mount
 from hostler.manifests.job import attempt_job
 from hostler.manifests.naming import owner_reference
@@ -42,8 +41,7 @@ def attempt_children(
         seats=seats,
         inputs=[*_input_mounts(seen), *_other_workspace(seen)],
     )
-    read = file(seen, number=number, pods=pods, view=view)
-    children = (*_policies(seen, settings), read, *_service(seen, number=number, pods=pods), job)
+    children = (*_policies(seen, settings), *_service(seen, number=number, pods=pods), job)
     return children if has_claim(seen) else (own_claim(seen, owner), *children)
 
 
@@ -61,17 +59,11 @@ def _policies(seen: Observed, settings: Settings) -> tuple[Object, ...]:
 
 
 def _service(seen: Observed, *, number: int, pods: int) -> tuple[Object, ...]:
-    """Names of the pods; a pod that is alone has nobody to find."""
+    """Under which an attempt's pods find each other; one that is alone has nobody to find."""
     if pods == 1:
         return ()
     pool = seen.spec.accelerators.pool
     return (attempt_service(seen.name, number, namespace=seen.namespace, pool=pool, owner=_owner(seen)),)
-
-
-def file(seen: Observed, *, number: int, pods: int, view: PoolView) -> Object:
-    """What the attempt's pods read when they start: it can be written anew then, whatever their image."""
-    config = job_config(seen, number=number, pods=pods, view=view)
-    return job_config_map(config, pool=view.pool.name, owner=_owner(seen))
 
 
 def claim_name(seen: Observed) -> str:

@@ -29,8 +29,6 @@ from hostler.planning.rejection import Rejection
 from hostler.planning.resuming import OtherJob, reject_resuming
 from hostler.planning.verdicts import Workload
 
-_REPAIR_AFTER_SECONDS = 15
-"""A child that was written a moment ago may not be seen yet; that is no reason to write it again."""
 _FAREWELL_SECONDS = 15
 """How long the rest of a gang has for its last words, where a stranger's container hides a failure from the Job
 controller, which would else end the gang."""
@@ -70,9 +68,9 @@ class Gatherer:
             start_grace_seconds=self._settings.start_grace_seconds,
         )
         # Most jobs of a cluster have ended; they must cost nothing.
-        return await (self._over(seen) if seen.ended else self._under_way(seen, no_data=given.rejection))
+        return self._over(seen) if seen.ended else await self._under_way(seen, no_data=given.rejection)
 
-    async def _over(self, seen: Observed) -> Observed:
+    def _over(self, seen: Observed) -> Observed:
         """Of a job that has ended, whether it still holds a seat, or a claim that is to go: two looks into caches."""
         job = self._reader.get("Job", namespace=seen.namespace, name=naming.attempt_name(seen.name, seen.remembered))
         if job is None or _controller_uid(job) != seen.uid:
@@ -80,7 +78,7 @@ class Gatherer:
         attempt = Attempt(number=seen.remembered, job=job, pods=())
         if attempt.deleted or (attempt.job_ended and not self._claim_is_to_go(seen)):
             return seen
-        return replace(seen, attempts=(attempt,), surroundings=await self._surroundings(seen, seen.remembered))
+        return replace(seen, attempts=(attempt,), services=self._services(seen, seen.remembered))
 
     def _claim_is_to_go(self, seen: Observed) -> bool:
         """Whether somebody deletes the workspace, such as with the Model that owns it. Kubernetes protects a claim from
@@ -115,9 +113,7 @@ class Gatherer:
             facts=facts,
             taken_back=loss_sentence(lost) if lost is not None else "",
             obstacle=await self._obstacle(seen, newest) if newest is not None and live else None,
-            # Without its data the file could not be written anew.
-            file_missing=newest is not None and live and bool(spec.dataset.source) and await self._file_missing(newest),
-            surroundings=await self._surroundings(seen, seen.latest) if _closes(seen) else (),
+            services=self._services(seen, seen.latest) if _closes(seen) else (),
             obsolete=_obsolete(seen),
         )
         if not wants_seat(seen):
@@ -261,26 +257,13 @@ class Gatherer:
             )
         return ""
 
-    async def _file_missing(self, attempt: Attempt) -> bool:
-        """Only while pods are starting: once they run, they have read it."""
-        if all(read.phase(pod) != "Pending" for pod in attempt.pods) and attempt.pods:
-            return False
-        if self._age(attempt.job) < _REPAIR_AFTER_SECONDS:
-            return False
-        name, namespace = attempt.job["metadata"]["name"], attempt.job["metadata"]["namespace"]
-        return await self._reader.live("ConfigMap", namespace=namespace, name=name) is None
-
-    def _age(self, child: Object) -> float:
-        born = child["metadata"].get("creationTimestamp")
-        return moments.elapsed(born, now=self._clock.now()) if born else 0.0
-
-    async def _surroundings(self, seen: Observed, number: int) -> tuple[Object, ...]:
-        """Service and ConfigMap of an attempt. ConfigMaps are not watched, so this is asked once in its life."""
+    def _services(self, seen: Observed, number: int) -> tuple[Object, ...]:
+        """The Service of an attempt, where it has one that is not being deleted."""
         name = naming.attempt_name(seen.name, number)
-        config = await self._reader.live("ConfigMap", namespace=seen.namespace, name=name)
-        service = self._reader.get("Service", namespace=seen.namespace, name=name)
-        found = (each for each in (config, service) if each is not None and _controller_uid(each) == seen.uid)
-        return tuple(each for each in found if not each["metadata"].get("deletionTimestamp"))
+        found = self._reader.get("Service", namespace=seen.namespace, name=name)
+        if found is None or _controller_uid(found) != seen.uid or found["metadata"].get("deletionTimestamp"):
+            return ()
+        return (found,)
 
 
 def _has_checkpoint(status: TrainingJobStatus) -> bool:

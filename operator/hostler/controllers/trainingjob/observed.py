@@ -151,10 +151,8 @@ class Observed:
     start_grace_seconds: float
     """For how long an obstacle may last before the seat is given back."""
     progress: Progress | None = None
-    file_missing: bool = False
-    """Whether somebody has deleted the ConfigMap that starting pods need."""
-    surroundings: tuple[Object, ...] = ()
-    """Service and ConfigMap of the newest attempt, where that is over or to be ended."""
+    services: tuple[Object, ...] = ()
+    """Service of the newest attempt, where that is over or to be ended and there is one."""
     obsolete: tuple[Object, ...] = ()
     """Jobs of earlier attempts that nobody needs for their logs any more."""
 

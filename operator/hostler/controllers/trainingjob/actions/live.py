@@ -36,7 +36,7 @@ def starting(seen: Observed, settings: Settings) -> Plan:
     return plan_of(
         seen,
         report,
-        apply=(*_upkeep(seen, attempt, settings), *_repair(seen, attempt)),
+        apply=_upkeep(seen, attempt, settings),
         bind=tuple(assign(attempt.pods, seats_of(_placement(seen, attempt)))),
         delete=seen.obsolete,
         requeue=settings.recheck_seconds,
@@ -112,12 +112,3 @@ def _is_said(seen: Observed, report: Report) -> bool:
 def _upkeep(seen: Observed, attempt: Attempt, settings: Settings) -> tuple[Object, ...]:
     """What others have deleted or changed is put back; the writer writes only that."""
     return children.upkeep(seen, number=attempt.number, pods=attempt.size, settings=settings)
-
-
-def _repair(seen: Observed, attempt: Attempt) -> tuple[Object, ...]:
-    if not seen.file_missing:
-        return ()
-    view = seen.pool.view
-    if view is None or view.pool.kind is None:
-        return ()
-    return (children.file(seen, number=attempt.number, pods=attempt.size, view=view),)

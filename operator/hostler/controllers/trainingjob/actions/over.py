@@ -109,7 +109,7 @@ def count(seen: Observed, cause: Cause, *, number: int) -> Plan:
     )
     attempt = seen.newest
     # What only pods of this attempt have read. Where the Job still stands, it goes with the Job.
-    gone = seen.surroundings if attempt is None or attempt.job_ended else ()
+    gone = seen.services if attempt is None or attempt.job_ended else ()
     return plan_of(seen, report, delete=(*gone, *seen.obsolete), requeue=_until_due(seen, account.retry))
 
 
@@ -142,8 +142,8 @@ def doomed(seen: Observed) -> tuple[Object, ...]:
     """The newest attempt with all that only it uses, the Job last: by the Job the rest is found."""
     attempt = seen.newest
     if attempt is None or attempt.deleted:
-        return seen.surroundings
-    return (*seen.surroundings, attempt.job)
+        return seen.services
+    return (*seen.services, attempt.job)
 
 
 def between(why: AttemptFailure | None, retry: Retry) -> wording.Wording:
