@@ -45,6 +45,7 @@ from hostler.metrics.domain import DomainCollector, WatchCollector
 from hostler.metrics.operator import OperatorMetrics
 from hostler.operator.clock import SystemClock
 from hostler.operator.dispatch import RESULTS, Dispatcher, Workers
+from hostler.operator.ending import ended, within
 from hostler.operator.health import LoopWatch, liveness, metrics_app, probes_app, readiness, serve
 from hostler.operator.podhttp import PodHttp
 from hostler.operator.prober import RESULTS as PROBE_RESULTS
@@ -60,7 +61,13 @@ _log = logging.getLogger(__name__)
 
 START_PATIENCE = 120.0
 """Seconds to wait for our CRDs and roles, which a release installs together with the operator."""
-KOPF_PATIENCE = 10.0
+STOP_PATIENCE = 3.0
+"""Seconds for workers and for everything else of ours to notice that it is over."""
+FLUSH_PATIENCE = 1.0
+"""Seconds for Events that are still to be written."""
+CLOSE_PATIENCE = 2.0
+"""Seconds for connections to be closed."""
+KOPF_PATIENCE = 5.0
 LINE_PATIENCE = 60.0
 """Seconds within which all workloads have been looked at after a start, or admission begins without the rest."""
 _FAILURES = (*(reason.value for reason in ErrorReason), CONTAINER_FAILED, POD_DELETED, POD_LOST, RESULT_MISSING)
@@ -283,24 +290,23 @@ class Operator:
         self._servers.append(await serve(metrics_app(self.metrics.registry), self.settings.metrics_port))
 
     async def _shut_down(self) -> None:
+        """Together these take no longer than the pod's grace period less what the interpreter needs."""
         self.dispatcher.stop()
-        await self.workers.stop()
+        idle = await within(STOP_PATIENCE, self.workers.stop(), what="workers")
         self.metrics.follow()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1.0):
-                await self.events.flush()
+        await within(FLUSH_PATIENCE, self.events.flush(), what="Events")
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.lease.release()
-        for server in self._servers:
-            await server.cleanup()
-        await self.pods.close()
+        idle &= await ended(self._tasks, seconds=STOP_PATIENCE, what="tasks")
+        if idle:
+            await self.lease.release()
+        else:
+            _log.error("the Lease is left to expire: something of ours may still write")
+        closing = (server.cleanup() for server in self._servers)
         self._stop_kopf.set()
-        if self._kopfs:
-            await asyncio.wait(self._kopfs, timeout=KOPF_PATIENCE)
-        await self.client.close()
-        await self.lease_client.close()
+        await within(CLOSE_PATIENCE, _all(*closing, self.pods.close()), what="servers")
+        await ended(self._kopfs, seconds=KOPF_PATIENCE, what="kopf")
+        await within(CLOSE_PATIENCE, _all(self.client.close(), self.lease_client.close()), what="connections")
         _log.info("stopped", extra={"exit_code": self._exit_code or 0})
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -355,3 +361,7 @@ class Operator:
 def _explained(error: BaseException) -> bool:
     """Whether the message says all; a traceback would bury it."""
     return isinstance(error, MissingError | LeaseLostError | ApiError)
+
+
+async def _all(*steps: Coroutine[Any, Any, None]) -> None:
+    await asyncio.gather(*steps)
