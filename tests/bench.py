@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from builders import make_pool
-from fakes import CLUSTER_SCOPED, FakeCluster, FakeFacts, FakeReader, FakeWriter
+from fakeaccess import FakeReader, FakeWriter
+from fakes import CLUSTER_SCOPED, FakeCluster, FakeFacts
 
 from hostler.cluster.store import Change
 from hostler.controllers.admitter import Admitter

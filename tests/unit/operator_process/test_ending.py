@@ -16,9 +16,11 @@ import yaml
 from kubernetes.aio.client import Configuration
 from virtualtime import now, virtual
 
+from hostler.cluster.client import Client
 from hostler.cluster.connection import Connection
 from hostler.controllers.ports import Key, Outcome
 from hostler.operator.ending import EXIT_PATIENCE, ended, leave_within, within
+from hostler.operator.podhttp import PodHttp
 from hostler.operator.settings import OperatorSettings
 from hostler.operator.shell import Operator
 
@@ -110,6 +112,9 @@ async def an_operator(controller: Controller) -> AsyncIterator[Operator]:
     operator = Operator(settings, connection=connection, build=lambda *_, **__: [controller])
     operator._stopping = True
     yield operator
+    for client in (operator.client, operator.lease_client):
+        await Client.close(client)
+    await PodHttp.close(operator.pods)
 
 
 def test_an_operator_of_which_everything_hangs_ends_within_the_pods_grace_period(
