@@ -184,7 +184,8 @@ _DOMAIN = _Section(
         ),
         _gauge(
             names.WAITING_SECONDS,
-            "Seconds since such an object was Ready, resumed or created, and why it waits.",
+            "Seconds since such an object was Ready, resumed or created, and why it waits: the reason of Ready, or of "
+            "Accepted or Admitted where a service is `NotAdmitted`.",
             "kind",
             "namespace",
             "name",
