@@ -29,9 +29,11 @@ class FakeClock:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.jumped = 0.0
+        """Seconds by which somebody has set the wall clock."""
 
     def now(self) -> str:
-        minutes, seconds = divmod(int(self.seconds), 60)
+        minutes, seconds = divmod(int(self.seconds + self.jumped), 60)
         hours, minutes = divmod(minutes, 60)
         return f"2026-01-01T{hours:02d}:{minutes:02d}:{seconds:02d}Z"
 
