@@ -269,6 +269,8 @@ async def test_a_clock_that_is_set_neither_ends_a_seat_nor_keeps_it_for_ever(
     bench.cluster.clock.jumped = jump
     if restarted:
         bench.restart()
+    job = bench.cluster.object("TrainingJob", "tiny")
+    bench.cluster.put({**job, "metadata": {**job["metadata"], "labels": {"seen": "anew"}}})
     await bench.settle()
     assert bench.status("TrainingJob", "tiny")["placement"]["nodes"] == [{"name": "gpu-1", "pods": 1}]
     bench.cluster.clock.advance(SETTINGS.seat_grace_seconds)
