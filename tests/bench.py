@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from builders import make_pool
-from fakes import CLUSTER_SCOPED, FakeCluster, FakeFacts, FakeReader, FakeWriter
+from fakeaccess import FakeReader, FakeWriter
+from fakes import CLUSTER_SCOPED, FakeCluster, FakeFacts
 
 from hostler.cluster.store import Change
 from hostler.controllers.admitter import Admitter
@@ -13,6 +14,7 @@ from hostler.controllers.all import build_controllers
 from hostler.controllers.ports import Controller, Key, Outcome
 from hostler.controllers.settings import Settings
 from hostler.manifests.configfile import JOB_CONFIG
+from hostler.metrics.operator import OperatorMetrics
 from hostler_contract import JobConfig
 
 Object = dict[str, Any]
@@ -43,12 +45,14 @@ class Bench:
         self.woken.clear()
         self._settings = settings or self._settings
         self.reader = FakeReader(self.cluster)
+        self.metrics = OperatorMetrics()
         self.admitter = Admitter(
             clock=self.cluster.clock,
             wake=lambda workload: self.woken.append(workload.name),
             wake_granted=lambda workload: self.woken.append(workload.name),
             wake_pool=self.moved.add,
             grace=self._settings.seat_grace_seconds,
+            metrics=self.metrics.admission,
         )
         for (kind, _, _), obj in sorted(self.cluster.objects.items()):
             self.admitter.changed(Change(kind, None, obj))

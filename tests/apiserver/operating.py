@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -14,6 +13,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+from apiserver.proxying import Proxy, free_port
 from patience import PATIENCE
 
 from hostler.cluster.connection import Connection, connect
@@ -33,12 +33,6 @@ async def until(condition: Callable[[], Any], *, what: str, timeout: float = PAT
         assert time.monotonic() < deadline, f"waited {timeout:.0f} s for {what}"
         await asyncio.sleep(0.02)
     return value
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("", 0))
-        return int(found.getsockname()[1])
 
 
 class Toy:
@@ -190,29 +184,16 @@ async def operating(
         assert await asyncio.wait_for(task, PATIENCE) == 0
 
 
-class Breaker:
+class Breaker(Proxy):
     """A way to the API server that can forget: it cuts watches, and answers the next ones with 410 Gone."""
 
     def __init__(self, connection: Connection) -> None:
-        self._server = connection.server
-        self._session = connection.session()
+        super().__init__(connection)
         self._streams: dict[str, set[asyncio.Task[Any]]] = {}
         self.closed: set[str] = set()
         """Collections whose watches cannot be opened now."""
         self.gone: set[str] = set()
         """Collections whose next watch is told that it is too old."""
-        self.port = free_port()
-
-    async def start(self) -> None:
-        app = web.Application(client_max_size=2**24)
-        app.router.add_route("*", "/{path:.*}", self._pass)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
-
-    async def stop(self) -> None:
-        await self._runner.cleanup()
-        await self._session.close()
 
     async def cut(self, plural: str) -> None:
         """End all watches of a collection and let no new one begin."""
@@ -225,7 +206,8 @@ class Breaker:
         self.gone.add(plural)
         self.closed.discard(plural)
 
-    async def _pass(self, request: web.Request) -> web.StreamResponse:
+    async def pass_on(self, request: web.Request) -> web.StreamResponse:
+        """What the API server says, unless the watch is cut."""
         plural = request.path.rsplit("/", 1)[-1]
         if request.query.get("watch") == "true":
             if plural in self.closed:
@@ -235,11 +217,7 @@ class Breaker:
                 return web.Response(
                     text=json.dumps({"type": "ERROR", "object": {"kind": "Status", "code": 410}}) + "\n"
                 )
-        headers = {name: value for name, value in request.headers.items() if name not in ("Host", "Accept-Encoding")}
-        async with self._session.request(
-            request.method, self._server + request.raw_path, data=await request.read() or None, headers=headers,
-            timeout=aiohttp.ClientTimeout(total=None),
-        ) as answer:  # fmt: skip
+        async with await self.ask(request) as answer:
             response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
             await response.prepare(request)
             task = asyncio.current_task()

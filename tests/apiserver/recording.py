@@ -16,7 +16,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
-from apiserver.operating import free_port
+from apiserver.proxying import Proxy
 from kubeclient import KubeClient
 
 from hostler.cluster.connection import Connection, connect
@@ -60,33 +60,16 @@ def requests_of(method: str, path: str, *, watch: bool, status: int, denied: boo
         yield Request(group, resource, "create", namespace, denied)
 
 
-class Recorder:
-    """A reverse proxy on loopback."""
+class Recorder(Proxy):
+    """Writes down what passes."""
 
     def __init__(self, upstream: Connection) -> None:
-        self._server = upstream.server
-        self._session = upstream.session()
-        self.port = free_port()
+        super().__init__(upstream)
         self.requests: list[Request] = []
 
-    async def start(self) -> None:
-        app = web.Application(client_max_size=2**24)
-        app.router.add_route("*", "/{path:.*}", self._pass)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
-
-    async def stop(self) -> None:
-        await self._runner.cleanup()
-        await self._session.close()
-
-    async def _pass(self, request: web.Request) -> web.StreamResponse:
-        dropped = ("Host", "Accept-Encoding", "Authorization")
-        headers = {name: value for name, value in request.headers.items() if name not in dropped}
-        async with self._session.request(
-            request.method, self._server + request.raw_path, data=await request.read() or None, headers=headers,
-            timeout=aiohttp.ClientTimeout(total=None),
-        ) as answer:  # fmt: skip
+    async def pass_on(self, request: web.Request) -> web.StreamResponse:
+        """What the API server says to whoever the connection is."""
+        async with await self.ask(request, without=("Authorization",)) as answer:
             watch = request.query.get("watch") == "true"
             denied = answer.status == 403 and _DENIED.search(await answer.text()) is not None
             self.requests += requests_of(request.method, request.path, watch=watch, status=answer.status, denied=denied)

@@ -256,6 +256,56 @@ CASES = (
         labels=ON_POOL,
     ),
     Case(
+        alert="HostlerAdmissionSlow",
+        because="every second pass takes a second",
+        series={
+            'hostler_admission_pass_duration_seconds_bucket{le="0.5"}': "0+30x60",
+            'hostler_admission_pass_duration_seconds_bucket{le="1.0"}': "0+60x60",
+            'hostler_admission_pass_duration_seconds_bucket{le="+Inf"}': "0+60x60",
+        },
+        summary="A look at everybody in line takes 990ms, in which the operator does nothing else.",
+    ),
+    Case(
+        alert="HostlerAdmissionSlow",
+        because="passes are quick",
+        series={
+            'hostler_admission_pass_duration_seconds_bucket{le="0.1"}': "0+60x60",
+            'hostler_admission_pass_duration_seconds_bucket{le="+Inf"}': "0+60x60",
+        },
+    ),
+    Case(
+        alert="HostlerSeatsLost",
+        because="pods are refused again and again",
+        series={'hostler_admission_seats_lost_total{reason="PodsDidNotCome"}': "0+0.2x60"},
+        summary="12 times within an hour, seats were taken back before all pods had come: PodsDidNotCome.",
+        labels={"reason": "PodsDidNotCome"},
+    ),
+    Case(
+        alert="HostlerSeatsLost",
+        because="a node was drained",
+        series={'hostler_admission_seats_lost_total{reason="NodeGone"}': "0x30 2x30"},
+    ),
+    Case(
+        alert="HostlerLineStuck",
+        because="strangers hold the pool",
+        series={
+            f"hostler_pool_waiting{POOL}": "3x60",
+            f"hostler_pool_reserved{POOL}": "0x60",
+            f"hostler_pool_ready{POOL}": "1x60",
+        },
+        summary="3 jobs and services wait for pool gpu (nvidia-a100-80), of which nothing is promised to any.",
+        labels=ON_POOL,
+    ),
+    Case(
+        alert="HostlerLineStuck",
+        because="others of ours run on it",
+        series={
+            f"hostler_pool_waiting{POOL}": "3x60",
+            f"hostler_pool_reserved{POOL}": "8x60",
+            f"hostler_pool_ready{POOL}": "1x60",
+        },
+    ),
+    Case(
         alert="HostlerPoolOvercommitted",
         because="a node is lost under its promises",
         series={f"hostler_pool_reserved{POOL}": "8x60", f"hostler_pool_allocatable{POOL}": "4x60"},

@@ -34,7 +34,10 @@ CONDITION = Condition(
     type="Ready", status="True", reason="Fine", message="all is well", observed_generation=1, last_transition_time=NOW
 )
 STATUSES: tuple[tuple[Object, StatusModel], ...] = (
-    (make_pool(), AcceleratorPoolStatus(conditions=(CONDITION,), capacity=4, in_use=1, largest_free_block=3)),
+    (
+        make_pool(),
+        AcceleratorPoolStatus(conditions=(CONDITION,), capacity=4, in_use=1, reserved=2, largest_free_block=2),
+    ),
     (make_cluster_model(), ModelStatus(conditions=(CONDITION,))),
     (make_model(), ModelStatus(conditions=(CONDITION,))),
     (
@@ -100,7 +103,14 @@ def test_the_printer_columns_show_the_state_at_a_glance(
 
 
 WANT_CELLS: dict[str, Object] = {
-    "AcceleratorPool": {"Type": "nvidia-a100-80", "Ready": "True", "Capacity": 4, "In Use": 1, "Largest Free": 3},
+    "AcceleratorPool": {
+        "Type": "nvidia-a100-80",
+        "Ready": "True",
+        "Capacity": 4,
+        "In Use": 1,
+        "Reserved": 2,
+        "Largest Free": 2,
+    },
     "ClusterModel": {"Family": "chat", "Task": "text-generation", "Ready": "True", "License": "unknown"},
     "Model": {"Family": "chat", "Task": "text-generation", "Ready": "True", "License": "unknown"},
     "TrainingJob": {

@@ -97,6 +97,7 @@ POOL = Kind(
         _READY,
         Column(name="Capacity", path=".status.capacity", type="integer"),
         Column(name="In Use", path=".status.inUse", type="integer"),
+        Column(name="Reserved", path=".status.reserved", type="integer"),
         Column(name="Unhealthy", path=".status.unhealthy", type="integer"),
         Column(name="Largest Free", path=".status.largestFreeBlock", type="integer"),
         Column(name="Price", path=".spec.price.amount"),

@@ -61,8 +61,8 @@ UNCHANGED = "self == oldSelf"
 def on_create(*entries: dict[str, str]) -> list[dict[str, Any]]:
     """The same rules, looked at when the object is made and never again: for fields that cannot be changed.
 
-    The API server evaluates all rules of a spec at every write of the status too. With ``optionalOldSelf`` (Kubernetes
-    documentation, "Validation rules", transition rules) a rule sees whether there is an earlier value;
+    The API server evaluates all rules of a spec at every write of the status too. With ``optionalOldSelf`` (KEP-4008,
+    CRD validation ratcheting) a rule sees whether there is an earlier value;
     ``hostler.api.compact`` makes one of those of a node.
     """
     return [{**entry, "rule": f"{CREATED} || ({entry['rule']})", "optionalOldSelf": True} for entry in entries]

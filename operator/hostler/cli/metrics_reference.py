@@ -184,7 +184,8 @@ _DOMAIN = _Section(
         ),
         _gauge(
             names.WAITING_SECONDS,
-            "Seconds since such an object was Ready, resumed or created, and why it waits.",
+            "Seconds since such an object was Ready, resumed or created, and why it waits: the reason of Ready, or of "
+            "Accepted or Admitted where a service is `NotAdmitted`.",
             "kind",
             "namespace",
             "name",
@@ -215,6 +216,12 @@ _DOMAIN = _Section(
         _gauge(
             names.POOL_LARGEST_FREE_BLOCK,
             "Most free accelerators on one node of a pool: the biggest pod that could start now.",
+            "pool",
+            "type",
+        ),
+        _gauge(
+            names.POOL_WAITING,
+            "Jobs and services in line for a pool; of each, `hostler_waiting_seconds` says why.",
             "pool",
             "type",
         ),
@@ -270,6 +277,24 @@ _OPERATOR = _Section(
             "result",
         ),
         _gauge(names.PROBES_IN_FLIGHT, "Questions to pods that are open."),
+        _histogram(
+            names.ADMISSION_PASS,
+            "Seconds of one look of admission at everybody in line; nothing else runs meanwhile. Only where something "
+            "has changed.",
+            names.SHORT_BUCKETS,
+        ),
+        _histogram(
+            names.ADMISSION_WAIT,
+            "Seconds from coming into line, as this process saw it, to a seat; once for each attempt of a job and each "
+            "time that a service gets more.",
+            names.LINE_BUCKETS,
+            "kind",
+        ),
+        _counter(
+            names.SEATS_LOST,
+            "Workloads whose seats were taken back (`PodsDidNotCome`, `NodeGone`, `SeatTaken`, `NotWritten`).",
+            "reason",
+        ),
     ),
 )
 

@@ -33,7 +33,7 @@ _WIDE = 200
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
 def pools(*, kubeconfig: Path | None, as_json: bool) -> None:
-    """Show every AcceleratorPool: what it has, what is in use, what is free in one piece, what it costs."""
+    """Show every AcceleratorPool: what it has, what is in use, promised, and free in one piece; what it costs."""
     try:
         found = asyncio.run(_list_pools(kubeconfig))
     except NotFound as error:
@@ -66,14 +66,14 @@ def pool_facts(pool: Object) -> Object:
     """A pool as plain figures; what is not known is null."""
     spec, status = pool["spec"], pool.get("status") or {}
     ready: Object = next((c for c in status.get("conditions") or () if c["type"] == "Ready"), {})
-    names = ("nodes", "capacity", "allocatable", "inUse", "unhealthy", "largestFreeBlock", "simulated", "resourceName")
+    figures = ("nodes", "capacity", "allocatable", "inUse", "reserved", "unhealthy", "largestFreeBlock")
     return {
         "name": pool["metadata"]["name"],
         "acceleratorType": spec["acceleratorType"],
         "ready": ready.get("status"),
         "reason": ready.get("reason"),
         "message": ready.get("message"),
-        **{name: status.get(name) for name in names},
+        **{name: status.get(name) for name in (*figures, "simulated", "resourceName")},
         "price": spec.get("price"),
         "quota": (spec.get("quota") or {}).get("accelerators"),
     }
@@ -84,12 +84,12 @@ def pools_table(found: list[Object]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("POOL", "TYPE", "READY"):
         table.add_column(name)
-    for name in ("CAPACITY", "IN USE", "UNHEALTHY", "LARGEST FREE", "QUOTA"):
+    for name in ("CAPACITY", "IN USE", "RESERVED", "UNHEALTHY", "LARGEST FREE", "QUOTA"):
         table.add_column(name, justify="right")
     for name in ("PRICE", "NOTE"):
         table.add_column(name)
     for facts in map(pool_facts, found):
-        figures = ("capacity", "inUse", "unhealthy", "largestFreeBlock", "quota")
+        figures = ("capacity", "inUse", "reserved", "unhealthy", "largestFreeBlock", "quota")
         table.add_row(
             facts["name"],
             facts["acceleratorType"],

@@ -6,6 +6,7 @@ whose path from a call to aiohttp costs as much as the request itself.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -256,12 +257,14 @@ class Client:
         url = f"{self._host}{path}" + (f"?{urlencode(query)}" if query else "")
         data = None if body is None else _encoded(body)
         headers = {"Accept": _JSON, "Content-Type": content_type}
-        limit = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, CONNECT_TIMEOUT))
+        # The whole is limited below: a second try must not take the time of another request.
+        limit = aiohttp.ClientTimeout(total=None, sock_connect=min(timeout, CONNECT_TIMEOUT))
         what = f"{method} {path}"
         started = time.monotonic()
         code = "error"
         try:
-            status, answer, retry_after = await self._send(method, url, headers=headers, data=data, limit=limit)
+            async with asyncio.timeout(timeout):
+                status, answer, retry_after = await self._send(method, url, headers=headers, data=data, limit=limit)
             code = str(status)
         except TimeoutError as error:
             code = "timeout"

@@ -14,12 +14,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+import yaml
 from kubernetes.aio import config as kube_config
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 from kubernetes.aio.config.config_exception import ConfigException
 
 USER_AGENT = "hostler"
+_UNUSABLE = (ConfigException, OSError, yaml.YAMLError, TypeError, AttributeError, KeyError, ValueError)
+"""What reading a kubeconfig raises: the library looks into a file of another kind as if it were one."""
 
 
 class ConnectionSetupError(Exception):
@@ -99,8 +102,11 @@ async def connect(kubeconfig: Path | None = None) -> Connection:
         loader = await kube_config.load_kube_config(
             str(path) if path else None, client_configuration=configuration, persist_config=False
         )
-    except (ConfigException, OSError) as error:
+    except _UNUSABLE as error:
+        where = f"{path} is no usable kubeconfig" if path else "there is no usable ~/.kube/config"
+        # The library's own words where it has some; a file of another kind breaks it anywhere.
+        why = f" ({error})" if isinstance(error, ConfigException | OSError) else ""
         raise ConnectionSetupError(
-            f"no way to the API server ({error}): set --kubeconfig or $KUBECONFIG, or run in a pod"
+            f"no way to the API server: {where}{why}; set --kubeconfig or $KUBECONFIG, or run in a pod"
         ) from error
     return Connection(configuration, loader=loader)

@@ -115,7 +115,6 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "pod.containers.ports": ("containerPort", "protocol"),
     "pod.containers.volumeMounts": ("mountPath",),
     "pod.imagePullSecrets": ("name",),
-    "pod.topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
     "pod.volumes": ("name",),
 }
 """What an item of a list is known by. Items of other lists are known by their place."""

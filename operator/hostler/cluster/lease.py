@@ -28,6 +28,10 @@ Object = dict[str, Any]
 _log = logging.getLogger(__name__)
 
 
+RELEASE_SECONDS = 4.0
+"""Within which the Lease is given back, or left to expire."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Timing:
     """Seconds. ``duration`` > ``renew_deadline`` > ``retry``."""
@@ -123,17 +127,21 @@ class LeaseElector:
         if lease is None:
             return
         try:
-            try:
-                await self._api.replace(self._body(lease, holder="", duration=1), timeout=2.0)
-            except Conflict:
-                # A renewal that was cut off may have arrived all the same.
-                lease = await self._api.get(resource_of("Lease"), namespace=self._namespace, name=self._name)
-                if lease["spec"].get("holderIdentity") == self.identity:
-                    await self._api.replace(self._body(lease, holder="", duration=1), timeout=2.0)
+            async with asyncio.timeout(RELEASE_SECONDS):
+                await self._release(lease)
         except (ApiError, TimeoutError) as error:
-            _log.warning("the Lease could not be released: %s", error)
+            _log.warning("the Lease could not be released: %s", error or "no answer in time")
         else:
             _log.info("released the Lease", extra={"identity": self.identity})
+
+    async def _release(self, lease: Object) -> None:
+        try:
+            await self._api.replace(self._body(lease, holder="", duration=1), timeout=RELEASE_SECONDS)
+        except Conflict:
+            # A renewal that was cut off may have arrived all the same.
+            lease = await self._api.get(resource_of("Lease"), namespace=self._namespace, name=self._name)
+            if lease["spec"].get("holderIdentity") == self.identity:
+                await self._api.replace(self._body(lease, holder="", duration=1), timeout=RELEASE_SECONDS)
 
     async def _try(self, step: Callable[[], Any]) -> bool:
         try:

@@ -64,6 +64,15 @@ def _table() -> dict[str, Resource]:
         Resource(kind=k.kind, group=GROUP, version=VERSION, plural=k.plural, namespaced=k.namespaced) for k in KINDS
     ]
     children = [
+        # Written beside the pods that it restricts, where an administrator wants that.
+        Resource(
+            kind="NetworkPolicy",
+            group="networking.k8s.io",
+            version="v1",
+            plural="networkpolicies",
+            namespaced=True,
+            selector=OURS,
+        ),
         _core("Service", "services", selector=OURS),
         Resource(kind="Deployment", group="apps", version="v1", plural="deployments", namespaced=True, selector=OURS),
         Resource(kind="Job", group="batch", version="v1", plural="jobs", namespaced=True, selector=OURS),
@@ -96,15 +105,6 @@ def _table() -> dict[str, Resource]:
         # A watch would keep every ConfigMap of the cluster in memory.
         _core("ConfigMap", "configmaps", watched=False),
         _core("Event", "events", watched=False),
-        # Written beside the pods that it restricts, where an administrator wants that.
-        Resource(
-            kind="NetworkPolicy",
-            group="networking.k8s.io",
-            version="v1",
-            plural="networkpolicies",
-            namespaced=True,
-            watched=False,
-        ),
         Resource(
             kind="Lease", group="coordination.k8s.io", version="v1", plural="leases", namespaced=True, watched=False
         ),
@@ -114,6 +114,11 @@ def _table() -> dict[str, Resource]:
 
 TABLE = _table()
 WATCHED = tuple(resource for resource in TABLE.values() if resource.watched)
+
+
+def watched(*, policies: bool) -> tuple[Resource, ...]:
+    """What is watched where workloads get NetworkPolicies, or else: then there is no right to read those."""
+    return tuple(resource for resource in WATCHED if policies or resource.kind != "NetworkPolicy")
 
 
 def resource_of(kind: str) -> Resource:

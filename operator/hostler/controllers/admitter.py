@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ from pydantic import ValidationError
 from hostler.api.placement import Placement
 from hostler.api.pool import AcceleratorPoolSpec
 from hostler.cluster.store import Change
-from hostler.controllers.ports import Clock
+from hostler.controllers.ports import AdmissionMetrics, Clock
 from hostler.controllers.validity import invalid_spec_sentence
 from hostler.controllers.workloads import WORKLOADS, need_of, placement_of, seats_of, seconds_left, workload_of_pod
 from hostler.planning import moments
@@ -44,6 +45,8 @@ REFRESH_SECONDS = 60.0
 """Between two looks at a request whose place in line has changed and nothing else."""
 REFRESHED_PER_PASS = 20
 """Requests that are woken in one pass only to say that their place has changed."""
+NOT_WRITTEN = "NotWritten"
+"""Why a seat was lost that nobody has written down, beside the names of :class:`Loss`."""
 PASSES_PER_SECOND = 5.0
 BURST = 3
 
@@ -74,6 +77,7 @@ class Admitter:
         wake_granted: Callable[[Workload], None],
         wake_pool: Callable[[str], None],
         grace: float,
+        metrics: AdmissionMetrics,
     ) -> None:
         self.usage = PoolUsage(touched=wake_pool)
         self._clock = clock
@@ -81,6 +85,9 @@ class Admitter:
         self._wake_granted = wake_granted
         self._grace = grace
         """Seconds within which the pods of a reservation must come."""
+        self._metrics = metrics
+        self._in_line_since: dict[Workload, float] = {}
+        """On the monotonic clock, by this process's own experience."""
         self._requests: dict[Workload, Request] = {}
         self._shown: dict[Workload, _Shown] = {}
         self._grants: dict[Workload, _Grant] = {}
@@ -213,6 +220,7 @@ class Admitter:
             if grant.request == request:
                 return grant.admit
             self._drop_grant(workload)
+        self._in_line_since.setdefault(workload, self._clock.monotonic())
         if self._requests.get(workload) != request:
             self._requests[workload] = request
             self._shown.pop(workload, None)
@@ -229,6 +237,7 @@ class Admitter:
         """The workload wants nothing more: out of line, and what was granted and not written down is free again."""
         self._requests.pop(workload, None)
         self._shown.pop(workload, None)
+        self._in_line_since.pop(workload, None)
         if workload in self._grants:
             self._drop_grant(workload)
 
@@ -244,6 +253,11 @@ class Admitter:
     def waiting(self) -> int:
         """Requests in line."""
         return len(self._requests)
+
+    def line(self) -> Mapping[str, int]:
+        """Workloads that wait for a seat, by pool."""
+        shown = {workload: found.verdict for workload, found in self._shown.items()}
+        return Counter(r.pool for workload, r in self._requests.items() if isinstance(shown.get(workload), Wait))
 
     @property
     def due(self) -> bool:
@@ -295,10 +309,12 @@ class Admitter:
                     self.take_back(workload, verdict, now)
                 case Wait():
                     budget -= self._let_wait(workload, verdict, now, may_refresh=budget > 0)
+        self._metrics.passed(self._clock.monotonic() - now)
 
     def _grant(self, workload: Workload, admit: Admit, now: float) -> None:
         request = self._requests.pop(workload)
         self._shown.pop(workload, None)
+        self._metrics.admitted(workload.kind, now - self._in_line_since.pop(workload, now))
         self._grants[workload] = _Grant(request, admit)
         self.usage.put_reservation(
             Reservation(
@@ -319,11 +335,13 @@ class Admitter:
         """Tell a workload that its seats are lost; what was only granted is free at once."""
         if workload in self._grants:
             # Nobody has written it down, so there is nothing to stop.
+            self._metrics.lost(NOT_WRITTEN)
             _log.warning("a grant was not used", extra={"key": str(workload), "loss": lost.loss.value})
             self._drop_grant(workload)
             self._wake(workload)
             return
         if self.lost(workload) != lost:
+            self._metrics.lost(lost.loss.value)
             _log.warning(
                 "seats taken back",
                 extra={"key": str(workload), "loss": lost.loss.value, "nodes": ",".join(lost.nodes)},

@@ -104,6 +104,19 @@ class Admission(Protocol):
         """Want nothing more: out of line, and what was granted and not written into a status is free again."""
 
 
+class AdmissionMetrics(Protocol):
+    """What admission reports of itself."""
+
+    def passed(self, seconds: float) -> None:
+        """One look at everybody in line has taken this long."""
+
+    def admitted(self, kind: str, waited: float) -> None:
+        """A workload of this kind has a seat, so many seconds after it came into line."""
+
+    def lost(self, reason: str) -> None:
+        """A workload has lost its seats."""
+
+
 class Clock(Protocol):
     """Time, injected, so that tests do not wait."""
 

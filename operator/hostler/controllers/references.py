@@ -14,7 +14,8 @@ def reference(kind: str, *, namespace: str = "", name: str) -> str:
 
 
 def of_training_job(job: Object) -> Iterator[str]:
-    """Pool, data, models that it starts from, claims; and what it makes itself, whose name somebody may have taken."""
+    """Pool, data, models and the job that it starts from, claims; and what it makes, whose name somebody may have
+    taken."""
     spec, namespace, name = job["spec"], job["metadata"]["namespace"], job["metadata"]["name"]
     yield reference("AcceleratorPool", name=_text(spec, "accelerators", "pool"))
     yield reference("PersistentVolumeClaim", namespace=namespace, name=name)
@@ -24,6 +25,8 @@ def of_training_job(job: Object) -> Iterator[str]:
             yield reference("PersistentVolumeClaim", namespace=namespace, name=claim)
     if dataset := _text(spec, "dataset", "ref", "name"):
         yield reference("Dataset", namespace=namespace, name=dataset)
+    if other := _text(spec, "resumeFrom", "trainingJob"):
+        yield reference("TrainingJob", namespace=namespace, name=other)
     for model in (spec.get("base"), *(spec.get("parts") or {}).values()):
         yield from _model(model, namespace)
 

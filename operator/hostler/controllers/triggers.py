@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from hostler.cluster.store import Change
 from hostler.controllers.ports import Key, Object, Reader
 from hostler.controllers.references import reference
+from hostler.manifests import naming
+from hostler.planning import pods as read
 
 
 def affected(reader: Reader, own: str, *, label: str, change: Change) -> Iterable[Key]:
@@ -39,12 +41,15 @@ def referring(reader: Reader, own: str, change: Change) -> Iterator[Object]:
     assert obj is not None
     metadata = obj["metadata"]
     value = reference(change.kind, namespace=metadata.get("namespace", ""), name=metadata["name"])
+    if change.kind == "Pod":
+        value = reference("TrainingJob", namespace=metadata["namespace"], name=_job_of(obj))
     values = [value]
     if change.kind == "PersistentVolumeClaim" and own in _USERS_OF_MODELS:
-        # Models lie on claims, and are as ready as those.
+        # Models and checkpoints lie on claims, and are as ready as those.
         values += [
-            reference("Model", namespace=metadata["namespace"], name=model["metadata"]["name"])
-            for model in reader.referring("Model", value)
+            reference(kind, namespace=metadata["namespace"], name=found["metadata"]["name"])
+            for kind in ("Model", "TrainingJob")
+            for found in reader.referring(kind, value)
         ]
     for each in values:
         yield from (workload for workload in reader.referring(own, each) if not ended(workload))
@@ -58,6 +63,7 @@ def ended(workload: Object) -> bool:
 
 _USERS_OF_MODELS = frozenset({"TrainingJob", "InferenceService"})
 _ENDS = frozenset({"Succeeded", "Stalled"})
+_RESTS = _ENDS | {"Suspended"}
 
 
 def _spec_changed(change: Change) -> bool:
@@ -67,6 +73,31 @@ def _spec_changed(change: Change) -> bool:
     old, new = change.old["metadata"], change.new["metadata"]
     fields = ("uid", "generation", "deletionTimestamp")
     return any(old.get(field) != new.get(field) for field in fields)
+
+
+def _lets_go(change: Change) -> bool:
+    """Whether it came, goes, is another one by its spec, or has come to rest: others may start from its checkpoints."""
+    if change.old is None or change.new is None or _spec_changed(change):
+        return True
+    return _rests(change.old) != _rests(change.new)
+
+
+def _rests(job: Object) -> bool:
+    conditions = (job.get("status") or {}).get("conditions") or ()
+    return any(c["type"] in _RESTS and c["status"] == "True" for c in conditions)
+
+
+def _trainer_has_ended(change: Change) -> bool:
+    """Whether a pod of a job writes no checkpoints any more."""
+    pod = change.new or change.old
+    assert pod is not None
+    if not _job_of(pod):
+        return False
+    return change.new is None or read.is_terminal(pod) or read.own_end(pod) is not None
+
+
+def _job_of(pod: Object) -> str:
+    return str((pod["metadata"].get("labels") or {}).get(naming.TRAINING_JOB, ""))
 
 
 def _anything(change: Change) -> bool:
@@ -79,4 +110,6 @@ _MATTERS = {
     "ClusterModel": _spec_changed,
     "Dataset": _anything,
     "PersistentVolumeClaim": _anything,
+    "Pod": _trainer_has_ended,
+    "TrainingJob": _lets_go,
 }

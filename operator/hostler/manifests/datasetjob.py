@@ -27,14 +27,56 @@ def inspection_children(
 ) -> tuple[Manifest, ...]:
     """File and Job, in the order in which they are written, after a policy where there are rules. ``dataset`` is the
     Dataset's metadata."""
+    policy = inspection_policy(spec, dataset, traffic=traffic)
+    children = (inspection_file(spec, dataset), _job(spec, dataset, image=image))
+    return children if policy is None else (policy, *children)
+
+
+def inspection_policy(
+    spec: DatasetSpec, dataset: Mapping[str, Any], *, traffic: TrafficRules | None
+) -> Manifest | None:
+    """What the Job's pod may reach; None where there are no rules."""
+    if traffic is None:
+        return None
+    return inspector_policy(
+        dataset["name"],
+        spec.source,
+        namespace=dataset["namespace"],
+        rules=traffic,
+        owner=owner_reference("Dataset", dataset),
+    )
+
+
+def inspection_file(spec: DatasetSpec, dataset: Mapping[str, Any]) -> Manifest:
+    """What the Job's pod is asked to do."""
     config = InspectionConfig(
         name=dataset["name"],
         namespace=dataset["namespace"],
         dataset=dataset_config(spec),
         max_length=spec.max_length,
     )
-    policy = () if traffic is None else (_policy(spec, dataset, traffic),)
-    return (*policy, _config_map(config, dataset), _job(spec, dataset, image=image))
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": _metadata(dataset),
+        "data": {DATASET_FILE: config.to_json()},
+    }
+
+
+def overdue_job(job: Mapping[str, Any]) -> Manifest:
+    """A Job as it is in the cluster, with a deadline that has passed: its controller ends its pods and says Failed.
+
+    Only a deadline does that to a pod whose own container has ended and that a stranger's keeps alive, without a right
+    to delete pods. All else stays: the template cannot be changed, and this release might write another one.
+    """
+    kept = ("name", "namespace", "labels", "ownerReferences")
+    metadata = {name: job["metadata"][name] for name in kept if name in job["metadata"]}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": metadata,
+        "spec": {**job["spec"], "activeDeadlineSeconds": 1},
+    }
 
 
 def _metadata(dataset: Mapping[str, Any]) -> Manifest:
@@ -45,25 +87,6 @@ def _metadata(dataset: Mapping[str, Any]) -> Manifest:
         labels=inspection_labels(dataset["name"], generation=generation),
         owner=owner_reference("Dataset", dataset),
     )
-
-
-def _policy(spec: DatasetSpec, dataset: Mapping[str, Any], traffic: TrafficRules) -> Manifest:
-    return inspector_policy(
-        dataset["name"],
-        spec.source,
-        namespace=dataset["namespace"],
-        rules=traffic,
-        owner=owner_reference("Dataset", dataset),
-    )
-
-
-def _config_map(config: InspectionConfig, dataset: Mapping[str, Any]) -> Manifest:
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": _metadata(dataset),
-        "data": {DATASET_FILE: config.to_json()},
-    }
 
 
 def _job(spec: DatasetSpec, dataset: Mapping[str, Any], *, image: Image) -> Manifest:

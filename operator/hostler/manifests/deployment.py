@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hostler.api.inferenceservice import InferenceServiceSpec, Spread
+from hostler.api.inferenceservice import InferenceServiceSpec
 from hostler.api.schema import GROUP
 from hostler.manifests.configfile import serving_config_volume
 from hostler.manifests.naming import Manifest, metadata, server_labels, server_selector
@@ -18,7 +18,6 @@ REVISION = f"{GROUP}/revision"
 """Annotation on the Deployment and on its pods: hash of what the replicas were asked to run."""
 SUPERSEDED = f"{GROUP}/superseded-configs"
 """Annotation: ConfigMaps of earlier revisions, to be deleted when their last replica has gone."""
-_TOPOLOGY = {Spread.NODE: "kubernetes.io/hostname", Spread.ZONE: "topology.kubernetes.io/zone"}
 _GRACE_BEYOND_DRAIN = 15
 """The kubelet's patience beyond the drain: endpoints propagate before it, and abandoned requests end after it."""
 
@@ -97,24 +96,7 @@ def _pod(spec: InferenceServiceSpec, plan: ServerPlan, *, pool: Pool, labels: di
             metadata=spec.pod_metadata,
             scratch=spec.scratch,
         ),
-        spread=_spread(plan.name, spec.availability.spread),
     )
-
-
-def _spread(name: str, over: Spread | None) -> list[Manifest]:
-    """Soft: a replica that runs beside another one is better than one that waits. Of one revision, because a rollout
-    would count replicas that are about to go."""
-    if over is None:
-        return []
-    return [
-        {
-            "maxSkew": 1,
-            "topologyKey": _TOPOLOGY[over],
-            "whenUnsatisfiable": "ScheduleAnyway",
-            "labelSelector": {"matchLabels": server_selector(name)},
-            "matchLabelKeys": ["pod-template-hash"],
-        }
-    ]
 
 
 def _probe(path: str, *, period: int, failures: int, timeout: int = 5) -> Manifest:

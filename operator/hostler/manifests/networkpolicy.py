@@ -78,10 +78,17 @@ def trainer_policy(
     )
 
 
+def server_policy_name(service: str) -> str:
+    """Of the policy for a service's replicas."""
+    return f"{service}-server"
+
+
 def server_policy(service: str, *, namespace: str, pool: str, owner: Manifest) -> Manifest:
     """Requests come from anywhere, and servers ask nobody: their models lie on volumes."""
     return _policy(
-        metadata(f"{service}-server", namespace=namespace, labels=server_labels(service, pool=pool), owner=owner),
+        metadata(
+            server_policy_name(service), namespace=namespace, labels=server_labels(service, pool=pool), owner=owner
+        ),
         selector=server_selector(service),
         ingress=[{"ports": _tcp([HTTP_PORT])}],
         egress=[],

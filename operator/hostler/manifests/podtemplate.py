@@ -70,8 +70,6 @@ class PodPlan:
     gated: bool = False
     """Whether each pod is told its own node, once it is there."""
     options: PodOptions = field(default_factory=PodOptions)
-    spread: Sequence[Manifest] = ()
-    """Topology spread constraints."""
 
 
 def pod_template(plan: PodPlan) -> Manifest:
@@ -94,8 +92,6 @@ def pod_template(plan: PodPlan) -> Manifest:
         spec["affinity"] = {"nodeAffinity": on_node(plan.node)}
     if plan.gated:
         spec["schedulingGates"] = [{"name": GATE}]
-    if plan.spread:
-        spec["topologySpreadConstraints"] = list(plan.spread)
     spec.update(plan.options.spec_fields(of_image=plan.image.pull_secrets))
     spec.update(_beyond_restricted(plan.pool))
     annotations = {

@@ -122,7 +122,7 @@ POLICY_GRANTS: tuple[Grant, ...] = (
     Grant(
         group="networking.k8s.io",
         resource="networkpolicies",
-        verbs=("create", "get", "patch"),
+        verbs=(*READ, *KEEP),
         why="what workloads may reach, and who may reach them",
     ),
 )

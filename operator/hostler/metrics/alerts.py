@@ -128,6 +128,22 @@ OPERATOR_ALERTS = (
         summary="The operator has heard nothing of {{ $labels.kind }} objects for {{ $value | humanizeDuration }}.",
     ),
     Alert(
+        name="HostlerAdmissionSlow",
+        expression=f"histogram_quantile(0.99, sum by (le) (rate({names.ADMISSION_PASS}_bucket[10m]))) > 0.5",
+        hold="10m",
+        severity=Severity.WARNING,
+        summary="A look at everybody in line takes {{ $value | humanizeDuration }}, in which the operator does nothing "
+        "else.",
+    ),
+    Alert(
+        name="HostlerSeatsLost",
+        expression=f"sum by (reason) (increase({names.SEATS_LOST}[1h])) > 5",
+        hold="0m",
+        severity=Severity.WARNING,
+        summary="{{ $value | humanize }} times within an hour, seats were taken back before all pods had come: "
+        "{{ $labels.reason }}.",
+    ),
+    Alert(
         name="HostlerEventsDropped",
         expression=f"sum(increase({names.EVENTS_DROPPED}[15m])) > 20",
         hold="15m",
@@ -191,6 +207,15 @@ POOL_ALERTS = (
         hold="15m",
         severity=Severity.WARNING,
         summary=f"{{{{ $value }}}} accelerators of {_POOL} ({{{{ $labels.type }}}}) exist but cannot be allocated.",
+    ),
+    Alert(
+        name="HostlerLineStuck",
+        expression=f"max by (pool, type) ({names.POOL_WAITING}) > 0 "
+        f"and max by (pool, type) ({names.POOL_RESERVED}) == 0 and max by (pool, type) ({names.POOL_READY}) == 1",
+        hold="15m",
+        severity=Severity.WARNING,
+        summary=f"{{{{ $value }}}} jobs and services wait for {_POOL} ({{{{ $labels.type }}}}), of which nothing is "
+        "promised to any.",
     ),
     Alert(
         name="HostlerPoolOvercommitted",

@@ -8,6 +8,8 @@ from typing import Any
 
 Object = dict[str, Any]
 
+NOT_ADMITTED = "NotAdmitted"
+"""``ServiceReason.NOT_ADMITTED``."""
 NO_STATE = "Unknown"
 """State of an object that nobody has looked at yet."""
 
@@ -29,7 +31,7 @@ class Waiting:
     """Not Ready, and neither ended nor stopped by its owner."""
 
     reason: str
-    """Reason of its Ready condition."""
+    """Reason of its Ready condition; where that only says that another one is False, the reason of that one."""
     since: str
     """RFC 3339, UTC: when it stopped being Ready or was resumed, else when it was created. Sorts as time does."""
 
@@ -87,7 +89,17 @@ def _waiting(kind: str, state: str, obj: Object, conditions: Mapping[str, Object
         return None
     # A job that is resumed was not Ready before: the time of its suspension is not spent waiting.
     changes = [str((conditions.get(name) or {}).get("lastTransitionTime") or "") for name in ("Ready", "Suspended")]
-    return Waiting(reason=state, since=max(changes) or str(obj["metadata"].get("creationTimestamp") or ""))
+    return Waiting(
+        reason=_why(state, conditions), since=max(changes) or str(obj["metadata"].get("creationTimestamp") or "")
+    )
+
+
+def _why(state: str, conditions: Mapping[str, Object]) -> str:
+    """A service's Ready says NotAdmitted whatever keeps it from its replicas: the other two conditions know what."""
+    if state != NOT_ADMITTED:
+        return state
+    blocking = (conditions.get(name) or {} for name in ("Accepted", "Admitted"))
+    return next((str(found["reason"]) for found in blocking if found.get("status") == "False"), state)
 
 
 def _replicas(obj: Object) -> Replicas:

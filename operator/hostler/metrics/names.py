@@ -26,6 +26,10 @@ LOOP_LAG = "hostler_operator_loop_lag_seconds"
 PROBES = "hostler_operator_probes_total"
 PROBES_IN_FLIGHT = "hostler_operator_probes_in_flight"
 
+ADMISSION_PASS = "hostler_admission_pass_duration_seconds"
+ADMISSION_WAIT = "hostler_admission_wait_seconds"
+SEATS_LOST = "hostler_admission_seats_lost_total"
+
 TRAINING_JOBS = "hostler_trainingjobs"
 INFERENCE_SERVICES = "hostler_inferenceservices"
 DATASETS = "hostler_datasets"
@@ -48,8 +52,11 @@ POOL_IN_USE = "hostler_pool_in_use"
 POOL_RESERVED = "hostler_pool_reserved"
 POOL_UNHEALTHY = "hostler_pool_unhealthy"
 POOL_LARGEST_FREE_BLOCK = "hostler_pool_largest_free_block"
+POOL_WAITING = "hostler_pool_waiting"
 POOL_QUOTA = "hostler_pool_quota"
 POOL_COST = "hostler_pool_cost_per_hour"
 
 SHORT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Of a queue, a reconcile or a request: from a no-op in memory to the longest that is allowed."""
+LINE_BUCKETS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 43200.0, 86400.0, 259200.0)
+"""Of waiting for a seat: from a pass of admission to three days."""

@@ -65,6 +65,42 @@ class ProbeMeter:
         self._in_flight.set(in_flight)
 
 
+class AdmissionMeter:
+    """``hostler.controllers.ports.AdmissionMetrics`` as Prometheus series."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._passes = Histogram(
+            names.ADMISSION_PASS, "Seconds of a pass of admission.", buckets=names.SHORT_BUCKETS, registry=registry
+        )
+        self._waits = Histogram(
+            names.ADMISSION_WAIT,
+            "Seconds from coming into line to a seat.",
+            ["kind"],
+            buckets=names.LINE_BUCKETS,
+            registry=registry,
+        )
+        self._lost = Counter(names.SEATS_LOST, "Workloads whose seats were taken back.", ["reason"], registry=registry)
+
+    def preset(self, *, kinds: Iterable[str], losses: Iterable[str]) -> None:
+        """Have series at zero from the start."""
+        for kind in kinds:
+            self._waits.labels(kind)
+        for loss in losses:
+            self._lost.labels(loss)
+
+    def passed(self, seconds: float) -> None:
+        """One pass over everybody in line."""
+        self._passes.observe(seconds)
+
+    def admitted(self, kind: str, waited: float) -> None:
+        """A workload of this kind has a seat."""
+        self._waits.labels(kind).observe(waited)
+
+    def lost(self, reason: str) -> None:
+        """A workload has lost its seats."""
+        self._lost.labels(reason).inc()
+
+
 class OperatorMetrics:
     """All instruments on one registry of their own."""
 
@@ -76,6 +112,7 @@ class OperatorMetrics:
         registry = self.registry
         self.queue = QueueMeter(registry)
         self.probes = ProbeMeter(registry)
+        self.admission = AdmissionMeter(registry)
         self._leader = Gauge(names.LEADER, "1 while this replica holds the Lease.", registry=registry)
         self._leader.set(0)
         self._reconciles = Counter(

@@ -165,7 +165,10 @@ def run(
 
 async def _run(settings: OperatorSettings) -> int:
     from hostler.controllers.all import build_controllers
+    from hostler.operator.ending import EXIT_PATIENCE, leave_within
     from hostler.operator.shell import Operator
 
     connection = await connect(settings.kubeconfig)
-    return await Operator(settings, connection=connection, build=build_controllers).run()
+    code = await Operator(settings, connection=connection, build=build_controllers).run()
+    leave_within(EXIT_PATIENCE, code)
+    return code

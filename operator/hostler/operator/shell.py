@@ -31,19 +31,21 @@ from hostler.cluster.feed import Feed, feeds, kopf_registry, kopf_settings, quie
 from hostler.cluster.lease import LeaseElector
 from hostler.cluster.queue import Priority, WorkQueue
 from hostler.cluster.reader import CachedReader
-from hostler.cluster.resources import WATCHED
+from hostler.cluster.resources import watched
 from hostler.cluster.store import Store
 from hostler.cluster.sweeper import Sweeper
 from hostler.cluster.watches import WatchMonitor
 from hostler.cluster.writer import ApiWriter
-from hostler.controllers.admitter import Admitter
+from hostler.controllers.admitter import NOT_WRITTEN, Admitter
 from hostler.controllers.ports import Admission, Clock, Controller, Facts, Key, Reader, Writer
 from hostler.controllers.references import INDEXERS
 from hostler.controllers.settings import Settings
+from hostler.controllers.workloads import WORKLOADS
 from hostler.metrics.domain import DomainCollector, WatchCollector
 from hostler.metrics.operator import OperatorMetrics
 from hostler.operator.clock import SystemClock
 from hostler.operator.dispatch import RESULTS, Dispatcher, Workers
+from hostler.operator.ending import ended, within
 from hostler.operator.health import LoopWatch, liveness, metrics_app, probes_app, readiness, serve
 from hostler.operator.podhttp import PodHttp
 from hostler.operator.prober import RESULTS as PROBE_RESULTS
@@ -52,13 +54,20 @@ from hostler.operator.progress import ProgressFacts, ProgressQuestion
 from hostler.operator.settings import OperatorSettings
 from hostler.planning.demand import HTTP_PORT
 from hostler.planning.failures import CONTAINER_FAILED, POD_DELETED, POD_LOST, RESULT_MISSING
+from hostler.planning.verdicts import Loss
 from hostler_contract import ErrorReason
 
 _log = logging.getLogger(__name__)
 
 START_PATIENCE = 120.0
 """Seconds to wait for our CRDs and roles, which a release installs together with the operator."""
-KOPF_PATIENCE = 10.0
+STOP_PATIENCE = 3.0
+"""Seconds for workers and for everything else of ours to notice that it is over."""
+FLUSH_PATIENCE = 1.0
+"""Seconds for Events that are still to be written."""
+CLOSE_PATIENCE = 2.0
+"""Seconds for connections to be closed."""
+KOPF_PATIENCE = 5.0
 LINE_PATIENCE = 60.0
 """Seconds within which all workloads have been looked at after a start, or admission begins without the rest."""
 _FAILURES = (*(reason.value for reason in ErrorReason), CONTAINER_FAILED, POD_DELETED, POD_LOST, RESULT_MISSING)
@@ -92,7 +101,8 @@ class Operator:
         self.metrics = OperatorMetrics()
         self.client = Client(connection, observe=self.metrics.request)
         self.store = Store(indexers=INDEXERS)
-        self.monitor = WatchMonitor(WATCHED, namespaces=settings.watch_namespaces, observe=self.metrics.request)
+        self.watched = watched(policies=settings.workload_policies)
+        self.monitor = WatchMonitor(self.watched, namespaces=settings.watch_namespaces, observe=self.metrics.request)
         # A connection of its own: a renewal must not wait behind a hundred writes.
         self.lease_client = Client(connection, observe=self.metrics.request)
         self.lease = LeaseElector(
@@ -122,6 +132,7 @@ class Operator:
             ),
             wake_pool=lambda pool: self.dispatcher.wake(Key("AcceleratorPool", "", pool)),
             grace=for_controllers.seat_grace_seconds,
+            metrics=self.metrics.admission,
         )
         # Before the dispatcher: whoever is woken by a change finds it counted.
         self.store.subscribe(self.admitter.changed)
@@ -139,7 +150,7 @@ class Operator:
         self.sweeper = Sweeper(
             self.client,
             store=self.store,
-            resources=WATCHED,
+            resources=self.watched,
             interval=settings.resync,
             namespaces=settings.watch_namespaces,
             on_round=self.dispatcher.enqueue_all,
@@ -229,7 +240,9 @@ class Operator:
         """Without this look, a watch that is forbidden would be waited for in silence."""
         if not self.settings.watch_namespaces:
             return None
-        for resource in (resource for resource in WATCHED if resource.scopes(self.settings.watch_namespaces) == ("",)):
+        for resource in self.watched:
+            if resource.scopes(self.settings.watch_namespaces) != ("",):
+                continue
             try:
                 await self.client.raw(f"{resource.path()}?limit=1")
             except Forbidden as error:
@@ -245,7 +258,7 @@ class Operator:
     async def _start_watching(self) -> None:
         quiet_kopf()
         self.monitor.reset()
-        for feed in feeds(WATCHED, self.settings.watch_namespaces):
+        for feed in feeds(self.watched, self.settings.watch_namespaces):
             await self._start_kopf(feed)
         # kopf has put its own signal handlers in place of ours.
         self._catch_signals()
@@ -281,24 +294,23 @@ class Operator:
         self._servers.append(await serve(metrics_app(self.metrics.registry), self.settings.metrics_port))
 
     async def _shut_down(self) -> None:
+        """Together these take no longer than the pod's grace period less what the interpreter needs."""
         self.dispatcher.stop()
-        await self.workers.stop()
+        idle = await within(STOP_PATIENCE, self.workers.stop(), what="workers")
         self.metrics.follow()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1.0):
-                await self.events.flush()
+        await within(FLUSH_PATIENCE, self.events.flush(), what="Events")
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.lease.release()
-        for server in self._servers:
-            await server.cleanup()
-        await self.pods.close()
+        idle &= await ended(self._tasks, seconds=STOP_PATIENCE, what="tasks")
+        if idle:
+            await self.lease.release()
+        else:
+            _log.error("the Lease is left to expire: something of ours may still write")
+        closing = (server.cleanup() for server in self._servers)
         self._stop_kopf.set()
-        if self._kopfs:
-            await asyncio.wait(self._kopfs, timeout=KOPF_PATIENCE)
-        await self.client.close()
-        await self.lease_client.close()
+        await within(CLOSE_PATIENCE, _all(*closing, self.pods.close()), what="servers")
+        await ended(self._kopfs, seconds=KOPF_PATIENCE, what="kopf")
+        await within(CLOSE_PATIENCE, _all(self.client.close(), self.lease_client.close()), what="connections")
         _log.info("stopped", extra={"exit_code": self._exit_code or 0})
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -331,10 +343,17 @@ class Operator:
     def _register_collectors(self, kinds: Sequence[str]) -> None:
         self.metrics.preset(dict.fromkeys(kinds, RESULTS))
         self.metrics.probes.preset(PROBE_RESULTS)
+        self.metrics.admission.preset(kinds=WORKLOADS, losses=(*(loss.value for loss in Loss), NOT_WRITTEN))
         states = {kind.kind: tuple(reason.value for reason in kind.reasons) for kind in KINDS}
         registry = self.metrics.registry
         registry.register(
-            DomainCollector(self.store, leading=lambda: self.lease.leading, states=states, failure_reasons=_FAILURES)
+            DomainCollector(
+                self.store,
+                leading=lambda: self.lease.leading,
+                states=states,
+                failure_reasons=_FAILURES,
+                line=self.admitter.line,
+            )
         )
         registry.register(
             WatchCollector(
@@ -346,3 +365,7 @@ class Operator:
 def _explained(error: BaseException) -> bool:
     """Whether the message says all; a traceback would bury it."""
     return isinstance(error, MissingError | LeaseLostError | ApiError)
+
+
+async def _all(*steps: Coroutine[Any, Any, None]) -> None:
+    await asyncio.gather(*steps)

@@ -110,7 +110,8 @@ def _quota_sentence(pool: Pool, ask: Ask, wait: Wait) -> str:
     said = f"The quota of pool {pool.name} is {limit} {pool.unit}, of which {held} are held; "
     if limit < ask.least * pool.units(ask.need):
         return f"{said}{ask.who} needs {_needed(pool, ask)}, more than the whole quota: raise the pool's spec.quota."
-    return f"{said}{ask.who} needs {_needed(pool, ask)}. It starts when others end or the quota is raised."
+    turn = f"It starts when others end or the quota is raised.{_place_in_line(wait)}{_expected(wait)}"
+    return f"{said}{ask.who} needs {_needed(pool, ask)}. {turn}"
 
 
 def _capacity_sentence(pool: Pool, ask: Ask, wait: Wait) -> str:

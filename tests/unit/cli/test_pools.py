@@ -23,7 +23,7 @@ PRICE = {"amount": "2.79", "currency": "EUR", "source": "contract", "date": "202
 def ready_pool() -> Object:
     pool = make_pool("gpu", price=PRICE, quota={"accelerators": 3})
     condition = {"type": "Ready", "status": "True", "reason": "DevicesAvailable", "message": "4 on 1 node."}
-    figures = {"capacity": 4, "inUse": 1, "unhealthy": 0, "largestFreeBlock": 3, "simulated": True}
+    figures = {"capacity": 4, "inUse": 1, "reserved": 2, "unhealthy": 0, "largestFreeBlock": 3, "simulated": True}
     return pool | {"status": {"conditions": [condition], **figures}}
 
 
@@ -40,8 +40,8 @@ def run(monkeypatch: pytest.MonkeyPatch, answer: Any, *arguments: str) -> Any:
 def test_a_pool_is_one_row_with_its_figures_and_its_price(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run(monkeypatch, [ready_pool()])
     header, row = (" ".join(line.split()) for line in result.output.splitlines())
-    assert header == "POOL TYPE READY CAPACITY IN USE UNHEALTHY LARGEST FREE QUOTA PRICE NOTE"
-    assert row == "gpu nvidia-a100-80 True 4 1 0 3 3 2.79 EUR/h simulated."
+    assert header == "POOL TYPE READY CAPACITY IN USE RESERVED UNHEALTHY LARGEST FREE QUOTA PRICE NOTE"
+    assert row == "gpu nvidia-a100-80 True 4 1 2 0 3 3 2.79 EUR/h simulated."
 
 
 def test_a_pool_that_is_not_ready_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import netrc
 from collections.abc import AsyncIterator, Callable
@@ -9,11 +10,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio.client import Configuration
 from unit.cluster.objects import make
+from virtualtime import now, virtual
 
 from hostler.cluster.client import Client
 from hostler.cluster.connection import Connection, proxy_of_environment
@@ -191,3 +194,30 @@ async def test_a_connection_that_the_server_has_closed_costs_no_request(bare: py
         for _unused in range(2):
             await client.get(JOBS, namespace="default", name="a")
     assert asked == ["GET", "GET", "GET"], "asked once more on a new connection"
+
+
+class Slow:
+    """A session whose requests are answered after a while: the first by the end of an idle connection."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.tries = 0
+
+    @asynccontextmanager
+    async def request(self, *_: Any, **__: Any) -> AsyncIterator[None]:
+        self.tries += 1
+        await asyncio.sleep(self._seconds)
+        raise aiohttp.ServerDisconnectedError
+        yield
+
+
+@virtual
+async def test_a_second_try_takes_no_time_beyond_the_requests_own() -> None:
+    """No write may last longer than the Lease, and that is what its time says."""
+    client = Client(Connection(Configuration(host="http://127.0.0.1:1")))
+    await client.close()
+    client._session = slow = Slow(7.0)  # type: ignore[assignment]
+    begun = now()
+    with pytest.raises(Unavailable, match="had no answer within 10 s"):
+        await client.apply(make(), timeout=10.0)
+    assert (now() - begun, slow.tries) == (10.0, 2)

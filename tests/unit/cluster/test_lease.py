@@ -11,7 +11,7 @@ from unit.cluster.leases import Leases, elector
 from virtualtime import now, virtual
 
 from hostler.cluster.errors import Conflict, NotFound, NotLeading
-from hostler.cluster.lease import LeaseElector
+from hostler.cluster.lease import RELEASE_SECONDS, LeaseElector
 
 
 def holder(leases: Leases) -> str:
@@ -198,6 +198,23 @@ async def test_release_of_a_lease_that_another_one_has_is_harmless() -> None:
     leases.lease["metadata"]["resourceVersion"] = "77"
     await one.release()
     assert holder(leases) == "other"
+
+
+@virtual
+async def test_an_api_server_that_does_not_answer_keeps_nobody_who_leaves() -> None:
+    """Neither when it is told, nor when it is asked who leads after a conflict."""
+    leases = Leases()
+    one = elector(leases, "one")
+    await one.acquire()
+    assert leases.lease is not None
+    leases.lease["metadata"]["resourceVersion"] = "77"
+    begun = now()
+    leaving = asyncio.create_task(one.release())
+    # The first request is answered with a conflict; the next ones are not.
+    await asyncio.sleep(0.015)
+    leases.hanging.add("one")
+    await leaving
+    assert now() - begun == RELEASE_SECONDS
 
 
 def deleted(leases: Leases, one: LeaseElector, holding: asyncio.Task[None]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fakes import FakeCluster, FakeReader
+from fakeaccess import FakeReader
+from fakes import FakeCluster
 from refusing import LIMITED, refuse_pods
 
 from hostler.cluster.errors import Forbidden

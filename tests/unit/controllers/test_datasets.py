@@ -9,8 +9,6 @@ import pytest
 from bench import SETTINGS, Bench, make_bench
 from builders import make_dataset
 from fakes import Crash
-from refusing import LIMITED, refuse_pods
-from refusing import tell as tell_of
 from tables import table
 from unit.controllers.datasets import OTHER_SHA, SHA, created, inspected, report
 from world import jobs
@@ -19,7 +17,6 @@ from hostler.cluster.errors import Forbidden
 from hostler.cluster.store import Change
 from hostler.controllers.ports import Key
 from hostler.planning.endpoints import read_patterns
-from hostler.planning.refusals import MOUNT_SECONDS
 from hostler_contract import DatasetReport, ErrorReason
 
 Object = dict[str, Any]
@@ -325,96 +322,6 @@ async def test_a_process_that_ends_after_any_write_is_none_the_worse(writes: int
 
     assert bench.status("Dataset", "books")["version"] == 1
     assert ready(bench)[1] == "Valid"
-    assert jobs(bench) == ["books-inspect-1"]
-
-
-async def test_a_job_whose_pods_are_refused_is_said_within_a_minute_and_mends_itself(bench: Bench) -> None:
-    await created(bench)
-    job = bench.cluster.object("Job", "books-inspect-1")
-    refuse_pods(bench.cluster, job)
-    outcome = await bench.reconcile("Dataset", "books")
-    assert ready(bench)[1] == "Inspecting", "its pod may still be on the way"
-    assert outcome.requeue_after == SETTINGS.recheck_seconds < 60
-
-    bench.cluster.clock.advance(SETTINGS.recheck_seconds)
-    await bench.settle()
-    assert ready(bench) == (
-        "False",
-        "ChildRefused",
-        f"Pods of Job books-inspect-1 are refused: {LIMITED}: ask for less with spec.resources, or change the "
-        "LimitRange.",
-    )
-    before = list(bench.writer.writes)
-    for _ in range(20):
-        bench.cluster.clock.advance(SETTINGS.recheck_seconds)
-        outcome = await bench.reconcile("Dataset", "books")
-        assert outcome.requeue_after == SETTINGS.recheck_seconds
-    assert bench.writer.writes == before
-
-    await inspected(bench, report())
-    assert ready(bench)[1] == "Valid"
-
-
-@table(
-    ("tell", "want"),
-    {
-        "a volume that cannot be mounted": (
-            lambda cluster, pod: tell_of(cluster, pod, reason="FailedMount", message="no such share"),
-            "The data is to be looked at. Pod books-inspect-1-0-xyz cannot begin (FailedMount): no such share.",
-        ),
-        "a claim that no provisioner serves": (
-            lambda cluster, _: tell_of(
-                cluster,
-                cluster.object("PersistentVolumeClaim", "data"),
-                reason="ProvisioningFailed",
-                message='storageclass.storage.k8s.io "fast" not found',
-            ),
-            "The data is to be looked at. Claim data gets no volume (ProvisioningFailed): storageclass.storage.k8s.io "
-            '"fast" not found: create that storage class, or name another one.',
-        ),
-        "nothing that anybody says": (lambda *_: None, "The data is being looked at."),
-    },
-)
-async def test_a_pod_that_does_not_begin_is_said_in_the_words_of_who_knows(bench: Bench, tell: Any, want: str) -> None:
-    await created(bench)
-    (pod,) = bench.cluster.make_pods("books-inspect-1", node="gpu-1")
-    bench.cluster.set_status(pod, containerStatuses=[{"name": "c", "state": {"waiting": CREATING}}])
-    bench.cluster.set_status(bench.cluster.object("PersistentVolumeClaim", "data"), phase="Pending")
-    tell(bench.cluster, pod)
-    await bench.settle()
-    assert ready(bench)[2] == "The data is being looked at."
-    bench.cluster.clock.advance(MOUNT_SECONDS)
-    await bench.settle()
-    assert ready(bench) == ("Unknown", "Inspecting", want)
-
-
-@table(
-    ("said", "want_before", "want_after"),
-    {
-        "data that was looked at": (report(), "Valid", "Valid"),
-        "data that could not be looked at": (None, "InspectionFailed", "DatasetNotFound"),
-    },
-)
-async def test_a_finished_job_does_not_keep_a_claim_from_going_away(
-    bench: Bench, said: DatasetReport | None, want_before: str, want_after: str
-) -> None:
-    await created(bench)
-    await inspected(bench, said)
-    assert (ready(bench)[1], jobs(bench)) == (want_before, ["books-inspect-1"])
-    claim = bench.cluster.object("PersistentVolumeClaim", "data")
-    bench.cluster.put({**claim, "metadata": {**claim["metadata"], "deletionTimestamp": bench.cluster.clock.now()}})
-    await bench.settle()
-    assert jobs(bench) == [], "its pod would hold the claim"
-    assert bench.cluster.find("ConfigMap", "books-inspect-1") is None
-    assert ready(bench)[1] == want_after
-
-
-async def test_a_job_that_looks_at_data_goes_on_though_its_claim_is_being_deleted(bench: Bench) -> None:
-    await created(bench)
-    bench.cluster.make_pods("books-inspect-1", node="gpu-1")
-    claim = bench.cluster.object("PersistentVolumeClaim", "data")
-    bench.cluster.put({**claim, "metadata": {**claim["metadata"], "deletionTimestamp": bench.cluster.clock.now()}})
-    await bench.settle()
     assert jobs(bench) == ["books-inspect-1"]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from bench import IPU, SETTINGS, Bench
 from builders import edited, without
-from fakes import FakeWriter
+from fakeaccess import FakeWriter
 from tables import table
 from unit.controllers.services import said, serving, submitted
 

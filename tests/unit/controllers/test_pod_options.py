@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bench import SETTINGS, Bench
+from bench import IPU, SETTINGS, Bench
 from builders import make_dataset
 from tables import table
 from unit.controllers.services import said, serving, submitted
@@ -148,25 +148,20 @@ async def test_no_sidecar_is_put_beside_what_has_to_end(modelled: Bench) -> None
     assert "linkerd.io/inject" not in metadata["annotations"]
 
 
-@table(
-    ("spread", "want"),
-    {
-        "over nodes": ("node", "kubernetes.io/hostname"),
-        "over zones": ("zone", "topology.kubernetes.io/zone"),
-    },
-)
-async def test_replicas_are_spread_as_evenly_as_the_scheduler_can(spread: str, want: str, modelled: Bench) -> None:
-    found = await deployment(modelled, availability={"spread": spread})
-    (constraint,) = found["spec"]["template"]["spec"]["topologySpreadConstraints"]
-    assert (constraint["topologyKey"], constraint["whenUnsatisfiable"]) == (want, "ScheduleAnyway")
-    assert constraint["labelSelector"]["matchLabels"] == found["spec"]["selector"]["matchLabels"]
+async def test_replicas_are_spread_by_their_seats_and_not_by_the_scheduler(modelled: Bench) -> None:
+    """Each pod is told its node, so a constraint for the scheduler would say nothing."""
+    modelled.cluster.node("ipu-2", labels={"hostler.dev/pool": "ipu"}, devices={IPU: 4})
+    found = await deployment(modelled, pods={"min": 2, "max": 2}, availability={"spread": "node"})
+    seats = modelled.status("InferenceService", "tiny")["placement"]["nodes"]
+    assert seats == [{"name": "ipu-1", "pods": 1}, {"name": "ipu-2", "pods": 1}]
+    assert "topologySpreadConstraints" not in found["spec"]["template"]["spec"]
 
 
 @table(
     ("change", "want"),
     {
         "a budget is no new revision": ({"availability": {"maxUnavailable": 2}}, "the same"),
-        "a spread is one": ({"availability": {"spread": "node"}}, "another"),
+        "nor is a spread, which counts for seats to come": ({"availability": {"spread": "node"}}, "the same"),
         "and so is a label of the pods": ({"podMetadata": {"labels": {"a": "b"}}}, "another"),
         "and a limit": ({"scratch": {"size": "1Gi"}}, "another"),
         "what is empty is nothing": ({"imagePullSecrets": []}, "the same"),

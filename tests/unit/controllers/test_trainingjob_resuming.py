@@ -9,11 +9,14 @@ from builders import make_transformer
 from tables import table
 from world import completed, failed, failure, jobs, progress, running, states, submitted, told
 
+from hostler.cluster.store import Change
+from hostler.controllers.ports import Key
 from hostler_contract import ErrorReason
 
 Object = dict[str, Any]
 
 RESUME = {"trainingJob": "first"}
+CLAIM = ("PersistentVolumeClaim", "shared")
 
 
 async def stopped(bench: Bench, **spec: Any) -> None:
@@ -126,3 +129,36 @@ async def test_a_job_with_checkpoints_of_its_own_needs_nobody_elses(bench: Bench
     await failed(bench, "second", result=failure(ErrorReason.INTERNAL))
     assert bench.cluster.find("Job", "second-1") is not None
     assert resume_mount(bench, "second-1") is None
+
+
+def wakes(bench: Bench, change: Change) -> bool:
+    """Whether this change has somebody look at the job ``second`` again."""
+    return Key("TrainingJob", "default", "second") in bench.controllers["TrainingJob"].affected(change)
+
+
+async def test_who_waits_for_anothers_checkpoints_is_woken_and_does_not_look_again_and_again(bench: Bench) -> None:
+    (pod,) = await running(bench, "first")
+    await submitted(bench, "second", resumeFrom=RESUME)
+    assert states(bench, "second")["Accepted"] == ("False", "CheckpointInUse")
+    assert (await bench.reconcile("TrainingJob", "second")).requeue_after is None
+
+    changes: list[Change] = []
+    bench.cluster.objects.listeners.append(changes.append)
+    told(bench, pod, progress(9, checkpoint_step=8))
+    await bench.settle()
+    assert not [change for change in changes if wakes(bench, change)], "its figures are nobody else's news"
+
+    await failed(bench, "first", result=failure(ErrorReason.TRAINING_DIVERGED, "the loss is not finite"))
+    woke = {change.kind for change in changes if wakes(bench, change)}
+    assert woke >= {"Pod", "TrainingJob"}, "its last pod has ended, and it has come to rest"
+    assert states(bench, "second")["Accepted"] == ("True", "Valid")
+
+
+async def test_who_waits_for_a_job_or_its_claim_is_woken_by_either(bench: Bench) -> None:
+    bench.cluster.claim("shared")
+    await submitted(bench, "second", resumeFrom=RESUME)
+    await stopped(bench, storage={"claimName": "shared"})
+    first, claim = (bench.cluster.object(kind, name) for kind, name in (("TrainingJob", "first"), CLAIM))
+    assert wakes(bench, Change("TrainingJob", None, first))
+    assert wakes(bench, Change(CLAIM[0], claim, None)), "although its own spec does not name it"
+    assert wakes(bench, Change("TrainingJob", first, None))

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from hostler.api.kinds import KINDS
-from hostler.cluster.resources import TABLE
+from hostler.cluster.resources import TABLE, watched
 from hostler.manifests.rbac import (
     OPERATOR_GRANTS,
     POLICY_GRANTS,
@@ -49,11 +49,17 @@ def test_our_kinds_can_be_watched_and_only_their_status_written() -> None:
 
 def test_what_the_operator_watches_it_may_watch_and_nothing_else() -> None:
     granted: dict[tuple[str, str], set[str]] = {}
-    for grant in OPERATOR_GRANTS:
+    for grant in (*OPERATOR_GRANTS, *POLICY_GRANTS):
         granted.setdefault((grant.group, grant.resource), set()).update(grant.verbs)
     for resource in TABLE.values():
         watching = {"watch"} & granted.get((resource.group, resource.plural), set())
         assert watching == ({"watch"} if resource.watched else set()), resource.kind
+
+
+def test_policies_are_watched_only_where_there_is_the_right_to_it() -> None:
+    (more,) = set(watched(policies=True)) - set(watched(policies=False))
+    granted = {(grant.group, grant.resource) for grant in POLICY_GRANTS}
+    assert granted == {(more.group, more.plural)}
 
 
 def test_what_has_no_namespace_or_is_watched_everywhere_is_granted_in_the_cluster_and_nothing_else_is() -> None:
@@ -121,7 +127,7 @@ def test_the_operators_own_namespace_may_be_among_the_watched_ones() -> None:
 
 def test_network_policies_are_granted_apart_and_only_where_workloads_are() -> None:
     """Policies add up: who may write one may allow what others forbid, so nobody has this who does not need it."""
-    wanted = {("networking.k8s.io", "networkpolicies", verb) for verb in ("create", "get", "patch")}
+    wanted = {("networking.k8s.io", "networkpolicies", verb) for verb in ("create", "get", "list", "patch", "watch")}
     assert not wanted & _granted(operator_roles(namespace="here"), "")
     assert _granted(policy_roles(namespace="here"), "") == wanted
     named = policy_roles(namespace="here", watched=("one", "two"))

@@ -37,11 +37,14 @@ def samples(collector: Any) -> dict[str, float]:
     return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if not line.startswith("#")}
 
 
-def pool_series(*pools: Object) -> dict[str, float]:
-    """What a leader shows of pools, by the name of the metric and its labels."""
-    found = samples(DomainCollector(Cache(AcceleratorPool=list(pools)), leading=lambda: True, states={}))
+def pool_series(*pools: Object, waiting: dict[str, int] | None = None) -> dict[str, float]:
+    """What a leader shows of pools, by the name of the metric and its labels; of a line only where somebody waits."""
+    cache = Cache(AcceleratorPool=list(pools))
+    found = samples(DomainCollector(cache, leading=lambda: True, states={}, line=lambda: waiting or {}))
     return {
-        name.removeprefix("hostler_pool_"): value for name, value in found.items() if name.startswith("hostler_pool_")
+        name.removeprefix("hostler_pool_"): value
+        for name, value in found.items()
+        if name.startswith("hostler_pool_") and (waiting is not None or not name.startswith("hostler_pool_waiting"))
     }
 
 
@@ -117,6 +120,11 @@ GPU = 'pool="gpu",type="nvidia-a100-80"'
 )
 def test_a_pool_shows_what_is_known_and_nothing_else(pool: Object, want: dict[str, float]) -> None:
     assert pool_series(pool) == want
+
+
+def test_a_pool_shows_its_line_and_a_pool_that_is_not_there_makes_no_series() -> None:
+    assert pool_series(make_pool(), waiting={"gpu": 3, "gone": 2}) == {f"waiting{{{GPU}}}": 3}
+    assert pool_series(make_pool(), waiting={}) == {f"waiting{{{GPU}}}": 0}, "nobody waits, which is a figure"
 
 
 def test_a_standby_shows_nothing_or_everything_would_count_twice() -> None:

@@ -100,6 +100,28 @@ def test_counts_follow_changes_and_deletions() -> None:
             id="it waits for a person, which is waiting all the same",
         ),
         pytest.param(
+            "InferenceService",
+            make(
+                "x",
+                condition("Accepted", "True", "Valid"),
+                condition("Admitted", "False", "WaitingForCapacity"),
+                condition("Ready", "False", "NotAdmitted"),
+            ),
+            ("WaitingForCapacity", "2026-01-01T11:00:00Z"),
+            id="that a service is not admitted is no reason; what keeps it from that is one",
+        ),
+        pytest.param(
+            "InferenceService",
+            make(
+                "x",
+                condition("Accepted", "False", "PoolNotFound"),
+                condition("Admitted", "Unknown", "Pending"),
+                condition("Ready", "False", "NotAdmitted"),
+            ),
+            ("PoolNotFound", "2026-01-01T11:00:00Z"),
+            id="nor is it where the spec cannot be honoured",
+        ),
+        pytest.param(
             "TrainingJob",
             make(
                 "x",

@@ -23,6 +23,12 @@ from hostler.controllers.triggers import key_of, referring
 from hostler.controllers.validity import invalid_spec_sentence
 from hostler.manifests import naming
 from hostler.manifests.podtemplate import Image
+from hostler.planning import moments
+from hostler.planning import pods as read
+
+_CHILDREN = frozenset({"Job", "NetworkPolicy", "Pod"})
+_REPAIR_AFTER_SECONDS = 15
+"""A pod begins within that time as a rule, and has read its file then."""
 
 
 class DatasetController:
@@ -66,12 +72,12 @@ class DatasetController:
         return await write_status(self._writer, dataset, plan)
 
     def affected(self, change: Change) -> Iterable[Key]:
-        """The dataset itself, the one that a Job or pod looks at, and those on a claim."""
+        """The dataset itself, the one to which a child or a pod belongs, and those on a claim."""
         found = {key_of(obj): None for obj in referring(self._reader, self.kind, change)}
         for obj in filter(None, (change.old, change.new)):
             if change.kind == self.kind:
                 found[key_of(obj)] = None
-            elif change.kind in {"Job", "Pod"} and (named := (obj["metadata"].get("labels") or {}).get(naming.DATASET)):
+            elif change.kind in _CHILDREN and (named := (obj["metadata"].get("labels") or {}).get(naming.DATASET)):
                 found[Key(self.kind, obj["metadata"]["namespace"], named)] = None
         return found
 
@@ -88,7 +94,9 @@ class DatasetController:
         job = next((job for job in jobs if job["metadata"]["name"] == current), None)
         listed = self._reader.list("Pod", namespace=namespace, labels=labels) if job is not None else []
         pods = tuple(pod for pod in listed if job is not None and _owned_by(pod, job))
-        done_with = [each for each in jobs if each is not job or self._lets_go(each, spec, status)]
+        # All is known, and a stranger's container would keep the pod for ever.
+        kept_alive = status.inspected_generation == generation and any(map(read.is_outlived, pods))
+        done_with = [each for each in jobs if each is not job or kept_alive or self._lets_go(each, spec, status)]
         seen = Observed(
             dataset=dataset,
             spec=spec,
@@ -96,6 +104,7 @@ class DatasetController:
             job=job,
             pods=pods,
             refused=await self._failures.of_job(job, pods) if job is not None else "",
+            file_missing=job is not None and await self._file_missing(job, pods),
             held_up=await self._held_up(spec, pods, namespace=namespace),
             obsolete=await self._obsolete(done_with),
         )
@@ -112,6 +121,15 @@ class DatasetController:
         namespace = job["metadata"]["namespace"]
         claim = self._reader.get("PersistentVolumeClaim", namespace=namespace, name=spec.source.pvc.claim_name)
         return claim is not None and bool(claim["metadata"].get("deletionTimestamp"))
+
+    async def _file_missing(self, job: Object, pods: Iterable[Object]) -> bool:
+        """Whether the file is gone that a pod waits for. A pod that has begun has read it."""
+        born = job["metadata"].get("creationTimestamp")
+        young = born is None or moments.elapsed(born, now=self._clock.now()) < _REPAIR_AFTER_SECONDS
+        if young or ended(job) or any(read.phase(pod) != "Pending" for pod in pods):
+            return False
+        metadata = job["metadata"]
+        return await self._reader.live("ConfigMap", namespace=metadata["namespace"], name=metadata["name"]) is None
 
     async def _held_up(self, spec: DatasetSpec, pods: Iterable[Object], *, namespace: str) -> str:
         """Why the pod does not begin, where neither its status nor its Job says it: a claim, or a mount."""

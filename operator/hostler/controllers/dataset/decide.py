@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hostler.api.conditions import find
 from hostler.api.dataset import DatasetCondition, DatasetReason, DatasetStatus
 from hostler.controllers.dataset.observed import Observed
 from hostler.controllers.plan import Plan
 from hostler.controllers.said import Said, change, conditions, no, unknown, yes
-from hostler.manifests.datasetjob import inspection_children
+from hostler.manifests.datasetjob import inspection_children, inspection_file, inspection_policy, overdue_job
 from hostler.manifests.naming import inspection_name
 from hostler.manifests.networkpolicy import TrafficRules
 from hostler.manifests.podtemplate import Image
@@ -26,6 +27,7 @@ _MESSAGE_LIMIT = 1000
 _WARNINGS = frozenset(reason.value for reason in DatasetReason) - {DatasetReason.VALID, DatasetReason.INSPECTING}
 _NOT_FOUND = {ErrorReason.DATASET_NOT_FOUND: DatasetReason.DATASET_NOT_FOUND}
 _INVALID = {ErrorReason.DATASET_INVALID: DatasetReason.DATA_INVALID}
+_SAID_OF_DATA = frozenset({*_NOT_FOUND.values(), *_INVALID.values(), DatasetReason.INSPECTION_FAILED})
 
 
 def decide(
@@ -55,19 +57,27 @@ def decide(
     report = seen.report
     if report is not None and report.reason is None:
         return _inspected(seen, report, now=now)
+    if seen.job_ended and _was_said(seen, report):
+        return plan_of(seen, None, now=now, delete=seen.obsolete)
     if seen.job_ended:
         return plan_of(seen, _failed(seen, report), now=now, delete=seen.obsolete)
+    if seen.outlived:
+        # Its Job is kept, because a person deletes it for another look, and is over as soon as that is read.
+        return plan_of(seen, _failed(seen, report), now=now, apply=(overdue_job(seen.job),), requeue=recheck)
     if seen.refused:
         return plan_of(seen, no(DatasetReason.CHILD_REFUSED, seen.refused[:_MESSAGE_LIMIT]), now=now, requeue=recheck)
     # No watch tells of a pod that does not come, or does not begin.
     begun = any(read.is_running(pod) for pod in seen.pods)
     said = unknown(DatasetReason.INSPECTING, _waiting(seen))
-    return plan_of(seen, said, now=now, requeue=None if begun else recheck)
+    upkeep = [policy] if (policy := inspection_policy(seen.spec, seen.dataset["metadata"], traffic=traffic)) else []
+    if seen.file_missing:
+        upkeep.append(inspection_file(seen.spec, seen.dataset["metadata"]))
+    return plan_of(seen, said, now=now, apply=tuple(upkeep), requeue=None if begun else recheck)
 
 
 def plan_of(
     seen: Observed,
-    said: Said,
+    said: Said | None,
     *,
     now: str,
     apply: tuple[dict[str, Any], ...] = (),
@@ -75,9 +85,10 @@ def plan_of(
     requeue: float | None = None,
     figures: Mapping[str, Any] | None = None,
 ) -> Plan:
-    """A plan with this condition, and these figures in place of the earlier ones."""
+    """A plan with this condition (None leaves it as it is), and these figures in place of the earlier ones."""
     before = seen.status
-    after = conditions(before.conditions, {DatasetCondition.READY: said}, generation=seen.generation, now=now)
+    told = {DatasetCondition.READY: said} if said is not None else {}
+    after = conditions(before.conditions, told, generation=seen.generation, now=now)
     status = DatasetStatus.model_validate(
         {
             **before.model_dump(),
@@ -124,6 +135,17 @@ def _found(status: DatasetStatus) -> Said:
         return no(DatasetReason.DATA_INVALID, f"{errors}{where}"[:_MESSAGE_LIMIT])
     files = "1 file" if status.files == 1 else f"{status.files:,} files"
     return yes(DatasetReason.VALID, f"Version {status.version}: {status.rows:,} rows in {files}.")
+
+
+def _was_said(seen: Observed, report: DatasetReport | None) -> bool:
+    """Whether status has the words of a pod that is gone by now, and that its Job has lost with it."""
+    ready = find(seen.status.conditions, DatasetCondition.READY)
+    return (
+        report is None
+        and ready is not None
+        and ready.observed_generation == seen.generation
+        and ready.reason in _SAID_OF_DATA
+    )
 
 
 def _failed(seen: Observed, report: DatasetReport | None) -> Said:

@@ -25,6 +25,8 @@ class Observed:
     """Its pods."""
     refused: str = ""
     """Sentence where its pods are refused."""
+    file_missing: bool = False
+    """Whether somebody has deleted the ConfigMap that a pod needs to begin."""
     held_up: str = ""
     """Sentence where its pod cannot mount, or the claim with the data has no volume."""
     missing: str = ""
@@ -46,6 +48,12 @@ class Observed:
     def job_ended(self) -> bool:
         """Whether the Job will start no further pod."""
         return self.job is not None and ended(self.job)
+
+    @property
+    def outlived(self) -> bool:
+        """Whether the inspector has ended, and its pod has not: a container that an admission webhook put beside it (a
+        mesh's proxy) runs on, and the Job controller waits for it."""
+        return any(map(read.is_outlived, self.pods))
 
     @property
     def report(self) -> DatasetReport | None:

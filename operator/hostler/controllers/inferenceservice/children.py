@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from hostler.accelerators import Verb, compatibility
-from hostler.api.inferenceservice import InferenceServiceSpec
 from hostler.api.model import ModelSpec
 from hostler.controllers.inferenceservice.observed import Observed, config_name
 from hostler.controllers.ports import Object
@@ -34,13 +33,13 @@ class SampleRequestError(ValueError):
 def revision(seen: Observed, model: ModelSpec, view: PoolView) -> str:
     """Hash of what users and administrators decided, and of nothing that an upgrade of the operator changes.
 
-    The number of replicas is not part of it: more of the same is no new revision.
+    The number of replicas is not part of it, nor where they are: more of the same is no new revision.
     """
     pool = view.pool.spec
     variant = _variant(model, view)
     decided: dict[str, Any] = {
         # Without defaults, so that a release with a new field makes no new revision.
-        "spec": _of_replicas(seen.spec),
+        "spec": seen.spec.model_dump(mode="json", exclude={"pods", "availability"}, exclude_defaults=True),
         "model": model.model_dump(
             mode="json", include={"family", "task", "artifacts", "sample_request"}, exclude_defaults=True
         ),
@@ -57,14 +56,6 @@ def revision(seen: Observed, model: ModelSpec, view: PoolView) -> str:
             for named in seen.adapters
         ]
     return content_hash(decided)
-
-
-def _of_replicas(spec: InferenceServiceSpec) -> dict[str, Any]:
-    """What the spec says of each replica."""
-    found: dict[str, Any] = spec.model_dump(mode="json", exclude={"pods", "availability"}, exclude_defaults=True)
-    if spec.availability.spread is not None:
-        found["spread"] = spec.availability.spread.value
-    return found
 
 
 def endpoint(seen: Observed, pool: str) -> Object:

@@ -10,6 +10,7 @@ from hostler.controllers.inferenceservice.observed import Observed, claim_names,
 from hostler.controllers.named import named_model
 from hostler.controllers.ports import Admission, Object, Reader
 from hostler.manifests import naming
+from hostler.manifests.networkpolicy import server_policy_name as policy_name
 from hostler.planning import pods as read
 from hostler.planning.models import NamedModel
 from hostler.planning.verdicts import Workload
@@ -41,6 +42,7 @@ class Gatherer:
             deployment=deployment,
             endpoint=self._own("Service", service),
             budget=self._own("PodDisruptionBudget", service),
+            policy=self._own("NetworkPolicy", service, name=policy_name(name)),
             pods=pods,
             reachable=self._reachable(namespace, name),
             held_up="" if settled else await self._held_up(deployment, pods, namespace),
@@ -56,10 +58,11 @@ class Gatherer:
             path = f"spec.adapters[{index}].modelRef"
             yield named_model(self._reader, adapter.model_ref, path=path, namespace=namespace)
 
-    def _own(self, kind: str, service: Object) -> Object | None:
-        """A child of exactly this service; one of an earlier service of the same name is being removed."""
+    def _own(self, kind: str, service: Object, *, name: str = "") -> Object | None:
+        """A child of exactly this service, under its name or another one; one of an earlier service of the same name is
+        being removed."""
         metadata = service["metadata"]
-        child = self._reader.get(kind, namespace=metadata["namespace"], name=metadata["name"])
+        child = self._reader.get(kind, namespace=metadata["namespace"], name=name or metadata["name"])
         owners = (child or {}).get("metadata", {}).get("ownerReferences") or ()
         return child if any(owner["uid"] == metadata["uid"] for owner in owners) else None
 

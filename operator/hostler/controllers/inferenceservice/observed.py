@@ -36,6 +36,8 @@ class Observed:
     """Sentence where a replica cannot mount, or a claim has no volume: said in Events only."""
     budget: Object | None = None
     """The PodDisruptionBudget of the replicas."""
+    policy: Object | None = None
+    """The NetworkPolicy of the replicas."""
     lost_claim: str = ""
     """Name of the claim that running replicas use and that is being deleted; empty where none is."""
     config_missing: bool = False

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hostler.api.schema import GROUP
 from hostler.cluster.drift import drift
 from hostler.cluster.matching import applied_hash, contains, satisfied, stamped
 from hostler.controllers.inferenceservice import children, template
@@ -17,12 +16,8 @@ from hostler.controllers.inferenceservice.admission import Ground
 from hostler.controllers.inferenceservice.observed import Observed, config_name
 from hostler.controllers.ports import Object
 from hostler.controllers.settings import Settings
-from hostler.manifests.hashing import content_hash
 from hostler.manifests.podtemplate import Image
 from hostler.planning.rollout import Strategy
-
-POLICY = f"{GROUP}/network-policy"
-"""Annotation on the Deployment: hash of the NetworkPolicy that was written before it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,40 +64,27 @@ def upkeep(seen: Observed, ground: Ground, *, settings: Settings) -> Upkeep:
         raise ValueError("no runtime image serves on this pool: acceptance refuses such a service")
     config = _config(seen, ground, kept=kept)
     policy = children.policy(seen, pool, settings)
-    deployment = _restricted(
-        _deployment(seen, ground, kept=kept, config_map=config["metadata"]["name"], image=image), policy
-    )
+    deployment = _deployment(seen, ground, kept=kept, config_map=config["metadata"]["name"], image=image)
     endpoint, budget = children.endpoint(seen, pool), children.budget(seen, pool)
     written_before = seen.deployment is not None and applied_hash(seen.deployment) == applied_hash(stamped(deployment))
     not_wanted = (seen.budget,) if seen.budget is not None and budget is None else ()
     wanted = deployment["spec"]["template"]
-    policy_to_write = (policy,) if policy is not None and not written_before else ()
     runs = template.image_of(wanted).reference
     return Upkeep(
         apply=(
             endpoint,
-            *policy_to_write,
+            *filter(None, (policy,)),
             *_config_to_write(seen, config, kept=kept),
             *filter(None, (budget,)),
             deployment,
         ),
         delete=(*_unread(seen, written_before=written_before), *not_wanted),
         written_before=written_before,
-        changes=tuple(_changes(seen, endpoint, budget, deployment)),
+        changes=tuple(_changes(seen, endpoint, (budget, policy), deployment)),
         template_hash=template.template_hash(wanted),
         outdated_image=runs if configured is not None and runs != configured.reference else None,
         newest_image=image.reference,
     )
-
-
-def _restricted(deployment: Object, policy: Object | None) -> Object:
-    """With a note of the policy that restricts its pods. Policies are not watched: the note tells whether this one was
-    written, and a Deployment is written last."""
-    if policy is None:
-        return deployment
-    metadata = deployment["metadata"]
-    annotations = {**(metadata.get("annotations") or {}), POLICY: content_hash(policy)}
-    return {**deployment, "metadata": {**metadata, "annotations": annotations}}
 
 
 def _deployment(seen: Observed, ground: Ground, *, kept: Object | None, config_map: str, image: Image) -> Object:
@@ -152,12 +134,22 @@ def _strategy(seen: Observed, ground: Ground, *, kept: Object | None) -> Strateg
     return Strategy.of(seen.deployment) or ground.strategy
 
 
-def _changes(seen: Observed, endpoint: Object, budget: Object | None, deployment: Object) -> Iterator[Change]:
+def _changes(
+    seen: Observed, endpoint: Object, optional: tuple[Object | None, Object | None], deployment: Object
+) -> Iterator[Change]:
+    """``optional`` are the PodDisruptionBudget and the NetworkPolicy. Where one of those is not there, it may not have
+    been wanted before."""
     if seen.deployment is None:
         return
     if seen.endpoint is None:
         yield Change(kind="Service", name=seen.name)
-    pairs = ((seen.endpoint, endpoint), (seen.budget, budget), (seen.deployment, deployment))
+    budget, policy = optional
+    pairs = (
+        (seen.endpoint, endpoint),
+        (seen.budget, budget),
+        (seen.policy, policy),
+        (seen.deployment, deployment),
+    )
     for found, wanted in pairs:
         if found is None or wanted is None:
             continue

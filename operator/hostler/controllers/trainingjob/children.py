@@ -41,23 +41,28 @@ def attempt_children(
         seats=seats,
         inputs=[*_input_mounts(seen), *_other_workspace(seen)],
     )
-    services = names_of_pods(seen, number=number, pods=pods, pool=pool.name)
-    children = (*_policies(seen, settings, owner), *services, job)
+    children = (*_policies(seen, settings), *_service(seen, number=number, pods=pods), job)
     return children if has_claim(seen) else (own_claim(seen, owner), *children)
 
 
-def _policies(seen: Observed, settings: Settings, owner: Object) -> tuple[Object, ...]:
-    """Of the whole job, and before its pods."""
-    if settings.traffic is None:
-        return ()
+def upkeep(seen: Observed, *, number: int, pods: int, settings: Settings) -> tuple[Object, ...]:
+    """What must be there, and as it was written, for as long as pods of the attempt run."""
+    return (*_policies(seen, settings), *_service(seen, number=number, pods=pods))
+
+
+def _policies(seen: Observed, settings: Settings) -> tuple[Object, ...]:
+    """Of the whole job, and before its pods. Without its Dataset, a running job keeps the policy that it has."""
     source = seen.spec.dataset.source
-    return (trainer_policy(seen.name, source, namespace=seen.namespace, rules=settings.traffic, owner=owner),)
+    if settings.traffic is None or source is None:
+        return ()
+    return (trainer_policy(seen.name, source, namespace=seen.namespace, rules=settings.traffic, owner=_owner(seen)),)
 
 
-def names_of_pods(seen: Observed, *, number: int, pods: int, pool: str) -> tuple[Object, ...]:
-    """The Service under which an attempt's pods find each other; it can be written anew while they start."""
+def _service(seen: Observed, *, number: int, pods: int) -> tuple[Object, ...]:
+    """Under which an attempt's pods find each other; one that is alone has nobody to find."""
     if pods == 1:
-        return ()  # Alone, it has nobody to find.
+        return ()
+    pool = seen.spec.accelerators.pool
     return (attempt_service(seen.name, number, namespace=seen.namespace, pool=pool, owner=_owner(seen)),)
 
 

@@ -29,8 +29,6 @@ from hostler.planning.rejection import Rejection
 from hostler.planning.resuming import OtherJob, reject_resuming
 from hostler.planning.verdicts import Workload
 
-_REPAIR_AFTER_SECONDS = 15
-"""A child that was written a moment ago may not be seen yet; that is no reason to write it again."""
 _FAREWELL_SECONDS = 15
 """How long the rest of a gang has for its last words, where a stranger's container hides a failure from the Job
 controller, which would else end the gang."""
@@ -115,7 +113,6 @@ class Gatherer:
             facts=facts,
             taken_back=loss_sentence(lost) if lost is not None else "",
             obstacle=await self._obstacle(seen, newest) if newest is not None and live else None,
-            service_missing=newest is not None and live and self._service_missing(newest),
             services=self._services(seen, seen.latest) if _closes(seen) else (),
             obsolete=_obsolete(seen),
         )
@@ -259,20 +256,6 @@ class Gatherer:
                 "owns it), name the job otherwise, or use a claim of your own with spec.storage.claimName."
             )
         return ""
-
-    def _service_missing(self, attempt: Attempt) -> bool:
-        """Only while pods are starting: once they run, they have found each other. One that is alone has nobody to
-        find."""
-        if attempt.size == 1 or (attempt.pods and all(read.phase(pod) != "Pending" for pod in attempt.pods)):
-            return False
-        if self._age(attempt.job) < _REPAIR_AFTER_SECONDS:
-            return False
-        name, namespace = attempt.job["metadata"]["name"], attempt.job["metadata"]["namespace"]
-        return self._reader.get("Service", namespace=namespace, name=name) is None
-
-    def _age(self, child: Object) -> float:
-        born = child["metadata"].get("creationTimestamp")
-        return moments.elapsed(born, now=self._clock.now()) if born else 0.0
 
     def _services(self, seen: Observed, number: int) -> tuple[Object, ...]:
         """The Service of an attempt, where it has one that is not being deleted."""

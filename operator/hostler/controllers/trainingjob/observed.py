@@ -151,8 +151,6 @@ class Observed:
     start_grace_seconds: float
     """For how long an obstacle may last before the seat is given back."""
     progress: Progress | None = None
-    service_missing: bool = False
-    """Whether somebody has deleted the Service under which pods that are starting find each other."""
     services: tuple[Object, ...] = ()
     """Service of the newest attempt, where that is over or to be ended and there is one."""
     obsolete: tuple[Object, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hostler.api.placement import Placement
+from hostler.api.trainingjob import TrainingReason
 from hostler.controllers.plan import Plan
 from hostler.controllers.settings import Settings
 from hostler.controllers.trainingjob import children, progress, sentences, wording
@@ -13,12 +14,22 @@ from hostler.controllers.workloads import placement_with, seats_of
 from hostler.planning import moments
 from hostler.planning.rejection import Rejection
 
+_TOLD = frozenset(
+    {
+        TrainingReason.CHECKPOINT_IN_USE,
+        TrainingReason.CHECKPOINT_NOT_FOUND,
+        TrainingReason.INCOMPATIBLE_CHECKPOINT,
+    }
+)
+"""Reasons that are over with a change that wakes the job (``hostler.controllers.triggers``): nothing is polled."""
+
 
 def rejected(seen: Observed, settings: Settings) -> Plan:
     """Say which field is in the way. Nothing is left half-made."""
     no = seen.verdict
     assert isinstance(no, Rejection)
-    return _not_yet(seen, wording.rejected(no.reason, no.message), requeue=settings.recheck_seconds)
+    requeue = None if no.reason in _TOLD else settings.recheck_seconds
+    return _not_yet(seen, wording.rejected(no.reason, no.message), requeue=requeue)
 
 
 def considered(seen: Observed, settings: Settings) -> Plan:

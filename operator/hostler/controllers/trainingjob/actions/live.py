@@ -36,7 +36,7 @@ def starting(seen: Observed, settings: Settings) -> Plan:
     return plan_of(
         seen,
         report,
-        apply=_repair(seen, attempt),
+        apply=_upkeep(seen, attempt, settings),
         bind=tuple(assign(attempt.pods, seats_of(_placement(seen, attempt)))),
         delete=seen.obsolete,
         requeue=settings.recheck_seconds,
@@ -50,7 +50,7 @@ def training(seen: Observed, settings: Settings) -> Plan:
     report = _report(seen, attempt, said=said, blocked_since=None)
     report = replace(report, placement=_arrived(_placement(seen, attempt)))
     # Nothing is asked here: whoever asks rank 0 wakes the job when there is something new to show.
-    return plan_of(seen, report, delete=seen.obsolete)
+    return plan_of(seen, report, apply=_upkeep(seen, attempt, settings), delete=seen.obsolete)
 
 
 def breaking(seen: Observed, settings: Settings) -> Plan:
@@ -109,8 +109,6 @@ def _is_said(seen: Observed, report: Report) -> bool:
     return said == seen.status.conditions and report.placement == seen.status.placement
 
 
-def _repair(seen: Observed, attempt: Attempt) -> tuple[Object, ...]:
-    if not seen.service_missing:
-        return ()
-    pool = seen.spec.accelerators.pool
-    return children.names_of_pods(seen, number=attempt.number, pods=attempt.size, pool=pool)
+def _upkeep(seen: Observed, attempt: Attempt, settings: Settings) -> tuple[Object, ...]:
+    """What others have deleted or changed is put back; the writer writes only that."""
+    return children.upkeep(seen, number=attempt.number, pods=attempt.size, settings=settings)
