@@ -24,7 +24,6 @@ from hostler.planning import moments
 from hostler.planning import pods as read
 from hostler.planning.jobacceptance import TrainingFacts, reject_job
 from hostler.planning.models import NamedModel
-from hostler.planning.placement import loss_sentence
 from hostler.planning.rejection import Rejection
 from hostler.planning.resuming import OtherJob, reject_resuming
 from hostler.planning.verdicts import Workload
@@ -105,7 +104,6 @@ class Gatherer:
             if not _has_checkpoint(seen.status):
                 facts = replace(facts, resume=reject_resuming(spec, own_name=name, other=other))
         workload = Workload("TrainingJob", namespace, name)
-        lost = self._admission.lost(workload)
         seen = replace(
             seen,
             claim=self._reader.get("PersistentVolumeClaim", namespace=namespace, name=name),
@@ -113,7 +111,7 @@ class Gatherer:
             inputs=inputs,
             other=_usable(other),
             facts=facts,
-            taken_back=loss_sentence(lost) if lost is not None else "",
+            taken_back=self._admission.lost(workload),
             obstacle=await self._obstacle(seen, newest) if newest is not None and live else None,
             # Without its data the file could not be written anew.
             missing=await self._missing(newest) if newest is not None and live and spec.dataset.source else (),
