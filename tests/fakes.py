@@ -23,8 +23,8 @@ from hostler.planning.seats import GATE, on_node
 from hostler_contract import DatasetReport, Progress, Result
 
 Object = dict[str, Any]
-CLUSTER_SCOPED = frozenset({"AcceleratorPool", "ClusterModel", "Node"})
-UNWATCHED = frozenset({"ConfigMap", "Event"})
+CLUSTER_SCOPED = frozenset({"AcceleratorPool", "ClusterModel", "Node", "PersistentVolume"})
+UNWATCHED = frozenset({"ConfigMap", "Event", "PersistentVolume"})
 
 
 class Crash(BaseException):
@@ -350,6 +350,9 @@ class FakeReader:
     async def config_map_keys(self, *, namespace: str, name: str, key: str) -> list[str] | None:
         found = await self.live("ConfigMap", namespace=namespace, name=name)
         return None if found is None else sorted({**(found.get("data") or {}), **(found.get("binaryData") or {})})
+
+    async def volume(self, name: str) -> Object | None:
+        return await self.live("PersistentVolume", name=name)
 
     async def events(self, about: Object) -> list[Object]:
         self.asked += 1

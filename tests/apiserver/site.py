@@ -36,7 +36,7 @@ class Site:
 
     async def start(self, **changes: Any) -> None:
         """An operator with these settings, until it leads."""
-        settings = _settings(self.namespace, **changes)
+        settings = settings_of(self.namespace, **changes)
         connection = await connect(self._kubeconfig)
         self.operator = Operator(settings, connection=connection, build=build_controllers)
         task = self._task = asyncio.create_task(self.operator.run())
@@ -130,7 +130,7 @@ async def site(api: KubeClient, namespace: str, kubeconfig: Path) -> AsyncIterat
     text = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "text"}, "data": {"text": "some words"}}
     assert api.http.post(f"/api/v1/namespaces/{namespace}/configmaps", json=text).is_success
     pool = namespace
-    assert api.http.post(VOLUMES, json=_volume(namespace)).is_success
+    assert api.http.post(VOLUMES, json=volume_for(namespace)).is_success
     async with fake_node(api, pool, resource=GPU, devices=4) as node:
         found = Site(api, namespace, node, kubeconfig)
         assert api.create(make_pool(pool)).is_success
@@ -143,7 +143,7 @@ async def site(api: KubeClient, namespace: str, kubeconfig: Path) -> AsyncIterat
     api.delete(f"{VOLUMES}/{namespace}")
 
 
-def _volume(namespace: str) -> Object:
+def volume_for(namespace: str) -> Object:
     """Something for the claim `tiny` to bind to, because no provisioner runs here."""
     spec = {
         "capacity": {"storage": "2Gi"},
@@ -155,7 +155,8 @@ def _volume(namespace: str) -> Object:
     return {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": namespace}, "spec": spec}
 
 
-def _settings(namespace: str, **changes: Any) -> OperatorSettings:
+def settings_of(namespace: str, **changes: Any) -> OperatorSettings:
+    """Of an operator that serves one namespace."""
     return OperatorSettings(
         **{
             "train_image": "registry/train:1",

@@ -96,6 +96,8 @@ def _table() -> dict[str, Resource]:
         # A watch would keep every ConfigMap of the cluster in memory.
         _core("ConfigMap", "configmaps", watched=False),
         _core("Event", "events", watched=False),
+        # Read once each, where a claim that is mounted has one.
+        _core("PersistentVolume", "persistentvolumes", namespaced=False, watched=False),
         # Written beside the pods that it restricts, where an administrator wants that.
         Resource(
             kind="NetworkPolicy",

@@ -290,7 +290,9 @@ class Admitter:
         if not requests and not self.usage.has_pending:
             return
         now = self._clock.monotonic()
-        snapshot = self.usage.snapshot({request.pool for request in requests})
+        snapshot = self.usage.snapshot(
+            {request.pool for request in requests}, {request.volumes for request in requests}
+        )
         budget = REFRESHED_PER_PASS
         for workload, verdict in plan(snapshot, requests, now).items():
             match verdict:

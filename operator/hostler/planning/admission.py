@@ -17,7 +17,7 @@ answered without looking at any node; a request that fits looks at the levels of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hostler.planning.resources import Resources, add, holds, subtract, times
 from hostler.planning.room import PoolRoom, Room
@@ -35,6 +35,9 @@ from hostler.planning.verdicts import (
     Wait,
     Workload,
 )
+from hostler.planning.volumes import Reach
+
+Volumes = tuple[Reach, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,8 @@ class Snapshot:
     """What is left of each node, with everything reserved taken off. Nodes may belong to several pools."""
     pending: Sequence[Pending] = ()
     """Reservations with a deadline."""
+    within: Mapping[Volumes, frozenset[str]] = field(default_factory=dict)
+    """For the volumes of requests, the nodes that can mount all of them."""
     ending: Sequence[tuple[float, Reservation]] = ()
     """Reservations whose end can be foretold, with that moment."""
 
@@ -119,12 +124,13 @@ class _Planner:
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         self._free = dict(snapshot.free)
-        self._rooms: dict[str, Room] = {}
+        self._rooms: dict[tuple[str, Volumes], Room] = {}
+        """Each pool, and the part of it that some volumes leave."""
         self._rooms_of: dict[str, list[Room]] = {}
 
     def keep(self, request: Request) -> Admit | None:
         """The seats that the request has, with others for those whose node is gone; all or nothing."""
-        room = self._room(request.pool)
+        room = self._room(request.pool, request.volumes)
         if room is None:
             return None
         before = request.held_need or request.need
@@ -147,7 +153,7 @@ class _Planner:
 
     def admit(self, request: Request) -> Admit | None:
         """As many seats as it can use and get, or None where that is less than the least."""
-        room = self._room(request.pool)
+        room = self._room(request.pool, request.volumes)
         if room is None or room.has_failed(request):
             return None
         allowed = room.allowed(request)
@@ -163,7 +169,7 @@ class _Planner:
 
     def surge(self, request: Request, standing: Admit) -> Admit:
         """The same with seats for a while, where there is room."""
-        room = self._room(request.pool)
+        room = self._room(request.pool, request.volumes)
         if room is None:
             return standing
         left = room.quota - room.held if room.quota is not None else request.surge * room.units(request.need)
@@ -186,16 +192,18 @@ class _Planner:
         figures = room.figures()
         found: dict[Workload, Verdict] = {}
         for place, request in enumerate(requests, start=1):
-            fit, by_units = room.fits(request, self._free)
+            part = self._room(pool, request.volumes) or room
+            fit, by_units = part.fits(request, self._free)
             found[request.workload] = Wait(
-                obstacle=room.obstacle(request),
+                obstacle=part.obstacle(request),
                 position=place,
                 waiting=len(requests),
                 figures=figures,
                 fit=fit,
                 fit_by_units=by_units,
                 # Only of the first can be said when it is its turn; who comes after it depends on how long it runs.
-                expected_seconds=self._expected(room, request, now) if place == 1 else None,
+                expected_seconds=self._expected(part, request, now) if place == 1 else None,
+                within_reach=len(part.levels) if request.volumes else None,
             )
         return found
 
@@ -222,14 +230,19 @@ class _Planner:
             return room.seats(request.need, count, self._free)
         return room.spread(request, count, self._free, beside=beside)
 
-    def _room(self, pool: str) -> Room | None:
-        if pool not in self._rooms:
-            if pool not in self._snapshot.pools:
-                return None
-            room = self._rooms[pool] = Room(self._snapshot.pools[pool], self._free)
+    def _room(self, pool: str, volumes: Volumes = ()) -> Room | None:
+        if pool not in self._snapshot.pools:
+            return None
+        if (pool, volumes) not in self._rooms:
+            found = self._snapshot.pools[pool]
+            if volumes and (whole := self._room(pool)) is not None:
+                room = whole.part(found, self._free, within=self._snapshot.within.get(volumes, frozenset()))
+            else:
+                room = Room(found, self._free)
+            self._rooms[pool, volumes] = room
             for node in room.levels:
                 self._rooms_of.setdefault(node, []).append(room)
-        return self._rooms[pool]
+        return self._rooms[pool, volumes]
 
     def _take(self, seats: Seats, need: Resources) -> None:
         self._change(seats, lambda free, pods: subtract(free, times(pods, need)))

@@ -22,6 +22,7 @@ from hostler.planning.pools import Pool, PoolView, describe
 from hostler.planning.resources import Resources, largest, of_pod, offered, overdrawn, subtract, times
 from hostler.planning.room import PoolRoom
 from hostler.planning.verdicts import Reservation, Workload
+from hostler.planning.volumes import Reach, Reaches
 
 Object = dict[str, Any]
 
@@ -89,6 +90,7 @@ class PoolUsage:
         """Reservations with a deadline."""
         self._ends: dict[Workload, float] = {}
         """When what is reserved is expected to be given back."""
+        self._reaches = Reaches()
         self._shapes: dict[str, PoolView] = {}
         """Views for questions about what a pool has, not about what is free; gone when a node or the pool changes."""
 
@@ -103,6 +105,7 @@ class PoolUsage:
             node.offered, node.promised, node.free = allocatable, promised, None
             for member in self.pools_of(name):
                 self._reshaped(member)
+        self._reaches.put_node(obj)
         node.object, node.zone = obj, node_reading.zone(obj)
         for pool in self._pools.values():
             self._place_in(pool, name)
@@ -113,6 +116,7 @@ class PoolUsage:
         if node is None:
             return
         node.object, node.offered, node.promised, node.free = None, {}, {}, None
+        self._reaches.remove_node(name)
         for pool, members in self._members.items():
             if members.pop(name, self) is not self:
                 self._reshaped(pool)
@@ -257,13 +261,15 @@ class PoolUsage:
         pool = self._pools.get(name)
         return None if pool is None else self._view(pool)
 
-    def snapshot(self, pools: Iterable[str]) -> Snapshot:
-        """What the planner looks at: these pools, and the reservations whose pods are still to come."""
+    def snapshot(self, pools: Iterable[str], volumes: Iterable[tuple[Reach, ...]] = ()) -> Snapshot:
+        """What the planner looks at: these pools, the nodes that can mount these volumes, and the reservations whose
+        pods are still to come."""
         chosen = {name: self._room(self._pools[name]) for name in pools if name in self._pools}
         nodes = {node for room in chosen.values() for node in room.nodes}
         return Snapshot(
             pools=chosen,
             free={name: self.free(name) for name in nodes},
+            within={each: self._reaches.within(each) for each in set(volumes) if each},
             pending=tuple(self._await(self._reservations[workload]) for workload in self._pending),
             ending=tuple(
                 (ends, self._reservations[workload])

@@ -18,6 +18,7 @@ from hostler.controllers.trainingjob.observed import Attempt, AttemptState, Obse
 from hostler.controllers.trainingjob.policies import wants_seat
 from hostler.controllers.trainingjob.resuming import other_job
 from hostler.controllers.trainingjob.seat import SeatVerdict, find_seat
+from hostler.controllers.volumes import reaches
 from hostler.manifests import naming
 from hostler.manifests.model import model_name
 from hostler.planning import moments
@@ -27,6 +28,7 @@ from hostler.planning.models import NamedModel
 from hostler.planning.rejection import Rejection
 from hostler.planning.resuming import OtherJob, reject_resuming
 from hostler.planning.verdicts import Workload
+from hostler.planning.volumes import Reach
 
 _REPAIR_AFTER_SECONDS = 15
 """A child that was written a moment ago may not be seen yet; that is no reason to write it again."""
@@ -121,9 +123,10 @@ class Gatherer:
         if not wants_seat(seen):
             self._admission.withdraw(workload)
             return seen
-        return replace(seen, verdict=self._seat(seen, workload))
+        volumes = await reaches(self._reader, _mounted_claims(seen), namespace=namespace)
+        return replace(seen, verdict=self._seat(seen, workload, volumes))
 
-    def _seat(self, seen: Observed, workload: Workload) -> SeatVerdict:
+    def _seat(self, seen: Observed, workload: Workload, volumes: tuple[Reach, ...]) -> SeatVerdict:
         def has_image(verb: Verb, variant: str) -> bool:
             return self._settings.image(verb, variant=variant) is not None
 
@@ -144,6 +147,7 @@ class Gatherer:
             choice=seen.pool,
             placement=seen.status.placement,
             lost=self._admission.lost(workload),
+            volumes=volumes,
             ask=self._admission.ask,
         )
 
@@ -284,6 +288,19 @@ class Gatherer:
         service = self._reader.get("Service", namespace=seen.namespace, name=name)
         found = (each for each in (config, service) if each is not None and _controller_uid(each) == seen.uid)
         return tuple(each for each in found if not each["metadata"].get("deletionTimestamp"))
+
+
+def _mounted_claims(seen: Observed) -> Iterator[str]:
+    """Claims that pods of the next attempt mount; the job's own may not be there yet."""
+    yield seen.spec.storage.claim_name or seen.name
+    source = seen.spec.dataset.source
+    if source is not None and source.pvc is not None:
+        yield source.pvc.claim_name
+    for each in seen.inputs:
+        if each.claim is not None:
+            yield str(each.claim["metadata"]["name"])
+    if seen.other is not None and seen.other.claim is not None:
+        yield seen.other.claim
 
 
 def _has_checkpoint(status: TrainingJobStatus) -> bool:
