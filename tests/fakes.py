@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from endpoints import slices_of
@@ -19,7 +20,7 @@ from hostler.cluster.matching import satisfied, stamped
 from hostler.cluster.store import Change
 from hostler.controllers.ports import Applied
 from hostler.controllers.references import INDEXERS
-from hostler.planning.seats import GATE, on_node
+from hostler.planning.seats import GATE, gated, node_of, on_node
 from hostler_contract import DatasetReport, Progress, Result
 
 Object = dict[str, Any]
@@ -31,16 +32,20 @@ class Crash(BaseException):
     """The process ends here, as with SIGKILL."""
 
 
+_BEGINNING = datetime(2026, 1, 1)
+
+
 class FakeClock:
     """Time that tests move."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.off = 0.0
+        """By how much the wall clock is wrong, in seconds."""
 
     def now(self) -> str:
-        minutes, seconds = divmod(int(self.seconds), 60)
-        hours, minutes = divmod(minutes, 60)
-        return f"2026-01-01T{hours:02d}:{minutes:02d}:{seconds:02d}Z"
+        moment = _BEGINNING + timedelta(seconds=int(self.seconds + self.off))
+        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def monotonic(self) -> float:
         return self.seconds
@@ -227,6 +232,18 @@ class FakeCluster:
             }
             self._pod(f"{name}-{index}-xyz", job, template, annotations, node=node, number=index)
         return self.pods_of(job)
+
+    def schedule(self) -> list[Object]:
+        """What the scheduler does with pods that may go to one node only, and the kubelet there; returns those."""
+        placed = []
+        for pod in self.all("Pod"):
+            node = node_of(pod)
+            if gated(pod) or pod["spec"].get("nodeName") or node is None or self.find("Node", node) is None:
+                continue
+            bound = self.put({**pod, "spec": {**pod["spec"], "nodeName": node}})
+            self.run(bound)
+            placed.append(bound)
+        return placed
 
     def run(self, pod: Object, *, ready: bool = True) -> None:
         """The kubelet starts the container."""
