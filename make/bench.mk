@@ -7,3 +7,7 @@ bench-reconcile: dev ## Jobs to pods, speed and cost: Hostler beside plain Jobs 
 .PHONY: bench-scale
 bench-scale: dev ## A full pool of 1,000 nodes with 2,000 jobs in line: idle cost, next start, memory, restart
 	$(BIN)/python benchmarks/reconcile/scale.py $(ARGS)
+
+.PHONY: bench-planner
+bench-planner: dev ## Waiting times, use and pass times of the planner on a trace (ARGS="--trace FILE"), in virtual time
+	$(BIN)/python benchmarks/planner/bench.py $(ARGS)
