@@ -317,6 +317,7 @@ class Admitter:
                 need=request.need,
                 seats=_reserved(request, admit),
                 deadline=now + WRITE_SECONDS,
+                instead_of=self._durable.get(workload),
             )
         )
         _log.info(

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hostler.planning.resources import Resources, add, holds, subtract, times
+from hostler.planning.resources import Resources, add, excess, holds, subtract, times
 from hostler.planning.room import PoolRoom, Room
 from hostler.planning.seats import together
 from hostler.planning.verdicts import (
@@ -129,13 +129,18 @@ class _Planner:
         self._rooms_of: dict[str, list[Room]] = {}
 
     def keep(self, request: Request) -> Admit | None:
-        """The seats that the request has, with others for those whose node is gone; all or nothing."""
+        """The seats that the request has, with others for those whose node is gone; all or nothing.
+
+        What it gives up is nobody's until that is written down, which is told by another snapshot: after a crash
+        before, two would have it.
+        """
         room = self._room(request.pool, request.volumes)
         if room is None:
             return None
         before = request.held_need or request.need
+        had = sum(request.holding.values()) * room.units(before)
         self._give_back(request.holding, before)
-        room.held -= sum(request.holding.values()) * room.units(before)
+        room.held -= had
         allowed = room.allowed(request)
         kept: dict[str, int] = {}
         for node, pods in sorted(request.holding.items()):
@@ -146,10 +151,14 @@ class _Planner:
         more = self._find(room, request, min(request.most, allowed) - sum(kept.values()), beside=kept)
         if sum(kept.values()) + sum(more.values()) < request.least:
             self._give_back(kept, request.need)
+            self._withhold(request, {})
+            room.held += had
             return None
         self._take(more, request.need)
-        room.held += (sum(kept.values()) + sum(more.values())) * room.units(request.need)
-        return Admit(seats=together(kept, more))
+        seats = together(kept, more)
+        self._withhold(request, seats)
+        room.held += max(had, sum(seats.values()) * room.units(request.need))
+        return Admit(seats=seats)
 
     def admit(self, request: Request) -> Admit | None:
         """As many seats as it can use and get, or None where that is less than the least."""
@@ -253,6 +262,14 @@ class _Planner:
         )
         for room in self._rooms.values():
             room.forget_failures()
+
+    def _withhold(self, request: Request, seats: Seats) -> None:
+        """Let nobody have what the request holds and is not to have any more."""
+        before = request.held_need or request.need
+        for node, pods in request.holding.items():
+            if node in self._free:
+                left = excess(times(pods, before), times(seats.get(node, 0), request.need))
+                self._take({node: 1}, left)
 
     def _change(self, seats: Seats, change: _Change) -> None:
         for node, pods in seats.items():

@@ -153,9 +153,7 @@ class PoolUsage:
         for name in self._nodes:
             self._place_in(pool, name)
         self._held[pool.name] = sum(
-            reservation.pods * pool.units(reservation.need)
-            for reservation in self._reservations.values()
-            if reservation.pool == pool.name
+            _units(reservation, pool) for reservation in self._reservations.values() if reservation.pool == pool.name
         )
 
     def remove_pool(self, name: str) -> None:
@@ -171,8 +169,8 @@ class PoolUsage:
         self._reservations[reservation.workload] = reservation
         if reservation.deadline is not None:
             self._pending[reservation.workload] = None
-        for node, pods in reservation.seats.items():
-            self._reserve(node, reservation.workload, times(pods, reservation.need))
+        for node in _nodes_of(reservation):
+            self._reserve(node, reservation.workload, _amount(reservation, node))
         self._count_held(reservation, sign=1)
 
     def remove_reservation(self, workload: Workload) -> None:
@@ -181,7 +179,7 @@ class PoolUsage:
         if before is None:
             return
         self._pending.pop(workload, None)
-        for node in before.seats:
+        for node in _nodes_of(before):
             self._reserve(node, workload, {})
         self._count_held(before, sign=-1)
 
@@ -375,8 +373,26 @@ class PoolUsage:
     def _count_held(self, reservation: Reservation, *, sign: int) -> None:
         pool = self._pools.get(reservation.pool)
         if pool is not None:
-            self._held[pool.name] += sign * reservation.pods * pool.units(reservation.need)
+            self._held[pool.name] += sign * _units(reservation, pool)
             self._touched(pool.name)
+
+
+def _nodes_of(reservation: Reservation) -> set[str]:
+    """Where anything is held for it."""
+    also = reservation.instead_of
+    return {*reservation.seats, *(also.seats if also is not None else ())}
+
+
+def _amount(reservation: Reservation, node: str) -> Resources:
+    """What is held for it on a node: the larger of what it is to have and what is still written down."""
+    amount, also = times(reservation.seats.get(node, 0), reservation.need), reservation.instead_of
+    return amount if also is None else largest(amount, times(also.seats.get(node, 0), also.need))
+
+
+def _units(reservation: Reservation, pool: Pool) -> int:
+    """Likewise in the pool's unit."""
+    units, also = reservation.pods * pool.units(reservation.need), reservation.instead_of
+    return units if also is None or also.pool != pool.name else max(units, also.pods * pool.units(also.need))
 
 
 def _moved(total: Mapping[str, int], amount: Mapping[str, int], *, sign: int) -> Resources:

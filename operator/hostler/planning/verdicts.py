@@ -153,6 +153,8 @@ class Reservation:
     seats: Seats
     deadline: float | None = None
     """Seconds on the planner's clock by which all its pods must be bound; None once they were."""
+    instead_of: Reservation | None = None
+    """What is still written down of it, and holds until this is."""
 
     @property
     def pods(self) -> int:

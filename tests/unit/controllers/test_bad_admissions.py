@@ -109,6 +109,37 @@ async def test_a_process_for_each_single_write_admits_as_one_process_does() -> N
     assert final(bench) == final(clean)
 
 
+# -- seats that are given up -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("waiting", ["a-small-one", "z-small-one"], ids=["looked at first", "looked at last"])
+async def test_the_seats_of_a_gang_that_lost_a_node_are_nobodys_until_it_has_written_that_it_has_none(
+    waiting: str,
+) -> None:
+    bench = two_nodes()
+    no_device_is_promised_twice(bench)
+    cluster = bench.cluster
+    cluster.put(make_training_job("gang", **WHOLE_NODES))
+    await bench.settle()
+    cluster.make_pods("gang-0")
+    await bench.settle()
+    cluster.schedule()
+    await bench.settle()
+    cluster.put(make_training_job(waiting, accelerators={"pool": "gpu", "perPod": DEVICES}))
+    await bench.settle()
+    labels = {"hostler.dev/pool": "gpu", "hostler.dev/simulated": "true"}
+    cluster.node("gpu-3", labels=labels, devices={GPU: DEVICES})
+    cluster.stranger("stranger", node="gpu-3", requests={GPU: "1"})
+    cluster.remove(cluster.object("Node", "gpu-2"))
+    for pod in cluster.pods_of(cluster.object("Job", "gang-0")):
+        target = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByPodGC"}
+        cluster.set_status(pod, phase="Failed", conditions=[target])
+    cluster.finish("gang-0", "Failed")
+    await bench.settle()
+    assert states(bench, "gang")["Admitted"] == ("False", "WaitingForCapacity")
+    assert [seat["name"] for seat in bench.status("TrainingJob", waiting)["placement"]["nodes"]] == ["gpu-1"]
+
+
 # -- pools that change under what runs on them -------------------------------------------------------------------------
 
 
