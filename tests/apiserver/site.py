@@ -22,6 +22,14 @@ from hostler.operator.shell import Operator
 GPU = "nvidia.com/gpu"
 VOLUMES = "/api/v1/persistentvolumes"
 Object = dict[str, Any]
+TEXT: Object = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "text"}, "data": {"text": "some words"}}
+CLAIM: Object = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolumeClaim",
+    "metadata": {"name": "tiny"},
+    "spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}},
+}
+"""Binds to the volume of :func:`volume_for`."""
 OpenSite = Callable[[], AbstractAsyncContextManager["Site"]]
 
 
@@ -59,13 +67,7 @@ class Site:
 
     def model(self) -> None:
         """The Model `tiny` on its claim."""
-        claim = {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": "tiny"},
-            "spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}},
-        }
-        self.post("/api/v1", "persistentvolumeclaims", claim)
+        self.post("/api/v1", "persistentvolumeclaims", CLAIM)
         self.create(make_model("tiny", namespace=self.namespace))
 
     def post(self, api: str, plural: str, manifest: Object) -> Object:
@@ -127,8 +129,7 @@ class Site:
 @asynccontextmanager
 async def site(api: KubeClient, namespace: str, kubeconfig: Path) -> AsyncIterator[Site]:
     """A namespace with some text, a node, a pool and an operator, for the time of a block."""
-    text = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "text"}, "data": {"text": "some words"}}
-    assert api.http.post(f"/api/v1/namespaces/{namespace}/configmaps", json=text).is_success
+    assert api.http.post(f"/api/v1/namespaces/{namespace}/configmaps", json=TEXT).is_success
     pool = namespace
     assert api.http.post(VOLUMES, json=volume_for(namespace)).is_success
     async with fake_node(api, pool, resource=GPU, devices=4) as node:

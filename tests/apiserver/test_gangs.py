@@ -14,7 +14,7 @@ import pytest
 from apiserver.gangs.api import async_api
 from apiserver.gangs.play import Operators, Play
 from apiserver.gangs.story import write_story
-from apiserver.site import VOLUMES, volume_for
+from apiserver.site import CLAIM, TEXT, VOLUMES, volume_for
 from builders import make_model
 from kubeclient import KubeClient
 
@@ -42,16 +42,9 @@ async def _play(api: KubeClient, namespace: str, kubeconfig: Path, logs: Path, *
 
 def _prepare(api: KubeClient, namespace: str) -> None:
     """Something to learn from, and a claim to write to."""
-    text = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "text"}, "data": {"text": "some words"}}
-    assert api.http.post(f"/api/v1/namespaces/{namespace}/configmaps", json=text).is_success
     assert api.http.post(VOLUMES, json=volume_for(namespace)).is_success
-    claim = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": "tiny"},
-        "spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}},
-    }
-    assert api.http.post(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims", json=claim).is_success
+    for plural, manifest in (("configmaps", TEXT), ("persistentvolumeclaims", CLAIM)):
+        assert api.http.post(f"/api/v1/namespaces/{namespace}/{plural}", json=manifest).is_success
     assert api.create(make_model("tiny", namespace=namespace)).is_success
 
 
