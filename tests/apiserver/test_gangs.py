@@ -51,7 +51,7 @@ def _prepare(api: KubeClient, namespace: str) -> None:
 async def test_gangs_that_only_compete_with_each_other_never_meet_the_scheduler_in_vain(
     api: KubeClient, namespace: str, kubeconfig: Path, tmp_path: Path
 ) -> None:
-    play = await _play(api, namespace, kubeconfig, tmp_path, seed=SEED, gangs=GANGS or 80, rough=False)
+    play = await _play(api, namespace, kubeconfig, tmp_path, seed=SEED, gangs=GANGS or 60, rough=False)
     assert play.referee.unplaced == set(), "a pod that the scheduler may see has its place"
     assert set(play.referee.attempts.values()) == {0}, "no seat was lost, no start timed out"
 
@@ -59,7 +59,7 @@ async def test_gangs_that_only_compete_with_each_other_never_meet_the_scheduler_
 async def test_whatever_gets_in_the_way_every_gang_runs_as_a_whole_and_gives_back_what_it_had(
     api: KubeClient, namespace: str, kubeconfig: Path, tmp_path: Path
 ) -> None:
-    gangs = GANGS or 160
+    gangs = GANGS or 140
     deaths = 1 if gangs < 1000 else gangs // 500
     play = await _play(api, namespace, kubeconfig, tmp_path, seed=SEED + 1, gangs=gangs, rough=True, deaths=deaths)
     assert play.counts.ambushes > 0, "a story in which nobody came between the plan and the pods shows little"

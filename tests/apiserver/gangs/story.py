@@ -80,8 +80,9 @@ def write_story(seed: int, *, gangs: int, nodes: int = 9, rough: bool, deaths: i
     told = [_gang(dice, number, members, leaves=rough and dice.random() < 0.1) for number in range(gangs)]
     if not rough:
         return Story(seed=seed, gangs=told, nodes=members)
-    usual = (Trouble.SQUATTER, Trouble.STRANGER_COMES, Trouble.STRANGER_GOES, Trouble.STRANGER_GOES, Trouble.NODE_GOES)
-    troubles = [(number, dice.choice(usual)) for number in range(1, gangs) if dice.random() < 0.25]
+    kinds = (Trouble.SQUATTER, Trouble.NODE_GOES, Trouble.STRANGER_COMES, Trouble.STRANGER_GOES)
+    drawn = ((number, dice.choices(kinds, weights=(2, 2, 1, 1))[0]) for number in range(1, gangs))
+    troubles = [each for each in drawn if dice.random() < 0.3]
     troubles += [((number + 1) * gangs // (deaths + 1), Trouble.OPERATOR_DIES) for number in range(deaths)]
     troubles.sort(key=lambda each: each[0])
     return Story(seed=seed, gangs=told, nodes=members, troubles=troubles)
