@@ -7,3 +7,13 @@ bench-reconcile: dev ## Jobs to pods, speed and cost: Hostler beside plain Jobs 
 .PHONY: bench-scale
 bench-scale: dev ## A full pool of 1,000 nodes with 2,000 jobs in line: idle cost, next start, memory, restart
 	$(BIN)/python benchmarks/reconcile/scale.py $(ARGS)
+
+.PHONY: bench-planner
+bench-planner: dev ## Waiting times, use and pass times of the planner on a trace (ARGS="--trace FILE"), in virtual time
+	$(BIN)/python benchmarks/planner/bench.py $(ARGS)
+
+GANGS ?= 2000
+SEED ?= 0
+.PHONY: bench-gangs
+bench-gangs: dev ## Thousands of gangs before the real scheduler, with all that gets in their way (GANGS=, SEED=)
+	HOSTLER_TEST_GANGS=$(GANGS) HOSTLER_TEST_SEED=$(SEED) $(PYTEST) -s tests/apiserver/test_gangs.py

@@ -50,6 +50,9 @@ class FakeReader:
         found = await self.live("ConfigMap", namespace=namespace, name=name)
         return None if found is None else sorted({**(found.get("data") or {}), **(found.get("binaryData") or {})})
 
+    async def volume(self, name: str) -> Object | None:
+        return await self.live("PersistentVolume", name=name)
+
     async def events(self, about: Object) -> list[Object]:
         self.asked += 1
         return [e for e in self._cluster.all("Event") if e["involvedObject"]["uid"] == about["metadata"]["uid"]]

@@ -10,18 +10,23 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from hostler.cluster.store import Change
+from hostler.planning.seats import gated, node_of
 from hostler_contract import DatasetReport, Progress, Result
 
 Object = dict[str, Any]
-CLUSTER_SCOPED = frozenset({"AcceleratorPool", "ClusterModel", "Node"})
-UNWATCHED = frozenset({"ConfigMap", "Event"})
+CLUSTER_SCOPED = frozenset({"AcceleratorPool", "ClusterModel", "Node", "PersistentVolume"})
+UNWATCHED = frozenset({"ConfigMap", "Event", "PersistentVolume"})
 
 
 class Crash(BaseException):
     """The process ends here, as with SIGKILL."""
+
+
+_BEGINNING = datetime(2026, 1, 1)
 
 
 class FakeClock:
@@ -29,13 +34,12 @@ class FakeClock:
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self.jumped = 0.0
-        """Seconds by which somebody has set the wall clock."""
+        self.off = 0.0
+        """By how much the wall clock is wrong, in seconds."""
 
     def now(self) -> str:
-        minutes, seconds = divmod(int(self.seconds + self.jumped), 60)
-        hours, minutes = divmod(minutes, 60)
-        return f"2026-01-01T{hours:02d}:{minutes:02d}:{seconds:02d}Z"
+        moment = _BEGINNING + timedelta(seconds=int(self.seconds + self.off))
+        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def monotonic(self) -> float:
         return self.seconds
@@ -222,6 +226,18 @@ class FakeCluster:
             }
             self._pod(f"{name}-{index}-xyz", job, template, annotations, node=node, number=index)
         return self.pods_of(job)
+
+    def schedule(self) -> list[Object]:
+        """What the scheduler does with pods that may go to one node only, and the kubelet there; returns those."""
+        placed = []
+        for pod in self.all("Pod"):
+            node = node_of(pod)
+            if gated(pod) or pod["spec"].get("nodeName") or node is None or self.find("Node", node) is None:
+                continue
+            bound = self.put({**pod, "spec": {**pod["spec"], "nodeName": node}})
+            self.run(bound)
+            placed.append(bound)
+        return placed
 
     def run(self, pod: Object, *, ready: bool = True) -> None:
         """The kubelet starts the container."""

@@ -74,7 +74,7 @@ def request(name: str, pods: int | tuple[int, int] = 1, *, devices: int = 1, sin
 
 def answers(found: PoolUsage, *requests: Request, now: float = 0.0) -> dict[str, Verdict]:
     """Verdicts by name."""
-    snapshot = found.snapshot({each.pool for each in requests})
+    snapshot = found.snapshot({each.pool for each in requests}, {each.volumes for each in requests})
     return {key.name: verdict for key, verdict in plan(snapshot, requests, now).items()}
 
 

@@ -98,8 +98,8 @@ def told(bench: Bench, pod: Object, found: Progress) -> None:
     bench.facts.answers[pod["metadata"]["uid"]] = found
 
 
-def taken_back(bench: Bench, attempt: str) -> None:
+def taken_back(bench: Bench, attempt: str, *, loss: Loss = Loss.SEAT_TAKEN) -> None:
     """The planner's word about an attempt, while its Job is there. A new process has to find out again."""
     workload = Workload("TrainingJob", "default", attempt.rpartition("-")[0])
     if bench.cluster.find("Job", attempt):
-        bench.admitter.take_back(workload, TakeBack(loss=Loss.SEAT_TAKEN, nodes=("gpu-1",)), 0.0)
+        bench.admitter.take_back(workload, TakeBack(loss=loss, nodes=("gpu-1",)), 0.0)

@@ -22,6 +22,14 @@ from hostler.operator.shell import Operator
 GPU = "nvidia.com/gpu"
 VOLUMES = "/api/v1/persistentvolumes"
 Object = dict[str, Any]
+TEXT: Object = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "text"}, "data": {"text": "some words"}}
+CLAIM: Object = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolumeClaim",
+    "metadata": {"name": "tiny"},
+    "spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}},
+}
+"""Binds to the volume of :func:`volume_for`."""
 OpenSite = Callable[[], AbstractAsyncContextManager["Site"]]
 
 
@@ -36,7 +44,7 @@ class Site:
 
     async def start(self, **changes: Any) -> None:
         """An operator with these settings, until it leads."""
-        settings = _settings(self.namespace, **changes)
+        settings = settings_of(self.namespace, **changes)
         connection = await connect(self._kubeconfig)
         self.operator = Operator(settings, connection=connection, build=build_controllers)
         task = self._task = asyncio.create_task(self.operator.run())
@@ -59,13 +67,7 @@ class Site:
 
     def model(self) -> None:
         """The Model `tiny` on its claim."""
-        claim = {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": "tiny"},
-            "spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}},
-        }
-        self.post("/api/v1", "persistentvolumeclaims", claim)
+        self.post("/api/v1", "persistentvolumeclaims", CLAIM)
         self.create(make_model("tiny", namespace=self.namespace))
 
     def post(self, api: str, plural: str, manifest: Object) -> Object:
@@ -127,10 +129,9 @@ class Site:
 @asynccontextmanager
 async def site(api: KubeClient, namespace: str, kubeconfig: Path) -> AsyncIterator[Site]:
     """A namespace with some text, a node, a pool and an operator, for the time of a block."""
-    text = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "text"}, "data": {"text": "some words"}}
-    assert api.http.post(f"/api/v1/namespaces/{namespace}/configmaps", json=text).is_success
+    assert api.http.post(f"/api/v1/namespaces/{namespace}/configmaps", json=TEXT).is_success
     pool = namespace
-    assert api.http.post(VOLUMES, json=_volume(namespace)).is_success
+    assert api.http.post(VOLUMES, json=volume_for(namespace)).is_success
     async with fake_node(api, pool, resource=GPU, devices=4) as node:
         found = Site(api, namespace, node, kubeconfig)
         assert api.create(make_pool(pool)).is_success
@@ -143,7 +144,7 @@ async def site(api: KubeClient, namespace: str, kubeconfig: Path) -> AsyncIterat
     api.delete(f"{VOLUMES}/{namespace}")
 
 
-def _volume(namespace: str) -> Object:
+def volume_for(namespace: str) -> Object:
     """Something for the claim `tiny` to bind to, because no provisioner runs here."""
     spec = {
         "capacity": {"storage": "2Gi"},
@@ -155,7 +156,8 @@ def _volume(namespace: str) -> Object:
     return {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": namespace}, "spec": spec}
 
 
-def _settings(namespace: str, **changes: Any) -> OperatorSettings:
+def settings_of(namespace: str, **changes: Any) -> OperatorSettings:
+    """Of an operator that serves one namespace."""
     return OperatorSettings(
         **{
             "train_image": "registry/train:1",

@@ -1,88 +1,66 @@
-"""Gangs that compete for nodes, with the real scheduler: all pods of one get their nodes, or none does."""
+"""Gangs that compete for nodes, with the real scheduler: all pods of one get their nodes, or none does.
+
+Each seed is a story (``gangs/story.py``): gangs of every shape that come and leave, in three pools that share nodes.
+In a rough one strangers' pods sit down on promised seats, nodes disappear between the plan and the pods, jobs are
+deleted while they start, and the operator is killed. `make bench-gangs` tells the same stories with thousands.
+"""
 
 from __future__ import annotations
 
-import random
-from collections import Counter
-from contextlib import AsyncExitStack
-from typing import Any
+import os
+from pathlib import Path
 
 import pytest
-from apiserver.fakenode import fake_node
-from apiserver.operating import until
-from apiserver.site import GPU, OpenSite, Site
-from builders import make_training_job
-from world import success
+from apiserver.gangs.api import async_api
+from apiserver.gangs.play import Operators, Play
+from apiserver.gangs.story import write_story
+from apiserver.site import CLAIM, TEXT, VOLUMES, volume_for
+from builders import make_model
+from kubeclient import KubeClient
 
 pytestmark = pytest.mark.usefixtures("crds")
-Object = dict[str, Any]
 
-NODES, DEVICES, GANGS = 3, 4, 8
-
-
-def _gang(site: Site, number: int, dice: random.Random) -> Object:
-    """A job that needs more than one node, or more of one than is free beside another."""
-    pods, each = dice.choice([(2, 4), (3, 4), (3, 2), (2, 3), (4, 2)])
-    job = make_training_job(
-        f"gang-{number}",
-        namespace=site.namespace,
-        accelerators={"pool": site.pool, "perPod": each},
-        pods={"min": pods, "max": pods},
-        storage={"claimName": "tiny"},
-    )
-    # A sequence for each process at least.
-    job["spec"]["training"]["batchSize"] = NODES * DEVICES
-    return job
+GANGS = int(os.environ.get("HOSTLER_TEST_GANGS", "0"))
+"""How many gangs a story has; 0 for as many as a test run has time for."""
+SEED = int(os.environ.get("HOSTLER_TEST_SEED", "0"))
 
 
-class _Referee:
-    """Looks at all pods again and again, ends gangs that are whole, and remembers what no gang may do."""
-
-    def __init__(self, site: Site, sizes: dict[str, int]) -> None:
-        self._site = site
-        self._sizes = sizes
-        self._ended: set[str] = set()
-        self.unplaced: set[str] = set()
-        """Pods that the scheduler saw and could not place."""
-
-    def all_have_run(self) -> bool:
-        pods = self._site.api.get(f"/api/v1/namespaces/{self._site.namespace}/pods").json()["items"]
-        self.unplaced |= {pod["metadata"]["name"] for pod in pods if _is_unschedulable(pod)}
-        running = Counter(_job(pod) for pod in pods if pod["status"].get("phase") == "Running")
-        for name in sorted(running.keys() - self._ended):
-            if running[name] == self._sizes[name]:
-                self._ended.add(name)
-                for pod in pods:
-                    if _job(pod) == name:
-                        self._site.node.end(pod, success())
-        return self._ended == self._sizes.keys()
+async def _play(api: KubeClient, namespace: str, kubeconfig: Path, logs: Path, **story: object) -> Play:
+    _prepare(api, namespace)
+    async with async_api(kubeconfig) as quick:
+        operators = Operators(quick, kubeconfig=kubeconfig, namespace=namespace, logs=logs)
+        play = Play(write_story(**story), quick, namespace, operators)  # type: ignore[arg-type]
+        try:
+            await play.run()
+        finally:
+            operators.stop()
+            await play.tear_down()
+    api.delete(f"{VOLUMES}/{namespace}")
+    print(f"seed {play.story.seed}: {len(play.story.gangs)} gangs, {play.counts}")
+    return play
 
 
-def _job(pod: Object) -> str:
-    return str(pod["metadata"]["labels"]["hostler.dev/training-job"])
+def _prepare(api: KubeClient, namespace: str) -> None:
+    """Something to learn from, and a claim to write to."""
+    assert api.http.post(VOLUMES, json=volume_for(namespace)).is_success
+    for plural, manifest in (("configmaps", TEXT), ("persistentvolumeclaims", CLAIM)):
+        assert api.http.post(f"/api/v1/namespaces/{namespace}/{plural}", json=manifest).is_success
+    assert api.create(make_model("tiny", namespace=namespace)).is_success
 
 
-def _is_unschedulable(pod: Object) -> bool:
-    found = pod["status"].get("conditions") or ()
-    return any(c["type"] == "PodScheduled" and c.get("reason") == "Unschedulable" for c in found)
+async def test_gangs_that_only_compete_with_each_other_never_meet_the_scheduler_in_vain(
+    api: KubeClient, namespace: str, kubeconfig: Path, tmp_path: Path
+) -> None:
+    play = await _play(api, namespace, kubeconfig, tmp_path, seed=SEED, gangs=GANGS or 60, rough=False)
+    assert play.referee.unplaced == set(), "a pod that the scheduler may see has its place"
+    assert set(play.referee.attempts.values()) == {0}, "no seat was lost, no start timed out"
 
 
-@pytest.mark.parametrize("seed", range(2))
-async def test_gangs_that_compete_for_nodes_never_hold_halves(open_site: OpenSite, seed: int) -> None:
-    dice = random.Random(seed)
-    async with open_site() as site, AsyncExitStack() as stack:
-        for number in range(1, NODES):
-            name = f"{site.pool}-{number}"
-            await stack.enter_async_context(fake_node(site.api, name, resource=GPU, devices=DEVICES, pool=site.pool))
-        site.model()
-        gangs = [_gang(site, number, dice) for number in range(GANGS)]
-        referee = _Referee(site, {gang["metadata"]["name"]: gang["spec"]["pods"]["min"] for gang in gangs})
-        for gang in dice.sample(gangs, len(gangs)):
-            site.create(gang)
-        await until(referee.all_have_run, what=f"all gangs of seed {seed} to run as a whole, one after the other")
-        for gang in gangs:
-            name = gang["metadata"]["name"]
-            await site.reaches(f"hostler/trainingjobs/{name}", "Succeeded", "True")
-            status = site.get(f"hostler/trainingjobs/{name}")["status"]
-            assert (status["attempt"], status.get("lastFailure")) == (0, None), "no seat was lost, no start timed out"
-        assert referee.unplaced == set(), "a pod that the scheduler may see has its place"
+async def test_whatever_gets_in_the_way_every_gang_runs_as_a_whole_and_gives_back_what_it_had(
+    api: KubeClient, namespace: str, kubeconfig: Path, tmp_path: Path
+) -> None:
+    gangs = GANGS or 140
+    deaths = 1 if gangs < 1000 else gangs // 500
+    play = await _play(api, namespace, kubeconfig, tmp_path, seed=SEED + 1, gangs=gangs, rough=True, deaths=deaths)
+    assert play.counts.ambushes > 0, "a story in which nobody came between the plan and the pods shows little"
+    assert (play.counts.nodes > 0, play.counts.strangers > 0, play.counts.deaths) == (True, True, deaths)

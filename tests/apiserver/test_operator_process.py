@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from apiserver.conftest import GIVEN
 from apiserver.operating import free_port
+from apiserver.process import Process
 from kubeclient import eventually
-from patience import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("crds")
 
@@ -23,41 +19,6 @@ pytestmark = pytest.mark.usefixtures("crds")
 def kubeconfig(request: pytest.FixtureRequest) -> Path:
     given = os.environ.get(GIVEN)
     return Path(given) if given else request.getfixturevalue("control_plane").kubeconfig
-
-
-class Process:
-    """The operator as it runs in its container."""
-
-    def __init__(self, kubeconfig: Path, namespace: str, log: Path) -> None:
-        self.metrics, self.probes = free_port(), free_port()
-        self.log = log
-        command = [
-            sys.executable, "-m", "hostler.operator", f"--kubeconfig={kubeconfig}", f"--namespace={namespace}",
-            f"--watch-namespaces={namespace}", f"--metrics-port={self.metrics}", f"--probes-port={self.probes}",
-            "--train-image=t", "--serve-image=s", "--log-format=json",
-        ]  # fmt: skip
-        with log.open("wb") as sink:
-            self.popen = subprocess.Popen(command, stdout=sink, stderr=sink)
-
-    def text(self, port: int, path: str) -> str:
-        try:
-            answer = httpx.get(f"http://127.0.0.1:{port}/{path}", timeout=PATIENCE)
-        except httpx.TransportError:
-            return ""
-        return answer.text if answer.is_success else ""
-
-    def ready(self) -> bool:
-        assert self.popen.poll() is None, self.log.read_text()
-        return self.text(self.probes, "readyz") == "ok\n"
-
-    def leads(self) -> bool:
-        return "hostler_operator_leader 1.0" in self.text(self.metrics, "metrics")
-
-    def end(self) -> None:
-        """SIGTERM; it ends by itself and well."""
-        self.popen.send_signal(signal.SIGTERM)
-        code = self.popen.wait(PATIENCE)
-        assert code == 0, self.log.read_text()
 
 
 @pytest.fixture
@@ -70,9 +31,7 @@ def start(kubeconfig: Path, namespace: str, tmp_path: Path) -> Iterator[Callable
 
     yield started
     for process in processes:
-        if process.popen.poll() is None:
-            process.popen.kill()
-            process.popen.wait()
+        process.kill()
 
 
 def test_a_standby_follows_a_leader_that_leaves(start: Callable[[str], Process]) -> None:

@@ -22,6 +22,9 @@ from hostler.api.schema import (
 )
 from hostler.families import FamilyName as Family
 
+MOST_PODS = 1024
+"""Pods of one job, and replicas of one service."""
+
 
 class PvcSource(ApiModel):
     """A directory or file on a PersistentVolumeClaim of the same namespace."""
@@ -214,9 +217,9 @@ class PodRange(ApiModel):
         json_schema_extra=rules(cel("self.min <= self.max", "min must not be above max", field_path=".min"))
     )
 
-    min: Annotated[int, Field(ge=1, le=1024)] = 1
+    min: Annotated[int, Field(ge=1, le=MOST_PODS)] = 1
     """Fewest pods that make sense; the object waits until they fit."""
-    max: Annotated[int, Field(ge=1, le=1024)] = 1
+    max: Annotated[int, Field(ge=1, le=MOST_PODS)] = 1
     """Most pods that it can use."""
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from hostler.api.common import MOST_PODS
 from hostler.api.schema import StatusModel, Timestamp
 
 
@@ -32,7 +33,9 @@ class Placement(StatusModel):
     nodes: Annotated[
         tuple[NodeSeats, ...],
         Field(
-            max_length=1024, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
+            # As many as there may be replicas, and one that comes before an old one goes.
+            max_length=MOST_PODS + 1,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
         ),
     ] = ()
     """On which nodes; the pods can go nowhere else."""

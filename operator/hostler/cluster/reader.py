@@ -19,6 +19,8 @@ MOST_EVENTS = 100
 
 KEYS_SECONDS = 10.0
 """How long a ConfigMap that was read is taken to have its keys. What is deleted later is found by the pod anyway."""
+VOLUME_SECONDS = 600.0
+"""How long a volume is taken to be where it was. It cannot move, but another one may be given its name."""
 _REMEMBERED = 4096
 
 
@@ -31,6 +33,8 @@ class CachedReader:
         self._monotonic = monotonic
         self._keys: OrderedDict[tuple[str, str], tuple[float, list[str]]] = OrderedDict()
         """When a ConfigMap was read, and its keys; oldest first, the newest ones only."""
+        self._volumes: OrderedDict[str, tuple[float, Object]] = OrderedDict()
+        """When a volume was read, and what it was; likewise."""
 
     def get(self, kind: str, *, namespace: str = "", name: str) -> Object | None:
         """The cached object, or None."""
@@ -66,6 +70,19 @@ class CachedReader:
         while len(self._keys) > _REMEMBERED:
             self._keys.popitem(last=False)
         return keys
+
+    async def volume(self, name: str) -> Object | None:
+        """A PersistentVolume, as it was ten minutes ago at the earliest; None where there is none."""
+        at, known = self._volumes.get(name, (0.0, None))
+        if known is not None and self._monotonic() < at + VOLUME_SECONDS:
+            return known
+        self._volumes.pop(name, None)
+        found = await self.live("PersistentVolume", name=name)
+        if found is not None:
+            self._volumes[name] = self._monotonic(), found
+            while len(self._volumes) > _REMEMBERED:
+                self._volumes.popitem(last=False)
+        return found
 
     async def events(self, about: Object) -> Sequence[Object]:
         """Events about exactly this object, a bounded number, in no order. Raises ``ApiError``."""

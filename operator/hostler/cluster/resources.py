@@ -105,6 +105,8 @@ def _table() -> dict[str, Resource]:
         # A watch would keep every ConfigMap of the cluster in memory.
         _core("ConfigMap", "configmaps", watched=False),
         _core("Event", "events", watched=False),
+        # Read once each, where a claim that is mounted has one.
+        _core("PersistentVolume", "persistentvolumes", namespaced=False, watched=False),
         Resource(
             kind="Lease", group="coordination.k8s.io", version="v1", plural="leases", namespaced=True, watched=False
         ),

@@ -53,6 +53,12 @@ class Sweeper:
         self._requested.add(kind)
         self._wake.set()
 
+    async def catch_up(self, kinds: Iterable[str]) -> None:
+        """Return when the store has all that was written of these kinds before this began, however late the watches
+        are."""
+        for kind in kinds:
+            await self._insist(kind)
+
     async def run(self) -> None:
         """A round, then a pause with jitter, in which single kinds may be asked for."""
         loop = asyncio.get_running_loop()

@@ -159,16 +159,24 @@ class Admitter:
         placement = placement_of(obj) if obj is not None else None
         if obj is None:
             self.withdraw(workload)
-        if placement is None:
-            self._durable.pop(workload, None)
-        else:
-            self._durable[workload] = self._reservation(workload, placement)
+        before = self._durable.pop(workload, None)
+        if placement is not None:
+            durable = self._durable[workload] = self._reservation(workload, placement, before)
+            if (before is None or before.seats != durable.seats) and self._is_news(durable):
+                # Of an earlier leader. The workload is looked at because of this change, and asks anew.
+                self.withdraw(workload)
         left = seconds_left(obj) if obj is not None and placement is not None else None
         self.usage.foretell(workload, None if left is None else self._clock.monotonic() + left)
         self._hold(workload)
 
-    def _reservation(self, workload: Workload, placement: Placement) -> Reservation:
-        before = self._durable.get(workload)
+    def _is_news(self, durable: Reservation) -> bool:
+        """Whether a seat is written down that was not known when its workload asked or was answered."""
+        grant, request = self._grants.get(durable.workload), self._requests.get(durable.workload)
+        if grant is not None:
+            return durable.seats != _reserved(grant.request, grant.admit)
+        return request is not None and not request.holding and not request.beside
+
+    def _reservation(self, workload: Workload, placement: Placement, before: Reservation | None) -> Reservation:
         return Reservation(
             workload=workload,
             pool=placement.pool,
@@ -296,7 +304,9 @@ class Admitter:
         if not requests and not self.usage.has_pending:
             return
         now = self._clock.monotonic()
-        snapshot = self.usage.snapshot({request.pool for request in requests})
+        snapshot = self.usage.snapshot(
+            {request.pool for request in requests}, {request.volumes for request in requests}
+        )
         budget = REFRESHED_PER_PASS
         for workload, verdict in plan(snapshot, requests, now).items():
             match verdict:
@@ -323,6 +333,7 @@ class Admitter:
                 need=request.need,
                 seats=_reserved(request, admit),
                 deadline=now + WRITE_SECONDS,
+                instead_of=self._durable.get(workload),
             )
         )
         _log.info(

@@ -48,6 +48,9 @@ class Reader(Protocol):
         """Keys of a ConfigMap, sorted; None where there is none. ConfigMaps are not watched, which would keep every one
         of the cluster in memory; what is told of one that has ``key`` may be ten seconds old."""
 
+    async def volume(self, name: str) -> Object | None:
+        """A PersistentVolume; None where there is none. It cannot move, so what is told may be ten minutes old."""
+
     async def events(self, about: Object) -> Sequence[Object]:
         """Events about exactly this object, by whomever, read from the API server: a bounded number, in no order.
 

@@ -85,6 +85,13 @@ OPERATOR_GRANTS: tuple[Grant, ...] = (
     Grant(group="", resource="persistentvolumeclaims", verbs=(*READ, *KEEP), why="workspaces of training jobs"),
     Grant(
         group="",
+        resource="persistentvolumes",
+        verbs=("get",),
+        why="from which nodes a volume can be mounted",
+        scope=Scope.CLUSTER,
+    ),
+    Grant(
+        group="",
         resource="pods",
         verbs=FOLLOW,
         why="what runs, what failed, which accelerators are held: by strangers of any namespace as well",

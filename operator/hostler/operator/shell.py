@@ -207,7 +207,10 @@ class Operator:
         raise LeaseLostError(f"{self.settings.identity} could not renew the Lease in time, or another replica has it")
 
     async def _admit(self) -> None:
-        """Not before everybody who waits has come into line again: the oldest may be the last one to be looked at."""
+        """Not before all seats are known that an earlier leader wrote down: its last ones may not have come through our
+        watches, and would be given away a second time. And not before everybody who waits has come into line again:
+        the oldest may be the last one to be looked at."""
+        await self.sweeper.catch_up(WORKLOADS)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LINE_PATIENCE):
                 await self.queue.caught_up()

@@ -17,9 +17,9 @@ answered without looking at any node; a request that fits looks at the levels of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from hostler.planning.resources import Resources, add, holds, subtract, times
+from hostler.planning.resources import Resources, add, excess, holds, subtract, times
 from hostler.planning.room import PoolRoom, Room
 from hostler.planning.seats import together
 from hostler.planning.verdicts import (
@@ -35,6 +35,9 @@ from hostler.planning.verdicts import (
     Wait,
     Workload,
 )
+from hostler.planning.volumes import Reach
+
+Volumes = tuple[Reach, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,8 @@ class Snapshot:
     """What is left of each node, with everything reserved taken off. Nodes may belong to several pools."""
     pending: Sequence[Pending] = ()
     """Reservations with a deadline."""
+    within: Mapping[Volumes, frozenset[str]] = field(default_factory=dict)
+    """For the volumes of requests, the nodes that can mount all of them."""
     ending: Sequence[tuple[float, Reservation]] = ()
     """Reservations whose end can be foretold, with that moment."""
 
@@ -119,17 +124,23 @@ class _Planner:
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         self._free = dict(snapshot.free)
-        self._rooms: dict[str, Room] = {}
+        self._rooms: dict[tuple[str, Volumes], Room] = {}
+        """Each pool, and the part of it that some volumes leave."""
         self._rooms_of: dict[str, list[Room]] = {}
 
     def keep(self, request: Request) -> Admit | None:
-        """The seats that the request has, with others for those whose node is gone; all or nothing."""
-        room = self._room(request.pool)
+        """The seats that the request has, with others for those whose node is gone; all or nothing.
+
+        What it gives up is nobody's until that is written down, which is told by another snapshot: after a crash
+        before, two would have it.
+        """
+        room = self._room(request.pool, request.volumes)
         if room is None:
             return None
         before = request.held_need or request.need
+        had = sum(request.holding.values()) * room.units(before)
         self._give_back(request.holding, before)
-        room.held -= sum(request.holding.values()) * room.units(before)
+        room.held -= had
         allowed = room.allowed(request)
         kept: dict[str, int] = {}
         for node, pods in sorted(request.holding.items()):
@@ -140,14 +151,18 @@ class _Planner:
         more = self._find(room, request, min(request.most, allowed) - sum(kept.values()), beside=kept)
         if sum(kept.values()) + sum(more.values()) < request.least:
             self._give_back(kept, request.need)
+            self._withhold(request, {})
+            room.held += had
             return None
         self._take(more, request.need)
-        room.held += (sum(kept.values()) + sum(more.values())) * room.units(request.need)
-        return Admit(seats=together(kept, more))
+        seats = together(kept, more)
+        self._withhold(request, seats)
+        room.held += max(had, sum(seats.values()) * room.units(request.need))
+        return Admit(seats=seats)
 
     def admit(self, request: Request) -> Admit | None:
         """As many seats as it can use and get, or None where that is less than the least."""
-        room = self._room(request.pool)
+        room = self._room(request.pool, request.volumes)
         if room is None or room.has_failed(request):
             return None
         allowed = room.allowed(request)
@@ -163,7 +178,7 @@ class _Planner:
 
     def surge(self, request: Request, standing: Admit) -> Admit:
         """The same with seats for a while, where there is room."""
-        room = self._room(request.pool)
+        room = self._room(request.pool, request.volumes)
         if room is None:
             return standing
         left = room.quota - room.held if room.quota is not None else request.surge * room.units(request.need)
@@ -186,16 +201,18 @@ class _Planner:
         figures = room.figures()
         found: dict[Workload, Verdict] = {}
         for place, request in enumerate(requests, start=1):
-            fit, by_units = room.fits(request, self._free)
+            part = self._room(pool, request.volumes) or room
+            fit, by_units = part.fits(request, self._free)
             found[request.workload] = Wait(
-                obstacle=room.obstacle(request),
+                obstacle=part.obstacle(request),
                 position=place,
                 waiting=len(requests),
                 figures=figures,
                 fit=fit,
                 fit_by_units=by_units,
                 # Only of the first can be said when it is its turn; who comes after it depends on how long it runs.
-                expected_seconds=self._expected(room, request, now) if place == 1 else None,
+                expected_seconds=self._expected(part, request, now) if place == 1 else None,
+                within_reach=len(part.levels) if request.volumes else None,
             )
         return found
 
@@ -222,14 +239,19 @@ class _Planner:
             return room.seats(request.need, count, self._free)
         return room.spread(request, count, self._free, beside=beside)
 
-    def _room(self, pool: str) -> Room | None:
-        if pool not in self._rooms:
-            if pool not in self._snapshot.pools:
-                return None
-            room = self._rooms[pool] = Room(self._snapshot.pools[pool], self._free)
+    def _room(self, pool: str, volumes: Volumes = ()) -> Room | None:
+        if pool not in self._snapshot.pools:
+            return None
+        if (pool, volumes) not in self._rooms:
+            found = self._snapshot.pools[pool]
+            if volumes and (whole := self._room(pool)) is not None:
+                room = whole.part(found, self._free, within=self._snapshot.within.get(volumes, frozenset()))
+            else:
+                room = Room(found, self._free)
+            self._rooms[pool, volumes] = room
             for node in room.levels:
                 self._rooms_of.setdefault(node, []).append(room)
-        return self._rooms[pool]
+        return self._rooms[pool, volumes]
 
     def _take(self, seats: Seats, need: Resources) -> None:
         self._change(seats, lambda free, pods: subtract(free, times(pods, need)))
@@ -240,6 +262,14 @@ class _Planner:
         )
         for room in self._rooms.values():
             room.forget_failures()
+
+    def _withhold(self, request: Request, seats: Seats) -> None:
+        """Let nobody have what the request holds and is not to have any more."""
+        before = request.held_need or request.need
+        for node, pods in request.holding.items():
+            if node in self._free:
+                left = excess(times(pods, before), times(seats.get(node, 0), request.need))
+                self._take({node: 1}, left)
 
     def _change(self, seats: Seats, change: _Change) -> None:
         for node, pods in seats.items():

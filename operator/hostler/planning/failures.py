@@ -52,6 +52,8 @@ class Cause:
     exit_code: int | None = None
     retryable: bool = True
     toll: Toll = Toll.FAILURE
+    at_once: bool = False
+    """Whether another attempt meets other circumstances already, so that there is nothing to wait for."""
 
     @property
     def rank(self) -> int:

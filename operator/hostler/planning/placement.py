@@ -116,6 +116,8 @@ def _quota_sentence(pool: Pool, ask: Ask, wait: Wait) -> str:
 
 def _capacity_sentence(pool: Pool, ask: Ask, wait: Wait) -> str:
     figures = wait.figures
+    if wait.within_reach is not None and wait.fit < ask.least:
+        return _volumes_sentence(pool, ask, wait)
     if pool.resource and wait.fit_by_units >= ask.least:
         return (
             f"Pool {pool.name} has enough free {pool.unit}, but only {wait.fit} of {_pods(ask.least)} of "
@@ -127,6 +129,17 @@ def _capacity_sentence(pool: Pool, ask: Ask, wait: Wait) -> str:
         f"Pool {pool.name} has {figures.free} of {figures.allocatable} {pool.unit} free, at most "
         f"{figures.largest_free_block} on one node; {ask.who} needs {_needed(pool, ask)}. "
         f"It starts when pods that hold them end or nodes are added.{hint}"
+    )
+
+
+def _volumes_sentence(pool: Pool, ask: Ask, wait: Wait) -> str:
+    figures = wait.figures
+    nodes = f"{wait.within_reach} node" if wait.within_reach == 1 else f"{wait.within_reach} nodes"
+    hint = f" {_pods(wait.fit).capitalize()} of this size would fit there now." if wait.fit else ""
+    return (
+        f"Pool {pool.name} has {figures.free} of {figures.allocatable} {pool.unit} free, and the volumes of "
+        f"{ask.who}'s claims can be mounted on {nodes} of it only; {ask.who} needs {_needed(pool, ask)} there. It "
+        f"starts when pods that hold them end, or nodes are added that can mount the volumes.{hint}"
     )
 
 

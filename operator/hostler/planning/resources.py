@@ -67,6 +67,11 @@ def holds(free: Mapping[str, int], need: Mapping[str, int]) -> int:
     return max(0, least)
 
 
+def excess(amount: Mapping[str, int], over: Mapping[str, int]) -> Resources:
+    """By how much the one is more than the other, where it is."""
+    return {name: count - over.get(name, 0) for name, count in amount.items() if count > over.get(name, 0)}
+
+
 def overdrawn(free: Mapping[str, int]) -> bool:
     """Whether something was taken that is not there."""
     return any(amount < 0 for name, amount in free.items() if not name.startswith(HOST_PORT))

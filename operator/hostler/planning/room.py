@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from hostler.api.inferenceservice import Spread
@@ -38,12 +38,28 @@ class _Failure:
     fit_by_units: int
 
 
-class Room:
-    """``levels`` and the buckets behind it are changed by :meth:`move` alone."""
+@dataclass
+class Held:
+    """Units of a pool that are reserved, for all who look at a part of it."""
 
-    def __init__(self, of: PoolRoom, free: Mapping[str, Resources]) -> None:
+    units: int
+
+
+class Room:
+    """A pool, or those of its nodes that some volumes leave. ``levels`` and the buckets behind it are changed by
+    :meth:`move` alone."""
+
+    def __init__(
+        self,
+        of: PoolRoom,
+        free: Mapping[str, Resources],
+        *,
+        within: Container[str] | None = None,
+        held: Held | None = None,
+    ) -> None:
+        """``within`` are the nodes that are meant, where that is not all; ``held`` is that of the whole pool."""
         self.pool: Pool = of.pool
-        self.held = of.held
+        self._held = held or Held(of.held)
         self.quota = of.pool.spec.quota.accelerators if of.pool.spec.quota is not None else None
         self._allocatable = of.allocatable
         self.trouble = of.trouble
@@ -54,8 +70,23 @@ class Room:
         """Names of nodes by free units, sorted."""
         self._failures: dict[frozenset[tuple[str, int]], _Failure] = {}
         for name in sorted(of.nodes) if not of.trouble else ():
+            if within is not None and name not in within:
+                continue
             level = self.levels[name] = of.pool.whole_units(free[name])
             self._by_level.setdefault(level, []).append(name)
+
+    @property
+    def held(self) -> int:
+        """Units of the pool that are reserved, for the quota."""
+        return self._held.units
+
+    @held.setter
+    def held(self, units: int) -> None:
+        self._held.units = units
+
+    def part(self, of: PoolRoom, free: Mapping[str, Resources], *, within: Container[str]) -> Room:
+        """These nodes of the same pool, under the same quota."""
+        return Room(of, free, within=within, held=self._held)
 
     def units(self, need: Mapping[str, int]) -> int:
         """Units of the pool that one pod takes."""

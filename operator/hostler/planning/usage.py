@@ -22,6 +22,7 @@ from hostler.planning.pools import Pool, PoolView, describe
 from hostler.planning.resources import Resources, largest, of_pod, offered, overdrawn, subtract, times
 from hostler.planning.room import PoolRoom
 from hostler.planning.verdicts import Reservation, Workload
+from hostler.planning.volumes import Reach, Reaches
 
 Object = dict[str, Any]
 
@@ -89,6 +90,7 @@ class PoolUsage:
         """Reservations with a deadline."""
         self._ends: dict[Workload, float] = {}
         """When what is reserved is expected to be given back."""
+        self._reaches = Reaches()
         self._shapes: dict[str, PoolView] = {}
         """Views for questions about what a pool has, not about what is free; gone when a node or the pool changes."""
 
@@ -103,6 +105,7 @@ class PoolUsage:
             node.offered, node.promised, node.free = allocatable, promised, None
             for member in self.pools_of(name):
                 self._reshaped(member)
+        self._reaches.put_node(obj)
         node.object, node.zone = obj, node_reading.zone(obj)
         for pool in self._pools.values():
             self._place_in(pool, name)
@@ -113,6 +116,7 @@ class PoolUsage:
         if node is None:
             return
         node.object, node.offered, node.promised, node.free = None, {}, {}, None
+        self._reaches.remove_node(name)
         for pool, members in self._members.items():
             if members.pop(name, self) is not self:
                 self._reshaped(pool)
@@ -149,9 +153,7 @@ class PoolUsage:
         for name in self._nodes:
             self._place_in(pool, name)
         self._held[pool.name] = sum(
-            reservation.pods * pool.units(reservation.need)
-            for reservation in self._reservations.values()
-            if reservation.pool == pool.name
+            _units(reservation, pool) for reservation in self._reservations.values() if reservation.pool == pool.name
         )
 
     def remove_pool(self, name: str) -> None:
@@ -167,8 +169,8 @@ class PoolUsage:
         self._reservations[reservation.workload] = reservation
         if reservation.deadline is not None:
             self._pending[reservation.workload] = None
-        for node, pods in reservation.seats.items():
-            self._reserve(node, reservation.workload, times(pods, reservation.need))
+        for node in _nodes_of(reservation):
+            self._reserve(node, reservation.workload, _amount(reservation, node))
         self._count_held(reservation, sign=1)
 
     def remove_reservation(self, workload: Workload) -> None:
@@ -177,7 +179,7 @@ class PoolUsage:
         if before is None:
             return
         self._pending.pop(workload, None)
-        for node in before.seats:
+        for node in _nodes_of(before):
             self._reserve(node, workload, {})
         self._count_held(before, sign=-1)
 
@@ -257,13 +259,15 @@ class PoolUsage:
         pool = self._pools.get(name)
         return None if pool is None else self._view(pool)
 
-    def snapshot(self, pools: Iterable[str]) -> Snapshot:
-        """What the planner looks at: these pools, and the reservations whose pods are still to come."""
+    def snapshot(self, pools: Iterable[str], volumes: Iterable[tuple[Reach, ...]] = ()) -> Snapshot:
+        """What the planner looks at: these pools, the nodes that can mount these volumes, and the reservations whose
+        pods are still to come."""
         chosen = {name: self._room(self._pools[name]) for name in pools if name in self._pools}
         nodes = {node for room in chosen.values() for node in room.nodes}
         return Snapshot(
             pools=chosen,
             free={name: self.free(name) for name in nodes},
+            within={each: self._reaches.within(each) for each in set(volumes) if each},
             pending=tuple(self._await(self._reservations[workload]) for workload in self._pending),
             ending=tuple(
                 (ends, self._reservations[workload])
@@ -369,8 +373,26 @@ class PoolUsage:
     def _count_held(self, reservation: Reservation, *, sign: int) -> None:
         pool = self._pools.get(reservation.pool)
         if pool is not None:
-            self._held[pool.name] += sign * reservation.pods * pool.units(reservation.need)
+            self._held[pool.name] += sign * _units(reservation, pool)
             self._touched(pool.name)
+
+
+def _nodes_of(reservation: Reservation) -> set[str]:
+    """Where anything is held for it."""
+    also = reservation.instead_of
+    return {*reservation.seats, *(also.seats if also is not None else ())}
+
+
+def _amount(reservation: Reservation, node: str) -> Resources:
+    """What is held for it on a node: the larger of what it is to have and what is still written down."""
+    amount, also = times(reservation.seats.get(node, 0), reservation.need), reservation.instead_of
+    return amount if also is None else largest(amount, times(also.seats.get(node, 0), also.need))
+
+
+def _units(reservation: Reservation, pool: Pool) -> int:
+    """Likewise in the pool's unit."""
+    units, also = reservation.pods * pool.units(reservation.need), reservation.instead_of
+    return units if also is None or also.pool != pool.name else max(units, also.pods * pool.units(also.need))
 
 
 def _moved(total: Mapping[str, int], amount: Mapping[str, int], *, sign: int) -> Resources:

@@ -16,6 +16,7 @@ from enum import StrEnum
 
 from hostler.api.inferenceservice import Spread
 from hostler.planning.resources import Resources
+from hostler.planning.volumes import Reach
 
 Seats = Mapping[str, int]
 """Pods by node name."""
@@ -55,10 +56,12 @@ class Request:
     """Pods beyond ``most`` that it could use for a while, taken only where nobody waits for them."""
     spread: Spread | None = None
     """Over what its seats are spread; None packs them."""
+    volumes: tuple[Reach, ...] = ()
+    """Of the volumes that its pods mount, those that not every node can mount; sorted."""
 
     @property
     def shape(self) -> frozenset[tuple[str, int]]:
-        """Requests with equal shapes need equal seats."""
+        """Requests with equal shapes need equal seats, on the nodes that their volumes leave."""
         return frozenset(self.need.items())
 
 
@@ -124,6 +127,8 @@ class Wait:
     """Pods of this shape that would fit if only the pool's own unit counted."""
     expected_seconds: float | None = None
     """From the pass until it can start, if nothing else comes up; None where nobody can know."""
+    within_reach: int | None = None
+    """Nodes that take its pods and can mount all of its volumes; None where every node can."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +153,8 @@ class Reservation:
     seats: Seats
     deadline: float | None = None
     """Seconds on the planner's clock by which all its pods must be bound; None once they were."""
+    instead_of: Reservation | None = None
+    """What is still written down of it, and holds until this is."""
 
     @property
     def pods(self) -> int:

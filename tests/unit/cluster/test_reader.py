@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hostler.cluster.errors import NotFound
-from hostler.cluster.reader import KEYS_SECONDS, CachedReader
+from hostler.cluster.reader import KEYS_SECONDS, VOLUME_SECONDS, CachedReader
 from hostler.cluster.store import Store
 
 
@@ -68,3 +68,16 @@ async def test_a_map_that_was_missing_is_seen_as_soon_as_it_is_there(world: Worl
 async def test_namespaces_do_not_see_each_other(world: World) -> None:
     await world.keys("a")
     assert await world.keys("a", namespace="m") is None
+
+
+async def test_a_volume_is_asked_for_once_by_all_who_mount_it_until_it_may_be_another_one(world: World) -> None:
+    assert await world.reader.volume("disk") is None
+    world.client.maps["/disk"] = {"metadata": {"name": "disk", "uid": "1"}}
+    assert [await world.reader.volume("disk") for _ in range(100)] == [world.client.maps["/disk"]] * 100
+    assert world.client.asked == 2
+    world.client.maps["/disk"] = {"metadata": {"name": "disk", "uid": "2"}}
+    world.now += VOLUME_SECONDS
+    assert await world.reader.volume("disk") == world.client.maps["/disk"]
+    del world.client.maps["/disk"]
+    world.now += VOLUME_SECONDS
+    assert await world.reader.volume("disk") is None

@@ -112,6 +112,17 @@ async def test_a_missed_deletion_is_found_by_the_next_round() -> None:
 
 
 @virtual
+async def test_who_catches_up_has_all_that_was_written_before_although_no_watch_has_told() -> None:
+    world = World()
+    await world.sweeper.synced.wait()
+    world.api.objects["Job"] = [make(name="written-by-the-last-leader")]
+    world.api.failures = [Unavailable("down")]
+    await world.sweeper.catch_up(["Job"])
+    assert world.store.get("Job", namespace="default", name="written-by-the-last-leader") is not None
+    world.task.cancel()
+
+
+@virtual
 async def test_a_kind_whose_watch_had_a_gap_is_swept_at_once_and_alone() -> None:
     world = World()
     await world.sweeper.synced.wait()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from bench import Bench, make_bench
 from builders import make_inference_service, make_training_job
+from crashing import final, settle_through_crash
 from fakes import Crash
 from refusing import refuse_pods
 from world import due, failed, failure, running, success, taken_back
@@ -19,88 +18,61 @@ from hostler_contract import ErrorReason
 Object = dict[str, Any]
 
 
-async def _settle(bench: Bench, *, again: Callable[[], None] = lambda: None) -> None:
-    """Settle, in a new process where the old one ended; ``again`` tells it what only memory holds."""
-    try:
-        await bench.settle(rounds=20)
-    except Crash:
-        bench.writer.crash_after = None
-        bench.restart()
-        again()
-        await bench.settle(rounds=20)
-
-
 async def scenario(bench: Bench) -> None:
     """A job of two pods that fails once, is disrupted, preempted, refused and suspended once each, succeeds beside a
     proxy, and is served in two revisions."""
     cluster = bench.cluster
     cluster.put(make_training_job("tiny", pods={"min": 2, "max": 2}))
-    await _settle(bench)
+    await settle_through_crash(bench)
     first, _ = await _started(bench, attempt=0)
     cluster.end(first, result=failure(ErrorReason.INTERNAL))
     cluster.finish("tiny-0", "Failed")
-    await _settle(bench)
+    await settle_through_crash(bench)
     cluster.clock.advance(10)
-    await _settle(bench)
+    await settle_through_crash(bench)
     first, _ = await _started(bench, attempt=1)
     taken = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
     cluster.set_status(cluster.object("Pod", first["metadata"]["name"]), phase="Failed", conditions=[taken])
-    await _settle(bench)
+    await settle_through_crash(bench)
     cluster.finish("tiny-1", "Failed")
-    await _settle(bench)
+    await settle_through_crash(bench)
     await _started(bench, attempt=2)
     taken_back(bench, "tiny-2")
-    await _settle(bench, again=lambda: taken_back(bench, "tiny-2"))
+    await settle_through_crash(bench, again=lambda: taken_back(bench, "tiny-2"))
     cluster.clock.advance(10)
-    await _settle(bench)
+    await settle_through_crash(bench)
     refuse_pods(cluster, cluster.object("Job", "tiny-3"))
     for seconds in (30, 300, 60):
         cluster.clock.advance(seconds)
-        await _settle(bench)
+        await settle_through_crash(bench)
     cluster.clock.advance(60)
-    await _settle(bench)
+    await settle_through_crash(bench)
     await _started(bench, attempt=4)
     cluster.edit("TrainingJob", "tiny", suspend=True)
-    await _settle(bench)
+    await settle_through_crash(bench)
     cluster.edit("TrainingJob", "tiny", suspend=False)
-    await _settle(bench)
+    await settle_through_crash(bench)
     for pod in await _started(bench, attempt=5):
         ended = {"exitCode": 0, "reason": "Completed", "message": success().to_termination_message()}
         proxy = {"name": "proxy", "state": {"running": {}}}
         own = {"name": "trainer", "state": {"terminated": {**ended, "finishedAt": cluster.clock.now()}}}
         cluster.set_status(pod, containerStatuses=[own, proxy])
     cluster.put(make_inference_service("tiny"))
-    await _settle(bench)
+    await settle_through_crash(bench)
     cluster.roll("tiny", node="ipu-1")
-    await _settle(bench)
+    await settle_through_crash(bench)
     cluster.edit("InferenceService", "tiny", serving={"maxNewTokens": 64})
-    await _settle(bench)
+    await settle_through_crash(bench)
     cluster.roll("tiny", node="ipu-1")
-    await _settle(bench)
+    await settle_through_crash(bench)
 
 
 async def _started(bench: Bench, *, attempt: int) -> list[Object]:
     pods = bench.cluster.make_pods(f"tiny-{attempt}", node="gpu-1")
     for pod in pods:
         bench.cluster.run(pod)
-    await _settle(bench)
+    await settle_through_crash(bench)
     return pods
-
-
-def final(bench: Bench) -> dict[str, Object]:
-    """Everything there is but Events, without what counts or names single lives of objects."""
-    uids = {obj["metadata"]["uid"]: f"uid of {key}" for key, obj in bench.cluster.objects.items()}
-    kept = {key: obj for key, obj in bench.cluster.objects.items() if key[0] != "Event"}
-    return {str(key): _masked(obj, uids) for key, obj in sorted(kept.items())}
-
-
-def _masked(value: Any, uids: dict[str, str]) -> Any:
-    volatile = ("resourceVersion", "hostler.dev/applied-hash", "podIP")
-    if isinstance(value, dict):
-        return {name: _masked(part, uids) for name, part in value.items() if name not in volatile}
-    if isinstance(value, list):
-        return [_masked(part, uids) for part in value]
-    return uids.get(value, value) if isinstance(value, str) else copy.copy(value)
 
 
 async def test_the_scenario_without_a_crash_ends_well() -> None:

@@ -3,15 +3,20 @@ raise."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import pytest
 from bench import Bench
+from builders import make_training_job
+from fakes import Crash
 from tables import table
 from world import completed, due, failed, failure, jobs, progress, running, states, submitted, taken_back, told
 
 from hostler.controllers.trainingjob.accounting import back_off_seconds
 from hostler.planning import moments
 from hostler.planning.failures import Toll
+from hostler.planning.verdicts import Loss
 from hostler_contract import ErrorReason
 
 Object = dict[str, Any]
@@ -254,16 +259,58 @@ async def test_a_job_that_stopped_for_what_no_attempt_can_change_stays_stopped(b
     assert jobs(bench) == ["tiny-0"]
 
 
-async def test_a_seat_that_is_taken_back_before_its_pods_ran_costs_nothing(bench: Bench) -> None:
-    """Where others hold the Job back, such as Kueue, a hundred deadlines must not end it."""
+@table(
+    ("loss", "waits"),
+    {
+        "pods that did not come, which may not come again": (Loss.PODS_DID_NOT_COME, True),
+        "a stranger on the seat, of whom the next plan knows": (Loss.SEAT_TAKEN, False),
+        "a node that is gone, which is not planned with again": (Loss.NODE_GONE, False),
+    },
+)
+async def test_a_seat_that_is_taken_back_before_its_pods_ran_costs_nothing(
+    bench: Bench, loss: Loss, *, waits: bool
+) -> None:
+    """Where others hold the Job back, such as Kueue, a hundred deadlines must not end it. And where only the seat was
+    wrong, there is nothing to wait for: another one is free."""
     await submitted(bench, maxDisruptions=0)
-    taken_back(bench, "tiny-0")
+    for number in range(2):
+        taken_back(bench, f"tiny-{number}", loss=loss)
+        await bench.settle()
+        status = bench.status("TrainingJob", "tiny")
+        assert (status["restarts"], status["disruptions"]) == (0, 0)
+        assert (status["lastFailure"]["toll"], status["lastFailure"]["reason"]) == ("Refusal", "TakenBack")
+        assert ("notBefore" in status["retry"]) is waits
+        await due(bench)
+        assert jobs(bench) == [f"tiny-{number + 1}"]
+
+
+@table(
+    "change",
+    {
+        "its node goes": lambda cluster: cluster.remove(cluster.object("Node", "gpu-1")),
+        "a stranger sits down": lambda cluster: cluster.stranger("s", node="gpu-1", requests={"nvidia.com/gpu": "4"}),
+    },
+)
+async def test_a_seat_that_is_lost_before_its_job_was_made_is_replaced_by_another_at_once(
+    bench: Bench, change: Callable[[Any], None]
+) -> None:
+    """The process ends between the two writes, and the world changes before the next one."""
+    bench.cluster.put(make_training_job("tiny"))
+    await bench.reconcile("TrainingJob", "tiny")
+    bench.admitter.run_pass()
+    bench.writer.crash_after = 1
+    with pytest.raises(Crash):
+        await bench.reconcile("TrainingJob", "tiny")
+    bench.writer.crash_after = None
+    change(bench.cluster)
+    labels = {"hostler.dev/pool": "gpu", "hostler.dev/simulated": "true"}
+    bench.cluster.node("gpu-2", labels=labels, devices={"nvidia.com/gpu": 4})
+    bench.restart()
     await bench.settle()
     status = bench.status("TrainingJob", "tiny")
-    assert (status["restarts"], status["disruptions"]) == (0, 0)
-    assert status["lastFailure"]["toll"] == "Refusal"
-    await due(bench)
-    assert jobs(bench) == ["tiny-1"]
+    assert [seat["name"] for seat in status["placement"]["nodes"]] == ["gpu-2"]
+    assert jobs(bench) == [f"tiny-{status['attempt']}"]
+    assert (status["lastFailure"]["reason"], status["retry"]["refusals"]) == ("TakenBack", 0)
 
 
 async def test_the_plan_takes_a_seat_back_and_the_job_gets_in_line_again(bench: Bench) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from bench import GPU, SETTINGS, Bench
+from bench import GPU, Bench
 from builders import make_pool, make_training_job
 from fakes import Crash
 from tables import table
@@ -251,31 +251,6 @@ async def test_a_job_that_a_quota_holds_is_told_its_place_and_when_its_turn_is_e
         "jobs that run say of themselves.",
     )
     assert bench.condition("TrainingJob", "second", "Admitted")[2].endswith("is raised. It is number 2 in line.")
-
-
-@table(
-    ("jump", "restarted"),
-    {
-        "forward by more than the grace period": (7200, False),
-        "back, so that the deadline seems far": (-7200, False),
-        "back, and a new process reads the deadline from the status": (-7200, True),
-    },
-)
-async def test_a_clock_that_is_set_neither_ends_a_seat_nor_keeps_it_for_ever(
-    bench: Bench, jump: int, *, restarted: bool
-) -> None:
-    bench.cluster.clock.advance(7200)
-    await submitted(bench)
-    bench.cluster.clock.jumped = jump
-    if restarted:
-        bench.restart()
-    job = bench.cluster.object("TrainingJob", "tiny")
-    bench.cluster.put({**job, "metadata": {**job["metadata"], "labels": {"seen": "anew"}}})
-    await bench.settle()
-    assert bench.status("TrainingJob", "tiny")["placement"]["nodes"] == [{"name": "gpu-1", "pods": 1}]
-    bench.cluster.clock.advance(SETTINGS.seat_grace_seconds)
-    await bench.settle()
-    assert states(bench)["Ready"] == ("False", "StartTimeout"), "its pods did not come within the grace period"
 
 
 class TestMetrics:

@@ -19,7 +19,7 @@ from hostler.controllers.trainingjob.policies import POLICIES, classify
 from hostler.controllers.trainingjob.seat import Considered, Waiting
 from hostler.controllers.trainingjob.states import State
 from hostler.planning.acceptance import PoolChoice
-from hostler.planning.verdicts import Obstacle
+from hostler.planning.verdicts import Loss, Obstacle, TakeBack
 
 Object = dict[str, Any]
 
@@ -79,6 +79,7 @@ RESERVED = Placement(
     deadline="2026-01-01T00:05:00Z",
 )
 OURS = {"spec": {"lineage": {"trainingJobUid": "uid-of-job"}}}
+GONE = TakeBack(loss=Loss.NODE_GONE, nodes=("n1",))
 RUNS, GOES = pod("Running"), pod("Running", deletionTimestamp="2026-01-01T00:00:00Z")
 
 
@@ -88,7 +89,7 @@ RUNS, GOES = pod("Running"), pod("Running", deletionTimestamp="2026-01-01T00:00:
         "nothing was ever done": (seen(), State.WAITING),
         "in line, and nobody has looked yet": (seen(verdict=Considered()), State.CONSIDERED),
         "a seat was lost before anything sat on it": (
-            seen(status=TrainingJobStatus(placement=RESERVED), taken_back="the node is gone"),
+            seen(status=TrainingJobStatus(placement=RESERVED), taken_back=GONE),
             State.SEAT_LOST,
         ),
         "a person wants nothing done": (seen(suspend=True), State.SUSPENDED),
@@ -131,7 +132,7 @@ RUNS, GOES = pod("Running"), pod("Running", deletionTimestamp="2026-01-01T00:00:
         "a Job that somebody deleted": (seen(status=status()), State.VANISHED),
         "a Job that suspension deleted": (seen(suspend=True, status=status()), State.SUSPENDED),
         "others need the seat of a job that does well": (
-            seen(attempt(0, RUNS), unended=(RUNS,), taken_back="others come first"),
+            seen(attempt(0, RUNS), unended=(RUNS,), taken_back=GONE),
             State.TAKEN_BACK,
         ),
         "a pod that ends early": (seen(attempt(0, GOES), unended=(GOES,)), State.BREAKING),

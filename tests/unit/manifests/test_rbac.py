@@ -113,7 +113,7 @@ def test_with_namespaces_each_has_what_the_whole_cluster_would_have_had() -> Non
     assert _granted(named, "one") == _granted(named, "two")
     assert _granted(named, "") | _granted(named, "one") == everywhere
     cluster = {resource.partition("/")[0] for _, resource, _ in _granted(named, "")}
-    assert cluster == {"nodes", "pods"} | {kind.plural for kind in KINDS if not kind.namespaced}
+    assert cluster == {"nodes", "persistentvolumes", "pods"} | {kind.plural for kind in KINDS if not kind.namespaced}
     assert _granted(named, "default") == {("", "events", "create"), ("", "events", "patch")}, "Events of pools"
 
 

@@ -9,6 +9,7 @@ from hostler.controllers.creationfailures import CreationFailures
 from hostler.controllers.inferenceservice.observed import Observed, claim_names, config_name, superseded_names
 from hostler.controllers.named import named_model
 from hostler.controllers.ports import Admission, Object, Reader
+from hostler.controllers.volumes import reaches
 from hostler.manifests import naming
 from hostler.manifests.networkpolicy import server_policy_name as policy_name
 from hostler.planning import pods as read
@@ -33,12 +34,14 @@ class Gatherer:
         deployment = self._own("Deployment", service)
         pods = tuple(self._reader.list("Pod", namespace=namespace, labels=labels))
         settled = _all_ready(deployment)
+        adapters = tuple(self._adapters(spec, namespace))
+        claims = [str(each.claim["metadata"]["name"]) for each in (served, *adapters) if each.claim is not None]
         return Observed(
             service=service,
             spec=spec,
             status=InferenceServiceStatus.model_validate(service.get("status") or {}),
             served=served,
-            adapters=tuple(self._adapters(spec, namespace)),
+            adapters=adapters,
             deployment=deployment,
             endpoint=self._own("Service", service),
             budget=self._own("PodDisruptionBudget", service),
@@ -50,6 +53,7 @@ class Gatherer:
             config_missing=not settled and await self._config_missing(deployment, namespace),
             superseded=await self._superseded(deployment, namespace),
             pool=self._admission.pool(spec.accelerators.pool),
+            volumes=await reaches(self._reader, claims, namespace=namespace),
             taken_back=self._admission.lost(Workload("InferenceService", namespace, name)),
         )
 

@@ -12,6 +12,7 @@ from hostler.planning.acceptance import PoolChoice
 from hostler.planning.models import NamedModel
 from hostler.planning.rollout import Rollout, read
 from hostler.planning.verdicts import TakeBack
+from hostler.planning.volumes import Reach
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,8 @@ class Observed:
     """ConfigMaps of earlier revisions that are still there."""
     pool: PoolChoice
     """What the pool of the spec has, whatever is free of it."""
+    volumes: tuple[Reach, ...] = ()
+    """Where the volumes with the model and its adapters can be mounted, of those that not every node can mount."""
     taken_back: TakeBack | None = None
     """Why seats of the service were taken back, where they were."""
 

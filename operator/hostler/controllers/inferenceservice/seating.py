@@ -118,6 +118,7 @@ def _request(seen: Observed, wanted: Wish, *, view: PoolView, need: Resources, h
         beside={} if wanted.again else wanted.seats,
         surge=wanted.surge,
         spread=seen.spec.availability.spread,
+        volumes=seen.volumes,
     )
 
 

@@ -96,8 +96,8 @@ def _after(account: Account, found: Cause, *, number: int, seen: Observed) -> Ac
     if reached > before.checkpoint_step:
         before = Retry(after=before.after)
     row = {Toll.FAILURE: "failures", Toll.DISRUPTION: "disruptions", Toll.REFUSAL: "refusals"}[found.toll]
-    in_a_row = getattr(before, row) + 1
-    wait = back_off_seconds(found.toll, in_a_row=in_a_row)
+    in_a_row = getattr(before, row) + (not found.at_once)
+    wait = 0.0 if found.at_once else back_off_seconds(found.toll, in_a_row=in_a_row)
     retry = before.model_copy(
         update={
             "after": number,

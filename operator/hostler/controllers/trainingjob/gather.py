@@ -18,16 +18,17 @@ from hostler.controllers.trainingjob.observed import Attempt, AttemptState, Obse
 from hostler.controllers.trainingjob.policies import wants_seat
 from hostler.controllers.trainingjob.resuming import other_job
 from hostler.controllers.trainingjob.seat import SeatVerdict, find_seat
+from hostler.controllers.volumes import reaches
 from hostler.manifests import naming
 from hostler.manifests.model import model_name
 from hostler.planning import moments
 from hostler.planning import pods as read
 from hostler.planning.jobacceptance import TrainingFacts, reject_job
 from hostler.planning.models import NamedModel
-from hostler.planning.placement import loss_sentence
 from hostler.planning.rejection import Rejection
 from hostler.planning.resuming import OtherJob, reject_resuming
 from hostler.planning.verdicts import Workload
+from hostler.planning.volumes import Reach
 
 _FAREWELL_SECONDS = 15
 """How long the rest of a gang has for its last words, where a stranger's container hides a failure from the Job
@@ -103,7 +104,6 @@ class Gatherer:
             if not _has_checkpoint(seen.status):
                 facts = replace(facts, resume=reject_resuming(spec, own_name=name, other=other))
         workload = Workload("TrainingJob", namespace, name)
-        lost = self._admission.lost(workload)
         seen = replace(
             seen,
             claim=self._reader.get("PersistentVolumeClaim", namespace=namespace, name=name),
@@ -111,7 +111,7 @@ class Gatherer:
             inputs=inputs,
             other=_usable(other),
             facts=facts,
-            taken_back=loss_sentence(lost) if lost is not None else "",
+            taken_back=self._admission.lost(workload),
             obstacle=await self._obstacle(seen, newest) if newest is not None and live else None,
             services=self._services(seen, seen.latest) if _closes(seen) else (),
             obsolete=_obsolete(seen),
@@ -119,9 +119,10 @@ class Gatherer:
         if not wants_seat(seen):
             self._admission.withdraw(workload)
             return seen
-        return replace(seen, verdict=self._seat(seen, workload))
+        volumes = await reaches(self._reader, _mounted_claims(seen), namespace=namespace)
+        return replace(seen, verdict=self._seat(seen, workload, volumes))
 
-    def _seat(self, seen: Observed, workload: Workload) -> SeatVerdict:
+    def _seat(self, seen: Observed, workload: Workload, volumes: tuple[Reach, ...]) -> SeatVerdict:
         def has_image(verb: Verb, variant: str) -> bool:
             return self._settings.image(verb, variant=variant) is not None
 
@@ -142,6 +143,7 @@ class Gatherer:
             choice=seen.pool,
             placement=seen.status.placement,
             lost=self._admission.lost(workload),
+            volumes=volumes,
             ask=self._admission.ask,
         )
 
@@ -264,6 +266,19 @@ class Gatherer:
         if found is None or _controller_uid(found) != seen.uid or found["metadata"].get("deletionTimestamp"):
             return ()
         return (found,)
+
+
+def _mounted_claims(seen: Observed) -> Iterator[str]:
+    """Claims that pods of the next attempt mount; the job's own may not be there yet."""
+    yield seen.spec.storage.claim_name or seen.name
+    source = seen.spec.dataset.source
+    if source is not None and source.pvc is not None:
+        yield source.pvc.claim_name
+    for each in seen.inputs:
+        if each.claim is not None:
+            yield str(each.claim["metadata"]["name"])
+    if seen.other is not None and seen.other.claim is not None:
+        yield seen.other.claim
 
 
 def _has_checkpoint(status: TrainingJobStatus) -> bool:

@@ -15,6 +15,7 @@ from hostler.planning.acceptance import PoolChoice
 from hostler.planning.jobacceptance import TrainingFacts
 from hostler.planning.models import NamedModel
 from hostler.planning.resuming import OtherJob
+from hostler.planning.verdicts import TakeBack
 from hostler_contract import Progress
 
 
@@ -144,8 +145,8 @@ class Observed:
     """What the pool of the spec has, whatever is free of it."""
     verdict: SeatVerdict = field(default_factory=Considered)
     """The answer of admission, where a seat is what the job wants."""
-    taken_back: str = ""
-    """Why the job has to give its seat back, as a sentence; empty while it may keep it."""
+    taken_back: TakeBack | None = None
+    """Why the job has to give its seat back; None while it may keep it."""
     obstacle: Obstacle | None = None
     """What keeps pods of the running attempt from starting."""
     start_grace_seconds: float

@@ -92,7 +92,7 @@ def _is_live(seen: Observed) -> bool:
 
 
 def _is_taken_back(seen: Observed) -> bool:
-    return _is_live(seen) and bool(seen.taken_back)
+    return _is_live(seen) and seen.taken_back is not None
 
 
 def _is_breaking(seen: Observed) -> bool:
@@ -119,7 +119,7 @@ def _pods_are_left(seen: Observed) -> bool:
 
 
 def _lost_its_seat(seen: Observed) -> bool:
-    return seen.reserved and bool(seen.taken_back)
+    return seen.reserved and seen.taken_back is not None
 
 
 def _is_backing_off(seen: Observed) -> bool:
@@ -180,7 +180,8 @@ _BEFORE_SEAT: tuple[tuple[Predicate, State], ...] = (
     # From here on there is no attempt under way. Pods of an earlier one, or of a deleted job of this name, still write
     # to the workspace or hold its claim.
     (_pods_are_left, State.AWAITING_PODS),
-    # Given up in a write of its own, and with a wait, else the oldest in line would be given the same seat for ever.
+    # Given up in a write of its own, and where no pods came with a wait: else the oldest in line would be given the
+    # same seat for ever.
     (_lost_its_seat, State.SEAT_LOST),
     # Before admission is asked, so that nothing is granted to a job that would not take it yet.
     (_is_backing_off, State.BACKING_OFF),

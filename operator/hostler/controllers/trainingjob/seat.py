@@ -18,6 +18,7 @@ from hostler.planning.pools import PoolView
 from hostler.planning.rejection import Rejection
 from hostler.planning.resources import Resources
 from hostler.planning.verdicts import Admit, Obstacle, Request, Seats, TakeBack, Verdict, Workload
+from hostler.planning.volumes import Reach
 
 AskFor = Callable[[Request], Verdict | None]
 
@@ -62,11 +63,13 @@ def find_seat(
     placement: Placement | None,
     lost: TakeBack | None,
     ask: AskFor,
+    volumes: tuple[Reach, ...] = (),
 ) -> SeatVerdict:
     """Where the next attempt sits, or why it does not yet. ``spec`` is one that is accepted.
 
     ``placement`` is what status says the job holds: the seat of the last attempt, which is kept for the next one, or
-    one that was granted and written down, and whose Job a crash kept from being made.
+    one that was granted and written down, and whose Job a crash kept from being made. ``volumes`` are those
+    that the pods mount and that not every node can mount.
     """
     view = choice.view
     assert view is not None  # a missing pool is a rejection
@@ -84,6 +87,7 @@ def find_seat(
         need=needed.need,
         since=since,
         holding=held,
+        volumes=volumes,
     )
     return _answer(ask(request), needed, view)
 

@@ -14,6 +14,8 @@ from hostler.controllers.trainingjob.report import KEEP, Report, plan_of
 from hostler.manifests.naming import attempt_name
 from hostler.planning import moments
 from hostler.planning.failures import Cause, Toll
+from hostler.planning.placement import loss_sentence
+from hostler.planning.verdicts import Loss
 from hostler_contract import ErrorReason
 
 SOON_SECONDS = 2.0
@@ -65,18 +67,29 @@ def taken_back(seen: Observed, settings: Settings) -> Plan:
     attempt = _newest(seen)
     # A gang of which pods are still to come has not trained; where some ran, they were disturbed all the same.
     toll = Toll.DISRUPTION if attempt.running else Toll.REFUSAL
-    return count(seen, Cause(reason=TAKEN_BACK, message=seen.taken_back, toll=toll), number=attempt.number)
+    return count(seen, _of_loss(seen, reason=TAKEN_BACK, toll=toll), number=attempt.number)
 
 
 def seat_lost(seen: Observed, settings: Settings) -> Plan:
-    """Be in line again, after a wait: others might have pods that come."""
-    in_a_row = seen.retry.refusals + 1
-    wait = accounting.back_off_seconds(Toll.REFUSAL, in_a_row=in_a_row)
-    retry = seen.retry.model_copy(update={"refusals": in_a_row, "not_before": moments.later(seen.now, seconds=wait)})
-    cause = Cause(reason=TrainingReason.START_TIMEOUT.value, message=seen.taken_back, toll=Toll.REFUSAL)
+    """Be in line again; where no pods came after a wait, because others might have pods that come."""
+    cause = _of_loss(seen, reason=TrainingReason.START_TIMEOUT.value, toll=Toll.REFUSAL)
+    retry = seen.retry
+    if not cause.at_once:
+        in_a_row = retry.refusals + 1
+        wait = accounting.back_off_seconds(Toll.REFUSAL, in_a_row=in_a_row)
+        retry = retry.model_copy(update={"refusals": in_a_row, "not_before": moments.later(seen.now, seconds=wait)})
     failure = accounting.failure_of(cause, number=seen.latest + 1)
     report = Report(said=between(failure, retry), retry=retry, last_failure=failure, placement=None)
     return plan_of(seen, report, requeue=_until_due(seen, retry))
+
+
+def _of_loss(seen: Observed, *, reason: str, toll: Toll) -> Cause:
+    """Why the seat is gone. The next plan knows of a node that is not there and of a stranger who sits somewhere, so
+    only pods that did not come are a reason to wait."""
+    assert seen.taken_back is not None  # the policies' states of a lost seat have one
+    at_once = toll is Toll.REFUSAL and seen.taken_back.loss is not Loss.PODS_DID_NOT_COME
+    said = reason if seen.taken_back.loss is Loss.PODS_DID_NOT_COME else TAKEN_BACK
+    return Cause(reason=said, message=loss_sentence(seen.taken_back), toll=toll, at_once=at_once)
 
 
 def overdue(seen: Observed, settings: Settings) -> Plan:

@@ -1,0 +1,88 @@
+"""How long jobs wait, how full the devices are and what a pass costs, when the planner is given the jobs of a trace.
+
+See docs/benchmarks/planner.md for the method and for public traces.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from replay import Replay, figures
+from traces import Job, TraceError, make, read, too_large
+
+_COUNTS = ("jobs", "longest line", "passes")
+
+
+def replay(title: str, jobs: Sequence[Job], *, nodes: int, devices: int) -> dict[str, float]:
+    """The figures of one trace; what is larger than the cluster is left out, and said. Raises :class:`TraceError`."""
+    large = {job.name for job in too_large(jobs, devices=nodes * devices)}
+    if large:
+        print(f"{title}: {len(large)} jobs need more than {nodes * devices} devices and are left out", file=sys.stderr)
+    rest = [job for job in jobs if job.name not in large]
+    if not rest:
+        raise TraceError(f"{title}: no job fits into {nodes} nodes of {devices} devices: give --nodes and --devices")
+    return figures(rest, Replay(rest, nodes=nodes, devices=devices).run())
+
+
+def markdown(found: dict[str, dict[str, float]]) -> str:
+    """One column for each trace."""
+    names = list(next(iter(found.values())))
+    lines = ["| | " + " | ".join(found) + " |", "|---" * (len(found) + 1) + "|"]
+    for name in names:
+        cells = (_shown(name, each[name]) for each in found.values())
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _shown(name: str, value: float) -> str:
+    if name in _COUNTS:
+        return f"{value:,.0f}"
+    if name.endswith("ms") or "slowdown" in name:
+        return f"{value:,.2f}"
+    return f"{value:,.0f}" if name.endswith(", s") else f"{100 * value:.1f} %"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the table; 1 where the planner has broken a promise, 2 where a trace cannot be read."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trace", type=Path, action="append", default=[], help="repeatable; made-up jobs without it")
+    parser.add_argument("--throughputs", type=Path, help="steps per second by kind of job, for traces that count steps")
+    parser.add_argument("--nodes", type=int, default=8)
+    parser.add_argument("--devices", type=int, default=8, help="of each node")
+    parser.add_argument("--seed", type=int, default=0, help="of made-up jobs")
+    parser.add_argument("--jobs", type=int, default=2000, help="made-up ones")
+    parser.add_argument("--load", type=float, default=0.9, help="of made-up jobs, as a share of all devices")
+    parser.add_argument("--output", type=Path, default=Path("dist/bench-planner.json"))
+    options = parser.parse_args(argv)
+    if min(options.nodes, options.devices, options.jobs) < 1 or options.load <= 0:
+        parser.error("--nodes, --devices, --jobs and --load must be above 0")
+    size = {"nodes": options.nodes, "devices": options.devices}
+    found: dict[str, dict[str, float]] = {}
+    try:
+        for path in options.trace:
+            found[path.stem] = replay(path.stem, read(path, throughputs=options.throughputs), **size)
+        if not options.trace:
+            total = options.nodes * options.devices
+            jobs = make(seed=options.seed, jobs=options.jobs, devices=total, load=options.load)
+            title = f"made up, seed {options.seed}, load {options.load:g}"
+            found[title] = replay(title, jobs, **size)
+    except TraceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except RuntimeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    document = {"date": datetime.now(UTC).isoformat(timespec="seconds"), **size, "traces": found}
+    options.output.write_text(json.dumps(document, indent=2) + "\n")
+    print(markdown(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""Jobs of a cluster in the past: read from a file, or made up from a seed in the same shape."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+SHARES = {1: 0.58, 2: 0.12, 4: 0.12, 8: 0.12, 16: 0.04, 32: 0.02}
+"""Made-up jobs by their devices: most are small, most of the device hours are not."""
+_MEDIAN_SECONDS, _SPREAD = 1200.0, 1.4
+"""Of made-up jobs' lognormal durations: many minutes, few days."""
+_PHILLY = ("num_gpu", "submit_time", "duration")
+_GAVEL_COLUMNS = 7
+
+
+class TraceError(Exception):
+    """A file cannot be read as a trace; the message names file, line and way out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One job of a trace."""
+
+    name: str
+    arrives: float
+    """Seconds since the first one."""
+    seconds: float
+    """How long it runs once it has its devices."""
+    devices: int
+
+
+def read(path: Path, *, throughputs: Path | None = None) -> list[Job]:
+    """Jobs by arrival. Comma-separated with a header (the Philly jobs that Muri prepared), or tab-separated without one
+    (Gavel's), which needs the measured steps per second beside it. Raises :class:`TraceError`."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            head = file.readline()
+            file.seek(0)
+            found = list(_gavel(path, file, throughputs) if "\t" in head else _philly(path, file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise TraceError(f"{path} cannot be read: {error}") from error
+    if not found:
+        raise TraceError(f"{path} has no job that can be replayed")
+    first = min(job.arrives for job in found)
+    return sorted(
+        (Job(name=j.name, arrives=j.arrives - first, seconds=j.seconds, devices=j.devices) for j in found),
+        key=lambda job: (job.arrives, job.name),
+    )
+
+
+def _philly(path: Path, lines: Iterator[str]) -> Iterator[Job]:
+    """Milliseconds in the file."""
+    rows = csv.DictReader(lines)
+    missing = [name for name in _PHILLY if name not in (rows.fieldnames or ())]
+    if missing:
+        raise TraceError(f"{path} lacks the columns {', '.join(missing)}: it has {', '.join(rows.fieldnames or ())}")
+    for number, row in enumerate(rows, start=2):
+        where = f"{path}, line {number}"
+        yield Job(
+            name=f"job-{number - 2:06d}",
+            arrives=_number(where, "submit_time", row["submit_time"]) / 1000,
+            seconds=_positive(where, "duration", row["duration"]) / 1000,
+            devices=_count(where, "num_gpu", row["num_gpu"]),
+        )
+
+
+def _gavel(path: Path, lines: Iterator[str], throughputs: Path | None) -> Iterator[Job]:
+    """Durations are steps by the measured speed of that kind of job; kinds that nobody measured are left out."""
+    if throughputs is None:
+        raise TraceError(
+            f"{path} counts steps and not seconds: give --throughputs, the JSON file with steps per second"
+        )
+    speeds = _speeds(throughputs)
+    for number, row in enumerate(csv.reader(lines, delimiter="\t"), start=1):
+        where = f"{path}, line {number}"
+        if len(row) < _GAVEL_COLUMNS:
+            raise TraceError(f"{where}: {len(row)} columns where {_GAVEL_COLUMNS} are needed")
+        kind, steps, arrives, devices = row[0], row[-3], row[-2], row[-1]
+        count = _count(where, "scale factor", devices)
+        speed = speeds.get((kind, count)) or speeds.get((kind, 1))
+        if speed:
+            yield Job(
+                name=f"job-{number - 1:06d}",
+                arrives=_number(where, "arrival time", arrives),
+                seconds=_positive(where, "steps", steps) / speed,
+                devices=count,
+            )
+
+
+def _speeds(path: Path) -> dict[tuple[str, int], float]:
+    """Steps per second by kind of job and number of devices, on the fastest device of the file."""
+    try:
+        measured: Mapping[str, Mapping[str, Mapping[str, float]]] = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[tuple[str, int], float] = {}
+        for by_kind in measured.values():
+            for title, speeds in by_kind.items():
+                kind, _, count = title.strip("()").rpartition(", ")
+                key = kind.strip("'"), int(count)
+                found[key] = max(found.get(key, 0.0), float(speeds["null"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TraceError(f"{path} is not a table of measured steps per second: {error!r}") from error
+    return found
+
+
+def make(*, seed: int, jobs: int, devices: int, load: float) -> list[Job]:
+    """Made-up jobs that keep so many devices busy to this degree, on average and were none ever left free."""
+    dice = random.Random(seed)
+    sizes = [size for size in SHARES if size <= devices]
+    if not sizes:
+        raise TraceError("a cluster without devices has no jobs: give --nodes and --devices above 0")
+    weights, scale = [SHARES[size] for size in sizes], math.log(_MEDIAN_SECONDS)
+    drawn = [(dice.choices(sizes, weights)[0], dice.lognormvariate(scale, _SPREAD)) for _ in range(jobs)]
+    work = sum(size * seconds for size, seconds in drawn)
+    between = work / (load * devices * max(1, jobs))
+    found, now = [], 0.0
+    for number, (size, seconds) in enumerate(drawn):
+        found.append(Job(name=f"job-{number:06d}", arrives=now, seconds=max(1.0, seconds), devices=size))
+        now += dice.expovariate(1 / between)
+    return found
+
+
+def too_large(jobs: Sequence[Job], *, devices: int) -> list[Job]:
+    """Those that the empty cluster could not hold."""
+    return [job for job in jobs if job.devices > devices]
+
+
+def _number(where: str, name: str, text: str | None) -> float:
+    try:
+        value = float(text or "")
+    except ValueError:
+        raise TraceError(f"{where}: {name} is {text!r} and not a number") from None
+    if not math.isfinite(value):
+        raise TraceError(f"{where}: {name} is {text!r} and not a finite number")
+    return value
+
+
+def _positive(where: str, name: str, text: str | None) -> float:
+    value = _number(where, name, text)
+    if value <= 0:
+        raise TraceError(f"{where}: {name} is {text!r}, and nothing takes no time")
+    return value
+
+
+def _count(where: str, name: str, text: str | None) -> int:
+    value = _number(where, name, text)
+    if value < 1 or value != int(value):
+        raise TraceError(f"{where}: {name} is {text!r} and not a whole number of devices")
+    return int(value)

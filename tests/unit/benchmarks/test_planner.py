@@ -1,0 +1,150 @@
+"""What `make bench-planner` reads, replays and counts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tables import table
+
+FOLDER = Path(__file__).parents[3] / "benchmarks" / "planner"
+HEADER = "job_id,num_gpu,submit_time,duration\n"
+
+
+@pytest.fixture(scope="module")
+def planner() -> Iterator[SimpleNamespace]:
+    """The benchmark's modules; it is a folder of scripts, so they go again afterwards."""
+    before = set(sys.modules)
+    sys.path.insert(0, str(FOLDER))
+    try:
+        import bench
+        import replay
+        import traces
+
+        yield SimpleNamespace(bench=bench, replay=replay, traces=traces)
+    finally:
+        sys.path.remove(str(FOLDER))
+        for name in set(sys.modules) - before:
+            if str(getattr(sys.modules[name], "__file__", "")).startswith(str(FOLDER)):
+                del sys.modules[name]
+
+
+def jobs(planner: SimpleNamespace, *told: tuple[float, float, int]) -> list[Any]:
+    """Jobs by arrival, seconds and devices."""
+    return [
+        planner.traces.Job(name=f"job-{number}", arrives=arrives, seconds=seconds, devices=devices)
+        for number, (arrives, seconds, devices) in enumerate(told)
+    ]
+
+
+@table(
+    ("told", "starts"),
+    {
+        "what fits starts at once": ([(0, 10, 4), (0, 10, 4)], [0, 0]),
+        "what does not fit waits for an end": ([(0, 10, 8), (1, 10, 1)], [0, 10]),
+        "the older one comes first, whatever its size": ([(0, 10, 8), (1, 10, 4), (2, 10, 8)], [0, 10, 20]),
+        "a small one passes one that does not fit": ([(0, 10, 4), (1, 10, 8), (2, 3, 4)], [0, 10, 2]),
+        "a gang of equal pods leaves a device on each node": ([(0, 10, 6), (0, 10, 1), (0, 10, 1)], [0, 0, 0]),
+    },
+)
+def test_when_jobs_start_on_two_nodes_of_four(
+    planner: SimpleNamespace, told: list[tuple[float, float, int]], starts: list[float]
+) -> None:
+    run = planner.replay.Replay(jobs(planner, *told), nodes=2, devices=4).run()
+    assert [run.started[f"job-{number}"] for number in range(len(told))] == starts
+
+
+def test_waits_use_and_fragments_are_those_of_a_count_by_hand(planner: SimpleNamespace) -> None:
+    """3 of 8 devices for 10 s, and one that needs two whole nodes behind it: 5 are free, one of them beside the 3."""
+    told = jobs(planner, (0, 10, 3), (0, 30, 8))
+    run = planner.replay.Replay(told, nodes=2, devices=4).run()
+    found = planner.replay.figures(told, run)
+    assert (found["wait mean, s"], found["wait p50, s"], found["wait p99, s"]) == (5, 0, 10)
+    assert found["completion mean, s"] == (10 + 40) / 2
+    assert found["bounded slowdown mean"] == pytest.approx((1 + 40 / 30) / 2)
+    assert found["utilization"] == pytest.approx((3 * 10 + 8 * 30) / (8 * 40))
+    assert found["utilization while somebody waits"] == pytest.approx(3 / 8)
+    assert found["free while somebody waits"] == pytest.approx(5 / 8)
+    assert found["of that on nodes in use"] == pytest.approx(1 / 5)
+    assert (found["longest line"], found["passes"]) == (2, 2)
+
+
+def test_made_up_jobs_are_those_of_their_seed_and_keep_the_devices_as_busy_as_they_should(
+    planner: SimpleNamespace,
+) -> None:
+    make = planner.traces.make
+    assert make(seed=3, jobs=50, devices=64, load=0.5) == make(seed=3, jobs=50, devices=64, load=0.5)
+    assert make(seed=3, jobs=50, devices=64, load=0.5) != make(seed=4, jobs=50, devices=64, load=0.5)
+    many = make(seed=0, jobs=4000, devices=64, load=0.5)
+    work = sum(job.seconds * job.devices for job in many)
+    assert work / (64 * many[-1].arrives) == pytest.approx(0.5, rel=0.1)
+    assert max(job.devices for job in make(seed=0, jobs=200, devices=4, load=0.5)) == 4
+
+
+def test_no_job_of_a_busy_month_is_forgotten_and_no_device_given_away_twice(planner: SimpleNamespace) -> None:
+    for seed in range(3):
+        told = planner.traces.make(seed=seed, jobs=300, devices=32, load=1.5)
+        run = planner.replay.Replay(told, nodes=4, devices=8).run()
+        assert run.started.keys() == {job.name for job in told}
+        assert all(run.started[job.name] >= job.arrives for job in told)
+
+
+def test_a_table_of_milliseconds_is_read(planner: SimpleNamespace, tmp_path: Path) -> None:
+    path = tmp_path / "trace.csv"
+    path.write_text(HEADER + "b,8,61000,5000\na,1,60000,1500\n")
+    found = planner.traces.read(path)
+    assert [(job.arrives, job.seconds, job.devices) for job in found] == [(0.0, 1.5, 1), (1.0, 5.0, 8)]
+
+
+def test_steps_are_made_seconds_by_the_measured_speed_of_their_kind(planner: SimpleNamespace, tmp_path: Path) -> None:
+    path, speeds = tmp_path / "jobs.trace", tmp_path / "speeds.json"
+    line = "{}\tpython3 main.py\t-n\t1\t{}\t{}\t{}\n"
+    path.write_text(line.format("LM", 1000, 5.0, 1) + line.format("LM", 1000, 7.0, 2) + line.format("other", 9, 8.0, 1))
+    speeds.write_text(json.dumps({"old": {"('LM', 1)": {"null": 5.0}}, "new": {"('LM', 1)": {"null": 10.0}}}))
+    found = planner.traces.read(path, throughputs=speeds)
+    assert [(job.arrives, job.seconds, job.devices) for job in found] == [(0.0, 100.0, 1), (2.0, 100.0, 2)]
+
+
+@table(
+    ("text", "said"),
+    {
+        "another table": ("a,b\n1,2\n", "lacks the columns num_gpu, submit_time, duration: it has a, b"),
+        "no number": (HEADER + "a,one,0,1\n", "line 2: num_gpu is 'one' and not a number"),
+        "half a device": (HEADER + "a,0.5,0,1\n", "line 2: num_gpu is '0.5' and not a whole number of devices"),
+        "no time at all": (HEADER + "a,1,0,0\n", "line 2: duration is '0', and nothing takes no time"),
+        "for ever": (HEADER + "a,1,0,inf\n", "line 2: duration is 'inf' and not a finite number"),
+        "a line that ends early": (HEADER + "a,1\n", "line 2: submit_time is None and not a number"),
+        "no line": (HEADER, "has no job that can be replayed"),
+        "steps without speeds": ("LM\tx\t-n\t1\t10\t0.0\t1\n", "counts steps and not seconds: give --throughputs"),
+        "only what is larger than the cluster": (HEADER + "a,65,0,1\n", "no job fits into 8 nodes of 8 devices"),
+    },
+)
+def test_what_is_no_trace_is_refused_with_the_place_and_the_way_out(
+    planner: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    path = tmp_path / "trace.csv"
+    path.write_text(text)
+    assert planner.bench.main([f"--trace={path}", f"--output={tmp_path / 'out.json'}"]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_there_is_named(
+    planner: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert planner.bench.main([f"--trace={tmp_path / 'none.csv'}"]) == 2
+    assert "none.csv cannot be read" in capsys.readouterr().err
+
+
+def test_anybody_has_figures_without_a_trace(
+    planner: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out" / "planner.json"
+    assert planner.bench.main(["--jobs=40", "--seed=2", f"--output={output}"]) == 0
+    written = json.loads(output.read_text())
+    assert written["traces"]["made up, seed 2, load 0.9"]["jobs"] == 40
+    assert "| wait p95, s |" in capsys.readouterr().out
