@@ -59,6 +59,22 @@ def test_every_family_gets_its_own_block_and_no_other(name: str) -> None:
 
 
 @table(
+    ("spec", "want"),
+    {
+        "nothing said": ({}, (None, 1)),
+        "shorter sequences, every checkpoint": (
+            {"training": {"steps": 9, "contextLength": 48}, "checkpoint": {"keepAfterSuccess": 100}},
+            (48, 100),
+        ),
+        "no checkpoint": ({"checkpoint": {"keepAfterSuccess": 0}}, (None, 0)),
+    },
+)
+def test_lengths_and_what_stays_reach_the_trainer(spec: Object, want: tuple[int | None, int]) -> None:
+    found = config(make_training_job(**spec))
+    assert (found.hyperparameters.context_length, found.checkpoint.keep_after_success) == want
+
+
+@table(
     ("manifest", "field", "want"),
     {
         "a fresh start": (make_training_job(), "objective", {"kind": "pretrain"}),

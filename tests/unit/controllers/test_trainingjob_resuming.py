@@ -127,3 +127,25 @@ async def test_a_job_with_checkpoints_of_its_own_needs_nobody_elses(bench: Bench
     await failed(bench, "second", result=failure(ErrorReason.INTERNAL))
     assert bench.cluster.find("Job", "second-1") is not None
     assert resume_mount(bench, "second-1") is None
+
+
+def kept(bench: Bench, job: str) -> int:
+    """Checkpoints that the attempt leaves after success."""
+    config = json.loads(bench.cluster.object("ConfigMap", job)["data"]["job.json"])
+    return int(config["checkpoint"]["keepAfterSuccess"])
+
+
+NONE = {"checkpoint": {"keepAfterSuccess": 0}}
+
+
+async def test_a_job_that_nobody_waits_for_may_leave_no_checkpoint(bench: Bench) -> None:
+    await running(bench, "first", **NONE)
+    assert kept(bench, "first-0") == 0
+
+
+async def test_what_another_job_is_to_start_from_stays(bench: Bench) -> None:
+    await submitted(bench, "first", **NONE, suspend=True)
+    await submitted(bench, "second", resumeFrom=RESUME)
+    bench.cluster.edit("TrainingJob", "first", suspend=False)
+    await bench.settle()
+    assert kept(bench, "first-0") == 1
