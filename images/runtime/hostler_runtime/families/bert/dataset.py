@@ -54,10 +54,17 @@ class EncoderDataset:
     """A ``protocols.training.Dataset``."""
 
     def __init__(
-        self, directory: Path, *, plan: Plan, packing: PackingConfig, semi_supervised: SemiSupervisedConfig
+        self,
+        directory: Path,
+        *,
+        plan: Plan,
+        packing: PackingConfig,
+        semi_supervised: SemiSupervisedConfig,
+        notes: Sequence[str] = (),
     ) -> None:
         stored: dict[str, Any] = json.loads((directory / FACTS).read_text())
         self.plan = plan
+        self.notes = list(notes)
         self.labels: list[str] = stored["labels"]
         self.tokenizer: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(directory / TOKENIZER)
         self.train, self.validation = (
