@@ -90,6 +90,12 @@ def bytes_of_weights(job: JobConfig, network: torch.nn.Module, *, processes: int
     return number * (_TRAINED_BYTES if all_learn else _STORED_BYTES) // shares
 
 
+def rows_before_data(job: JobConfig, length: int) -> int:
+    """Length of the rows of a job whose data nobody has seen: as it says, or as short as rows can be. Data may be
+    shorter than what a base model reads."""
+    return _SHORTEST if job.hyperparameters.context_length is None else length
+
+
 def item_bytes(job: JobConfig, device: torch.device) -> int:
     """Bytes of one number of activations and masks, at least."""
     wide = ("fp32",) if device.type == "cuda" else ("fp32", "auto")

@@ -61,6 +61,11 @@ class Verdicts:
         return len(self._parts["validation"]) // self._each
 
     @property
+    def longest_row(self) -> int:
+        """Positions of the longest row of both parts."""
+        return max(int(part.lengths.max()) for part in self._parts.values())
+
+    @property
     def praised_share(self) -> float:
         """Share of praise among the verdicts to learn from."""
         return float(self._verdicts["train"].mean())

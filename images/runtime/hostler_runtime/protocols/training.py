@@ -185,7 +185,7 @@ class Decorated(Protocol):
         went."""
 
     def demand(self, job: JobConfig, dataset: Any | None, *, item_bytes: int, processes: int) -> tuple[Demand, int]:
-        """What rows of the family take of a process's memory, and the longest one in tokens; ``dataset`` is None before
+        """What rows of the family take of a process's memory, and the longest row in tokens; ``dataset`` is None before
         the data is prepared. Families whose rows have a length say it."""
 
     def complete(self, model: Any) -> Any:

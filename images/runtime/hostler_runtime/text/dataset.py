@@ -62,6 +62,11 @@ class TokenDataset:
         """The packing factor."""
         return self.train.sequences_per_row
 
+    @property
+    def longest_row(self) -> int:
+        """Positions of the longest row of both parts."""
+        return max(self.train.longest, self.validation.longest)
+
     def train_batch(self, rows: Sequence[int]) -> Batch:
         """See ``text.rows.collate``."""
         return self.train.batch(rows)

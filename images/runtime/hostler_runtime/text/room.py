@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM
 
 from hostler_contract import JobConfig, Objective
 from hostler_runtime.pretrained import from_base, guarded
-from hostler_runtime.room import Demand, bytes_of_weights
+from hostler_runtime.room import Demand, bytes_of_weights, rows_before_data
 from hostler_runtime.text.architectures import masks_held
 from hostler_runtime.text.decoder import fresh_decoder
 from hostler_runtime.text.starting import base_of, context_length, is_fresh, packing_of, sizes_of
@@ -20,7 +20,8 @@ _FEWEST_TOKENS = 300
 
 
 def demand(job: JobConfig, dataset: Any | None, *, item_bytes: int, processes: int) -> tuple[Demand, int]:
-    """What a micro-batch takes, and the longest sequence in it; ``dataset`` is None before there is one."""
+    """What a micro-batch takes, and its longest row; ``dataset`` is None before there is one. Then only the job can say
+    how long rows are, and what it leaves open is not held against it."""
     vocabulary = getattr(dataset, "vocabulary_size", None)
     network = _outline(job, vocabulary=vocabulary or _FEWEST_TOKENS)
     config = network.config.get_text_config()
@@ -34,7 +35,7 @@ def demand(job: JobConfig, dataset: Any | None, *, item_bytes: int, processes: i
         masks=masks_held(network.config) if packs else 0,
         item_bytes=item_bytes,
     )
-    return found, context_length(job)
+    return found, dataset.longest_row if dataset is not None else rows_before_data(job, context_length(job))
 
 
 def _outline(job: JobConfig, *, vocabulary: int) -> Any:

@@ -89,7 +89,12 @@ def _flops(spec: TrainingJobSpec) -> float | None:
     whole = spec.objective in _WHOLE_TRAINING and spec.lora is None
     if not whole or spec.supervision is Supervision.SEMI_SUPERVISED:
         return None
-    return family(spec.family.value).training_flops(network(spec))
+    entry, model = family(spec.family.value), network(spec)
+    sizes, length = getattr(model, entry.block), spec.training.context_length
+    if sizes is not None and length is not None:
+        # What attention costs for a token depends on how long its sequence may be.
+        model = model.model_copy(update={entry.block: sizes.model_copy(update={"context_length": length})})
+    return entry.training_flops(model)
 
 
 def _objective(spec: TrainingJobSpec) -> ObjectiveConfig:

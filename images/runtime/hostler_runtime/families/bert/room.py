@@ -12,11 +12,11 @@ from hostler_runtime.families.bert.encoders import ENCODERS, MASKED_LM
 from hostler_runtime.families.bert.masking import MASKED_SHARE
 from hostler_runtime.families.bert.network import check_sizes
 from hostler_runtime.families.bert.plan import Plan, make_plan
-from hostler_runtime.room import Demand, bytes_of_weights
+from hostler_runtime.room import Demand, bytes_of_weights, rows_before_data
 
 
 def demand(job: JobConfig, dataset: Any | None, *, item_bytes: int, processes: int) -> tuple[Demand, int]:
-    """What a micro-batch takes, and the longest sequence in it; ``dataset`` is None before there is one."""
+    """What a micro-batch takes, and its longest row; ``dataset`` is None before there is one."""
     plan = make_plan(job)
     config = _configuration(plan)
     with torch.device("meta"):
@@ -30,7 +30,7 @@ def demand(job: JobConfig, dataset: Any | None, *, item_bytes: int, processes: i
         masks=len(set(getattr(config, "layer_types", None) or [None])),
         item_bytes=item_bytes,
     )
-    return found, plan.context_length
+    return found, dataset.longest_row if dataset is not None else rows_before_data(job, plan.context_length)
 
 
 def _configuration(plan: Plan) -> Any:
