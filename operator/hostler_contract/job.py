@@ -63,6 +63,9 @@ class Hyperparameters(Part):
     """Optimizer steps over all stages; 0 only for an objective that trains nothing."""
     batch_size: PositiveInt
     """Sequences (images, clips) per optimizer step, over all processes and micro-batches together."""
+    context_length: PositiveInt | None = None
+    """Longest sequence to train on, in tokens, for families that read text; absent means as long as the sizes say, and
+    beside a base model as long as the trainer thinks fit."""
     gradient_accumulation: PositiveInt = 1
     """Micro-batches of each step in each process."""
     learning_rate: Annotated[float, Field(gt=0)]
@@ -83,6 +86,8 @@ class CheckpointPolicy(Part):
 
     every_steps: PositiveInt
     keep: PositiveInt = 2
+    keep_after_success: NonNegativeInt = 1
+    """Newest checkpoints that stay once the model is published; downloads and prepared data go then."""
 
 
 class Topology(Part):

@@ -149,6 +149,18 @@ FAMILIES = (
         "learns from data of format text",
     ),
     Invalid(
+        "a length where nothing has one",
+        make_family_job("gan", training={"steps": 1, "contextLength": 64}),
+        "spec.training.contextLength",
+        "others leave contextLength out",
+    ),
+    Invalid(
+        "sequences longer than the network reads",
+        make_training_job(training={"steps": 1, "contextLength": 65}),
+        "spec.training.contextLength",
+        "raise output.transformer.contextLength",
+    ),
+    Invalid(
         "packing where nothing has a length",
         make_family_job("gan", training={"steps": 1, "packing": {"mode": "off"}}),
         "spec.training.packing",

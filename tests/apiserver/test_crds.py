@@ -342,7 +342,7 @@ WANT_JOB_DEFAULTS = {
         "packing": {"mode": "auto", "strategy": "best-fit"},
     },
     "evaluation": {"samples": 4},
-    "checkpoint": {"everySteps": 100, "keep": 2},
+    "checkpoint": {"everySteps": 100, "keep": 2, "keepAfterSuccess": 1},
     "accelerators": {"pool": "gpu", "perPod": 1},
     "pods": {"min": 1, "max": 1},
     "resources": {"cpu": "1", "memory": "2Gi"},
@@ -361,7 +361,7 @@ def test_the_server_fills_in_the_documented_defaults(api: KubeClient) -> None:
 def test_a_half_written_object_gets_the_rest_of_its_defaults(api: KubeClient) -> None:
     spec = api.create(make_training_job(pods={"max": 4}, checkpoint={"keep": 5}), dry_run=True).json()["spec"]
     assert spec["pods"] == {"min": 1, "max": 4}
-    assert spec["checkpoint"] == {"everySteps": 100, "keep": 5}
+    assert spec["checkpoint"] == {"everySteps": 100, "keep": 5, "keepAfterSuccess": 1}
 
 
 @pytest.mark.parametrize("manifest", MINIMAL, ids=[manifest["kind"] for manifest in MINIMAL])

@@ -24,6 +24,7 @@ from hostler_runtime.logs import configure
 from hostler_runtime.training.distributed import joined
 from hostler_runtime.training.progress import ProgressBoard, ProgressServer
 from hostler_runtime.training.run import VOLUME_ROOT, Surroundings, run
+from hostler_runtime.training.tidying import tidy
 
 PORT = 8080
 logger = logging.getLogger("hostler_runtime.train")
@@ -52,6 +53,8 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
             logger.exception("unexpected error")
         result = Result(succeeded=False, steps=steps, reason=failure.reason, message=failure.message)
     record(result, environ, rank=rank)
+    if result.succeeded and rank == 0:
+        tidy(job)
     return exit_status(result, pods=int(environ.get("GROUP_WORLD_SIZE", 1)))
 
 

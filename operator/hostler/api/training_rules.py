@@ -178,6 +178,20 @@ def _training() -> Iterator[Rule]:
         field_path=".training.packing",
     )
     yield _only_for(
+        [entry for entry in _TRAINABLE if entry.packs],
+        condition="has(self.training.contextLength)",
+        path=".training.contextLength",
+        what="reads sequences of tokens; others leave contextLength out",
+    )
+    for block in sorted({entry.block for entry in _TRAINABLE if entry.packs}):
+        yield cel(
+            f"!has(self.training.contextLength) || !has(self.output.{block}) || "
+            f"self.training.contextLength <= self.output.{block}.contextLength",
+            f"sequences are longer than the network reads: lower training.contextLength, or raise "
+            f"output.{block}.contextLength",
+            field_path=".training.contextLength",
+        )
+    yield _only_for(
         [entry for entry in _TRAINABLE if entry.shards],
         condition="self.training.parallelism == 'sharded'",
         path=".training.parallelism",

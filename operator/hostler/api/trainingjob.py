@@ -130,6 +130,10 @@ class Hyperparameters(ApiModel):
     batch_size: Annotated[int, Field(ge=1, le=1_048_576)] = 8
     """Sequences (images, clips) per optimizer step, over all pods together; at least pods.max times
     gradientAccumulation."""
+    context_length: Annotated[int, Field(ge=8, le=1_048_576)] | None = None
+    """Longest sequence to train on, in tokens, at most what the model was made for (chat, code, bert). Absent means
+    output's contextLength, and beside a base without output's sizes what the base was made for, up to 4096;
+    status.progress.notes says where that is less."""
     gradient_accumulation: Annotated[int, Field(ge=1, le=65536)] = 1
     """Parts in which each process computes a step, one after the other, where memory holds no whole one."""
     learning_rate: PositiveDecimal = "3e-4"
@@ -213,7 +217,10 @@ class Checkpointing(ApiModel):
     every_steps: Annotated[int, Field(ge=1, le=10_000_000)] = 100
     """Steps between checkpoints."""
     keep: Annotated[int, Field(ge=1, le=100)] = 2
-    """Newest checkpoints that stay."""
+    """Newest checkpoints that stay while the job is under way."""
+    keep_after_success: Annotated[int, Field(ge=0, le=100)] = 1
+    """Newest checkpoints that stay once the Model is there; what was downloaded and prepared goes in any case. With 0
+    no other job can start from this one, but for one that names it already when the last attempt starts."""
 
 
 class AccessMode(StrEnum):

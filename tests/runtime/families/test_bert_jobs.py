@@ -121,7 +121,7 @@ def _longer_vocabulary(base: Path) -> None:
         pytest.param(lambda base: (base / "vocab.txt").unlink(), "has no tokenizer.json or vocab.txt", id="no words"),
         pytest.param(lambda base: (base / "model.safetensors").write_bytes(b"?"), "cannot read", id="no weights"),
         pytest.param(_without_a_layer, "16 tensors are missing", id="a layer less than config.json says"),
-        pytest.param(_another_family, "GPT2LMHeadModel is not a BERT", id="another architecture"),
+        pytest.param(_another_family, "GPT2LMHeadModel is not an encoder", id="another architecture"),
         pytest.param(_longer_vocabulary, "they are not a pair", id="a vocabulary that the weights do not know"),
     ],
 )

@@ -10,16 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from runtime.packing.architectures import CONTEXT, DECODERS, VOCABULARY, decoder
 from torch.nn.functional import cross_entropy
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from torch.utils.flop_counter import FlopCounterMode
 
 from hostler_contract.job import PackingConfig
 from hostler_runtime.protocols.training import Batch
+from hostler_runtime.text.architectures import PACKS
+from hostler_runtime.text.attention import block_mask
 from hostler_runtime.text.decoder import forward, logits, loss
 from hostler_runtime.text.rows import Rows, collate, lay_out
 from hostler_runtime.text.sequences import IGNORED, Example, Sequences, write
 
-VOCABULARY, CAPACITY, PADDING = 97, 64, 0
+CAPACITY, PADDING = CONTEXT, 0
 LENGTHS = (17, 5, 23, 9)
 """Tokens of the documents that share a row; ten of its positions stay empty."""
 
@@ -30,30 +33,24 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-@pytest.fixture(params=["gpt2", "llama"])
-def architecture(request: pytest.FixtureRequest) -> str:
-    """Learned positions, and rotary ones."""
-    return str(request.param)
+EVERY_DECODER = [
+    pytest.param((name, attention), id=f"{name} with {attention} attention")
+    for name in DECODERS
+    for attention in ("sdpa", "eager")
+    # The library has no other attention that caps the logits.
+    if (name, attention) != ("gemma2", "sdpa")
+]
 
 
-@pytest.fixture(params=["sdpa", "eager"])
-def model(request: pytest.FixtureRequest, architecture: str) -> Any:
-    """Weights large enough for what a token attends to to show in the logits; the cache is on by default."""
-    torch.manual_seed(0)
-    common = {"vocab_size": VOCABULARY, "attn_implementation": request.param, "initializer_range": 0.15}
-    if architecture == "gpt2":
-        return GPT2LMHeadModel(
-            GPT2Config(
-                n_layer=2, n_embd=32, n_head=4, n_positions=CAPACITY, resid_pdrop=0.0, embd_pdrop=0.0,
-                attn_pdrop=0.0, **common,
-            )
-        )  # fmt: skip
-    return LlamaForCausalLM(
-        LlamaConfig(
-            num_hidden_layers=2, hidden_size=32, num_attention_heads=4, num_key_value_heads=2, intermediate_size=64,
-            max_position_embeddings=CAPACITY, **common,
-        )
-    )  # fmt: skip
+@pytest.fixture(params=EVERY_DECODER)
+def model(request: pytest.FixtureRequest) -> Any:
+    """Every architecture that shares rows, each way of computing attention."""
+    name, attention = request.param
+    return decoder(name, attention=attention)
+
+
+def test_every_architecture_that_shares_rows_is_tried_here() -> None:
+    assert {kind for kind, _ in DECODERS.values()} == PACKS
 
 
 def make_documents(lengths: Sequence[int] = LENGTHS, *, seed: int = 0) -> list[np.ndarray]:
@@ -118,6 +115,31 @@ def test_restarted_positions_without_our_mask_do_not_either(model: Any) -> None:
 
     last = places(documents)[-1]
     assert (together[last] - alone(model, documents[-1])).abs().max() > 0.1
+
+
+WITH_WINDOWS = [name for name, (_, extra) in DECODERS.items() if extra.get("sliding_window")]
+
+
+@pytest.mark.parametrize("name", WITH_WINDOWS)
+@torch.no_grad()
+def test_a_mask_without_the_window_does_not_either(name: str) -> None:
+    """A mask that is given is taken as it is: without the window in it, layers look back further than they may."""
+    model = decoder(name, attention="eager")
+    documents = make_documents()
+    batch = packed(documents)
+    blind = block_mask(batch["segment_ids"], causal=True)
+
+    together = model(
+        input_ids=batch["input_ids"], position_ids=batch["position_ids"], attention_mask=_for_each_layer(model, blind)
+    ).logits[0]
+
+    first = places(documents)[0]
+    assert (together[first] - alone(model, documents[0])).abs().max() > 0.1
+
+
+def _for_each_layer(model: Any, mask: torch.Tensor) -> Any:
+    kinds = set(getattr(model.config, "layer_types", None) or ())
+    return dict.fromkeys(kinds, mask) if kinds else mask
 
 
 @torch.no_grad()
@@ -186,6 +208,40 @@ def test_the_loss_is_that_of_the_documents_one_by_one(model: Any) -> None:
     want = sum(cross_entropy(alone(model, one), torch.from_numpy(one[1:]), reduction="sum") for one in documents)
     assert found.weight == found.units == sum(len(one) - 1 for one in documents)
     assert float(found.total) == pytest.approx(float(want), rel=1e-6)
+
+
+@torch.no_grad()
+def test_the_loss_does_not_depend_on_how_rows_are_shared_out(model: Any) -> None:
+    """Processes and micro-batches each see some of the rows; sums over targets make one mean of them."""
+    rows = [
+        [pair(one) for one in make_documents(lengths, seed=len(lengths))] for lengths in ((17, 5, 23), (40, 9), (31,))
+    ]
+    whole = loss(model, collate(rows, padding=PADDING))
+
+    parts = [loss(model, collate([row], padding=PADDING)) for row in rows]
+
+    shared = sum(float(part.total) for part in parts) / sum(part.weight for part in parts)
+    assert shared == pytest.approx(float(whole.total) / whole.weight, abs=1e-5)
+    means = sum(float(part.total) / part.weight for part in parts) / len(parts)
+    assert abs(means - shared) > 1e-4, "a mean of means must differ, or the rows are too alike to show anything"
+
+
+@torch.no_grad()
+def test_a_packed_row_costs_less_for_each_token(model: Any) -> None:
+    """Operations for each token, of documents of which padding would fill more than half of the rows. (Wall clocks are
+    compared in benchmarks/packing, on a machine of its own.)"""
+    pairs = [pair(one) for one in make_documents([12, 9, 33, 21, 64, 15, 18, 11, 23, 17, 5, 9])]
+    padded = collate([[one] for one in pairs], padding=PADDING)
+    together = collate([pairs[:3], pairs[3:4] + pairs[5:7], [pairs[4]], pairs[7:]], padding=PADDING)
+    assert float((padded["segment_ids"] > 0).float().mean()) <= 0.5
+
+    assert _operations(model, padded) >= 1.5 * _operations(model, together)
+
+
+def _operations(model: Any, batch: Batch) -> float:
+    with FlopCounterMode(display=False) as counter:
+        found = loss(model, batch)
+    return float(counter.get_total_flops()) / found.units
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ from runtime.training import toyfamily
 from runtime.training.harness import ROOT, free_port, make_job
 from safetensors.torch import load_file
 
-from hostler_contract import JobConfig
+from hostler_contract import JobConfig, Result
 from hostler_runtime.train import leave
 from hostler_runtime.training import run as running
 from hostler_runtime.training.distributed import joined
@@ -48,8 +48,8 @@ def weights(job: JobConfig) -> dict[str, Any]:
     return load_file(Path(job.workspace) / "model" / "model.safetensors")
 
 
-def run_in_processes(job: JobConfig, *, count: int, timeout: float = PATIENCE) -> None:
-    """Run the job in several processes on this machine, joined by torchrun's variables."""
+def run_in_processes(job: JobConfig, *, count: int, timeout: float = PATIENCE) -> Result:
+    """Run the job in several processes on this machine, joined by torchrun's variables: what the first one says."""
     path = Path(job.workspace).parent / "job.json"
     path.write_text(job.to_json())
     port = free_port()
@@ -76,15 +76,19 @@ def run_in_processes(job: JobConfig, *, count: int, timeout: float = PATIENCE) -
     ]
     outputs = [process.communicate(timeout=timeout)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * count, "\n".join(outputs)
+    return Result.from_json(path.with_name("result.json").read_bytes())
 
 
 def main(path: str) -> None:
     """One of the processes."""
     job = JobConfig.from_json(Path(path).read_bytes())
-    running.training_half = lambda family: toyfamily
+    if job.family == "toy":
+        running.training_half = lambda family: toyfamily
     with joined() as processes:
         board = ProgressBoard(job, world_size=processes.world_size)
-        running.run(job, running.Surroundings(processes, board, lambda: False, Path(job.workspace)))
+        result = running.run(job, running.Surroundings(processes, board, lambda: False, Path(job.workspace)))
+    if processes.first:
+        Path(path).with_name("result.json").write_text(result.to_json())
 
 
 if __name__ == "__main__":

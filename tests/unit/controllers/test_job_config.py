@@ -45,6 +45,9 @@ def config(manifest: Object) -> JobConfig:
     return JobConfig.from_json(job_config(seen, number=0, pods=1, view=view).to_json())
 
 
+SHORT = {"steps": 1, "contextLength": 16}
+
+
 def based(objective: str, **spec: Any) -> Object:
     """A chat job that starts from a base."""
     return make_training_job(**{"objective": objective, "base": {"name": "large"}, "output": {}} | spec)
@@ -56,6 +59,33 @@ def test_every_family_gets_its_own_block_and_no_other(name: str) -> None:
     assert found.family == name
     assert found.model == ModelConfig.model_validate(FAMILY_SIZES[name])
     assert set(found.model.model_dump(exclude_none=True)) == {family(name).block}
+
+
+def test_shorter_sequences_cost_less_attention_for_each_token() -> None:
+    whole, short = (config(make_training_job(training=training)) for training in ({"steps": 1}, SHORT))
+    sizes = whole.model.transformer
+    assert sizes is not None
+    assert whole.flops_per_unit is not None
+    assert short.flops_per_unit is not None
+    # 12 operations for each layer, channel and position that is not looked at (arXiv 2204.02311, appendix B).
+    saved = 12 * sizes.layers * sizes.hidden_size * (sizes.context_length - 16)
+    assert whole.flops_per_unit - short.flops_per_unit == saved
+
+
+@table(
+    ("spec", "want"),
+    {
+        "nothing said": ({}, (None, 1)),
+        "shorter sequences, every checkpoint": (
+            {"training": {"steps": 9, "contextLength": 48}, "checkpoint": {"keepAfterSuccess": 100}},
+            (48, 100),
+        ),
+        "no checkpoint": ({"checkpoint": {"keepAfterSuccess": 0}}, (None, 0)),
+    },
+)
+def test_lengths_and_what_stays_reach_the_trainer(spec: Object, want: tuple[int | None, int]) -> None:
+    found = config(make_training_job(**spec))
+    assert (found.hyperparameters.context_length, found.checkpoint.keep_after_success) == want
 
 
 @table(

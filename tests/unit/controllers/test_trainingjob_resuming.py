@@ -162,3 +162,24 @@ async def test_who_waits_for_a_job_or_its_claim_is_woken_by_either(bench: Bench)
     assert wakes(bench, Change("TrainingJob", None, first))
     assert wakes(bench, Change(CLAIM[0], claim, None)), "although its own spec does not name it"
     assert wakes(bench, Change("TrainingJob", first, None))
+
+
+def kept(bench: Bench, job: str) -> int:
+    """Checkpoints that the attempt leaves after success."""
+    return bench.job_config(job).checkpoint.keep_after_success
+
+
+NONE = {"checkpoint": {"keepAfterSuccess": 0}}
+
+
+async def test_a_job_that_nobody_waits_for_may_leave_no_checkpoint(bench: Bench) -> None:
+    await running(bench, "first", **NONE)
+    assert kept(bench, "first-0") == 0
+
+
+async def test_what_another_job_is_to_start_from_stays(bench: Bench) -> None:
+    await submitted(bench, "first", **NONE, suspend=True)
+    await submitted(bench, "second", resumeFrom=RESUME)
+    bench.cluster.edit("TrainingJob", "first", suspend=False)
+    await bench.settle()
+    assert kept(bench, "first-0") == 1

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 from hostler_contract import JobConfig
 from hostler_runtime.objectives.channels import remove_channels
@@ -35,7 +36,7 @@ class PruneWeights(Decorator):
         def erase() -> None:
             for name, mask in self._masks.items():
                 weight = modules[name].get_parameter("weight")
-                weight.mul_(mask.to(weight.device))
+                weight.mul_(_spread_like(weight, mask))
 
         return [
             replace(stage, begin=_both(stage.begin, erase), after_step=_both(stage.after_step, erase))
@@ -73,8 +74,18 @@ def magnitude_masks(modules: Iterable[tuple[str, torch.nn.Module]], *, sparsity:
 def sparsity(modules: Iterable[tuple[str, torch.nn.Module]]) -> float:
     """Share of zeros among the modules' weights."""
     weights = [module.get_parameter("weight") for _, module in modules]
-    zeros = sum(int((weight == 0).sum()) for weight in weights)
-    return zeros / sum(weight.numel() for weight in weights)
+    zeros = [(weight == 0).sum() for weight in weights]
+    found = sum(int(each.full_tensor() if isinstance(each, DTensor) else each) for each in zeros)
+    return found / sum(weight.numel() for weight in weights)
+
+
+def _spread_like(weight: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The mask where the weight is; of a weight that processes share, the part that this one holds."""
+    mask = mask.to(weight.device)
+    if not isinstance(weight, DTensor):
+        return mask
+    # Every process has the whole mask, so nothing needs to travel.
+    return distribute_tensor(mask, weight.device_mesh, weight.placements, src_data_rank=None)
 
 
 def _both(first: Callable[[], None] | None, second: Callable[[], None]) -> Callable[[], None]:

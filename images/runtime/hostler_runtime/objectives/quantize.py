@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import copy
 from typing import Any
 
 import torch
@@ -18,6 +18,9 @@ from hostler_runtime.objectives.network import network_of, with_network
 class Quantize(Decorator):
     """Trains as the family does, if there are steps, and stores the linear layers' weights as 8-bit integers."""
 
+    COMPUTES_OTHERWISE = True
+    """What is measured is what ``complete`` leaves, also where the model was trained in shards."""
+
     def build(self, job: JobConfig, dataset: Any) -> torch.nn.Module:
         """The base model as it is; refused here where nothing of it would become smaller."""
         model = self._half.build(job, dataset)
@@ -31,17 +34,17 @@ class Quantize(Decorator):
         return model
 
     def complete(self, model: torch.nn.Module) -> torch.nn.Module:
-        """The quantized model, read back from a directory: what is measured is what a server will load."""
+        """The quantized model, made as a server makes it when it reads the directory: what is measured is what is
+        served. No directory is involved, because of several processes only the first one may write one."""
         device = next(model.parameters()).device
-        with tempfile.TemporaryDirectory(prefix="hostler-quantize-") as directory:
-            network = network_of(model, self._job)
-            network.save_pretrained(directory)
-            quantized: PreTrainedModel = type(network).from_pretrained(
-                directory,
-                quantization_config=TorchAoConfig(torchao_config(self._job.objective.quantize)),
-                dtype=torch.float32,
-                local_files_only=True,
-            )
+        network = network_of(model, self._job)
+        quantized: PreTrainedModel = type(network).from_pretrained(
+            None,
+            config=copy.deepcopy(network.config),
+            state_dict={name: weight.cpu() for name, weight in network.state_dict().items()},
+            quantization_config=TorchAoConfig(torchao_config(self._job.objective.quantize)),
+            dtype=torch.float32,
+        )
         return with_network(model, quantized.to(device).eval())
 
 

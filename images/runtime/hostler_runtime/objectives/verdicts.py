@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from hostler_contract import ErrorReason, JobConfig
+from hostler_contract import ErrorReason, JobConfig, PackingConfig
 from hostler_contract.result import DatasetFacts
 from hostler_data.records import Record, Records, Rows
 from hostler_runtime.errors import RuntimeFailure
@@ -25,7 +25,7 @@ from hostler_runtime.text.completions import Completions
 from hostler_runtime.text.conversations import Conversations
 from hostler_runtime.text.rows import collate
 from hostler_runtime.text.sequences import IGNORED, Example, Sequences, write
-from hostler_runtime.text.starting import context_length, tokenizer_for, vocabulary_size
+from hostler_runtime.text.starting import context_length, made_for, starting_notes, tokenizer_for, vocabulary_size
 from hostler_runtime.text.tokenizer import load_tokenizer
 
 _PARTS = ("train", "validation")
@@ -41,6 +41,7 @@ class Verdicts:
         self.facts = DatasetFacts.model_validate(stored["dataset"])
         self.tokenizer: Any = load_tokenizer(directory / _TOKENIZER)
         self.context_length: int = stored["contextLength"]
+        self.notes: list[str] = stored["notes"]
         self.vocabulary_size: int = stored["vocabularySize"]
         self.sequences_per_row = 1.0
         self.extra = {"messages": True}
@@ -58,6 +59,11 @@ class Verdicts:
     def validation_rows(self) -> int:
         """Pairs, or verdicts, held out."""
         return len(self._parts["validation"]) // self._each
+
+    @property
+    def longest_row(self) -> int:
+        """Positions of the longest row of both parts."""
+        return max(int(part.lengths.max()) for part in self._parts.values())
 
     @property
     def praised_share(self) -> float:
@@ -115,7 +121,8 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
     stored = {
         "dataset": facts.model_dump(mode="json"),
         "method": method,
-        "contextLength": length,
+        "contextLength": made_for(job),
+        "notes": starting_notes(job.model_copy(update={"packing": PackingConfig(mode="off")})),
         "vocabularySize": vocabulary,
     }
     (directory / _FACTS).write_text(json.dumps(stored))

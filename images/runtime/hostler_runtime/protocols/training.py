@@ -16,6 +16,7 @@ import torch
 from hostler_contract import JobConfig
 from hostler_contract.result import DatasetFacts
 from hostler_data.records import Records
+from hostler_runtime.room import Demand
 
 Batch = Mapping[str, torch.Tensor]
 """Tensors by name, first axis: rows. The core moves them to the device."""
@@ -74,7 +75,8 @@ class Stage:
 
 
 class Dataset(Protocol):
-    """Prepared data, opened by every process."""
+    """Prepared data, opened by every process. One whose rows are other than the job asked for has ``notes``, a list
+    of sentences that say how."""
 
     facts: DatasetFacts
 
@@ -174,9 +176,17 @@ class Decorated(Protocol):
         """``prune``, ``quantize``, LoRA: linear and convolution modules whose weights may be changed, by their full
         name in the model."""
 
+    COMPUTES_OTHERWISE: bool
+    """True where what ``complete`` leaves computes something else than what was trained (8-bit weights do, a merged
+    adapter does not), so that shards are joined before the final figures."""
+
     def original(self, job: JobConfig, dataset: Any) -> torch.nn.Module | None:
         """The model to compare with, where it is not what ``build`` gives: a teacher, a base before its channels
         went."""
+
+    def demand(self, job: JobConfig, dataset: Any | None, *, item_bytes: int, processes: int) -> tuple[Demand, int]:
+        """What rows of the family take of a process's memory, and the longest row in tokens; ``dataset`` is None before
+        the data is prepared. Families whose rows have a length say it."""
 
     def complete(self, model: Any) -> Any:
         """Called once between the last step and the final figures; returns the model to measure and to save."""

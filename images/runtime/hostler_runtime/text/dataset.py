@@ -16,6 +16,7 @@ from hostler_runtime.protocols.training import Batch
 from hostler_runtime.text.baselines import unigram_and_bigram_loss
 from hostler_runtime.text.rows import Rows, lay_out
 from hostler_runtime.text.sequences import Example, Sequences, write
+from hostler_runtime.text.starting import made_for, packing_of, starting_notes
 from hostler_runtime.text.tokenizer import load_tokenizer
 
 PARTS = ("train", "validation")
@@ -30,6 +31,8 @@ class TokenDataset:
         self.directory = directory
         self.facts = DatasetFacts.model_validate(stored["dataset"])
         self.context_length: int = stored["contextLength"]
+        """Longest sequence that the model reads, in tokens; those that it is trained on may be shorter."""
+        self.notes: list[str] = stored["notes"]
         self.vocabulary_size: int = stored["vocabularySize"]
         self.baselines: dict[str, float] = stored["baselines"]
         """Nats per held-out target of models that only count, by name."""
@@ -58,6 +61,11 @@ class TokenDataset:
     def sequences_per_row(self) -> float:
         """The packing factor."""
         return self.train.sequences_per_row
+
+    @property
+    def longest_row(self) -> int:
+        """Positions of the longest row of both parts."""
+        return max(self.train.longest, self.validation.longest)
 
     def train_batch(self, rows: Sequence[int]) -> Batch:
         """See ``text.rows.collate``."""
@@ -95,6 +103,7 @@ def store(
 
     ``rows`` is how many the data has, where that is not the number of examples.
     """
+    packing = packing_of(job)
     tokenizer.save_pretrained(directory / _TOKENIZER)
     written = {
         part: write(examples, directory / part, context_length=context_length, vocabulary_size=vocabulary_size)
@@ -103,7 +112,7 @@ def store(
     sequences = {part: Sequences(directory / part) for part in PARTS}
     targets = {part: _require_targets(sequences[part], part=part) for part in PARTS}
     for part in PARTS:
-        lay_out(sequences[part], directory / part, capacity=context_length, packing=job.packing)
+        lay_out(sequences[part], directory / part, capacity=context_length, packing=packing)
     unigram, bigram = unigram_and_bigram_loss(
         sequences["train"], sequences["validation"], vocabulary_size=vocabulary_size
     )
@@ -113,11 +122,12 @@ def store(
         size_bytes=records.size_bytes,
         rows=rows or sum(each.documents for each in written.values()),
         tokens=sum(each.tokens for each in written.values()),
-        packing_factor=factor if job.packing.mode == "auto" else None,
+        packing_factor=factor if packing.mode == "auto" else None,
     )
     stored = {
         "dataset": facts.model_dump(mode="json"),
-        "contextLength": context_length,
+        "contextLength": made_for(job),
+        "notes": starting_notes(job),
         "vocabularySize": vocabulary_size,
         "baselines": {"unigram": unigram, "bigram": bigram},
         "tokensPerByte": targets["validation"] / validation_bytes if validation_bytes else None,

@@ -1,14 +1,14 @@
-"""Decoders of the GPT-2 and Llama architectures: from sizes or from a directory, and their loss on packed rows."""
+"""Decoders: GPT-2 and Llama from sizes, any that transformers knows from a directory, and their loss on packed rows."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as functional
+from torch.nn.parallel import DistributedDataParallel
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 from transformers.pytorch_utils import Conv1D
 
@@ -16,8 +16,9 @@ from hostler_contract import ErrorReason, TransformerConfig
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.pretrained import from_base
 from hostler_runtime.protocols.training import Batch, LossSum, ModelFacts
+from hostler_runtime.text.architectures import packed_masks
 from hostler_runtime.text.artifacts import load_artifacts
-from hostler_runtime.text.attention import PADDING_SEGMENT, block_mask, is_plain
+from hostler_runtime.text.attention import PADDING_SEGMENT, shares_rows
 from hostler_runtime.text.sequences import IGNORED
 
 
@@ -65,12 +66,6 @@ def base_decoder(directory: Path) -> tuple[Any, Any]:
     model, tokenizer = from_base(
         lambda: load_artifacts(directory, dtype=torch.float32, device="cpu"), what="the base model"
     )
-    if "position_ids" not in inspect.signature(model.forward).parameters:
-        raise RuntimeFailure(
-            ErrorReason.ARTIFACT_UNREADABLE,
-            f"the base model is a {type(model).__name__}, whose positions cannot be given; "
-            "take a GPT-2, Llama or another decoder with position_ids",
-        )
     model.config.use_cache = False
     return model.requires_grad_(True).train(), tokenizer
 
@@ -78,14 +73,11 @@ def base_decoder(directory: Path) -> tuple[Any, Any]:
 def forward(module: Any, batch: Batch) -> torch.Tensor:
     """Logits (rows x positions x tokens) of rows that may hold several sequences (``text.rows.collate``)."""
     segments = batch["segment_ids"]
-    # An ordinary causal attention is the faster one, and right where nothing has to be kept apart.
-    mask = None if is_plain(segments) else block_mask(segments, causal=True)
-    logits: torch.Tensor = module(
-        input_ids=batch["input_ids"],
-        position_ids=batch["position_ids"],
-        attention_mask=mask,
-        use_cache=False,
-    ).logits
+    packed: dict[str, Any] = {}
+    if shares_rows(segments):
+        # Where nothing has to be kept apart, the architecture's own attention is faster, and needs no room for a mask.
+        packed = {"position_ids": batch["position_ids"], "attention_mask": packed_masks(_config_of(module), segments)}
+    logits: torch.Tensor = module(input_ids=batch["input_ids"], use_cache=False, **packed).logits
     return logits
 
 
@@ -120,16 +112,11 @@ def prunable(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
 def facts_of(model: Any, *, context_length: int, description: str) -> ModelFacts:
     """What the control plane needs to know of a decoder."""
     config = model.config
-    heads = config.num_attention_heads
-    # Grouped-query attention (arXiv 2305.13245) stores fewer keys and values than there are query heads.
-    stored = getattr(config, "num_key_value_heads", None) or heads
-    width = getattr(config, "head_dim", None) or config.hidden_size // heads
-    item = next(model.parameters()).element_size()
     return ModelFacts(
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         context_length=context_length,
         vocabulary_size=config.vocab_size,
-        kv_bytes_per_token=2 * config.num_hidden_layers * stored * width * item,
+        kv_bytes_per_token=_kv_bytes(model),
         description=description,
     )
 
@@ -142,6 +129,24 @@ def describe(model: Any, *, trained_on: str) -> str:
         f"A `{config.model_type}` decoder with {parameters:,} parameters in {config.num_hidden_layers} layers and a "
         f"vocabulary of {config.vocab_size}, trained on {trained_on}."
     )
+
+
+def _kv_bytes(model: Any) -> int | None:
+    """Keys and values of one token; None for a network that keeps a state instead."""
+    config = model.config
+    heads = getattr(config, "num_attention_heads", None)
+    if heads is None:
+        return None
+    # Grouped-query attention (arXiv 2305.13245) stores fewer keys and values than there are query heads.
+    stored = getattr(config, "num_key_value_heads", None) or heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // heads
+    item: int = next(model.parameters()).element_size()
+    return int(2 * config.num_hidden_layers * stored * width * item)
+
+
+def _config_of(module: Any) -> Any:
+    """The configuration of a decoder, which a replica's wrapper hides."""
+    return module.module.config if isinstance(module, DistributedDataParallel) else module.config
 
 
 def _feed_forward(hidden_size: int) -> int:

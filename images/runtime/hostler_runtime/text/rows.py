@@ -54,6 +54,11 @@ class Rows:
         """The packing factor."""
         return len(self.sequences) / max(1, len(self))
 
+    @property
+    def longest(self) -> int:
+        """Positions of the longest row."""
+        return int(np.add.reduceat(self.sequences.lengths[self._members], self._starts[:-1]).max())
+
     def members(self, row: int) -> list[int]:
         """Numbers of the sequences of a row."""
         return [int(index) for index in self._members[self._starts[row] : self._starts[row + 1]]]

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hostler_contract import ErrorReason, JobConfig, Objective, TransformerConfig
+from hostler_contract import ErrorReason, JobConfig, Objective, PackingConfig, TransformerConfig
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.pretrained import from_base, read_tokenizer
+from hostler_runtime.text.architectures import unpackable
 from hostler_runtime.text.artifacts import read_configuration
+from hostler_runtime.text.attention import LONGEST_BY_DEFAULT, shortened
 from hostler_runtime.text.decoder import base_decoder, check_sizes, fresh_decoder
 from hostler_runtime.text.tokenizer import Newlines, train_tokenizer
 
@@ -62,17 +64,62 @@ def is_fresh(job: JobConfig) -> bool:
 
 
 def context_length(job: JobConfig) -> int:
-    """Longest sequence of the job, in tokens: as the sizes say, or as long as the base model was made for."""
+    """Longest sequence that the job trains on, in tokens. Raises ``RuntimeFailure`` where the network was made for
+    shorter ones."""
+    made_for, what = _positions(job)
+    asked = job.hyperparameters.context_length
+    if asked is None:
+        explicit = job.inputs.base is None or is_fresh(job) or job.model.transformer is not None
+        return made_for if explicit else min(made_for, LONGEST_BY_DEFAULT)
+    if asked > made_for:
+        raise _invalid(f"training.contextLength {asked} is more than the {made_for} tokens that {what}: lower it")
+    return asked
+
+
+def made_for(job: JobConfig) -> int:
+    """Longest sequence that a server of the finished model reads, in tokens. Raises ``RuntimeFailure``."""
+    return _positions(job)[0]
+
+
+def _positions(job: JobConfig) -> tuple[int, str]:
+    """How many tokens the network is made for, and who says so."""
     base = base_of(job)
     if base is None:
-        return sizes_of(job).context_length
+        return sizes_of(job).context_length, "output.transformer.contextLength names"
     limit = base.context_length
-    wanted = sizes_of(job).context_length if is_fresh(job) or job.model.transformer is not None else limit
+    if not is_fresh(job) and job.model.transformer is None:
+        return limit, "the base model was made for"
+    wanted = sizes_of(job).context_length
     if wanted > limit:
         raise _invalid(
             f"contextLength {wanted} is more than the {limit} tokens that the base model was made for: lower it"
         )
-    return wanted
+    return wanted, "output.transformer.contextLength names"
+
+
+def packing_of(job: JobConfig) -> PackingConfig:
+    """How rows are shared: as the job says, and not at all by an architecture that would mix its sequences."""
+    return job.packing if why_unpacked(job) is None else job.packing.model_copy(update={"mode": "off"})
+
+
+def why_unpacked(job: JobConfig) -> str | None:
+    """Why rows are not shared although the job would have them shared; None where they are, or were not to be."""
+    base = base_of(job)
+    # What has random weights here is a GPT-2 or a Llama; a teacher reads the same rows, though.
+    if job.packing.mode == "off" or base is None:
+        return None
+    return unpackable(base.config, context_length=context_length(job))
+
+
+def starting_notes(job: JobConfig) -> list[str]:
+    """Sentences about rows that are other than the job, or its base model, would let one expect."""
+    notes = []
+    length, limit = context_length(job), made_for(job)
+    if job.hyperparameters.context_length is None and length < limit:
+        notes.append(shortened(length, limit=limit))
+    if (why := why_unpacked(job)) is not None:
+        notes.append(f"packing is off, each row holds one sequence: {why}")
+    return notes
 
 
 def tokenizer_for(
@@ -104,7 +151,8 @@ def tokenizer_for(
 def preparation(job: JobConfig) -> str:
     """What of the job decides how its text is prepared, for fingerprints."""
     base = base_of(job)
-    sizes = (context_length(job), None if base is not None else sizes_of(job).vocabulary_size)
+    vocabulary = None if base is not None else sizes_of(job).vocabulary_size
+    sizes = (context_length(job), made_for(job), vocabulary, packing_of(job).mode)
     belongs = "" if base is None else hashlib.sha256((base.directory / "tokenizer.json").read_bytes()).hexdigest()
     return f"{sizes} {job.dataset.validation_percent} {job.packing.model_dump_json()} {belongs}"
 

@@ -42,6 +42,8 @@ class TrainingState:
 
     model: torch.nn.Module
     optimizers: tuple[torch.optim.Optimizer, ...]
+    scaler: torch.amp.GradScaler | None = None
+    """Of losses in fp16: a new one would begin at a scale that overflows, and leave steps out."""
     seconds: float = 0.0
     """Training time up to now, over all attempts."""
 
@@ -78,11 +80,11 @@ class Checkpoints:
             return
         temporary = self._root / _TEMPORARY
         self._processes.from_first(lambda: fresh_directory(temporary) and None)
-        model, optimizer = get_state_dict(state.model, state.optimizers, options=self._options)
+        content = self._content(state)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                dcp.save({"model": model, "optimizer": optimizer}, checkpoint_id=temporary)
+                dcp.save(content, checkpoint_id=temporary)
         except CheckpointException as error:
             raise _cause(error) from error
         self._processes.from_first(lambda: self._complete(temporary, step=step, seconds=state.seconds))
@@ -110,7 +112,7 @@ class Checkpoints:
             if not others or not state.optimizers:
                 raise
             event(logger, "the optimizers begin anew", why=failure.message)
-            self._load(found.directory, replace(state, optimizers=()))
+            self._load(found.directory, replace(state, optimizers=(), scaler=None))
             for optimizer in state.optimizers:
                 optimizer.state.clear()
         # Another job's checkpoint is not in this workspace.
@@ -118,9 +120,10 @@ class Checkpoints:
         return found.seconds
 
     def _load(self, directory: Path, state: TrainingState) -> None:
-        model, optimizer = get_state_dict(state.model, state.optimizers, options=self._options)
-        loaded: dict[str, Any] = {"model": model, "optimizer": optimizer}
+        loaded = self._content(state)
         try:
+            if not _holds(directory, "scaler"):
+                loaded.pop("scaler", None)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 dcp.load(loaded, checkpoint_id=directory)
@@ -136,6 +139,15 @@ class Checkpoints:
             optim_state_dict=loaded["optimizer"],
             options=self._options,
         )
+        if state.scaler is not None and "scaler" in loaded:
+            state.scaler.load_state_dict(loaded["scaler"])
+
+    def _content(self, state: TrainingState) -> dict[str, Any]:
+        model, optimizer = get_state_dict(state.model, state.optimizers, options=self._options)
+        found: dict[str, Any] = {"model": model, "optimizer": optimizer}
+        if state.scaler is not None:
+            found["scaler"] = state.scaler.state_dict()
+        return found
 
     def _complete(self, temporary: Path, *, step: int, seconds: float) -> None:
         """Rank 0, after every shard is flushed: rename, then the manifest, then make room."""
@@ -240,6 +252,12 @@ def _inspect(directory: Path, *, fits: Fits) -> tuple[str | None, CheckpointMani
     return None, manifest
 
 
+def _holds(directory: Path, part: str) -> bool:
+    """Whether a checkpoint has a part that older ones, or those of other precisions, lack."""
+    names = dcp.FileSystemReader(directory).read_metadata().state_dict_metadata
+    return any(name.startswith(f"{part}.") for name in names)
+
+
 def _directories(root: Path) -> list[Path]:
     return sorted(path for path in root.glob("step-*") if path.is_dir())
 
@@ -250,7 +268,8 @@ def identity(job: JobConfig, *, dataset_sha256: str) -> str:
         "family": job.family,
         "objective": job.objective.model_dump(mode="json"),
         "model": job.model.model_dump(mode="json"),
-        "hyperparameters": job.hyperparameters.model_dump(mode="json"),
+        # What is absent is left out, so that a new setting does not make strangers of older checkpoints.
+        "hyperparameters": job.hyperparameters.model_dump(mode="json", exclude_none=True),
         "inputs": job.inputs.model_dump(mode="json"),
         "packing": job.packing.model_dump(mode="json"),
         "validation_percent": job.dataset.validation_percent,

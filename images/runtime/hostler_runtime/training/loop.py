@@ -3,6 +3,7 @@ number. It knows stages and updates, and nothing of what a family's networks com
 
 from __future__ import annotations
 
+import gc
 import logging
 import math
 import time
@@ -81,7 +82,10 @@ class Trainer:
         """
         players = [] if self._between_stages(self.step) else self._players
         return TrainingState(
-            model=self._model, optimizers=tuple(player.plain for player in players), seconds=self.seconds
+            model=self._model,
+            optimizers=tuple(player.plain for player in players),
+            scaler=self._parallel.scaler,
+            seconds=self.seconds,
         )
 
     def restore(self) -> None:
@@ -165,7 +169,10 @@ class Trainer:
     def _leave(self) -> None:
         for player in self._players:
             self._parallel.unwrap(player.wrapped)
+        left = bool(self._players)
         self._players = []
+        if left:
+            gc.collect()  # hooks and optimizers hold each other, and a device's memory with them
 
     def _advance(self) -> StepFigures:
         """One optimizer step, the same on every process."""
@@ -315,6 +322,11 @@ class Trainer:
 def rows_per_step(job: JobConfig, dataset: Dataset, processes: Processes, *, scale: int = 1) -> int:
     """Rows of one optimizer step over all processes: as many as batchSize asks for, as far as there can be so few."""
     return max(wanted_rows(job, dataset, scale=scale), fewest_rows(job, processes))
+
+
+def micro_batch_rows(job: JobConfig, dataset: Dataset, processes: Processes) -> int:
+    """The most rows that one process computes at once."""
+    return -(-rows_per_step(job, dataset, processes) // fewest_rows(job, processes))
 
 
 def wanted_rows(job: JobConfig, dataset: Dataset, *, scale: int = 1) -> int:

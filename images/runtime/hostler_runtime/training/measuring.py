@@ -17,6 +17,7 @@ from hostler_runtime.protocols.training import Batch, Dataset, Evaluation, LossS
 from hostler_runtime.training.artifact import SAMPLES_DIRECTORY
 from hostler_runtime.training.distributed import Processes
 from hostler_runtime.training.files import clear_directory, fresh_directory
+from hostler_runtime.training.loop import micro_batch_rows
 from hostler_runtime.training.parallel import Parallel
 
 MOST_VALIDATION_ROWS = 4096
@@ -67,7 +68,8 @@ class Measurer:
         return median_seconds(lambda: update.loss(update.module, batch), device=self.processes.device)
 
     def _around(self) -> Evaluation:
-        size = max(1, self.job.hyperparameters.batch_size // self.processes.world_size)
+        # What fits in training fits here: packed rows hold several of batchSize's sequences each.
+        size = micro_batch_rows(self.job, self.dataset, self.processes)
         return Evaluation(
             device=self.processes.device,
             batch_size=size,

@@ -58,15 +58,25 @@ class Parallel:
         return self._accelerator.prepare(module)
 
     def unwrap(self, module: Any) -> None:
-        """Undo what ``wrap`` did to a replica, so that it can be saved, or wrapped anew in a later stage."""
+        """Undo what ``wrap`` did to a replica, so that it can be saved, or wrapped anew in a later stage.
+
+        The optimizers of a stage end with it: accelerate would hold them, two moments of every weight, to the end.
+        """
         if not self._sharded:
             plain = self._accelerator.unwrap_model(module, keep_fp32_wrapper=False)
             plain.__dict__.pop("_is_accelerate_prepared", None)
         self._accelerator._models.clear()
+        self._accelerator._optimizers.clear()
 
     def optimizer(self, optimizer: torch.optim.Optimizer) -> Any:
         """The optimizer behind accelerate's loss scaling, which does nothing but in fp16."""
         return self._accelerator.prepare_optimizer(optimizer)
+
+    @property
+    def scaler(self) -> torch.amp.GradScaler | None:
+        """What scales losses in fp16, with the scale that it has found; None in other precisions."""
+        scaler: torch.amp.GradScaler | None = self._accelerator.scaler
+        return scaler
 
     @contextmanager
     def micro_batch(self, wrapped: Any, *, last: bool) -> Iterator[None]:
@@ -110,6 +120,9 @@ class Parallel:
             fallback = "bf16" if has_bf16 or not cuda else "fp16"
             self.notes.append(f"precision fp8 fell back to {fallback}: {self._name()} does not multiply in FP8")
             return fallback
+        if wanted == "fp8" and self._sharded:
+            self.notes.append("precision fp8 fell back to bf16: shards are not multiplied in FP8, replicas are")
+            return "bf16"
         if wanted == "fp16" and not cuda:
             self.notes.append("precision fp16 fell back to bf16: loss scaling needs an accelerator")
             return "bf16"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+from torch.distributed.tensor import DTensor
 
 from hostler_contract import ErrorReason, JobConfig, Result
 from hostler_contract.progress import Stage
@@ -23,11 +24,12 @@ from hostler_runtime.families import training_half
 from hostler_runtime.logs import event
 from hostler_runtime.objectives import with_objective
 from hostler_runtime.protocols.training import Dataset, ModelFacts, TrainingHalf
+from hostler_runtime.room import item_bytes, memory_of, require_room
 from hostler_runtime.training.artifact import SAMPLES_DIRECTORY, model_card, publish_model, staging, weights_bytes
 from hostler_runtime.training.checkpoint import Checkpoints, identity
 from hostler_runtime.training.distributed import Processes
 from hostler_runtime.training.files import clear_directory, fresh_directory, publish_directory, write_file
-from hostler_runtime.training.loop import Trainer, fewest_rows
+from hostler_runtime.training.loop import Trainer, fewest_rows, micro_batch_rows
 from hostler_runtime.training.measuring import Measurer, measured
 from hostler_runtime.training.notes import data_notes, step_notes
 from hostler_runtime.training.parallel import Parallel
@@ -65,6 +67,8 @@ class Assembled:
     measurer: Measurer
     trainer: Trainer
     around: Surroundings
+    whole: bool = True
+    """Whether this process has the model in one piece."""
 
 
 def run(job: JobConfig, around: Surroundings) -> Result:
@@ -74,8 +78,7 @@ def run(job: JobConfig, around: Surroundings) -> Result:
     parts.trainer.restore()
     target = parts.trainer.train(lambda: measure_and_sample(parts))
     parts.trainer.finish()
-    if not parts.measurer.parallel.sharded:
-        parts = completed(parts)
+    parts = completed(parts)
     around.board.enter(Stage.EVALUATING)
     metrics = parts.measurer.figures()
     around.board.measured(metrics)
@@ -88,13 +91,20 @@ def assemble(job: JobConfig, around: Surroundings) -> Assembled:
     processes, board = around.processes, around.board
     half = with_objective(job, training_half(job.family))
     board.enter(Stage.PREPARING_DATA)
+    check_room(job, half, processes, rows=1)
     prepared = processes.from_first(lambda: prepare_data(job, half))
     dataset = half.open_dataset(job, prepared)
     _check(job, processes)
+    check_room(job, half, processes, rows=micro_batch_rows(job, dataset, processes), dataset=dataset)
     torch.manual_seed(job.hyperparameters.seed)
     model = half.build(job, dataset).to(processes.device)
     parallel = Parallel(processes, job.hyperparameters)
-    notes = [*parallel.notes, *step_notes(job, dataset, processes), *data_notes(dataset.facts)]
+    notes = [
+        *parallel.notes,
+        *getattr(dataset, "notes", ()),
+        *step_notes(job, dataset, processes),
+        *data_notes(dataset.facts),
+    ]
     board.described(unit=half.UNIT, packing_factor=dataset.facts.packing_factor, notes=notes)
     for note in notes if processes.first else ():
         event(logger, note)
@@ -118,9 +128,45 @@ def assemble(job: JobConfig, around: Surroundings) -> Assembled:
     return Assembled(job, half, dataset, measurer, trainer, around)
 
 
+def check_room(
+    job: JobConfig, half: TrainingHalf, processes: Processes, *, rows: int, dataset: Dataset | None = None
+) -> None:
+    """Raises ``RuntimeFailure`` where a micro-batch of so many rows cannot fit into memory, as far as the family says
+    what it takes: once with a single row before the data is prepared, once with as many as there will be."""
+    asked = getattr(half, "demand", None)
+    if asked is None:
+        return
+    demand, length = asked(job, dataset, item_bytes=item_bytes(job, processes.device), processes=processes.world_size)
+    require_room(demand, rows=rows, length=length, memory=memory_of(processes.device))
+
+
 def completed(parts: Assembled) -> Assembled:
-    """With the model as the objective leaves it."""
-    return replace(parts, measurer=replace(parts.measurer, model=_complete(parts.half, parts.measurer.model)))
+    """With the model as the objective leaves it, and its figures with it.
+
+    Shards stay where they are unless what the objective leaves computes something else than what was trained.
+    """
+    if not parts.measurer.parallel.sharded:
+        model = parts.measurer.model
+    elif getattr(parts.half, "COMPUTES_OTHERWISE", False):
+        model = gathered(parts)
+    else:
+        return replace(parts, whole=False)
+    return replace(parts, measurer=replace(parts.measurer, model=_complete(parts.half, model)))
+
+
+def gathered(parts: Assembled) -> torch.nn.Module:
+    """The model that was trained in shards, in one piece on every process."""
+    model = parts.half.build(parts.job, parts.dataset)
+    held = model.state_dict()
+    # One weight after the other: nobody holds all of them twice.
+    for name, shard in parts.measurer.model.state_dict().items():
+        held[name].copy_(whole_tensor(shard))
+    return model.to(parts.around.processes.device)
+
+
+def whole_tensor(tensor: torch.Tensor) -> torch.Tensor:
+    """A weight in one piece, wherever its parts are. Every process must ask."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def _complete(half: TrainingHalf, model: torch.nn.Module) -> torch.nn.Module:
@@ -235,7 +281,7 @@ def write_card(
 
 def whole_model(parts: Assembled) -> torch.nn.Module | None:
     """The trained model in one piece; None on processes that hold nothing to save."""
-    if not parts.measurer.parallel.sharded:
+    if parts.whole:
         return parts.measurer.model
     state = get_model_state_dict(parts.measurer.model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
     if not parts.around.processes.first:

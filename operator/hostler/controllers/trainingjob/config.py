@@ -54,7 +54,7 @@ def job_config(seen: Observed, *, number: int, pods: int, view: PoolView) -> Job
         packing=_packing(spec.training.packing),
         hyperparameters=_hyperparameters(spec),
         evaluation=_evaluation(spec.evaluation),
-        checkpoint=CheckpointPolicy(every_steps=spec.checkpoint.every_steps, keep=spec.checkpoint.keep),
+        checkpoint=_checkpoint(seen),
         topology=Topology(pods=pods, processes_per_pod=spec.accelerators.per_pod if pool.resource else 1),
         flops_per_unit=_flops(spec),
         accelerator=pool.spec.accelerator_type,
@@ -89,7 +89,12 @@ def _flops(spec: TrainingJobSpec) -> float | None:
     whole = spec.objective in _WHOLE_TRAINING and spec.lora is None
     if not whole or spec.supervision is Supervision.SEMI_SUPERVISED:
         return None
-    return family(spec.family.value).training_flops(network(spec))
+    entry, model = family(spec.family.value), network(spec)
+    sizes, length = getattr(model, entry.block), spec.training.context_length
+    if sizes is not None and length is not None:
+        # What attention costs for a token depends on how long its sequence may be.
+        model = model.model_copy(update={entry.block: sizes.model_copy(update={"context_length": length})})
+    return entry.training_flops(model)
 
 
 def _objective(spec: TrainingJobSpec) -> ObjectiveConfig:
@@ -116,6 +121,16 @@ def _other_workspace(seen: Observed) -> str | None:
     return None if seen.other is None else f"{OTHER_WORKSPACE}/{seen.other.directory}".rstrip("/")
 
 
+def _checkpoint(seen: Observed) -> CheckpointPolicy:
+    policy = seen.spec.checkpoint
+    return CheckpointPolicy(
+        every_steps=policy.every_steps,
+        keep=policy.keep,
+        # Whoever is to start from this job finds something to start from.
+        keep_after_success=max(policy.keep_after_success, int(seen.awaited)),
+    )
+
+
 def _packing(packing: Packing) -> PackingConfig:
     return PackingConfig(mode=packing.mode.value, strategy=packing.strategy.value, max_per_pack=packing.max_per_pack)
 
@@ -138,6 +153,7 @@ def _hyperparameters(spec: TrainingJobSpec) -> Hyperparameters:
     return Hyperparameters(
         steps=training.steps,
         batch_size=training.batch_size,
+        context_length=training.context_length,
         gradient_accumulation=training.gradient_accumulation,
         learning_rate=float(training.learning_rate),
         warmup_steps=training.warmup_steps,

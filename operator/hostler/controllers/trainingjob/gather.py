@@ -16,7 +16,7 @@ from hostler.controllers.trainingjob.data import resolved
 from hostler.controllers.trainingjob.finish import made_by
 from hostler.controllers.trainingjob.observed import Attempt, AttemptState, Observed, Obstacle
 from hostler.controllers.trainingjob.policies import wants_seat
-from hostler.controllers.trainingjob.resuming import other_job
+from hostler.controllers.trainingjob.resuming import is_awaited, other_job
 from hostler.controllers.trainingjob.seat import SeatVerdict, find_seat
 from hostler.controllers.volumes import reaches
 from hostler.manifests import naming
@@ -110,6 +110,7 @@ class Gatherer:
             model=self._reader.get("Model", namespace=namespace, name=model_name(spec, name)),
             inputs=inputs,
             other=_usable(other),
+            awaited=spec.checkpoint.keep_after_success == 0 and is_awaited(self._reader, name, namespace=namespace),
             facts=facts,
             taken_back=self._admission.lost(workload),
             obstacle=await self._obstacle(seen, newest) if newest is not None and live else None,

@@ -140,6 +140,8 @@ class Observed:
     """The Dataset that the job names, where it is Ready. The spec here has the data itself in place of the name."""
     other: OtherJob | None = None
     """The job whose checkpoints are the start; None where none is named, or it is not needed any more."""
+    awaited: bool = False
+    """Whether a job that has not ended names this one in ``spec.resumeFrom``; asked where it makes a difference."""
     facts: TrainingFacts = field(default_factory=TrainingFacts)
     pool: PoolChoice
     """What the pool of the spec has, whatever is free of it."""

@@ -36,6 +36,20 @@ def other_job(reader: Reader, spec: TrainingJobSpec, *, namespace: str) -> Other
     )
 
 
+def is_awaited(reader: Reader, name: str, *, namespace: str) -> bool:
+    """Whether some job that has not ended is to start from the checkpoints of the one with this name."""
+    for job in reader.list("TrainingJob", namespace=namespace):
+        named = (job.get("spec") or {}).get("resumeFrom") or {}
+        if named.get("trainingJob") == name and not _has_ended(job):
+            return True
+    return False
+
+
+def _has_ended(job: Object) -> bool:
+    conditions = TrainingJobStatus.model_validate(job.get("status") or {}).conditions
+    return any(is_true(conditions, kind) for kind in (TrainingCondition.SUCCEEDED, TrainingCondition.FAILED))
+
+
 def _is_under_way(reader: Reader, job: Object) -> bool:
     """Suspended jobs and those that have ended write no checkpoints, once their pods have gone."""
     conditions = TrainingJobStatus.model_validate(job.get("status") or {}).conditions

@@ -1,4 +1,4 @@
-"""A BERT as the ecosystem stores it: a directory with configuration, vocabulary and weights in safetensors.
+"""An encoder as the ecosystem stores it: a directory with configuration, vocabulary and weights in safetensors.
 
 Every weight must be there, except for the head of a base model that gets another one.
 """
@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import AutoConfig, PretrainedConfig, PreTrainedTokenizerFast
 
-from hostler_runtime.families.bert.network import HEADS, PackedEncoder, label_names
+from hostler_runtime.families.bert.encoders import ENCODERS, head_of, longest_sequence
+from hostler_runtime.families.bert.network import PackedEncoder, label_names
 from hostler_runtime.pretrained import (
     CONFIGURATION,
     OFFLINE,
@@ -27,31 +28,20 @@ from hostler_runtime.pretrained import (
     unreadable,
 )
 
-_HEADS_BY_CLASS: Final = {
-    "BertForMaskedLM": "masked-lm",
-    "BertForPreTraining": "masked-lm",
-    "BertForSequenceClassification": "classification",
-    "BertForQuestionAnswering": "question-answering",
-    "BertModel": None,
-}
-_HEAD_WEIGHTS: Final = ("cls.", "classifier.", "qa_outputs.", "bert.pooler.")
-_LEFTOVERS: Final = ("cls.seq_relationship.", "bert.pooler.", "pooler.")
-"""Weights that a checkpoint may hold beyond its head: published ones were trained on sentence order too."""
-
 
 @dataclass(frozen=True)
 class BertDirectory:
     """What ``config.json`` says, and the means to read the rest."""
 
     path: Path
-    config: BertConfig
+    config: PretrainedConfig
     head: str | None
     """None for an encoder alone."""
 
     @property
     def context_length(self) -> int:
         """Longest sequence, in tokens."""
-        return int(self.config.max_position_embeddings)
+        return longest_sequence(self.config)
 
     @property
     def labels(self) -> list[str]:
@@ -69,22 +59,29 @@ class BertDirectory:
     def network(self, *, head: str | None, labels: list[str], dtype: torch.dtype | str) -> PackedEncoder:
         """The network with its own head or another, whose weights are then fresh. Raises ``UnservableError``."""
         quiet()
-        kind = BertModel if head is None else HEADS[head]
-        config = self.config
+        known, config = ENCODERS[self.config.model_type], self.config
+        kind: Any = known.body if head is None else known.heads[head]
+        settings: dict[str, Any] = {"add_pooling_layer": False} if head is None and known.pools else {}
         if labels and head == "classification" and self.head != head:
-            config = guarded(self.path, lambda: BertConfig.from_pretrained(self.path, **label_names(labels)))
-        require_size(self.path, lambda: kind(config))
+            config = guarded(self.path, lambda: AutoConfig.from_pretrained(self.path, **label_names(labels), **OFFLINE))
+        require_size(self.path, lambda: kind(config, **settings))
         loaded: Any = guarded(
             self.path / WEIGHTS,
             lambda: kind.from_pretrained(
-                self.path, config=config, use_safetensors=True, dtype=dtype, output_loading_info=True, **OFFLINE
+                self.path,
+                config=config,
+                use_safetensors=True,
+                dtype=dtype,
+                output_loading_info=True,
+                **settings,
+                **OFFLINE,
             ),
         )
         model, facts = loaded
         if head == self.head:
-            require_weights(self.path, facts, may_exceed=_LEFTOVERS)
+            require_weights(self.path, facts, may_exceed=known.leftovers)
         else:
-            require_weights(self.path, facts, may_lack=_HEAD_WEIGHTS, may_exceed=_HEAD_WEIGHTS)
+            require_weights(self.path, facts, may_lack=known.head_weights, may_exceed=known.head_weights)
         return PackedEncoder(model, head=head)
 
 
@@ -98,11 +95,15 @@ def open_directory(path: Path) -> BertDirectory:
         },
     )
     declared = read_json(path / CONFIGURATION)
-    kinds = [name for name in declared.get("architectures") or [] if name in _HEADS_BY_CLASS]
-    if declared.get("model_type") != "bert" or (declared.get("architectures") and not kinds):
-        what = ", ".join(map(str, declared.get("architectures") or [])) or declared.get("model_type")
-        raise unreadable(f"{path / 'config.json'}: {what} is not a BERT with a head for words, labels or answers")
+    kind, classes = declared.get("model_type"), [str(name) for name in declared.get("architectures") or []]
+    try:
+        head = head_of(str(kind), classes)
+    except LookupError:
+        raise unreadable(
+            f"{path / 'config.json'}: {', '.join(classes) or kind} is not an encoder ({', '.join(ENCODERS)}) "
+            "with a head for words, labels or answers"
+        ) from None
     if declared.get("is_decoder"):
-        raise unreadable(f"{path / 'config.json'}: this BERT is a decoder (is_decoder), not an encoder")
-    config = guarded(path / CONFIGURATION, lambda: BertConfig.from_pretrained(path, **OFFLINE))
-    return BertDirectory(path, config, _HEADS_BY_CLASS[kinds[0]] if kinds else None)
+        raise unreadable(f"{path / 'config.json'}: this {kind} is a decoder (is_decoder), not an encoder")
+    config = guarded(path / CONFIGURATION, lambda: AutoConfig.from_pretrained(path, **OFFLINE))
+    return BertDirectory(path, config, head)

@@ -40,6 +40,11 @@ class Part:
         # Packed rows are full, so they all have the whole length, which accelerators with fixed shapes ask for.
         self._width = context_length if packing.mode == "auto" else None
 
+    @property
+    def longest(self) -> int:
+        """Positions of the longest row."""
+        return self._width or int(max(self.examples.lengths))
+
     def layout(self, rows: Sequence[int], *, pad_token: int) -> Layout:
         """Rows as tensors."""
         pieces = [[self.examples.piece(index) for index in self.rows[row]] for row in rows]
@@ -54,10 +59,17 @@ class EncoderDataset:
     """A ``protocols.training.Dataset``."""
 
     def __init__(
-        self, directory: Path, *, plan: Plan, packing: PackingConfig, semi_supervised: SemiSupervisedConfig
+        self,
+        directory: Path,
+        *,
+        plan: Plan,
+        packing: PackingConfig,
+        semi_supervised: SemiSupervisedConfig,
+        notes: Sequence[str] = (),
     ) -> None:
         stored: dict[str, Any] = json.loads((directory / FACTS).read_text())
         self.plan = plan
+        self.notes = list(notes)
         self.labels: list[str] = stored["labels"]
         self.tokenizer: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(directory / TOKENIZER)
         self.train, self.validation = (
@@ -88,6 +100,11 @@ class EncoderDataset:
     def sequences_per_row(self) -> float:
         """The packing factor."""
         return len(self.train.examples) / len(self.train.rows)
+
+    @property
+    def longest_row(self) -> int:
+        """Positions of the longest row of both parts."""
+        return max(self.train.longest, self.validation.longest)
 
     def train_batch(self, rows: Sequence[int]) -> Batch:
         """Hidden tokens and variations are drawn from torch's global generator."""

@@ -70,5 +70,5 @@ def _logits(network: PackedEncoder, hidden: Sequence[Tensor], asked: Sequence[Se
     """The head's answers for some tokens of each sequence, on the CPU."""
     if not any(asked):
         return [torch.empty(0)] * len(hidden)
-    chosen = torch.cat([one[list(which)] for one, which in zip(hidden, asked, strict=True)])
+    chosen = torch.cat([network.read(one, list(which)) for one, which in zip(hidden, asked, strict=True)])
     return list(network.answer(chosen).cpu().split([len(which) for which in asked]))

@@ -11,6 +11,7 @@ from hostler_contract.objective import Supervision
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families.bert.artifacts import BertDirectory, open_directory
 from hostler_runtime.pretrained import from_base
+from hostler_runtime.text.attention import LONGEST_BY_DEFAULT, shortened
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,9 @@ class Plan:
 
     head: str
     context_length: int
-    """Longest sequence, in tokens."""
+    """Longest sequence that is trained on, in tokens."""
+    made_for: int
+    """Longest sequence that the finished model reads, in tokens."""
     sizes: EncoderConfig | None
     """Absent where the base model's own sizes are taken."""
     base: BertDirectory | None
@@ -46,14 +49,34 @@ def make_plan(job: JobConfig) -> Plan:
     semi_supervised = job.objective.supervision is Supervision.SEMI_SUPERVISED
     if semi_supervised and head != "classification":
         raise _invalid(f"semi-supervised training needs the head classification, and this one is {head}")
+    made_for = sizes.context_length if sizes is not None else base.context_length if base is not None else 0
     return Plan(
         head=head,
-        context_length=sizes.context_length if sizes is not None else base.context_length if base is not None else 0,
+        context_length=_context_length(job, made_for=made_for, explicit=sizes is not None),
+        made_for=made_for,
         sizes=sizes,
         base=base,
         takes_weights=takes_weights,
         semi_supervised=semi_supervised,
     )
+
+
+def plan_notes(job: JobConfig, plan: Plan) -> list[str]:
+    """Sentences about rows that are shorter than the base model would let one expect."""
+    if job.hyperparameters.context_length is not None or plan.context_length == plan.made_for:
+        return []
+    return [shortened(plan.context_length, limit=plan.made_for)]
+
+
+def _context_length(job: JobConfig, *, made_for: int, explicit: bool) -> int:
+    asked = job.hyperparameters.context_length
+    if asked is None:
+        return made_for if explicit else min(made_for, LONGEST_BY_DEFAULT)
+    if asked > made_for:
+        raise _invalid(
+            f"training.contextLength {asked} is more than the {made_for} tokens that the network reads: lower it"
+        )
+    return asked
 
 
 def _check_against_base(sizes: EncoderConfig, base: BertDirectory, *, takes_weights: bool) -> None:

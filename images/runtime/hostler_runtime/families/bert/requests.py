@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 from hostler_runtime.families.bert.answers import as_probabilities, best_spans
 from hostler_runtime.families.bert.packing import Piece
+from hostler_runtime.families.bert.pooling import MEAN, Pooling
 from hostler_runtime.families.bert.tokenizer import SequenceMaker, Window
 from hostler_runtime.protocols.serving import PromptRejectedError
 from hostler_runtime.protocols.tasks import (
@@ -45,6 +46,7 @@ class Reader:
     labels: Sequence[str]
     width: int
     """Length of an embedding."""
+    pooling: Pooling = MEAN
 
 
 class Reading(Protocol):
@@ -73,7 +75,7 @@ def reading(request: TaskRequest, reader: Reader) -> Reading:
 
 
 class _Embedding:
-    """The mean over the tokens of the last layer, as a unit vector."""
+    """One vector out of the tokens of the last layer."""
 
     def __init__(self, request: EmbeddingRequest, reader: Reader) -> None:
         if request.dimensions is not None and request.dimensions > reader.width:
@@ -88,15 +90,14 @@ class _Embedding:
                 )
             tokens = list(request.tokens)
         else:
-            tokens = reader.maker.tokens(request.text or "")
+            tokens = reader.maker.tokens(reader.pooling.prepared(request.text or ""))
         self.pieces = [_piece(tokens, reader)]
         self.asked: list[list[int]] = [[]]
         self._dimensions = request.dimensions or reader.width
+        self._pooling = reader.pooling
 
     def result(self, hidden: list[Tensor], logits: list[Tensor]) -> EmbeddingResult:
-        # Shortened before it gets its length, so that it stays a unit vector.
-        mean = hidden[0].float().mean(0)[: self._dimensions]
-        vector = (mean / mean.norm().clamp(min=1e-12)).cpu().numpy().astype(np.float32)
+        vector = self._pooling.vector(hidden[0].float(), dimensions=self._dimensions).cpu().numpy().astype(np.float32)
         return EmbeddingResult(vector, _work(self.pieces))
 
 

@@ -11,6 +11,7 @@ from hostler_contract.job import PackingConfig
 from hostler_runtime.families.bert.artifacts import open_directory
 from hostler_runtime.families.bert.inference import PACKED, answer
 from hostler_runtime.families.bert.network import PackedEncoder
+from hostler_runtime.families.bert.pooling import read_pooling
 from hostler_runtime.families.bert.requests import TASKS, Reader, reading
 from hostler_runtime.families.bert.tokenizer import SequenceMaker
 from hostler_runtime.protocols.serving import LoadOptions
@@ -62,6 +63,9 @@ def load(path: Path, *, options: LoadOptions) -> EncoderModel:
     else:
         # Narrow types are slower than fp32 on CPUs without matrix units.
         network = directory.network(head=directory.head, labels=labels, dtype=torch.float32)
-    maker = SequenceMaker(tokenizer, context_length=directory.context_length)
+    pooling = read_pooling(path)
+    longest = min(directory.context_length, pooling.longest or directory.context_length)
+    maker = SequenceMaker(tokenizer, context_length=longest)
     network.eval().requires_grad_(False)
-    return EncoderModel(network, Reader(tokenizer, maker, labels, width=directory.config.hidden_size))
+    width = pooling.width or directory.config.hidden_size
+    return EncoderModel(network, Reader(tokenizer, maker, labels, width=width, pooling=pooling))

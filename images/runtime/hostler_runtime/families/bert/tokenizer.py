@@ -58,8 +58,8 @@ def _inner_letters(texts: Iterable[str], learner: Tokenizer) -> list[str]:
 
 
 class SequenceMaker:
-    """Turns texts into sequences ``[CLS] text [SEP]`` and ``[CLS] question [SEP] context [SEP]``. Safe to share between
-    threads."""
+    """Turns texts into sequences ``[CLS] text [SEP]`` and ``[CLS] question [SEP] context [SEP]``, with as many tokens
+    between the two as the vocabulary's own pairs have. Safe to share between threads."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, *, context_length: int) -> None:
         self._marked = _whole(tokenizer)
@@ -69,6 +69,7 @@ class SequenceMaker:
         self.context_length = context_length
         self.first, self.last = int(tokenizer.cls_token_id), int(tokenizer.sep_token_id)
         self.padding = int(tokenizer.pad_token_id)
+        self._between = [self.last] * _separators(self._marked, self.last)
 
     def tokens(self, text: str) -> list[int]:
         """A text's tokens alone, all of them."""
@@ -96,10 +97,10 @@ class SequenceMaker:
     def windows(self, question: str, context: str) -> list[Window]:
         """The question beside each stretch of the context; stretches overlap by half, and a question takes at most
         half of a sequence."""
-        asked = self.tokens(question)[: self.context_length // 2 - 2]
+        asked = self.tokens(question)[: self.context_length // 2 - 1 - len(self._between)]
         encoded = self._verbatim.encode(context, add_special_tokens=False)
-        room = self.context_length - len(asked) - 3
-        head = self.sequence(asked)
+        head = [self.first, *asked, *self._between]
+        room = self.context_length - len(head) - 1
         start = 0
         found = []
         while True:
@@ -117,6 +118,15 @@ def _whole(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
     copy.no_truncation()
     copy.no_padding()
     return copy
+
+
+def _separators(tokenizer: Tokenizer, last: int) -> int:
+    """How many tokens stand between the two texts of a pair: BERT has one, RoBERTa two."""
+    pair: list[int] = tokenizer.encode("a", "b").ids
+    if last not in pair[:-1]:
+        return 1
+    start = pair.index(last)
+    return next(number for number, token in enumerate([*pair[start:], -1]) if token != last)
 
 
 def pieces(text: str, *, size: int = _PIECE) -> Iterator[str]:

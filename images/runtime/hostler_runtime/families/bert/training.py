@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ from hostler_data.errors import DataError
 from hostler_data.records import Record, Records, Rows
 from hostler_runtime.families.bert import dataset as stored
 from hostler_runtime.families.bert.dataset import EncoderDataset
+from hostler_runtime.families.bert.encoders import longest_sequence
 from hostler_runtime.families.bert.evaluation import evaluate_head, write_samples
 from hostler_runtime.families.bert.losses import logits_of
 from hostler_runtime.families.bert.network import PackedEncoder, fresh
-from hostler_runtime.families.bert.plan import Plan, make_plan
+from hostler_runtime.families.bert.plan import Plan, make_plan, plan_notes
+from hostler_runtime.families.bert.pooling import copy_pooling
 from hostler_runtime.families.bert.preparation import (
     Labels,
     Losses,
@@ -49,6 +52,8 @@ _MISSING = {
     stored.UNLABELLED: "there is not one unlabelled row to train on, and semi-supervised training needs both kinds",
     stored.VALIDATION: "there is not one row with a label among those held out",
 }
+_BLOCKS = re.compile(r"\.encoder\.layer\.|^model\.model\.layers\.")
+"""Names of what lies in the blocks: BERT's and RoBERTa's, ModernBERT's."""
 _PIPELINES = {
     "masked-lm": "fill-mask",
     "classification": "text-classification",
@@ -58,9 +63,9 @@ _PIPELINES = {
 
 def fingerprint(job: JobConfig) -> str:
     """Everything besides the data that decides what ``prepare`` writes."""
-    sizes = job.model.encoder
-    parts = (sizes.head, sizes.vocabulary_size, sizes.context_length) if sizes is not None else ()
-    return f"bert 3 {parts} tokenizers {tokenizers.__version__}"
+    plan, sizes = make_plan(job), job.model.encoder
+    parts = (plan.head, plan.context_length, sizes.vocabulary_size if sizes is not None else None)
+    return f"bert 4 {parts} tokenizers {tokenizers.__version__}"
 
 
 def prepare(job: JobConfig, records: Records, directory: Path) -> None:
@@ -96,11 +101,13 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
 
 def open_dataset(job: JobConfig, directory: Path) -> EncoderDataset:
     """Open what ``prepare`` wrote."""
+    plan = make_plan(job)
     return EncoderDataset(
         directory,
-        plan=make_plan(job),
+        plan=plan,
         packing=job.packing,
         semi_supervised=job.objective.semi_supervised,
+        notes=plan_notes(job, plan),
     )
 
 
@@ -144,13 +151,16 @@ def save(model: PackedEncoder, dataset: EncoderDataset, directory: Path) -> Mode
     library_logging.disable_progress_bar()  # a log is no terminal
     model.model.save_pretrained(directory)
     dataset.tokenizer.save_pretrained(directory)
+    if dataset.plan.base is not None and dataset.plan.takes_weights:
+        copy_pooling(dataset.plan.base.path, directory)
     config = model.model.config
     assert model.head is not None, "a model that was trained has a head"
     return ModelFacts(
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        context_length=config.max_position_embeddings,
+        context_length=longest_sequence(config),
         vocabulary_size=config.vocab_size,
-        description=f"A BERT encoder of {config.num_hidden_layers} layers with a head for {_PIPELINES[model.head]}.",
+        description=f"A `{config.model_type}` encoder of {config.num_hidden_layers} layers with a head for "
+        f"{_PIPELINES[model.head]}.",
     )
 
 
@@ -167,7 +177,7 @@ def logits(module: Any, batch: Batch) -> tuple[Tensor, Tensor]:
 def prunable(model: PackedEncoder) -> Iterable[tuple[str, torch.nn.Module]]:
     """The linear layers of the encoder's blocks; embeddings and head stay whole."""
     for name, module in model.named_modules():
-        if isinstance(module, torch.nn.Linear) and ".encoder.layer." in name:
+        if isinstance(module, torch.nn.Linear) and _BLOCKS.search(name):
             yield name, module
 
 
@@ -191,7 +201,7 @@ def _tokenizer(plan: Plan, train: Rows) -> PreTrainedTokenizerFast:
     return train_tokenizer(
         Texts(train, _ROLES[plan.head]),
         vocabulary_size=plan.sizes.vocabulary_size,
-        context_length=plan.context_length,
+        context_length=plan.made_for,
     )
 
 

@@ -26,10 +26,11 @@ from hostler_runtime.text.conversations import (
 from hostler_runtime.text.dataset import TokenDataset, store
 from hostler_runtime.text.decoder import describe, facts_of, logits, loss, prunable
 from hostler_runtime.text.documents import continuations, documents, utf8_bytes, write_continuations
+from hostler_runtime.text.room import demand
 from hostler_runtime.text.saving import save_decoder
 from hostler_runtime.text.starting import build_decoder, context_length, preparation, tokenizer_for, vocabulary_size
 
-__all__ = ["logits", "loss", "prunable"]
+__all__ = ["demand", "logits", "loss", "prunable"]
 
 UNIT: Final = "tokens"
 BLOCK: Final = "transformer"
