@@ -66,7 +66,7 @@ class DecoderModel:
             )
         try:
             text = self._tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False)
-        except TemplateError as error:
+        except (TemplateError, TypeError, ValueError) as error:  # several templates without a default are the last
             raise PromptRejectedError(
                 f"The model's chat template refuses these messages: {error}", code="invalid_value"
             ) from error
