@@ -185,6 +185,17 @@ def test_without_a_chat_template_the_way_out_is_named(tmp_path: Path) -> None:
     assert caught.value.code == "chat_not_supported"
 
 
+def test_of_templates_with_names_the_default_is_used_and_without_one_they_are_named(tmp_path: Path) -> None:
+    named = {"default": tiny_model.TEMPLATE, "rag": "{{ documents }}"}
+    hello = [{"role": "user", "content": "hi"}]
+    model = load(tiny_model.save(tmp_path / "named", template=named), options=LoadOptions())  # type: ignore[arg-type]
+    assert model.decode(model.encode_chat(hello)) == "user: hi\nassistant:"
+    other = {"rag": named["rag"], "plain": named["default"]}
+    model = load(tiny_model.save(tmp_path / "other", template=other), options=LoadOptions())  # type: ignore[arg-type]
+    with pytest.raises(PromptRejectedError, match=r"no default specified.*'plain', 'rag'"):
+        model.encode_chat(hello)
+
+
 def test_an_empty_prompt_begins_with_the_token_that_begins_texts(tiny_directory: Path) -> None:
     assert load(tiny_directory, options=LoadOptions()).encode("") == [0]
 

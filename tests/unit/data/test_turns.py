@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,6 +107,15 @@ def test_only_the_assistants_turns_with_weight_are_learnt() -> None:
 )
 def test_tools_are_a_list_or_its_text(value: Any, want: Any) -> None:
     assert tools_of(record(tools=value)) == want
+
+
+def test_the_documented_conversation_is_one() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "concepts" / "text.md").read_text()
+    block = next(part for part in page.split("```json\n")[1:] if part.startswith('{"messages"'))
+    found = record(**json.loads(block.partition("```")[0]))
+
+    assert [is_learnt(turn) for turn in conversation_of(found)] == [False, False, False, False, True, False, True]
+    assert tools_of(found) is not None
 
 
 def test_tools_that_are_no_list_are_named() -> None:

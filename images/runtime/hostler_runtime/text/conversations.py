@@ -27,9 +27,7 @@ from hostler_runtime.text.templates import (
 )
 
 __all__ = ["PLAIN_ROLE_TEMPLATE", "ROLE_TEMPLATE", "ROLE_TOKENS", "TURN_END", "Conversations", "choose_template",
-           "messages_of", "spoken_bytes"]  # fmt: skip
-
-messages_of = conversation_of
+           "spoken_bytes"]  # fmt: skip
 
 
 class Conversations:

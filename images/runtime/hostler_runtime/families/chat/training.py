@@ -12,10 +12,10 @@ import torch
 from hostler_contract import JobConfig
 from hostler_data.record import Record
 from hostler_data.records import Records
-from hostler_data.turns import said
+from hostler_data.turns import conversation_of, said
 from hostler_runtime.families.chat.answers import answer_figures, held_out_questions, write_answers
 from hostler_runtime.protocols.training import Evaluation, ModelFacts, Stage, Update
-from hostler_runtime.text.conversations import Conversations, messages_of, spoken_bytes
+from hostler_runtime.text.conversations import Conversations, spoken_bytes
 from hostler_runtime.text.dataset import TokenDataset, store
 from hostler_runtime.text.decoder import describe, facts_of, logits, loss, prunable
 from hostler_runtime.text.documents import continuations, documents, utf8_bytes, write_continuations
@@ -117,6 +117,6 @@ def _update(model: torch.nn.Module) -> Update:
 def _texts(rows: Iterable[Record], *, talks: bool) -> Iterator[str]:
     for record in rows:
         if talks:
-            yield from (said(message) for message in messages_of(record))
+            yield from (said(message) for message in conversation_of(record))
         else:
             yield record.text()
