@@ -9,8 +9,11 @@ from hostler_data.errors import DataError, NoRoleError
 from hostler_data.libraries import installed
 from hostler_data.media import decode_first_frame, decode_frames, decode_image
 from hostler_data.record import Record, kind_of
+from hostler_data.turns import tools_of, turns_of
 
 TEXTS = ("text", "caption", "question", "context", "prompt", "chosen", "rejected", "completion")
+CONVERSATIONS = ("prompt", "chosen", "rejected", "completion")
+"""Of these, what may be turns of a conversation instead."""
 _LABELS = ("label", "language", "target_language")
 ROLES = (*TEXTS, *_LABELS, "messages", "answer", "answer_start", "praise", "image", "frames", "audio", "video")
 """Every role that some family knows."""
@@ -24,13 +27,16 @@ def problems(record: Record) -> Iterator[DataError]:
         message = f"no column plays a role; the columns are: {have}. Name the one that is the text, the image, ..."
         yield record.error(message, kind=NoRoleError)
     for role in TEXTS:
-        if (value := record.values.get(role)) is not None and not isinstance(value, str):
+        value = record.values.get(role)
+        if role in CONVERSATIONS and isinstance(value, list):
+            yield from _conversation(record, role)
+        elif value is not None and not isinstance(value, str):
             yield record.error(f"{role} is {kind_of(value)}, not text")
     for role in _LABELS:
         if (value := record.values.get(role)) is not None and not isinstance(value, str | int):
             yield record.error(f"{role} is {kind_of(value)}, neither text nor a whole number")
     if "messages" in record.values:
-        yield from _conversation(record, record.values["messages"])
+        yield from _conversation(record, "messages")
     for role, decode in _DECODERS.items():
         if record.values.get(role) is not None and not (role == "video" and _left_out(record)):
             try:
@@ -56,12 +62,9 @@ _DECODERS: Mapping[str, Callable[[Record], Any]] = {
 }
 
 
-def _conversation(record: Record, messages: Any) -> Iterator[DataError]:
-    if not isinstance(messages, list) or not messages:
-        found = "an empty list" if messages == [] else kind_of(messages)
-        yield record.error(f"messages is {found}, not a list of messages with role and content")
-        return
-    for place, message in enumerate(messages, start=1):
-        texts = [message.get(key) for key in ("role", "content")] if isinstance(message, Mapping) else []
-        if not texts or not all(isinstance(text, str) for text in texts):
-            yield record.error(f"message {place} is not an object whose role and content are text")
+def _conversation(record: Record, role: str) -> Iterator[DataError]:
+    try:
+        turns_of(record, role)
+        tools_of(record)
+    except DataError as error:
+        yield error

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from hostler_contract.dataset import DatasetReport, LengthBucket, LengthFacts, PackingFacts, RowError
-from hostler_data.checks import TEXTS, problems
+from hostler_data.checks import CONVERSATIONS, TEXTS, problems
 from hostler_data.errors import DataError, MissingColumnError, NoRoleError
 from hostler_data.media import decode_audio
 from hostler_data.packing import chunk_lengths, expect
 from hostler_data.record import Record
 from hostler_data.records import Records
+from hostler_data.turns import said, turns_of
 
 BYTES_PER_TOKEN = 4
 """For an estimate before there is a tokenizer. A vocabulary of 8,000, trained on four fifths of Python's language
@@ -108,7 +109,7 @@ def length_of(record: Record) -> int:
     Raises ``DataError``."""
     if record.values.get("audio") is not None:
         return -(-len(decode_audio(record, rate=AUDIO_RATE)) // AUDIO_RATE)
-    return sum(-(-len(text.encode()) // BYTES_PER_TOKEN) for text in _texts(record.values))
+    return sum(-(-len(text.encode()) // BYTES_PER_TOKEN) for text in _texts(record))
 
 
 def packing_facts(lengths: Mapping[int, int], *, max_length: int) -> PackingFacts:
@@ -142,9 +143,11 @@ def length_facts(lengths: Mapping[int, int], *, unit: Literal["tokens", "seconds
     )
 
 
-def _texts(values: Mapping[str, Any]) -> Iterator[str]:
-    for message in values.get("messages") or ():
-        yield message["content"]
+def _texts(record: Record) -> Iterator[str]:
+    values = record.values
+    for role in ("messages", *CONVERSATIONS):
+        if values.get(role) and not isinstance(values[role], str):
+            yield from (said(turn) for turn in turns_of(record, role))
     for role in ("answer", *TEXTS):
         # A shard's txt plays two roles, but is one text.
         repeated = role == "caption" and values.get("text") == values.get("caption")

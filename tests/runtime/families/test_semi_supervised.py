@@ -20,7 +20,7 @@ from hostler_contract import ErrorReason
 from hostler_contract.objective import SemiSupervisedConfig
 from hostler_data.split import Split
 from hostler_runtime.errors import classify
-from hostler_runtime.families.bert.semi_supervised import align, semi_supervised_loss
+from hostler_runtime.families.bert.semi_supervised import align, semi_supervised_loss, survey
 
 SEEDS: Final = range(5)
 SUBJECTS: Final = 4
@@ -189,6 +189,31 @@ def test_pseudo_labels_teach_the_strong_view_alone() -> None:
     assert module.table.grad is not None
     assert module.table.grad[[SURE_A, SURE_B]].abs().max() == 0, "a prediction must not learn from itself"
     assert module.table.grad[UNSURE].abs().max() > 0
+
+
+def test_a_step_in_parts_is_the_step_as_a_whole() -> None:
+    """However many processes share it, and with more unlabelled texts beside one labelled text than beside another."""
+    loss = semi_supervised_loss(SemiSupervisedConfig(threshold=0.7), shares=[0.5, 0.5])
+    whole = views(
+        labelled=[SURE_A, SURE_B], weak=[SURE_A, SURE_A, SURE_B], strong=[UNSURE] * 3, targets=[1, 0]
+    )  # fmt: skip
+    parts = [
+        views(labelled=[SURE_A], weak=[SURE_A, SURE_A], strong=[UNSURE] * 2, targets=[1]),
+        views(labelled=[SURE_B], weak=[SURE_B], strong=[UNSURE], targets=[0]),
+    ]
+    module = Told(TABLE)
+
+    surveys = [survey(module, part) for part in parts]
+    sums = {name: surveys[0].sums[name] + surveys[1].sums[name] for name in surveys[0].sums}
+    found = [
+        loss(module, {**part, **one.found, **sums}) for part, one in zip(parts, surveys, strict=True)
+    ]  # fmt: skip
+
+    want = loss(module, whole)
+    assert sum(float(part.total.detach()) for part in found) == pytest.approx(float(want.total.detach()), abs=1e-5)
+    assert sum(float(part.parts["believed"]) for part in found) == pytest.approx(float(want.parts["believed"]))
+    alone = [loss(module, part) for part in parts]
+    assert sum(float(part.total.detach()) for part in alone) != pytest.approx(float(want.total.detach()), abs=1e-3)
 
 
 def test_alignment_moves_the_mean_towards_the_known_shares() -> None:

@@ -185,6 +185,27 @@ def test_without_a_chat_template_the_way_out_is_named(tmp_path: Path) -> None:
     assert caught.value.code == "chat_not_supported"
 
 
+def test_a_model_of_elsewhere_stops_where_its_template_ends_a_turn(tmp_path: Path) -> None:
+    """Many published ones name that token in the template alone."""
+    template = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    tokenizer = tiny_model.make_tokenizer(template=template)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    tiny_model.make_model(len(tokenizer)).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    assert load(tmp_path, options=LoadOptions()).end_tokens == {0, tokenizer.convert_tokens_to_ids("<|im_end|>")}
+
+
+def test_of_templates_with_names_the_default_is_used_and_without_one_they_are_named(tmp_path: Path) -> None:
+    named = {"default": tiny_model.TEMPLATE, "rag": "{{ documents }}"}
+    hello = [{"role": "user", "content": "hi"}]
+    model = load(tiny_model.save(tmp_path / "named", template=named), options=LoadOptions())  # type: ignore[arg-type]
+    assert model.decode(model.encode_chat(hello)) == "user: hi\nassistant:"
+    other = {"rag": named["rag"], "plain": named["default"]}
+    model = load(tiny_model.save(tmp_path / "other", template=other), options=LoadOptions())  # type: ignore[arg-type]
+    with pytest.raises(PromptRejectedError, match=r"no default specified.*'plain', 'rag'"):
+        model.encode_chat(hello)
+
+
 def test_an_empty_prompt_begins_with_the_token_that_begins_texts(tiny_directory: Path) -> None:
     assert load(tiny_directory, options=LoadOptions()).encode("") == [0]
 

@@ -19,7 +19,7 @@ from hostler_data.errors import DataError
 from hostler_data.record import Record
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families.chat.serving import load
-from hostler_runtime.protocols.serving import LoadOptions
+from hostler_runtime.protocols.serving import LoadOptions, Prompt, Sampling
 from hostler_runtime.text.completions import Completions
 from hostler_runtime.text.conversations import (
     PLAIN_ROLE_TEMPLATE,
@@ -94,6 +94,67 @@ def test_a_base_without_roles_learns_conversations_in_plain_words(
     model = load(Path(given.workspace) / "model", options=LoadOptions())
     text = model.decode(model.encode_chat(MESSAGES[:2]))
     assert text == "System: Be short.\nUser: Where is the engine?\nAssistant:"
+
+
+CHATML = (
+    "{% for m in messages %}{{ '<|im_start|>' ~ m.role ~ '\n' ~ m.content ~ '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+def talker(directory: Path) -> Path:
+    """A base whose template ends turns with a token of its own and a line end, and whose defaults do not name it."""
+    tokenizer = tiny_model.make_tokenizer(template=CHATML)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    tiny_model.make_llama(len(tokenizer)).save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    return directory
+
+
+def answer(model: Any, turns: list[dict[str, str]], *, most: int = 40) -> tuple[str, bool]:
+    """What a server of the model says by likeliest tokens, and whether it ended by itself."""
+    stream = model.stream()
+    tokens: list[int] = []
+    found = stream.add([Prompt(0, tuple(model.encode_chat(turns)), Sampling(seed=0, temperature=0.0))])
+    while found[0] not in model.end_tokens and len(tokens) < most:
+        tokens.append(found[0])
+        found = stream.step()
+    return model.decode(tokens), found[0] in model.end_tokens
+
+
+def test_a_tuned_model_stops_where_its_template_ends_a_turn(job: JobFactory, train: Train, tmp_path: Path) -> None:
+    given = job(
+        data=conversations(tmp_path / "rows.jsonl"), dataset__format="jsonl",
+        inputs={"base": str(talker(tmp_path / "base"))}, objective={"kind": "finetune"}, model={},
+        hyperparameters={"steps": 60, "batchSize": 8, "learningRate": 5e-3, "warmupSteps": 5},
+    )  # fmt: skip
+
+    outcome = train(given)
+
+    written = Path(given.workspace) / "model"
+    model = load(written, options=LoadOptions())
+    assert answer(model, MESSAGES[:2]) == ("On its track.", True)
+    assert answer(model, MESSAGES[:4]) == ("In the yard.", True)
+    assert outcome.result.metrics["answer_accuracy"] == 1
+    # Other servers read the file.
+    ends = json.loads((written / "generation_config.json").read_text())["eos_token_id"]
+    names = model._tokenizer.convert_ids_to_tokens(ends)
+    assert names == ["<|endoftext|>", "<|im_end|>"]
+
+
+@pytest.mark.parametrize("family", ["chat", "code"])
+def test_learning_documents_takes_no_end_away_from_a_model_of_conversations(
+    family: str, job: JobFactory, train: Train, tmp_path: Path
+) -> None:
+    base = talker(tmp_path / "base")
+    (base / "generation_config.json").write_text(json.dumps({"eos_token_id": [0, 7]}))
+    (tmp_path / "few.txt").write_text(REFERENCE_TEXT[:8_000])
+    given = job(data=tmp_path / "few.txt", family=family, inputs={"base": str(base)}, **FINETUNE)
+
+    train(given)
+
+    model = load(Path(given.workspace) / "model", options=LoadOptions())
+    assert model.end_tokens == {0, 7, model._tokenizer.convert_tokens_to_ids("<|im_end|>")}
 
 
 def bert(directory: Path) -> None:
@@ -196,15 +257,15 @@ def test_a_template_of_elsewhere_marks_the_same_words() -> None:
     assert speaker.chat_template == PLAIN_ROLE_TEMPLATE
     assert example.learnt is not None
     learnt = [token for token, taught in zip(example.tokens, example.learnt, strict=True) if taught]
-    assert speaker.decode(learnt) == " On its track.<|endoftext|>\n In the yard.<|endoftext|>\n"
+    assert speaker.decode(learnt) == " On its track.<|endoftext|> In the yard.<|endoftext|>"
 
 
 @pytest.mark.parametrize(
     ("messages", "want"),
     [
-        pytest.param("Hello", "messages is not a list of turns", id="a text instead of turns"),
-        pytest.param([], "messages is not a list of turns", id="no turn"),
-        pytest.param(["Hello"], "turn 1 is not an object", id="turns without roles"),
+        pytest.param("Hello", "messages is text, not a list of turns", id="a text instead of turns"),
+        pytest.param([], "messages is an empty list, not a list of turns", id="no turn"),
+        pytest.param(["Hello"], "turn 1 is text, not an object", id="turns without roles"),
         pytest.param([{"role": "judge", "content": "x"}], "turn 1 has the role 'judge'", id="an unknown role"),
         pytest.param([{"role": "user", "content": " "}], "turn 1 has no content", id="a silent turn"),
         pytest.param([{"role": "user", "content": "Hello"}], "the assistant says nothing", id="no answer"),

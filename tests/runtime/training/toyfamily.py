@@ -20,7 +20,7 @@ from torch import nn
 from hostler_contract import JobConfig
 from hostler_contract.result import DatasetFacts
 from hostler_data.records import Records
-from hostler_runtime.protocols.training import Batch, Evaluation, LossSum, ModelFacts, Stage, Update
+from hostler_runtime.protocols.training import Batch, Evaluation, LossSum, ModelFacts, Stage, Survey, Update
 
 UNIT = "numbers"
 BLOCK = "transformer"
@@ -115,12 +115,19 @@ def stages(job: JobConfig, model: Toy, dataset: Numbers) -> Sequence[Stage]:
         error = ((module(values) - values) ** 2 * counts).sum()
         return LossSum(total=error, weight=float(counts.sum()), units=float(len(values)), parts={"half": error / 2})
 
+    def survey(module: Any, batch: Batch) -> Survey:
+        scores = module(batch["values"])
+        return Survey(sums={"scores": torch.stack([scores.sum(), scores.new_tensor(scores.numel())])})
+
     def judged(module: Any, batch: Batch) -> LossSum:
         values = batch["values"]
+        # Scores count relative to the mean of the whole step, which no part of it knows by itself.
+        total, count = batch["scores"]
         with torch.no_grad():
             made = model.maker(values)
         return LossSum(
-            total=torch.relu(1 - module(values)).sum() + torch.relu(1 + module(made)).sum(), weight=len(values)
+            total=torch.relu(1 - module(values) + 10 * total / count).sum() + torch.relu(1 + module(made)).sum(),
+            weight=len(values),
         )
 
     def made(module: Any, batch: Batch) -> LossSum:
@@ -138,7 +145,7 @@ def stages(job: JobConfig, model: Toy, dataset: Numbers) -> Sequence[Stage]:
         Stage(
             "play",
             (
-                Update("judge", model.judge, judged, betas=(0.0, 0.9), schedule="constant"),
+                Update("judge", model.judge, judged, betas=(0.0, 0.9), schedule="constant", survey=survey),
                 Update("maker", model.maker, made, betas=(0.0, 0.9), schedule="constant"),
             ),
             share=2,

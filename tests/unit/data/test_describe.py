@@ -48,6 +48,16 @@ def test_rows_lengths_and_the_packing_factor(tmp_path: Path) -> None:
         pytest.param({"text": "abcde"}, 2, id="a token is four bytes, begun ones count"),
         pytest.param({"text": "漢字漢字"}, 3, id="bytes, not characters"),
         pytest.param({"messages": [{"role": "user", "content": "abcd"}] * 3}, 3, id="all turns of a conversation"),
+        pytest.param(
+            {"prompt": [{"role": "user", "content": "abcd"}], "chosen": "abcd", "rejected": "abcdefgh"},
+            4,
+            id="a prompt of turns and two answers",
+        ),
+        pytest.param(
+            {"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "f"}}]}]},
+            17,
+            id="a call of a tool as JSON",
+        ),
         pytest.param({"question": "abcd", "context": "abcdefgh", "answer": "abcd"}, 4, id="question and context"),
         pytest.param({"text": "abcd", "caption": "abcd"}, 1, id="one text in two roles"),
         pytest.param({"label": 3}, 0, id="no text"),
@@ -127,13 +137,18 @@ def test_every_error_names_file_and_row(tmp_path: Path) -> None:
     ("row", "want"),
     [
         ({"body": "b"}, "a.jsonl:1: no column plays a role; the columns are: body. Name the one that is the text"),
-        ({"messages": "hello"}, "a.jsonl:1: messages is text, not a list of messages with role and content"),
-        ({"messages": []}, "a.jsonl:1: messages is an empty list, not a list of messages with role"),
+        ({"messages": "hello"}, "a.jsonl:1: messages is text, not a list of turns such as {'role': 'user'"),
+        ({"messages": []}, "a.jsonl:1: messages is an empty list, not a list of turns such as"),
         (
             {"messages": [{"role": "user", "content": "a"}, {"role": "user"}]},
-            "a.jsonl:1: message 2 is not an object whose role and content are text",
+            "a.jsonl:1: turn 2 has no content",
         ),
-        ({"prompt": ["a"]}, "a.jsonl:1: prompt is a list, not text"),
+        ({"text": ["a"]}, "a.jsonl:1: text is a list, not text"),
+        ({"prompt": ["a"]}, "a.jsonl:1: turn 1 is text, not an object with role and content"),
+        (
+            {"messages": [{"role": "assistant", "content": "a", "weight": 2}]},
+            "a.jsonl:1: turn 1 has the weight 2: a weight is 1 (is learnt) or 0 (is only context",
+        ),
     ],
 )
 def test_rows_that_no_family_can_use(row: dict[str, Any], want: str, tmp_path: Path) -> None:

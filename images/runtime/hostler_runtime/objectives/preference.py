@@ -23,12 +23,14 @@ from hostler_data.records import Records
 from hostler_runtime.objectives.decorator import Decorator
 from hostler_runtime.objectives.lora import remove
 from hostler_runtime.objectives.verdicts import Verdicts, prepare
-from hostler_runtime.protocols.training import Batch, Evaluation, LossSum, ModelFacts, Stage, Update
+from hostler_runtime.protocols.training import Batch, Evaluation, LossSum, ModelFacts, Stage, Survey, Update
 from hostler_runtime.text.decoder import describe, forward
 from hostler_runtime.text.sequences import IGNORED
 
 _MOST_MEASURED = 256
 """Held-out rows that are measured."""
+_RATIOS, _REFERENCE = "step_ratios", "reference_likelihood"
+"""What a loss of KTO finds in its batch: sum and number of the step's log ratios, and the reference's likelihoods."""
 
 
 class Preference(Decorator):
@@ -38,7 +40,7 @@ class Preference(Decorator):
 
     def fingerprint(self, job: JobConfig) -> str:
         """The family's, for other rows."""
-        return f"preference 2 {self._half.fingerprint(job)}"
+        return f"preference 3 {self._half.fingerprint(job)}"
 
     def prepare(self, job: JobConfig, records: Records, directory: Path) -> None:
         """Prompts with their completions as tokens of the base model."""
@@ -59,7 +61,13 @@ class Preference(Decorator):
 
     def stages(self, job: JobConfig, model: torch.nn.Module, dataset: Verdicts) -> Sequence[Stage]:
         """One stage; the loss is that of the method."""
-        return (Stage("preference", (Update("preference", model, self._loss_of(job, dataset, model)),)),)
+        update = Update(
+            "preference",
+            model,
+            self._loss_of(job, dataset, model),
+            survey=None if dataset.method == "dpo" else lambda module, batch: self._survey(module, model, batch),
+        )
+        return (Stage("preference", (update,)),)
 
     def complete(self, model: Any) -> Any:
         """Once an adapter is merged it cannot be switched off any more: the final figures need the base apart."""
@@ -76,16 +84,20 @@ class Preference(Decorator):
         The raw likelihood says little: a chosen answer may be the likelier one before any training. Against the
         reference an untrained model scores 0, ties count as wrong, and 0.5 is chance.
         """
-        loss = self._loss_of(self._job, dataset, model)
         rewards, praised = self._rewards(model, dataset, around)
-        figures = {"validation_loss": around.mean_loss(Update("preference", model, loss))}
         if dataset.method == "dpo":
+            loss = self._loss_of(self._job, dataset, model)
             margin = rewards[0::2] - rewards[1::2]
             return {
-                **figures,
+                "validation_loss": around.mean_loss(Update("preference", model, loss)),
                 "reward_accuracy": float((margin > 0).mean()),
                 "reward_margin": float(margin.mean()),
             }
+        # One reference point for all that is measured: parts of it would each have their own.
+        beta = self._job.objective.preference.beta
+        ratio, verdicts = torch.from_numpy(rewards / beta), torch.from_numpy(praised.astype(rewards.dtype))
+        losses = kto(ratio, verdicts, beta=beta, praised_share=dataset.praised_share)
+        figures = {"validation_loss": float(losses.mean())}
         good, bad = rewards[praised], rewards[~praised]
         if len(good) and len(bad):
             # Probability that a praised answer has a higher reward than a criticised one.
@@ -116,22 +128,31 @@ class Preference(Decorator):
             if dataset.method == "dpo":
                 losses = dpo(ratio[0::2], ratio[1::2], beta=beta)
             else:
-                losses = kto(ratio, batch["praised"], beta=beta, praised_share=share)
+                losses = kto(ratio, batch["praised"], beta=beta, praised_share=share, mean_ratio=_mean_of_step(batch))
             units = float((batch["segment_ids"] != 0).sum())
             return LossSum(total=losses.sum(), weight=len(losses), units=units)
 
         return loss
 
+    def _survey(self, module: Any, model: torch.nn.Module, batch: Batch) -> Survey:
+        """KTO's reference point is the mean over all verdicts of a step."""
+        reference = self._reference_likelihood(model, batch)
+        ratio = log_likelihood(module, batch) - reference
+        sums = torch.stack([ratio.sum(), torch.full_like(ratio, 1.0).sum()])
+        return Survey(sums={_RATIOS: sums}, found={_REFERENCE: reference})
+
     def _log_ratio(self, module: Any, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
         """log p(completion) under the model minus that under the reference, for each sequence."""
         # The reference first: switching adapters off and on must not come between a forward and its backward pass.
-        with torch.no_grad():
-            if self._reference is not None:
-                reference = log_likelihood(self._reference.to(batch["input_ids"].device), batch)
-            else:
-                with adapters_off(model):
-                    reference = log_likelihood(model, batch)
+        reference = batch[_REFERENCE] if _REFERENCE in batch else self._reference_likelihood(model, batch)
         return log_likelihood(module, batch) - reference
+
+    @torch.no_grad()
+    def _reference_likelihood(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+        if self._reference is not None:
+            return log_likelihood(self._reference.to(batch["input_ids"].device), batch)
+        with adapters_off(model):
+            return log_likelihood(model, batch)
 
     def _rewards(self, model: torch.nn.Module, dataset: Verdicts, around: Evaluation) -> tuple[np.ndarray, np.ndarray]:
         rewards, praised = [], []
@@ -159,17 +180,29 @@ def dpo(chosen: torch.Tensor, rejected: torch.Tensor, *, beta: float) -> torch.T
     return -functional.logsigmoid(beta * (chosen - rejected))
 
 
-def kto(ratio: torch.Tensor, praised: torch.Tensor, *, beta: float, praised_share: float) -> torch.Tensor:
+def kto(
+    ratio: torch.Tensor,
+    praised: torch.Tensor,
+    *,
+    beta: float,
+    praised_share: float,
+    mean_ratio: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Equation 8 of arXiv 2402.01306: one loss for each verdict.
 
-    The reference point is the mean log ratio of the batch, without gradient and never below 0. The rarer verdict
-    weighs as much more as it is rarer (the paper keeps the ratio of weighted counts within 1 to 4/3).
+    The reference point is ``mean_ratio``, the mean log ratio of the step that these verdicts are part of (absent: they
+    are the whole of it), without gradient and never below 0. The rarer verdict weighs as much more as it is rarer (the
+    paper keeps the ratio of weighted counts within 1 to 4/3).
     """
-    reference = ratio.detach().mean().clamp(min=0)
+    reference = (ratio.detach().mean() if mean_ratio is None else mean_ratio).clamp(min=0)
     share = min(max(praised_share, 1e-3), 1 - 1e-3)
     weight = torch.where(praised > 0, 0.5 / share, 0.5 / (1 - share))
     gain = torch.where(praised > 0, ratio - reference, reference - ratio)
     return weight * (1 - torch.sigmoid(beta * gain))
+
+
+def _mean_of_step(batch: Batch) -> torch.Tensor | None:
+    return batch[_RATIOS][0] / batch[_RATIOS][1] if _RATIOS in batch else None
 
 
 @contextmanager

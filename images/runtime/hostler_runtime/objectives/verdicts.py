@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,9 @@ from hostler_contract import ErrorReason, JobConfig, PackingConfig
 from hostler_contract.result import DatasetFacts
 from hostler_data.records import Record, Records, Rows
 from hostler_runtime.errors import RuntimeFailure
+from hostler_runtime.objectives.judged import JudgedAnswers, are_messages
 from hostler_runtime.protocols.training import Batch
 from hostler_runtime.text.completions import Completions
-from hostler_runtime.text.conversations import Conversations
 from hostler_runtime.text.rows import collate
 from hostler_runtime.text.sequences import IGNORED, Example, Sequences, write
 from hostler_runtime.text.starting import context_length, made_for, starting_notes, tokenizer_for, vocabulary_size
@@ -98,14 +97,15 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
     """Prompts with their completions as tokens of the base model."""
     tokenizer = tokenizer_for(job, ())
     length, vocabulary = context_length(job), vocabulary_size(job, tokenizer)
-    tokenizer.save_pretrained(directory / _TOKENIZER)
     method = _method(job, records)
     completions = Completions(context_length=length)
+    judged = JudgedAnswers(tokenizer, completions, talks=are_messages(next(iter(records))))
+    tokenizer.save_pretrained(directory / _TOKENIZER)
     rows = tokens = 0
     for part, found in zip(_PARTS, records.split(job.dataset.validation_percent), strict=True):
         verdicts: list[bool] = []
         written = write(
-            _examples(found, verdicts, method=method, tokenizer=tokenizer, completions=completions),
+            _examples(found, verdicts, method=method, judged=judged),
             directory / part,
             context_length=length,
             vocabulary_size=vocabulary,
@@ -146,29 +146,12 @@ def _method(job: JobConfig, records: Records) -> str:
     return found
 
 
-def _examples(
-    rows: Rows, verdicts: list[bool], *, method: str, tokenizer: Any, completions: Completions
-) -> Iterator[Example]:
+def _examples(rows: Rows, verdicts: list[bool], *, method: str, judged: JudgedAnswers) -> Iterator[Example]:
     for record in rows:
-        prompt = record.text("prompt")
-        answers = (
-            [(record.text("chosen"), True), (record.text("rejected"), False)]
-            if method == "dpo"
-            else [(record.text("completion"), _verdict(record))]
-        )
-        for answer, praised in answers:
-            verdicts.append(praised)
-            yield _example(record, tokenizer, prompt=prompt, answer=answer, completions=completions)
-
-
-def _example(record: Record, tokenizer: Any, *, prompt: str, answer: str, completions: Completions) -> Example:
-    """As a server of the model would see it: a turn of a conversation where the model knows roles, else plain text."""
-    if not isinstance(tokenizer.chat_template, str) or "role" not in tokenizer.chat_template:
-        return completions.plain(tokenizer, prompt=prompt, answer=answer)
-    turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
-    spoken = Conversations(tokenizer).example(replace(record, values={"messages": turns}))
-    border = list(spoken.learnt or ()).index(True)
-    return completions.joined(spoken.tokens[:border], spoken.tokens[border:])
+        sides = [("chosen", True), ("rejected", False)] if method == "dpo" else [("completion", _verdict(record))]
+        examples = judged.examples(record, [role for role, _ in sides])
+        verdicts += [praised for _, praised in sides]
+        yield from examples
 
 
 def _verdict(record: Record) -> bool:

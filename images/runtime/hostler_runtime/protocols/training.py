@@ -37,6 +37,17 @@ class LossSum:
 
 
 @dataclass(frozen=True)
+class Survey:
+    """What a loss needs to know of a whole step before it is computed on any part of it."""
+
+    sums: Mapping[str, torch.Tensor]
+    """Vectors by name, of one micro-batch. The core adds them up over all micro-batches of all processes; the losses
+    find the totals under the same names in their batches, and so do not depend on how a step is shared out."""
+    found: Batch = field(default_factory=dict)
+    """What was computed on the way, for the loss of the same micro-batch; first axis: rows."""
+
+
+@dataclass(frozen=True)
 class Update:
     """One optimizer's turn within a step."""
 
@@ -54,6 +65,8 @@ class Update:
     """False leaves the job's weight decay out."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """Of the learning rate after the warm-up."""
+    survey: Callable[[Any, Batch], Survey] | None = None
+    """Called for every micro-batch of a step, without gradients, before the first loss."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 from hostler_data.record import Record
 from hostler_runtime.text.dataset import TokenDataset
 from hostler_runtime.text.generation import continue_prompts
+from hostler_runtime.text.saving import end_tokens
 from hostler_runtime.text.sequences import Example
 from hostler_runtime.text.tokenizer import borders, encode_texts
 
@@ -46,7 +47,7 @@ def write_continuations(
     answers = continue_prompts(
         model,
         prompts,
-        end_tokens={dataset.tokenizer.eos_token_id},
+        end_tokens=end_tokens(model, dataset.tokenizer),
         most_tokens=_SAMPLE_TOKENS,
         context_length=dataset.context_length,
     )

@@ -21,6 +21,7 @@ from hostler_runtime.protocols.serving import (
 from hostler_runtime.text.artifacts import load_artifacts
 from hostler_runtime.text.decoding import BatchedDecoder
 from hostler_runtime.text.infilling import infill_prompt
+from hostler_runtime.text.saving import end_tokens
 
 PADDING_TOLERANCE = 0.02
 """Largest share of the logits' range by which a padded prompt may differ from the same prompt alone."""
@@ -45,7 +46,7 @@ class DecoderModel:
         self._tokenizer = tokenizer
         self.vocabulary_size: int = model.get_input_embeddings().weight.shape[0]
         self.context_length = context_length_of(model, tokenizer)
-        self.end_tokens = end_tokens_of(model, tokenizer)
+        self.end_tokens = frozenset(end_tokens(model, tokenizer))
         self.defaults = _defaults(model)
 
     def encode(self, text: str) -> list[int]:
@@ -66,7 +67,7 @@ class DecoderModel:
             )
         try:
             text = self._tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False)
-        except TemplateError as error:
+        except (TemplateError, TypeError, ValueError) as error:  # several templates without a default are the last
             raise PromptRejectedError(
                 f"The model's chat template refuses these messages: {error}", code="invalid_value"
             ) from error
@@ -122,13 +123,6 @@ def context_length_of(model: Any, tokenizer: Any) -> int:
         return length
     # Models with relative positions name no limit; their tokenizer usually does (1e30 stands for none).
     return int(tokenizer.model_max_length) if tokenizer.model_max_length < 1e6 else 2048
-
-
-def end_tokens_of(model: Any, tokenizer: Any) -> frozenset[int]:
-    """Tokens that end an answer."""
-    ends = model.generation_config.eos_token_id if model.generation_config is not None else None
-    listed = ends if isinstance(ends, list) else [ends]
-    return frozenset(token for token in (*listed, tokenizer.eos_token_id) if token is not None)
 
 
 class _LogitsProbe(BatchedDecoder):

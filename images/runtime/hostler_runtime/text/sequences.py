@@ -13,6 +13,8 @@ import numpy as np
 
 IGNORED = -100
 """Target of a position that teaches nothing: the default of torch's cross entropy."""
+_STRETCH, _SAMPLED = 1 << 20, 1 << 16
+"""Tokens that are looked at together: one after the other, and where only some of them are."""
 _FACTS, _TOKENS, _LEARNT, _STARTS = "sequences.json", "tokens.bin", "learnt.bin", "starts.npy"
 
 
@@ -98,14 +100,26 @@ class Sequences:
         tokens = self.tokens[start:end].astype(np.int64)
         return tokens[:-1], np.where(self.learnt[start + 1 : end], tokens[1:], IGNORED)
 
-    def pairs(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Inputs and targets of all sequences, without the targets that teach nothing, a stretch at a time."""
+    def pairs(self, *, most: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Inputs and targets of all sequences, without the targets that teach nothing, a stretch at a time.
+
+        Of more than ``most`` tokens only so many are looked at, in stretches that lie evenly over all of them.
+        """
         last = np.zeros(len(self.tokens), dtype=bool)
         last[self.starts[1:] - 1] = True
-        for start in range(0, len(self.tokens) - 1, 1 << 20):
-            end = min(start + (1 << 20), len(self.tokens) - 1)
+        for start, end in _stretches(len(self.tokens) - 1, most=most):
             taught = ~last[start:end] & self.learnt[start + 1 : end + 1]
             yield self.tokens[start:end][taught], self.tokens[start + 1 : end + 1][taught]
+
+
+def _stretches(count: int, *, most: int | None) -> Iterator[tuple[int, int]]:
+    if most is None or count <= most:
+        yield from ((start, min(start + _STRETCH, count)) for start in range(0, count, _STRETCH))
+        return
+    pieces = -(-most // _SAMPLED)
+    length = most // pieces
+    # Spread like this they never overlap: they lie at least count / pieces apart, which is more than their length.
+    yield from ((int(start), int(start) + length) for start in np.linspace(0, count - length, pieces))
 
 
 def write(examples: Iterable[Example], directory: Path, *, context_length: int, vocabulary_size: int) -> SequenceWriter:

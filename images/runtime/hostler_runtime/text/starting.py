@@ -153,8 +153,15 @@ def preparation(job: JobConfig) -> str:
     base = base_of(job)
     vocabulary = None if base is not None else sizes_of(job).vocabulary_size
     sizes = (context_length(job), made_for(job), vocabulary, packing_of(job).mode)
-    belongs = "" if base is None else hashlib.sha256((base.directory / "tokenizer.json").read_bytes()).hexdigest()
+    belongs = "" if base is None else _hash_of_tokenizer(base.directory)
     return f"{sizes} {job.dataset.validation_percent} {job.packing.model_dump_json()} {belongs}"
+
+
+def _hash_of_tokenizer(directory: Path) -> str:
+    """Of the vocabulary and of the chat templates: both decide which tokens a row becomes."""
+    names = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "additional_chat_templates/*.jinja")
+    files = [file for name in names for file in sorted(directory.glob(name))]
+    return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
 
 
 def vocabulary_size(job: JobConfig, tokenizer: Any) -> int:

@@ -221,7 +221,7 @@ class Trainer:
         first = player is self._players[0]
         # A forward pass changes running statistics and spectral norms, which a step that is not applied must not leave.
         before = [each.detach().clone() for each in self._model.buffers()] if first else []
-        sums = player.accumulate(batches, scale=1 / rows)
+        sums = player.accumulate(player.surveyed(batches, processes=self._processes), scale=1 / rows)
         # Nothing of the step is applied before the first update; a signal that comes later waits for the next step.
         stop = first and self._stop_requested()
         # One collective for everything: the normaliser, the figures to show, and whether any pod was told to stop.

@@ -11,6 +11,7 @@ import torch
 
 from hostler_contract import Hyperparameters
 from hostler_runtime.protocols.training import Batch, Update
+from hostler_runtime.training.distributed import Processes
 from hostler_runtime.training.order import constant_rate, learning_rate
 from hostler_runtime.training.parallel import Parallel
 
@@ -39,6 +40,20 @@ class Player:
     gradient_clip: float
     rate_at: Callable[[int], float]
     rate: float = 0.0
+
+    def surveyed(self, batches: Sequence[Batch], *, processes: Processes) -> list[Batch]:
+        """The micro-batches with what their losses need to know of the whole step."""
+        survey = self.update.survey
+        if survey is None:
+            return list(batches)
+        with torch.no_grad(), self.parallel.autocast():
+            found = [survey(self.wrapped, batch) for batch in batches]
+        mine = {name: torch.stack([one.sums[name].double() for one in found]).sum(0) for name in found[0].sums}
+        total = iter(processes.sum(*(value for vector in mine.values() for value in vector.tolist())))
+        sums = {
+            name: torch.tensor([next(total) for _ in vector], device=processes.device) for name, vector in mine.items()
+        }
+        return [{**batch, **one.found, **sums} for batch, one in zip(batches, found, strict=True)]
 
     def accumulate(self, batches: Sequence[Batch], *, scale: float) -> dict[str, float]:
         """Leave the sum of all micro-batches' gradients on the parameters; returns this process's sums.

@@ -20,9 +20,16 @@ from hostler_runtime.families.bert.masking import IGNORED, drop_tokens, hide_tok
 from hostler_runtime.families.bert.packing import Layout, lay_out, pack
 from hostler_runtime.families.bert.plan import Plan
 from hostler_runtime.families.bert.preparation import Question
-from hostler_runtime.families.bert.semi_supervised import STRONG, STRONG_SHARE, WEAK, WEAK_SHARE, semi_supervised_loss
+from hostler_runtime.families.bert.semi_supervised import (
+    STRONG,
+    STRONG_SHARE,
+    WEAK,
+    WEAK_SHARE,
+    semi_supervised_loss,
+    survey,
+)
 from hostler_runtime.families.bert.store import StoredExamples
-from hostler_runtime.protocols.training import Batch, LossSum
+from hostler_runtime.protocols.training import Batch, LossSum, Survey
 
 TRAIN, VALIDATION, UNLABELLED = "train", "validation", "unlabelled"
 """Directories of the parts."""
@@ -80,8 +87,10 @@ class EncoderDataset:
             self.unlabelled = Part(directory / UNLABELLED, packing=packing, context_length=plan.context_length)
         self._ratio = semi_supervised.unlabelled_ratio
         self.loss: Callable[[Any, Batch], LossSum] = loss_sum
+        self.survey: Callable[[Any, Batch], Survey] | None = None
         if plan.semi_supervised:
             self.loss = semi_supervised_loss(semi_supervised, shares=self._label_shares())
+            self.survey = survey
         self._questions = directory / QUESTIONS
         self._special = torch.tensor(sorted(set(self.tokenizer.all_special_ids)))
         self.facts = DatasetFacts(**stored["dataset"], packing_factor=max(1.0, self.sequences_per_row))

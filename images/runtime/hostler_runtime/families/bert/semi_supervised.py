@@ -17,7 +17,7 @@ from hostler_contract.objective import SemiSupervisedConfig
 from hostler_runtime.families.bert.losses import loss_sum
 from hostler_runtime.families.bert.masking import IGNORED
 from hostler_runtime.families.bert.packing import first_tokens
-from hostler_runtime.protocols.training import Batch, LossSum
+from hostler_runtime.protocols.training import Batch, LossSum, Survey
 
 WEAK_SHARE = 0.1
 """Of the tokens that are hidden where a text is varied lightly."""
@@ -26,6 +26,11 @@ STRONG_SHARE = 0.5
 network better, and what the unlabelled texts add must be more than that."""
 LABELLED, WEAK, STRONG = "", "weak_", "strong_"
 """Prefixes of the tensors of a batch: labelled rows, and the two views of the unlabelled ones."""
+
+
+_PREDICTED, _STEP = "predicted", "step_predicted"
+"""What a survey adds to a batch: probabilities (unlabelled texts x labels) of its lightly varied texts; and of the
+whole step their sum, the number of labelled and that of unlabelled texts."""
 
 
 def semi_supervised_loss(settings: SemiSupervisedConfig, *, shares: Sequence[float]) -> Callable[[Any, Batch], LossSum]:
@@ -38,8 +43,10 @@ def semi_supervised_loss(settings: SemiSupervisedConfig, *, shares: Sequence[flo
     def loss(module: Any, batch: Batch) -> LossSum:
         if f"{WEAK}input_ids" not in batch:
             return loss_sum(module, batch)
-        with torch.no_grad():
-            probabilities = align(_logits(module, batch, (WEAK,)).softmax(-1), expected=expected)
+        known = batch if _STEP in batch else {**batch, **_known(survey(module, batch))}
+        seen, labels = known[_PREDICTED], len(expected)
+        mean, scale = known[_STEP][:labels] / known[_STEP][:labels].sum(), known[_STEP][labels:].tolist()
+        probabilities = align(seen, expected=expected, found=mean)
         confidence, pseudo = probabilities.max(-1)
         logits = _logits(module, batch, (LABELLED, STRONG))
         targets = batch["targets"]
@@ -47,26 +54,43 @@ def semi_supervised_loss(settings: SemiSupervisedConfig, *, shares: Sequence[flo
         labelled = functional.cross_entropy(logits[: len(targets)], targets, reduction="sum")
         believed = (confidence >= settings.threshold).float()
         # Averaged over all unlabelled texts, believed or not: few confident predictions weigh little.
-        scale = len(targets) / len(pseudo)
+        share = scale[0] / scale[1]
         unlabelled = (
-            scale * (functional.cross_entropy(logits[len(targets) :], pseudo, reduction="none") * believed).sum()
+            share * (functional.cross_entropy(logits[len(targets) :], pseudo, reduction="none") * believed).sum()
         )
         return LossSum(
             labelled + settings.weight * unlabelled,
             weight=len(targets),
             units=float(sum((batch[f"{view}segments"] > 0).sum() for view in (LABELLED, STRONG))),
-            parts={"labelled": labelled, "unlabelled": unlabelled, "believed": scale * believed.sum()},
+            parts={"labelled": labelled, "unlabelled": unlabelled, "believed": share * believed.sum()},
         )
 
     return loss
 
 
-def align(probabilities: Tensor, *, expected: Tensor) -> Tensor:
-    """Predictions whose mean over the batch is moved to the labels' known shares (ReMixMatch, arXiv 1911.09785).
+def survey(module: Any, batch: Batch) -> Survey:
+    """What a network thinks of the step's unlabelled texts, for ``semi_supervised_loss``."""
+    if f"{WEAK}input_ids" not in batch:
+        return Survey(sums={})
+    with torch.no_grad():
+        seen = _logits(module, batch, (WEAK,)).float().softmax(-1)
+    texts = seen.new_tensor([float((batch["targets"] != IGNORED).sum()), len(seen)])
+    return Survey(sums={_STEP: torch.cat([seen.sum(0), texts])}, found={_PREDICTED: seen})
+
+
+def _known(found: Survey) -> Batch:
+    """What the core makes of a survey where there is one micro-batch."""
+    return {**found.sums, **found.found}
+
+
+def align(probabilities: Tensor, *, expected: Tensor, found: Tensor | None = None) -> Tensor:
+    """Predictions moved so that their mean over the step, ``found`` (absent: these are all of them), becomes the
+    labels' known shares (ReMixMatch, arXiv 1911.09785).
 
     Without it a network that has seen a few labels calls everything by one name, believes itself, and stays there.
     """
-    aligned = probabilities * (expected.to(probabilities) / probabilities.mean(0).clamp(min=1e-6))
+    mean = probabilities.mean(0) if found is None else found.to(probabilities)
+    aligned = probabilities * (expected.to(probabilities) / mean.clamp(min=1e-6))
     return aligned / aligned.sum(-1, keepdim=True)
 
 

@@ -130,7 +130,7 @@ def stages(job: JobConfig, model: PackedEncoder, dataset: EncoderDataset) -> Seq
 
 def update_of(model: PackedEncoder, dataset: EncoderDataset) -> Update:
     """What is trained, and what held-out loss is measured with."""
-    return Update("encoder", model, loss=dataset.loss)
+    return Update("encoder", model, loss=dataset.loss, survey=dataset.survey)
 
 
 def evaluate(model: PackedEncoder, dataset: EncoderDataset, around: Evaluation) -> dict[str, float]:

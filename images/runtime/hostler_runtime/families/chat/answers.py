@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from hostler_runtime.text.conversations import TURN_END
 from hostler_runtime.text.dataset import TokenDataset
 from hostler_runtime.text.documents import write_samples
 from hostler_runtime.text.generation import continue_prompts
+from hostler_runtime.text.saving import end_tokens
 from hostler_runtime.text.sequences import IGNORED, Sequences
 
 _MOST_QUESTIONS = 128
@@ -63,13 +63,10 @@ def answers(model: Any, dataset: TokenDataset, questions: Sequence[Question]) ->
     """What the model says, without special tokens."""
     tokenizer = dataset.tokenizer
     longest = max((len(question.answer) for question in questions), default=0)
-    ends = {tokenizer.eos_token_id, *(question.answer[-1] for question in questions)}
-    if TURN_END in tokenizer.get_vocab():
-        ends.add(tokenizer.convert_tokens_to_ids(TURN_END))
     given = continue_prompts(
         model,
         [question.prompt for question in questions],
-        end_tokens=ends,
+        end_tokens=end_tokens(model, tokenizer),  # those that a server of the saved model will stop at, and no other
         most_tokens=longest + 8,
         context_length=dataset.context_length,
     )

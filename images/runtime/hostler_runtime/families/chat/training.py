@@ -8,27 +8,22 @@ from typing import Any, Final
 
 import tokenizers
 import torch
-from transformers import GenerationConfig
 
 from hostler_contract import JobConfig
 from hostler_data.record import Record
 from hostler_data.records import Records
+from hostler_data.turns import conversation_of, said
 from hostler_runtime.families.chat.answers import answer_figures, held_out_questions, write_answers
 from hostler_runtime.protocols.training import Evaluation, ModelFacts, Stage, Update
-from hostler_runtime.text.conversations import (
-    ROLE_TOKENS,
-    TURN_END,
-    Conversations,
-    choose_template,
-    messages_of,
-    spoken_bytes,
-)
+from hostler_runtime.text.conversations import Conversations, spoken_bytes
 from hostler_runtime.text.dataset import TokenDataset, store
 from hostler_runtime.text.decoder import describe, facts_of, logits, loss, prunable
 from hostler_runtime.text.documents import continuations, documents, utf8_bytes, write_continuations
 from hostler_runtime.text.room import demand
-from hostler_runtime.text.saving import save_decoder
+from hostler_runtime.text.saving import generation_defaults, save_decoder
 from hostler_runtime.text.starting import build_decoder, context_length, preparation, tokenizer_for, vocabulary_size
+from hostler_runtime.text.templates import ROLE_TOKENS, adopt_template
+from hostler_runtime.text.tokenizer import borders
 
 __all__ = ["demand", "logits", "loss", "prunable"]
 
@@ -39,7 +34,7 @@ _MESSAGES = "messages"
 
 def fingerprint(job: JobConfig) -> str:
     """A new release of the tokenizer library may cut differently."""
-    return f"chat 2 {preparation(job)} tokenizers {tokenizers.__version__}"
+    return f"chat 3 {preparation(job)} tokenizers {tokenizers.__version__}"
 
 
 def prepare(job: JobConfig, records: Records, directory: Path) -> None:
@@ -48,7 +43,8 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
     talks = _MESSAGES in next(iter(train)).values
     tokenizer = tokenizer_for(job, _texts(train, talks=talks), special_tokens=ROLE_TOKENS)
     if talks:
-        tokenizer.chat_template = choose_template(tokenizer)
+        adopt_template(tokenizer)
+        borders(tokenizer)  # a model whose answers nothing ends would never stop
         examples = Conversations(tokenizer).examples
         size = spoken_bytes(validation)
     else:
@@ -64,6 +60,7 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
         train=examples(train),
         validation=examples(validation),
         validation_bytes=size,
+        rows=sum(1 for part in (train, validation) for _ in part) if talks else None,
         extra={_MESSAGES: talks},
     )
 
@@ -103,17 +100,7 @@ def sample(model: torch.nn.Module, dataset: TokenDataset, directory: Path, *, co
 def save(model: Any, dataset: TokenDataset, directory: Path) -> ModelFacts:
     """Safetensors, configuration, generation defaults, tokenizer with its chat template."""
     tokenizer = dataset.tokenizer
-    ends = [tokenizer.eos_token_id]
-    if dataset.extra[_MESSAGES] and TURN_END in tokenizer.get_vocab():
-        ends.append(tokenizer.convert_tokens_to_ids(TURN_END))
-    generation = GenerationConfig(
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=ends if len(ends) > 1 else ends[0],
-        pad_token_id=tokenizer.pad_token_id,
-        do_sample=True,
-        temperature=0.8,
-        top_p=0.95,
-    )
+    generation = generation_defaults(model, tokenizer, temperature=0.8)
     save_decoder(model, tokenizer, directory, generation=generation)
     learnt = "conversations" if dataset.extra[_MESSAGES] else "documents"
     return facts_of(model, context_length=dataset.context_length, description=describe(model, trained_on=learnt))
@@ -131,6 +118,6 @@ def _update(model: torch.nn.Module) -> Update:
 def _texts(rows: Iterable[Record], *, talks: bool) -> Iterator[str]:
     for record in rows:
         if talks:
-            yield from (message["content"] for message in messages_of(record))
+            yield from (said(message) for message in conversation_of(record))
         else:
             yield record.text()

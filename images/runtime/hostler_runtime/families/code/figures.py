@@ -19,6 +19,7 @@ from hostler_runtime.text.documents import write_samples
 from hostler_runtime.text.generation import continue_prompts
 from hostler_runtime.text.infilling import Cut, infill_prompt, sentinels_of
 from hostler_runtime.text.rows import collate
+from hostler_runtime.text.saving import end_tokens
 from hostler_runtime.text.sequences import IGNORED
 from hostler_runtime.text.tokenizer import borders, encode
 
@@ -167,7 +168,7 @@ def _texts(model: Any, dataset: TokenDataset, prompts: Sequence[list[int]], *, m
     answers = continue_prompts(
         model,
         prompts,
-        end_tokens={dataset.tokenizer.eos_token_id},
+        end_tokens=end_tokens(model, dataset.tokenizer),
         most_tokens=most,
         context_length=dataset.context_length,
     )

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import tokenizers
 import torch
-from transformers import GenerationConfig
 
 from hostler_contract import JobConfig
 from hostler_data.records import Records
@@ -20,7 +19,7 @@ from hostler_runtime.text.decoder import describe, facts_of, logits, loss, pruna
 from hostler_runtime.text.documents import documents, utf8_bytes
 from hostler_runtime.text.infilling import FIM_TOKENS, prefer_spm, sentinels_of
 from hostler_runtime.text.room import demand
-from hostler_runtime.text.saving import save_decoder
+from hostler_runtime.text.saving import generation_defaults, save_decoder
 from hostler_runtime.text.starting import build_decoder, context_length, preparation, tokenizer_for, vocabulary_size
 
 __all__ = ["demand", "logits", "loss", "prunable"]
@@ -95,14 +94,7 @@ def sample(model: torch.nn.Module, dataset: TokenDataset, directory: Path, *, co
 def save(model: Any, dataset: TokenDataset, directory: Path) -> ModelFacts:
     """Safetensors, configuration, generation defaults, tokenizer with the tokens for filling in."""
     tokenizer = dataset.tokenizer
-    generation = GenerationConfig(
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-        do_sample=True,
-        temperature=0.2,
-        top_p=0.95,
-    )
+    generation = generation_defaults(model, tokenizer, temperature=0.2)
     save_decoder(model, tokenizer, directory, generation=generation)
     return facts_of(model, context_length=dataset.context_length, description=describe(model, trained_on="programs"))
 
