@@ -21,6 +21,7 @@ from hostler.controllers.ports import Applied
 from hostler.controllers.references import INDEXERS
 from hostler.planning.seats import GATE, on_node
 from hostler_contract import DatasetReport, Progress, Result
+from hostler_contract.importing import ImportProgress, ImportReport
 
 Object = dict[str, Any]
 CLUSTER_SCOPED = frozenset({"AcceleratorPool", "ClusterModel", "Node"})
@@ -54,9 +55,13 @@ class FakeFacts:
 
     def __init__(self) -> None:
         self.answers: dict[str, Progress] = {}
+        self.imports: dict[str, ImportProgress] = {}
 
     def progress(self, pod_uid: str) -> Progress | None:
         return self.answers.get(pod_uid)
+
+    def importing(self, pod_uid: str) -> ImportProgress | None:
+        return self.imports.get(pod_uid)
 
     def age(self, pod_uid: str) -> float | None:
         return 0.0 if pod_uid in self.answers else None
@@ -240,7 +245,12 @@ class FakeCluster:
         )
 
     def end(
-        self, pod: Object, *, result: Result | DatasetReport | None = None, code: int | None = None, reason: str = ""
+        self,
+        pod: Object,
+        *,
+        result: Result | DatasetReport | ImportReport | None = None,
+        code: int | None = None,
+        reason: str = "",
     ) -> None:
         """The container ends; its last words are the termination message."""
         if code is None:
@@ -265,7 +275,7 @@ class FakeCluster:
         for pod in self.pods_of(job):
             if pod["status"]["phase"] not in ("Succeeded", "Failed"):
                 self.remove(pod)
-        self.set_status(job, conditions=[{"type": condition, "status": "True"}])
+        self.set_status(job, conditions=[{"type": condition, "status": "True", "lastTransitionTime": self.clock.now()}])
 
     # -- the Deployment controller ---------------------------------------------------------------------------------
 

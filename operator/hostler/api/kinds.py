@@ -108,12 +108,16 @@ POOL = Kind(
 )
 
 _MODEL_COLUMNS = (
-    Column(name="Family", path=".spec.family"),
-    Column(name="Task", path=".spec.task"),
+    Column(name="Family", path=".status.facts.family"),
+    Column(name="Task", path=".status.facts.task"),
     _READY,
-    Column(name="Parameters", path=".spec.architecture.parameters", type="integer"),
-    Column(name="License", path=".spec.license"),
+    _REASON,
+    Column(name="Percent", path=".status.import.transfer.percent", type="integer"),
+    Column(name="ETA", path=".status.import.transfer.eta"),
+    Column(name="Parameters", path=".status.facts.parameters", type="integer"),
+    Column(name="License", path=".status.facts.license"),
     Column(name="Trained By", path=".spec.lineage.trainingJob"),
+    Column(name="Revision", path=".status.import.revision", priority=1),
     _MESSAGE,
     _AGE,
 )

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from hostler.api.common import (
     Accelerators,
+    AccessMode,
     Family,
     Gates,
     MetricName,
@@ -214,13 +215,6 @@ class Checkpointing(ApiModel):
     """Steps between checkpoints."""
     keep: Annotated[int, Field(ge=1, le=100)] = 2
     """Newest checkpoints that stay."""
-
-
-class AccessMode(StrEnum):
-    """From how many nodes a volume can be mounted."""
-
-    READ_WRITE_MANY = "ReadWriteMany"
-    READ_WRITE_ONCE = "ReadWriteOnce"
 
 
 class WorkspaceStorage(ApiModel):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from hostler.api.common import ModelReference
-from hostler.api.model import ModelSpec
+from hostler.api.conditions import find
+from hostler.api.model import ModelCondition, ModelSpec, ModelStatus
 from hostler.controllers.ports import Reader
+from hostler.planning.imports import resolved
 from hostler.planning.models import NamedModel
 
 
@@ -15,7 +17,9 @@ def named_model(
     release."""
     where = namespace if reference.kind == "Model" else ""
     found = reader.get(reference.kind, namespace=where, name=reference.name)
-    model = ModelSpec.model_validate(found["spec"]) if found else None
+    status = ModelStatus.model_validate((found or {}).get("status") or {})
+    model = resolved(ModelSpec.model_validate(found["spec"]), status) if found else None
+    ready = find(status.conditions, ModelCondition.READY)
     source = model.artifacts.source.pvc if model else None
     claim = source and reader.get("PersistentVolumeClaim", namespace=namespace, name=source.claim_name)
     return NamedModel(
@@ -26,4 +30,5 @@ def named_model(
         claim=claim or None,
         namespace=namespace,
         going=found is not None and bool(found["metadata"].get("deletionTimestamp")),
+        said=ready.message if ready is not None else "",
     )

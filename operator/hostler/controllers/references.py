@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from hostler.api.model import IMPORTED_SOURCES
 from hostler.controllers.ports import Object
+from hostler.manifests.naming import import_claim
 
 
 def reference(kind: str, *, namespace: str = "", name: str) -> str:
@@ -38,7 +40,10 @@ def of_inference_service(service: Object) -> Iterator[str]:
 
 
 def of_model(model: Object) -> Iterator[str]:
-    """The claim with its artifacts."""
+    """The claim with its artifacts, which an import makes."""
+    namespace, name = model["metadata"].get("namespace", ""), model["metadata"]["name"]
+    if any(member in model["spec"]["artifacts"]["source"] for member in IMPORTED_SOURCES):
+        yield reference("PersistentVolumeClaim", namespace=namespace, name=import_claim(name))
     if claim := _text(model["spec"], "artifacts", "source", "pvc", "claimName"):
         yield reference("PersistentVolumeClaim", namespace=model["metadata"].get("namespace", ""), name=claim)
 

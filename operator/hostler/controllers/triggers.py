@@ -69,13 +69,23 @@ def _spec_changed(change: Change) -> bool:
     return any(old.get(field) != new.get(field) for field in fields)
 
 
+def _model_changed(change: Change) -> bool:
+    """Whether it is another one by its spec, or its files have come, which the spec does not say."""
+    return _spec_changed(change) or _files(change.old) != _files(change.new)
+
+
+def _files(model: Object | None) -> tuple[str, str]:
+    imported = ((model or {}).get("status") or {}).get("import") or {}
+    return imported.get("claimName", ""), imported.get("path", "")
+
+
 def _anything(change: Change) -> bool:
     return True
 
 
 _MATTERS = {
     "AcceleratorPool": _spec_changed,
-    "Model": _spec_changed,
+    "Model": _model_changed,
     "ClusterModel": _spec_changed,
     "Dataset": _anything,
     "PersistentVolumeClaim": _anything,

@@ -15,8 +15,10 @@ MANAGER = "hostler"
 TRAINER = "trainer"
 SERVER = "server"
 INSPECTOR = "inspector"
+IMPORTER = "importer"
 TRAINING_JOB = f"{GROUP}/training-job"
 DATASET = f"{GROUP}/dataset"
+MODEL = f"{GROUP}/model"
 ATTEMPT = f"{GROUP}/attempt"
 INFERENCE_SERVICE = f"{GROUP}/inference-service"
 GENERATION = f"{GROUP}/generation"
@@ -71,6 +73,27 @@ def dataset_selector(dataset: str) -> dict[str, str]:
 def inspection_labels(dataset: str, *, generation: int) -> dict[str, str]:
     """Labels of an inspection's children and pod."""
     return {**dataset_labels(dataset), GENERATION: str(generation)}
+
+
+def import_name(model: str, digest: str) -> str:
+    """Name of the Job and the ConfigMap that import a model: of its beginning, because a Job's name is a label of its
+    pods, and of a hash of what they do."""
+    return f"{model[:45].rstrip('-')}-import-{digest}"
+
+
+def import_claim(model: str) -> str:
+    """Name of the claim that a model is imported onto."""
+    return f"{model}-import"
+
+
+def import_labels(model: str) -> dict[str, str]:
+    """Labels of an import's children and pod."""
+    return {MANAGED_BY: MANAGER, COMPONENT: IMPORTER, MODEL: model}
+
+
+def import_selector(model: str) -> dict[str, str]:
+    """What finds the pods that import a model."""
+    return {COMPONENT: IMPORTER, MODEL: model}
 
 
 def server_labels(service: str, *, pool: str) -> dict[str, str]:
