@@ -130,7 +130,7 @@ async def site(api: KubeClient, namespace: str, kubeconfig: Path) -> AsyncIterat
     text = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "text"}, "data": {"text": "some words"}}
     assert api.http.post(f"/api/v1/namespaces/{namespace}/configmaps", json=text).is_success
     pool = namespace
-    assert api.http.post(VOLUMES, json=_volume(namespace)).is_success
+    assert api.http.post(VOLUMES, json=volume(namespace, name=namespace, claim="tiny")).is_success
     async with fake_node(api, pool, resource=GPU, devices=4) as node:
         found = Site(api, namespace, node, kubeconfig)
         assert api.create(make_pool(pool)).is_success
@@ -143,16 +143,16 @@ async def site(api: KubeClient, namespace: str, kubeconfig: Path) -> AsyncIterat
     api.delete(f"{VOLUMES}/{namespace}")
 
 
-def _volume(namespace: str) -> Object:
-    """Something for the claim `tiny` to bind to, because no provisioner runs here."""
+def volume(namespace: str, *, name: str, claim: str) -> Object:
+    """Something for a claim to bind to, because no provisioner runs here."""
     spec = {
         "capacity": {"storage": "2Gi"},
         "accessModes": ["ReadWriteMany"],
         "hostPath": {"path": "/nowhere"},
         "persistentVolumeReclaimPolicy": "Retain",
-        "claimRef": {"namespace": namespace, "name": "tiny"},
+        "claimRef": {"namespace": namespace, "name": claim},
     }
-    return {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": namespace}, "spec": spec}
+    return {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec}
 
 
 def _settings(namespace: str, **changes: Any) -> OperatorSettings:

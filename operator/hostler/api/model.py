@@ -145,7 +145,7 @@ class Lineage(ApiModel):
 IMPORTED_SOURCES = ("hf",)
 """Members of a source from which a Job imports; the facts of such a model are read from its files."""
 _IMPORTED = " || ".join(f"has(self.artifacts.source.{member})" for member in IMPORTED_SOURCES)
-_SAME_FAMILY = "(has(self.family) ? self.family : '') == (has(oldSelf.family) ? oldSelf.family : '')"
+_SAME_FAMILY = "!has(oldSelf.family) || (has(self.family) && self.family == oldSelf.family)"
 _ONLY_IMPORTED = f"only a source of {' or '.join(IMPORTED_SOURCES)} is imported: remove"
 
 

@@ -6,7 +6,16 @@ import hashlib
 import json
 
 from hostler.api.common import PvcSource, Source
-from hostler.api.model import IMPORTED_SOURCES, Artifacts, ModelFacts, ModelImport, ModelSpec, ModelStatus
+from hostler.api.model import (
+    IMPORTED_SOURCES,
+    Architecture,
+    Artifacts,
+    MemoryFacts,
+    ModelFacts,
+    ModelImport,
+    ModelSpec,
+    ModelStatus,
+)
 from hostler.families import FamilyName, family
 
 _ALIKE = frozenset({FamilyName.CHAT, FamilyName.CODE})
@@ -53,6 +62,13 @@ def resolved(spec: ModelSpec, status: ModelStatus) -> ModelSpec:
             "family": FamilyName(facts.family) if facts.family else None,
             "task": facts.task,
             "license": facts.license or "unknown",
+            "architecture": Architecture(
+                parameters=facts.parameters,
+                context_length=facts.context_length,
+                vocabulary_size=facts.vocabulary_size,
+            ),
+            "memory": facts.weights_bytes
+            and MemoryFacts(weights_bytes=facts.weights_bytes, kv_bytes_per_token=facts.kv_bytes_per_token),
         }
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -41,12 +42,23 @@ class Shelf:
 class ModelHub:
     """Serves shelves by name at revision ``main`` or by commit."""
 
-    def __init__(self, shelves: Mapping[str, Shelf], *, moved: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        shelves: Mapping[str, Shelf],
+        *,
+        moved: Mapping[str, str] | None = None,
+        tls: ssl.SSLContext | None = None,
+        address: tuple[str, int] = ("127.0.0.1", 0),
+    ) -> None:
         self.shelves = dict(shelves)
         self.moved = dict(moved or {})
         self.troubles = Troubles()
         self.cut_after: dict[str, list[int]] = {}
         """By file: after how many bytes of each of the next answers the connection is cut."""
+        self.stall_after: dict[str, int] = {}
+        """By file: after how many bytes of the next answer nothing more comes."""
+        self.offsets: dict[str, list[int]] = {}
+        """By file: from where on it was asked for."""
         self.other_bytes: dict[str, bytes] = {}
         """By file: what is given out instead of its content."""
         self.ranges = True
@@ -69,9 +81,11 @@ class ModelHub:
             def log_message(self, format: str, *args: Any) -> None:
                 """Quiet."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(address, Handler)
         self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def close(self) -> None:
@@ -135,7 +149,14 @@ class ModelHub:
         content = self.other_bytes.get(name, shelf.files[name])
         asked = re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range") or "")
         start = int(asked[1]) if asked and self.ranges else 0
+        self.offsets.setdefault(name, []).append(start)
         body = content[start:]
+        if (stall := self.stall_after.pop(name, None)) is not None:
+            self._send(request, 200, body, cut=stall)
+            request.wfile.flush()
+            # Until the other side hangs up.
+            request.connection.recv(1)
+            return None
         cuts = self.cut_after.get(name)
         cut = cuts.pop(0) if cuts else None
         self.sent[name] = self.sent.get(name, 0) + len(body if cut is None else body[:cut])

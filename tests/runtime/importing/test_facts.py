@@ -74,6 +74,28 @@ def test_family_and_task_follow_from_the_files(
 
 
 @pytest.mark.parametrize(
+    "tokenizer",
+    [
+        pytest.param({"model": {"vocab": {"a": 0, "b": 300}}}, id="one more than rows"),
+        pytest.param({"model": {"vocab": {"a": 0}}, "added_tokens": [{"id": 300}]}, id="one more that was added"),
+        pytest.param({"model": {"vocab": [["a", 0.0]] * 301}}, id="a list of pieces"),
+    ],
+)
+def test_a_tokenizer_of_another_model_is_refused(tokenizer: dict[str, Any]) -> None:
+    with pytest.raises(ImportFailure) as caught:
+        kind_of({"config.json": LLAMA, "tokenizer.json": tokenizer}, names=DECODER, tags=[], known=KNOWN)
+
+    assert caught.value.reason is ImportReason.UNSUPPORTED_FORMAT
+    assert "301 tokens, and config.json a vocabulary of 300" in caught.value.message
+
+
+def test_a_tokenizer_may_use_all_rows() -> None:
+    documents = {"config.json": LLAMA, "tokenizer.json": {"model": {"vocab": {"a": 0, "b": 299}}}}
+
+    assert kind_of(documents, names=DECODER, tags=[], known=KNOWN).family == "chat"
+
+
+@pytest.mark.parametrize(
     ("sizes", "dtype", "want"),
     [
         pytest.param({}, "BF16", 2 * 3 * 2 * 16 * 2, id="two key-value heads of four"),

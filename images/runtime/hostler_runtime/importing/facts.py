@@ -82,9 +82,11 @@ def kind_of(documents: Mapping[str, Any], *, names: Collection[str], tags: Colle
         return Kind(family="speech-to-text", task="automatic-speech-recognition", architecture=architecture)
     if model_type == "bert" and architecture in {*_HEADS, "bert"}:
         _need(names, ("tokenizer.json", "vocab.txt"))
+        _require_pair(documents, _first(config, "vocab_size"))
         return Kind(family="bert", task=_HEADS.get(architecture, "feature-extraction"), architecture=architecture)
     if any(name in known.decoders for name in declared) and not config.get("is_encoder_decoder"):
         _need(names, "tokenizer.json")
+        _require_pair(documents, _first(config, "vocab_size"))
         writes_code = model_type in _CODE or ("code" in tags and not has_template(documents, names))
         return Kind(family="code" if writes_code else "chat", task="text-generation", architecture=architecture)
     raise ImportFailure(
@@ -175,6 +177,28 @@ _LICENSES: Final = {
 def license_name(hub: str | None) -> str | None:
     """SPDX's name of a licence where it has one, else the hub's own."""
     return None if hub is None else _LICENSES.get(hub.lower(), hub)
+
+
+def _require_pair(documents: Mapping[str, Any], vocabulary: int | None) -> None:
+    """That the tokenizer has no more tokens than the network. Raises ``ImportFailure``."""
+    tokens = _tokens(documents.get("tokenizer.json"))
+    if vocabulary is not None and tokens > vocabulary:
+        text = (
+            f"tokenizer.json has {tokens:,} tokens, and {CONFIGURATION} a vocabulary of {vocabulary:,}: they are not a "
+            "pair; name a revision where they are"
+        )
+        raise ImportFailure(ImportReason.UNSUPPORTED_FORMAT, text)
+
+
+def _tokens(tokenizer: Any) -> int:
+    """Ids that a tokenizer may put out; 0 where that cannot be seen."""
+    if not isinstance(tokenizer, dict):
+        return 0
+    model, added = tokenizer.get("model"), tokenizer.get("added_tokens")
+    vocabulary = model.get("vocab") if isinstance(model, dict) else None
+    ids = list(vocabulary.values()) if isinstance(vocabulary, dict) else [len(vocabulary or ()) - 1]
+    ids += [entry.get("id") for entry in added or () if isinstance(entry, dict)]
+    return 1 + max((each for each in ids if isinstance(each, int)), default=-1)
 
 
 def _pipeline(index: Any) -> Kind:
