@@ -291,7 +291,6 @@ _MODELS = (
             "has no namespace",
         )
         for member, source in (
-            ("pvc", {"claimName": "data"}),
             ("configMap", {"name": "data", "key": "model"}),
             ("feedback", {"service": "chat"}),
         )

@@ -35,6 +35,7 @@ EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
 MINIMAL = (
     make_pool(),
     make_cluster_model(),
+    make_cluster_model("shared", artifacts={"source": {"pvc": {"claimName": "models"}}}),
     make_model(),
     make_imported_model("imported"),
     make_dataset(),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from apiserver.operating import until
 from apiserver.site import VOLUMES, OpenSite, Site, volume
-from builders import make_imported_model, make_inference_service
+from builders import make_cluster_model, make_imported_model, make_inference_service
 from unit.controllers.imports import COMMIT, report
 
 from hostler_contract import ImportReport
@@ -22,20 +22,20 @@ SMALL = {"storage": {"size": "1Gi"}}
 
 
 @asynccontextmanager
-async def opened(open_site: OpenSite) -> AsyncIterator[Site]:
+async def opened(open_site: OpenSite, *, model: str = "tiny") -> AsyncIterator[Site]:
     """A site with a volume for the claim of an import."""
     async with open_site() as site:
-        name = f"{site.namespace}-import"
-        assert site.api.http.post(VOLUMES, json=volume(site.namespace, name=name, claim="tiny-import")).is_success
+        name, claim = f"{site.namespace}-import", f"{model.format(site.namespace)}-import"
+        assert site.api.http.post(VOLUMES, json=volume(site.namespace, name=name, claim=claim)).is_success
         try:
             yield site
         finally:
             site.api.delete(f"{VOLUMES}/{name}")
 
 
-async def _pod(site: Site) -> Object:
+async def _pod(site: Site, model: str = "tiny") -> Object:
     def running() -> Object | None:
-        pods = [pod for pod in site.node.pods(model="tiny") if pod["status"]["phase"] == "Running"]
+        pods = [pod for pod in site.node.pods(model=model) if pod["status"]["phase"] == "Running"]
         return pods[0] if pods else None
 
     return await until(running, what="the importer's pod")
@@ -83,3 +83,27 @@ async def test_a_licence_that_is_accepted_later(open_site: OpenSite) -> None:
             return [job["metadata"]["uid"] for job in _jobs(site)] not in ([], [before["metadata"]["uid"]])
 
         await until(another, what="another Job, which accepts it")
+
+
+async def test_an_entry_of_the_catalog_is_imported_where_a_service_names_it(open_site: OpenSite) -> None:
+    async with opened(open_site, model="catalog-{}") as site:
+        # The site's own name, because entries are the whole cluster's.
+        name = site.namespace
+        path = f"/apis/hostler.dev/v1alpha1/clustermodels/{name}"
+        entry = make_cluster_model(name, importer=SMALL)
+        del entry["spec"]["family"]
+        site.create(entry)
+        try:
+
+            def reason() -> str:
+                found = site.api.get(path).json().get("status", {}).get("conditions", [])
+                return next((each["reason"] for each in found if each["type"] == "Ready"), "")
+
+            await until(lambda: reason() == "NotUsed", what="the entry to wait for its first use")
+            site.create(site.service(modelRef={"kind": "ClusterModel", "name": name}))
+            site.node.end(await _pod(site, f"catalog-{name}"), report())
+            await site.reaches("hostler/inferenceservices/tiny", "Ready", "True", "Serving")
+            await until(lambda: reason() == "ArtifactsAvailable", what="the entry to be somewhere")
+            assert site.api.get(path).json()["status"]["facts"]["family"] == "chat"
+        finally:
+            site.api.delete(path)

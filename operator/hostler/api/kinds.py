@@ -135,10 +135,10 @@ CLUSTER_MODEL = Kind(
     rules=tuple(
         cel(
             f"!has(self.spec.artifacts.source.{member})",
-            f"a ClusterModel has no namespace in which {member} could be looked up: use http, s3, hf or oci",
+            f"a ClusterModel has no namespace in which {member} could be looked up: use http, s3, hf, oci or pvc",
             field_path=f".spec.artifacts.source.{member}",
         )
-        for member in ("pvc", "configMap", "feedback")
+        for member in ("configMap", "feedback")
     ),
     columns=_MODEL_COLUMNS,
 )

@@ -36,6 +36,8 @@ class ModelReason(StrEnum):
     """Set when this release cannot serve from that kind of source."""
     IMPORTING = "Importing"
     """Set while a Job brings the files into the namespace; status.import says how far it is."""
+    NOT_USED = "NotUsed"
+    """Set on a ClusterModel that no service or job has named yet; it is imported where one does."""
     SOURCE_NOT_FOUND = "SourceNotFound"
     """Set when the hub has no such repository, revision, path or file."""
     SOURCE_MOVED = "SourceMoved"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hostler.controllers.catalog import Catalog
 from hostler.controllers.creationfailures import CreationFailures
 from hostler.controllers.dataset import DatasetController
 from hostler.controllers.inferenceservice import InferenceServiceController
@@ -21,7 +22,13 @@ def build_controllers(
     imports = ModelImports(reader, writer, clock=clock, facts=facts, settings=settings, failures=failures)
     return (
         PoolController(reader, writer, clock=clock, admission=admission, interval=settings.pool_interval_seconds),
-        ModelController(reader, writer, clock=clock, kind="ClusterModel"),
+        ModelController(
+            reader,
+            writer,
+            clock=clock,
+            kind="ClusterModel",
+            catalog=Catalog(reader, writer, recheck=settings.recheck_seconds),
+        ),
         ModelController(reader, writer, clock=clock, kind="Model", imports=imports),
         DatasetController(reader, writer, clock=clock, settings=settings, failures=failures),
         TrainingJobController(

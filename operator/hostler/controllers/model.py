@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from hostler.api.model import USED_BY_LIMIT, ModelCondition, ModelReason, ModelSpec, ModelStatus, ModelUser
 from hostler.cluster.store import Change
+from hostler.controllers.catalog import Catalog, entries_of
 from hostler.controllers.modelimport import ModelImports
 from hostler.controllers.modelusers import models_of, users_of
 from hostler.controllers.plan import Plan, write_status
@@ -17,7 +18,7 @@ from hostler.controllers.triggers import key_of, referring
 from hostler.controllers.validity import invalid_spec_sentence
 from hostler.manifests import naming
 from hostler.planning.imports import facts_of, imported_of, is_imported
-from hostler.planning.models import SAVE_FILES, obstacle
+from hostler.planning.models import SAVE_FILES, missed_gates, obstacle
 
 _WARNINGS = frozenset(reason.value for reason in ModelReason if reason is not ModelReason.ARTIFACTS_AVAILABLE)
 _NAMED = 3
@@ -28,12 +29,21 @@ class ModelController:
     """Writes nothing but status, and has others import. One class for both kinds, because they have one schema."""
 
     def __init__(
-        self, reader: Reader, writer: Writer, *, clock: Clock, kind: str, imports: ModelImports | None = None
+        self,
+        reader: Reader,
+        writer: Writer,
+        *,
+        clock: Clock,
+        kind: str,
+        imports: ModelImports | None = None,
+        catalog: Catalog | None = None,
     ) -> None:
+        """``imports`` is for Models, ``catalog`` for ClusterModels."""
         self._reader = reader
         self._writer = writer
         self._clock = clock
         self._imports = imports
+        self._catalog = catalog
         self.kind = kind
 
     async def reconcile(self, key: Key) -> Outcome:
@@ -45,9 +55,11 @@ class ModelController:
         claim = self._reader.get("PersistentVolumeClaim", namespace=key.namespace, name=name) if name else None
         # Names of one namespace are not shown to all others.
         users = users_of(self._reader, key) if self.kind == "Model" else ()
-        spec = _importable(model) if self._imports is not None else None
+        spec = _importable(model)
         if self._imports is not None and spec is not None:
             return await self._imports.reconcile(model, spec, users)
+        if self._catalog is not None and spec is not None:
+            return await self._catalog.reconcile(model, spec, now=self._clock.now())
         plan = decide(model, claim=claim, users=users, now=self._clock.now())
         return await write_status(self._writer, model, plan)
 
@@ -56,7 +68,7 @@ class ModelController:
         if change.kind == self.kind:
             return [key_of(obj) for obj in (change.old, change.new) if obj is not None]
         if self.kind != "Model":
-            return []
+            return entries_of(change) if self._catalog is not None else []
         found = [*map(key_of, referring(self._reader, self.kind, change)), *models_of(change)]
         if change.kind in {"Job", "Pod"} and self._imports is not None:
             found += _importers(change)
@@ -101,12 +113,16 @@ def _said(model: Object, *, claim: Object | None, users: Sequence[ModelUser]) ->
     if model["metadata"].get("deletionTimestamp"):
         text = f"The model is being deleted, and its files with it. {SAVE_FILES}"
         return no(ModelReason.BEING_DELETED, text + _used_by(users))
+    source = spec.artifacts.source.pvc
+    where = f"claim {source.claim_name}" + (f", {source.path}" if source.path else "") if source else ""
+    if model["kind"] == "ClusterModel" and source is not None:
+        # Whether a namespace has the claim is said where it is used.
+        if missed := missed_gates(spec):
+            return no(ModelReason.GATE_MISSED, f"{' '.join(missed)} Name a better one, or change spec.gates.")
+        return yes(ModelReason.ARTIFACTS_AVAILABLE, f"The artifacts are on {where}, of each namespace that uses it.")
     if found := obstacle(spec, claim=claim, namespace=model["metadata"].get("namespace", "")):
         reason, text = found
         return no(reason, text + _used_by(users))
-    source = spec.artifacts.source.pvc
-    assert source is not None  # every other source is an obstacle
-    where = f"claim {source.claim_name}, {source.path}" if source.path else f"claim {source.claim_name}"
     return yes(ModelReason.ARTIFACTS_AVAILABLE, f"The artifacts are on {where}.")
 
 

@@ -46,6 +46,11 @@ def referring(reader: Reader, own: str, change: Change) -> Iterator[Object]:
             reference("Model", namespace=metadata["namespace"], name=model["metadata"]["name"])
             for model in reader.referring("Model", value)
         ]
+        everywhere = reference("PersistentVolumeClaim", name=metadata["name"])
+        values += [
+            reference("ClusterModel", name=model["metadata"]["name"])
+            for model in reader.referring("ClusterModel", everywhere)
+        ]
     for each in values:
         yield from (workload for workload in reader.referring(own, each) if not ended(workload))
 

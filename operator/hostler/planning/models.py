@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hostler.api.common import Gate, ModelReference
-from hostler.api.model import ModelReason, ModelSpec
+from hostler.api.model import IMPORTED_SOURCES, ModelReason, ModelSpec
 from hostler.api.trainingjob import TrainingJobSpec, TrainingReason
 from hostler.families import FamilyName, family
 from hostler.planning.imports import is_imported
@@ -50,7 +50,7 @@ class NamedModel:
             return None
         if self.going:
             return ModelReason.BEING_DELETED, f"It is being deleted, and its files with it. {SAVE_FILES}"
-        if self.reference.kind == "Model" and is_imported(self.model.artifacts.source):
+        if is_imported(self.model.artifacts.source):
             return ModelReason.IMPORTING, self.said or "Its files have not been brought into the namespace yet."
         return obstacle(self.model, claim=self.claim, namespace=self.namespace)
 
@@ -59,7 +59,8 @@ def obstacle(model: ModelSpec, *, claim: Object | None, namespace: str) -> tuple
     """Why a model is not Ready, as its own condition says it; None where it is."""
     source = model.artifacts.source
     if source.pvc is None:
-        text = f"spec.artifacts.source.{source.member}: this release serves from {' or '.join(SERVABLE_SOURCES)} only."
+        known = " or ".join((*SERVABLE_SOURCES, *IMPORTED_SOURCES))
+        text = f"spec.artifacts.source.{source.member}: this release serves from {known} only."
         return ModelReason.SOURCE_NOT_SUPPORTED, text
     if problem := claim_problem(source.pvc.claim_name, claim, namespace=namespace):
         return problem

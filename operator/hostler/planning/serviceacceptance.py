@@ -45,8 +45,8 @@ def reject_service(
         return rejection(
             TrainingReason.FAMILY_NOT_AVAILABLE, "spec.modelRef", f"model {spec.model_ref.name}: {serving.reason}"
         )
-    # A Model whose files are to be imported is waited for.
-    sources = (*SERVABLE_SOURCES, *(IMPORTED_SOURCES if spec.model_ref.kind == "Model" else ()))
+    # A model whose files are to be imported is waited for.
+    sources = (*SERVABLE_SOURCES, *IMPORTED_SOURCES)
     source = reject_source(model.artifacts.source, f"spec.modelRef: model {spec.model_ref.name}", sources)
     return (
         source

@@ -143,11 +143,17 @@ CATALOG = ModelSpec.model_validate(make_cluster_model()["spec"])
             "spec.base: Model large is not ready: loss was not measured, and a gate asks for at most 1. Train a better "
             "one, or change spec.gates.",
         ),
-        "a base of the catalog, which cannot be mounted": (
+        "a base of the catalog, which is on its way": (
             "chat",
             [named(CATALOG, kind="ClusterModel")],
             "ModelNotReady",
-            "spec.base: ClusterModel large is not ready: spec.artifacts.source.hf: this release serves from pvc only.",
+            "spec.base: ClusterModel large is not ready: Its files have not been brought into the namespace yet.",
+        ),
+        "a base of the web, which cannot be mounted": (
+            "chat",
+            [named(model(artifacts={"source": {"http": {"url": "https://example.org/tiny.tar"}}}))],
+            "ModelNotReady",
+            "spec.base: Model large is not ready: spec.artifacts.source.http: this release serves from pvc or hf only.",
         ),
         "an autoencoder as first stage": (
             "text-to-image",
