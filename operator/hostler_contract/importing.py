@@ -52,15 +52,19 @@ class ImportReason(StrEnum):
 class ModelSource(Part):
     """Where the files are."""
 
-    kind: Literal["hf"]
-    repository: str
-    """``owner/name``, or a name alone."""
+    kind: Literal["hf", "http"]
+    repository: str = ""
+    """``owner/name``, or a name alone; for ``hf``."""
     revision: str = "main"
     """Branch, tag or commit."""
     path: str = ""
     """Directory of the repository that holds the model; empty means its root."""
-    endpoint: str
+    endpoint: str = ""
     """URL of the hub."""
+    url: str | None = None
+    """Of an archive, for ``http``."""
+    sha256: str | None = None
+    """Of the archive's bytes, lower-case hex."""
 
 
 class ImportConfig(Message):

@@ -260,6 +260,12 @@ _MODELS = (
         "remove acceptedLicense",
     ),
     Invalid(
+        "an archive of the web without its hash",
+        make_imported_model(artifacts={"source": {"http": {"url": "https://example.org/tiny.tar"}}}),
+        "spec.artifacts.source.http.sha256",
+        "nothing else says whether it is the right model",
+    ),
+    Invalid(
         "a claim for an import without a unit",
         make_imported_model(importer={"storage": {"size": "20"}}),
         "spec.importer.storage.size",

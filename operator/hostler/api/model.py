@@ -144,7 +144,7 @@ class Lineage(ApiModel):
     """Models of which parts were taken as they are, by part."""
 
 
-IMPORTED_SOURCES = ("hf",)
+IMPORTED_SOURCES = ("hf", "http")
 """Members of a source from which a Job imports; the facts of such a model are read from its files."""
 _IMPORTED = " || ".join(f"has(self.artifacts.source.{member})" for member in IMPORTED_SOURCES)
 _SAME_FAMILY = "!has(oldSelf.family) || (has(self.family) && self.family == oldSelf.family)"
@@ -191,9 +191,14 @@ class ModelSpec(ApiModel):
             ),
             cel(f"!has(self.importer) || {_IMPORTED}", f"{_ONLY_IMPORTED} importer", field_path=".importer"),
             cel(
-                f"!has(self.acceptedLicense) || {_IMPORTED}",
-                f"{_ONLY_IMPORTED} acceptedLicense",
+                "!has(self.acceptedLicense) || has(self.artifacts.source.hf)",
+                "only a hub names licences: remove acceptedLicense",
                 field_path=".acceptedLicense",
+            ),
+            cel(
+                "!has(self.artifacts.source.http) || has(self.artifacts.source.http.sha256)",
+                "sha256 is needed: nothing else says whether it is the right model",
+                field_path=".artifacts.source.http.sha256",
             ),
         )
     )

@@ -144,24 +144,16 @@ def _claim(wanted: Import, *, enlarged: str | None) -> Manifest:
 
 
 def _config_map(wanted: Import) -> Manifest:
-    source = wanted.source.hf
-    if source is None:
-        raise ValueError(f"a source of {wanted.source.member} is not imported")
+    hub = wanted.source.hf
     config = ImportConfig(
         name=wanted.model["name"],
         namespace=wanted.model["namespace"],
-        source=ModelSource(
-            kind="hf",
-            repository=source.repository,
-            revision=source.revision,
-            path=source.path,
-            endpoint=source.endpoint or PUBLIC_HUB,
-        ),
+        source=_model_source(wanted.source),
         directory=import_directory(wanted.spec),
         volume=_VOLUME,
         volume_bytes=int(quantities.parse(wanted.options.storage.size)),
         accepted_license=wanted.spec.accepted_license,
-        secret=source.secret_ref.name if source.secret_ref else None,
+        secret=hub.secret_ref.name if hub and hub.secret_ref else None,
     )
     return {
         "apiVersion": "v1",
@@ -169,6 +161,16 @@ def _config_map(wanted: Import) -> Manifest:
         "metadata": _metadata(wanted, wanted.name),
         "data": {IMPORT_FILE: config.to_json()},
     }
+
+
+def _model_source(source: Source) -> ModelSource:
+    if source.http is not None:
+        return ModelSource(kind="http", url=source.http.url, sha256=source.http.sha256)
+    if source.hf is None:
+        raise ValueError(f"a source of {source.member} is not imported")
+    hub = source.hf
+    endpoint = hub.endpoint or PUBLIC_HUB
+    return ModelSource(kind="hf", repository=hub.repository, revision=hub.revision, path=hub.path, endpoint=endpoint)
 
 
 def _job(wanted: Import) -> Manifest:

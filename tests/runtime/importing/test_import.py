@@ -17,7 +17,8 @@ from hostler_contract.importing import ImportConfig, ImportReason, ImportReport,
 from hostler_runtime.importing.facts import Known
 from hostler_runtime.importing.fetching import TRIES, Fetcher
 from hostler_runtime.importing.meter import Meter
-from hostler_runtime.importing.run import Tools, bring
+from hostler_runtime.importing.origins import Tools
+from hostler_runtime.importing.run import bring
 
 NAME = "acme/tiny"
 KNOWN = Known(decoders={"LlamaForCausalLM"}, types={"llama", "bert"})
@@ -175,7 +176,7 @@ def test_a_digest_that_differs_is_tried_once_more_and_named(start: Start, volume
     assert report.reason is ImportReason.DIGEST_MISMATCH
     assert hub.requests.count(f"/{NAME}/resolve/{hub.shelves[NAME].commit}/model.safetensors") == 2
     assert report.message is not None
-    assert f"the hub says {hashlib.sha256(right).hexdigest()}" in report.message
+    assert f" instead of {hashlib.sha256(right).hexdigest()}" in report.message
     assert volume.files == {}
 
 

@@ -47,6 +47,8 @@ async def test_a_source_is_enough(bench: Bench) -> None:
         "revision": "main",
         "path": "",
         "endpoint": "https://huggingface.co",
+        "url": None,
+        "sha256": None,
     }
     assert config.volume_bytes == 20 << 30
 
@@ -352,6 +354,17 @@ async def test_mirror_proxies_and_certificates_reach_the_pod(bench: Bench) -> No
     assert environment["HOSTLER_CA_BUNDLE"] == "/etc/hostler-ca/ca.crt"
     assert json.dumps(spec).count('{"name": "hub-token", "key": "HF_TOKEN"}') == 1
     assert any(volume.get("configMap", {}).get("name") == "company-ca" for volume in spec["volumes"])
+
+
+async def test_an_archive_of_the_web_is_imported_too(bench: Bench) -> None:
+    url = "https://example.org/tiny.tar.gz"
+    await submitted(bench, artifacts={"source": {"http": {"url": url, "sha256": SHA}}})
+
+    job = job_of(bench)
+    config = ImportConfig.from_json(bench.cluster.object("ConfigMap", job["metadata"]["name"])["data"]["import.json"])
+    assert (config.source.kind, config.source.url, config.source.sha256) == ("http", url, SHA)
+    await arrived(bench)
+    assert ready(bench)[2].startswith(f"{url} at {COMMIT[:12]} is on claim tiny-import, ")
 
 
 async def test_a_quota_that_refuses_the_pod_is_named(bench: Bench) -> None:

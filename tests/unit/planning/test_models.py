@@ -149,11 +149,12 @@ CATALOG = ModelSpec.model_validate(make_cluster_model()["spec"])
             "ModelNotReady",
             "spec.base: ClusterModel large is not ready: Its files have not been brought into the namespace yet.",
         ),
-        "a base of the web, which cannot be mounted": (
+        "a base of a bucket, which cannot be mounted": (
             "chat",
-            [named(model(artifacts={"source": {"http": {"url": "https://example.org/tiny.tar"}}}))],
+            [named(model(artifacts={"source": {"s3": {"bucket": "models"}}}))],
             "ModelNotReady",
-            "spec.base: Model large is not ready: spec.artifacts.source.http: this release serves from pvc or hf only.",
+            "spec.base: Model large is not ready: spec.artifacts.source.s3: this release serves from pvc or hf or "
+            "http only.",
         ),
         "an autoencoder as first stage": (
             "text-to-image",

@@ -16,7 +16,8 @@ from hostler_contract.importing import FOR_GOOD, ImportConfig, ImportReason, Imp
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.importing.facts import Known
 from hostler_runtime.importing.meter import Meter
-from hostler_runtime.importing.run import Tools, bring
+from hostler_runtime.importing.origins import Tools
+from hostler_runtime.importing.run import bring
 from hostler_runtime.importing.window import ProgressWindow
 from hostler_runtime.job import read_message
 from hostler_runtime.logs import configure, event

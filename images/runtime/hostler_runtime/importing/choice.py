@@ -83,11 +83,16 @@ def below(repository: Repository, path: str) -> dict[str, HubFile]:
         raise ImportFailure(
             ImportReason.SOURCE_NOT_FOUND, f"{repository.name} {what}: correct spec.artifacts.source.hf"
         )
-    for name in found:
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
-            text = f"{repository.name} has a file {name!r}, whose name leads out of the model's directory"
-            raise ImportFailure(ImportReason.UNSUPPORTED_FORMAT, text)
+    check_names(found, what=repository.name)
     return found
+
+
+def check_names(names: Iterable[str], *, what: str) -> None:
+    """That every file stays in the directory that it is written to. Raises ``ImportFailure``."""
+    for name in names:
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
+            text = f"{what} has a file {name!r}, whose name leads out of the model's directory"
+            raise ImportFailure(ImportReason.UNSUPPORTED_FORMAT, text)
 
 
 def check_layout(names: Iterable[str], *, what: str) -> None:

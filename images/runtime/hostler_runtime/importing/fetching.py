@@ -8,15 +8,15 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from hostler_contract.importing import ImportReason
 from hostler_runtime.importing.choice import HubFile
 from hostler_runtime.importing.failure import ImportFailure
-from hostler_runtime.importing.hub import Hub, PassingError
 from hostler_runtime.importing.meter import Meter
+from hostler_runtime.importing.network import PassingError
 from hostler_runtime.logs import event
 from hostler_runtime.training.files import flush
 from hostler_runtime.training.sources.tries import Pause
@@ -51,10 +51,18 @@ class Place:
         return self.directory / file.name.removeprefix(self.prefix)
 
 
+class Opens(Protocol):
+    """Who gives out files."""
+
+    def open(self, file: HubFile, *, commit: str, offset: int) -> HTTPResponse:
+        """Its bytes from ``offset`` on, or from its beginning where the status is 200. Raises ``ImportFailure`` and
+        ``PassingError``."""
+
+
 class Fetcher:
     """Fetches the files of one commit, and counts bytes."""
 
-    def __init__(self, hub: Hub, place: Place, *, meter: Meter, clock: Callable[[], float], pause: Pause) -> None:
+    def __init__(self, hub: Opens, place: Place, *, meter: Meter, clock: Callable[[], float], pause: Pause) -> None:
         self._hub = hub
         self._place = place
         self._meter = meter
@@ -104,8 +112,8 @@ class Fetcher:
                 break
         raise ImportFailure(
             ImportReason.DIGEST_MISMATCH,
-            f"{file.name} arrived twice with digest {said}, and the hub says {expected}: the hub, or a cache or proxy "
-            "on the way, gives out other bytes; name another revision or have that mended",
+            f"{file.name} arrived twice with digest {said} instead of {expected}: its host, or a cache or proxy on the "
+            "way, gives out other bytes; name another revision, correct the hash, or have that mended",
         )
 
     def _persistently(self, file: HubFile, partial: Path) -> Digest:
@@ -176,8 +184,9 @@ class Fetcher:
         with self._lock:
             self._meter.found(count)
 
-    def count_partials(self, files: Sequence[HubFile]) -> None:
-        """What earlier tries left of these."""
+    def expect(self, files: Sequence[HubFile]) -> None:
+        """All files that make the model: what there is to come, and what earlier tries left of those to come."""
+        self._meter.expect(sum(file.size for file in files))
         for file in files:
             target = self._place.path(file)
             partial = target.with_name(f"{target.name}{PARTIAL}")

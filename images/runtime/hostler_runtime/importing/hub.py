@@ -1,38 +1,28 @@
 """Questions to a hub that speaks the Hugging Face protocol, and its answers as failures that name the way out.
 
 The token goes to the hub alone: large files lie elsewhere, and whoever keeps them gets an address that is signed.
-Proxies come from ``HTTPS_PROXY`` and its siblings, further certificates from ``HOSTLER_CA_BUNDLE``.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from email.message import Message
 from http.client import HTTPException, HTTPResponse
-from typing import IO, Any, Final
+from typing import Any, Final
 from urllib.parse import quote, urljoin, urlsplit
 
 from hostler_contract.importing import ImportReason, ModelSource
 from hostler_runtime.importing.choice import HubFile, Repository
 from hostler_runtime.importing.failure import ImportFailure
-from hostler_runtime.training.sources.tries import causes, nobody_there, refuses
+from hostler_runtime.importing.network import SILENCE_SECONDS, PassingError, opener, unanswered
+from hostler_runtime.training.sources.tries import refuses
 
-CA_BUNDLE: Final = "HOSTLER_CA_BUNDLE"
-SILENCE_SECONDS: Final = 30
-"""After which a request has failed. A whole download may take hours."""
 _DESCRIPTION_LIMIT: Final = 64 << 20
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_PORTS: Final = {"http": 80, "https": 443}
 _SPEC: Final = "spec.artifacts.source.hf"
-
-
-class PassingError(Exception):
-    """The hub is in trouble, or the network; asking again may help."""
 
 
 class Hub:
@@ -44,11 +34,7 @@ class Hub:
         self._source = source
         self._token = token
         self._secret = secret
-        self._home = _origin(source.endpoint)
-        # The proxies of the environment are urllib's own default.
-        self._open = urllib.request.build_opener(
-            urllib.request.HTTPSHandler(context=_certificates(environ)), _KeepsToken(self._home)
-        )
+        self._open = opener(source.endpoint, environ)
 
     @property
     def page(self) -> str:
@@ -94,7 +80,7 @@ class Hub:
             with error:
                 raise self._refused(error, what=what) from error
         except (OSError, HTTPException) as error:
-            raise self._unanswered(error) from error
+            raise unanswered(error, where=self._source.endpoint, field=f"{_SPEC}.endpoint") from error
         return response
 
     def _refused(self, error: urllib.error.HTTPError, *, what: str) -> Exception:
@@ -140,22 +126,6 @@ class Hub:
             f"with a token (key HF_TOKEN) in {_SPEC}.secretRef"
         )
 
-    def _unanswered(self, error: Exception) -> Exception:
-        said = str(getattr(error, "reason", error)) or type(error).__name__
-        if any(isinstance(each, ssl.SSLCertVerificationError) for each in causes(error)):
-            text = (
-                f"the certificate of {self._source.endpoint} is not trusted ({said}): have an administrator set "
-                "imports.caBundle in the chart's values"
-            )
-            return ImportFailure(ImportReason.SOURCE_UNREACHABLE, text)
-        if nobody_there(error):
-            text = (
-                f"there is no host behind {self._source.endpoint} ({said}): correct {_SPEC}.endpoint, or have an "
-                "administrator set imports.proxy or imports.hubEndpoint in the chart's values"
-            )
-            return ImportFailure(ImportReason.SOURCE_UNREACHABLE, text)
-        return PassingError(f"{self._source.endpoint} cannot be reached: {said}")
-
 
 def moved(asked: str, name: str) -> ImportFailure:
     """A repository goes by another name now."""
@@ -195,42 +165,6 @@ def _file(entry: Mapping[str, Any]) -> HubFile:
         sha256=large.get("sha256") or None,
         git_sha1=None if large else entry.get("blobId"),
     )
-
-
-def _certificates(environ: Mapping[str, str]) -> ssl.SSLContext:
-    """The machine's own, and those of a bundle beside them."""
-    context = ssl.create_default_context()
-    if bundle := environ.get(CA_BUNDLE):
-        try:
-            context.load_verify_locations(cafile=bundle)
-        except (OSError, ssl.SSLError) as error:
-            text = f"the bundle of certificates {bundle} cannot be read ({error}): correct imports.caBundle"
-            raise ImportFailure(ImportReason.SOURCE_UNREACHABLE, text) from error
-    return context
-
-
-class _KeepsToken(urllib.request.HTTPRedirectHandler):
-    """Follows redirects of files; those of descriptions mean that a repository has another name."""
-
-    def __init__(self, home: tuple[str, str | None, int | None]) -> None:
-        self._home = home
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
-    ) -> urllib.request.Request | None:
-        """None has the redirect itself become the error."""
-        if "/api/models/" in req.full_url:
-            return None
-        following = super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
-        token = req.unredirected_hdrs.get("Authorization")
-        if following is not None and token and _origin(newurl) == self._home:
-            following.add_unredirected_header("Authorization", token)
-        return following
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
 
 
 def token_of(environ: Mapping[str, str] = os.environ) -> str | None:

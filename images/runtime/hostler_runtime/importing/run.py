@@ -8,48 +8,29 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import math
-import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
 
-from hostler_contract.importing import ImportConfig, ImportReason, ImportReport
+from hostler_contract.importing import ImportConfig, ImportedFacts, ImportReason, ImportReport
 from hostler_runtime.errors import classify
 from hostler_runtime.importing import choice
-from hostler_runtime.importing.choice import HubFile, Repository
-from hostler_runtime.importing.facts import HEADER_LIMIT, Kind, Known, Tensors, facts, kind_of, read_header, total
+from hostler_runtime.importing.facts import HEADER_LIMIT, Tensors, facts, kind_of, read_header, total
 from hostler_runtime.importing.failure import ImportFailure
-from hostler_runtime.importing.fetching import PARTIAL, TRIES, Fetcher, Place
-from hostler_runtime.importing.hub import Hub, PassingError, token_of
-from hostler_runtime.importing.meter import Meter
+from hostler_runtime.importing.fetching import PARTIAL
+from hostler_runtime.importing.network import PassingError
+from hostler_runtime.importing.origins import Origin, Tools, archived, from_hub, gib, larger
 from hostler_runtime.logs import event
 from hostler_runtime.training.files import publish_directory, write_file
-from hostler_runtime.training.sources.tries import Pause, no_room
+from hostler_runtime.training.sources.tries import no_room
 
 REPORT: Final = ".hostler.json"
 """In the finished directory: what was reported of it."""
-_GIB: Final = 1 << 30
-_SPARE: Final = 1.05
-"""Times the files' bytes that a volume should have: file systems keep some for themselves."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tools:
-    """What an import needs of the world."""
-
-    environ: Mapping[str, str]
-    meter: Meter
-    clock: Callable[[], float]
-    """Seconds from any moment."""
-    pause: Pause
-    known: Callable[[], Known]
-    """What the libraries know; asked once there is a configuration to judge."""
 
 
 def bring(config: ImportConfig, tools: Tools) -> ImportReport:
@@ -72,59 +53,46 @@ def _brought(config: ImportConfig, tools: Tools) -> ImportReport:
     target, staging = volume / config.directory, volume / f".{config.directory}"
     if (before := _earlier(target)) is not None:
         return before
-    hub = Hub(config.source, token=token_of(tools.environ), secret=config.secret, environ=tools.environ)
-    repository = _persistently(hub.describe, pause=tools.pause)
-    choice.check_license(repository, accepted=config.accepted_license, page=hub.page)
-    what = f"{repository.name} {config.source.path}".strip()
-    files = choice.below(repository, config.source.path)
-    choice.check_layout(files, what=what)
-    prefix = f"{config.source.path.strip('/')}/" if config.source.path.strip("/") else ""
-    place = Place(directory=staging, commit=repository.commit, prefix=prefix)
-    fetcher = Fetcher(hub, place, meter=tools.meter, clock=tools.clock, pause=tools.pause)
+    with _origin(config, tools, staging) as origin:
+        what, files = origin.what, origin.files
+        choice.check_layout(files, what=what)
+        staging.mkdir(parents=True, exist_ok=True)
+        texts = choice.texts(files)
+        hashes = origin.bring(texts)
+        documents = _documents(staging, hashes)
+        kind = kind_of(documents, names=files, tags=origin.tags, known=tools.known())
+        weights = choice.weights(files, documents, what=what)
+        origin.expect((*texts, *weights))
+        hashes |= origin.bring(weights)
 
-    staging.mkdir(parents=True, exist_ok=True)
-    hashes = fetcher.fetch(choice.texts(files))
-    documents = _documents(staging, hashes)
-    kind = kind_of(documents, names=files, tags=repository.tags, known=tools.known())
-    chosen = choice.weights(files, documents, what=what)
-    everything = (*choice.texts(files), *chosen)
-    _require_room(config, everything, staging=staging)
-    tools.meter.expect(sum(file.size for file in everything))
-    fetcher.count_partials(chosen)
-    hashes |= fetcher.fetch(chosen)
-
-    _clear_others(staging, keep=hashes)
-    report = _report(
-        repository, kind, documents, hashes, staging=staging, weights=[place.path(file) for file in chosen]
-    )
-    write_file(staging / REPORT, report.to_json())
-    publish_directory(staging, target)
-    event(logger, "model imported", repository=repository.name, revision=repository.commit, bytes=report.size_bytes)
+        _clear_others(staging, keep=hashes)
+        tensors = total(_tensors(origin.path(file)) for file in weights)
+        found = facts(kind, documents, names=hashes, tensors=tensors, license=origin.license)
+        report = _report(origin.revision, found, hashes, staging=staging)
+        write_file(staging / REPORT, report.to_json())
+        publish_directory(staging, target)
+    event(logger, "model imported", what=what, revision=origin.revision, bytes=report.size_bytes)
     return report
 
 
-def _report(
-    repository: Repository,
-    kind: Kind,
-    documents: Mapping[str, Any],
-    hashes: Mapping[str, str],
-    *,
-    staging: Path,
-    weights: Sequence[Path],
-) -> ImportReport:
+@contextmanager
+def _origin(config: ImportConfig, tools: Tools, staging: Path) -> Iterator[Origin]:
+    """Where the files come from, looked at. Raises ``ImportFailure`` and ``PassingError``."""
+    if config.source.kind == "http":
+        with archived(config, tools, staging) as origin:
+            yield origin
+    else:
+        yield from_hub(config, tools, staging)
+
+
+def _report(revision: str, found: ImportedFacts, hashes: Mapping[str, str], *, staging: Path) -> ImportReport:
     lines = "".join(f"{name} {digest}\n" for name, digest in sorted(hashes.items()))
     return ImportReport(
-        revision=repository.commit,
+        revision=revision,
         files=len(hashes),
         size_bytes=sum((staging / name).stat().st_size for name in hashes),
         sha256=hashlib.sha256(lines.encode()).hexdigest(),
-        facts=facts(
-            kind,
-            documents,
-            names=hashes,
-            tensors=total(_tensors(path) for path in weights),
-            license=repository.license,
-        ),
+        facts=found,
     )
 
 
@@ -134,16 +102,6 @@ def _earlier(target: Path) -> ImportReport | None:
         return ImportReport.from_json((target / REPORT).read_bytes())
     except (OSError, ValidationError):
         return None
-
-
-def _persistently(describe: Callable[[], Repository], *, pause: Pause) -> Repository:
-    for tried in range(1, TRIES):
-        try:
-            return describe()
-        except PassingError as error:
-            event(logger, "no answer, trying again", level=logging.WARNING, error=str(error))
-        pause(2.0**tried)
-    return describe()
 
 
 def _documents(directory: Path, names: Mapping[str, str]) -> dict[str, Any]:
@@ -161,37 +119,12 @@ def _documents(directory: Path, names: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def _require_room(config: ImportConfig, files: Sequence[HubFile], *, staging: Path) -> None:
-    wanted = sum(file.size for file in files)
-    there = sum(path.stat().st_size for path in staging.rglob("*") if path.is_file())
-    free = shutil.disk_usage(staging).free
-    if config.volume_bytes is not None and wanted > config.volume_bytes:
-        had = f"the claim has {_gib(config.volume_bytes)}"
-    elif wanted - there > free:
-        had = f"the volume has {_gib(free + there)} free"
-    else:
-        return
-    raise ImportFailure(ImportReason.STORAGE_FULL, f"the files have {_gib(wanted)}, and {had}: {_larger(wanted)}")
-
-
 def _full(config: ImportConfig, tools: Tools) -> str:
     """What to say of a disk that filled up although there seemed to be room."""
     progress = tools.meter.progress(now=tools.clock())
     wanted = progress.total_bytes or progress.bytes_done
-    done = f"{_gib(progress.bytes_done)} of {_gib(wanted)}"
-    return f"the volume was full after {done}, which are kept: {_larger(wanted)}"
-
-
-def _larger(wanted: int) -> str:
-    size = max(1, math.ceil(wanted * _SPARE / _GIB))
-    return (
-        f"set spec.importer.storage.size to {size}Gi; where the class cannot enlarge a claim, delete the Model and "
-        "apply it again"
-    )
-
-
-def _gib(count: int) -> str:
-    return f"{count / _GIB:.2f} GiB"
+    done = f"{gib(progress.bytes_done)} of {gib(wanted)}"
+    return f"the volume was full after {done}, which are kept: {larger(wanted)}"
 
 
 def _tensors(path: Path) -> Tensors:

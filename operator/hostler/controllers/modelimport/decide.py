@@ -100,14 +100,12 @@ def _imported(seen: Observed, terms: Terms) -> Plan:
 
 
 def _ready(seen: Observed, imported: ModelImport | None) -> Said:
-    source = seen.spec.artifacts.source.hf
+    source = seen.spec.artifacts.source
     assert imported is not None
-    assert source is not None
-    where = f"on claim {imported.claim_name}, {imported.path}"
-    return yes(
-        ModelReason.ARTIFACTS_AVAILABLE,
-        f"{source.repository} at {(imported.revision or '')[:12]} is {where}.",
-    )
+    what = source.hf.repository if source.hf is not None else source.http.url if source.http is not None else ""
+    at = (imported.revision or "")[:12]
+    text = f"{what} at {at} is on claim {imported.claim_name}, {imported.path}."
+    return yes(ModelReason.ARTIFACTS_AVAILABLE, text)
 
 
 def _arrived(seen: Observed, report: ImportReport, terms: Terms) -> Plan:
