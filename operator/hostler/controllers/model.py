@@ -99,7 +99,9 @@ def decide(model: Object, *, claim: Object | None, users: Sequence[ModelUser], n
     after = conditions(before.conditions, said, generation=generation, now=now)
     update = {"observed_generation": generation, "conditions": after, "used_by": tuple(users[:USED_BY_LIMIT])}
     if isinstance(spec, ModelSpec):
-        update["facts"] = facts_of(spec, imported_of(spec, before))
+        found = imported_of(spec, before)
+        # What an earlier source brought is nobody's news once the source is a claim.
+        update |= {"facts": facts_of(spec, found), "imported": found}
     return Plan(
         status=before.model_copy(update=update).model_dump(mode="json", by_alias=True, exclude_none=True),
         happening=change(before.conditions, after, warnings=_WARNINGS),

@@ -99,6 +99,7 @@ def test_a_tokenizer_may_use_all_rows() -> None:
     ("sizes", "dtype", "want"),
     [
         pytest.param({}, "BF16", 2 * 3 * 2 * 16 * 2, id="two key-value heads of four"),
+        pytest.param({"text_config": {"num_hidden_layers": 6}}, "BF16", 2 * 6 * 2 * 16 * 2, id="of the text part"),
         pytest.param({"head_dim": 128}, "BF16", 2 * 3 * 2 * 128 * 2, id="a head size of its own"),
         pytest.param({"num_key_value_heads": None}, "F32", 2 * 3 * 4 * 16 * 4, id="as many as heads, in fp32"),
         pytest.param({}, "I8", 2 * 3 * 2 * 16 * 2, id="packed weights compute in half precision"),

@@ -334,6 +334,29 @@ async def test_models_come_from_hubs_that_an_administrator_allows(
     assert bool(bench.cluster.all("Job")) == (want == "Importing")
 
 
+async def test_a_model_that_is_there_stays_when_its_hub_is_not_allowed_any_more(bench: Bench) -> None:
+    bench.restart(settings=replace(SETTINGS, allowed_endpoints=read_patterns(["hub.example.org"])))
+    await submitted(bench, artifacts={"source": {"hf": {"repository": "a/b", "endpoint": "https://hub.example.org"}}})
+    await arrived(bench)
+
+    bench.restart(settings=SETTINGS)
+    await bench.settle()
+
+    assert ready(bench)[0] == "True"
+
+
+async def test_a_model_that_moves_to_a_claim_forgets_its_import(bench: Bench) -> None:
+    await submitted(bench)
+    await arrived(bench)
+    bench.cluster.claim("mine")
+
+    bench.cluster.edit("Model", "tiny", family="chat", artifacts={"source": {"pvc": {"claimName": "mine"}}})
+    await bench.settle()
+
+    assert ready(bench)[2] == "The artifacts are on claim mine."
+    assert "import" not in bench.status("Model", "tiny")
+
+
 async def test_mirror_proxies_and_certificates_reach_the_pod(bench: Bench) -> None:
     rules = ImportRules(
         hub_endpoint="https://mirror.example.org",

@@ -86,7 +86,7 @@ def kind_of(documents: Mapping[str, Any], *, names: Collection[str], tags: Colle
         return Kind(family="bert", task=_HEADS.get(architecture, "feature-extraction"), architecture=architecture)
     if any(name in known.decoders for name in declared) and not config.get("is_encoder_decoder"):
         _need(names, "tokenizer.json")
-        _require_pair(documents, _first(config, "vocab_size"))
+        _require_pair(documents, _first(_sizes(config), "vocab_size"))
         writes_code = model_type in _CODE or ("code" in tags and not has_template(documents, names))
         return Kind(family="code" if writes_code else "chat", task="text-generation", architecture=architecture)
     raise ImportFailure(
@@ -110,7 +110,7 @@ def facts(
     if not tensors.parameters:
         raise ImportFailure(ImportReason.UNSUPPORTED_FORMAT, "the weights hold no tensors: name a complete revision")
     config = documents.get(CONFIGURATION)
-    sizes = config if isinstance(config, dict) else {}
+    sizes = _sizes(config) if isinstance(config, dict) else {}
     text = kind.family in {"chat", "code", "bert"}
     decoder = kind.family in {"chat", "code"}
     return ImportedFacts(
@@ -252,6 +252,12 @@ def _mapping(value: Any, name: str) -> Mapping[str, Any]:
             ImportReason.UNSUPPORTED_FORMAT, f"{name} is not a JSON object: name a revision that is complete"
         )
     return value
+
+
+def _sizes(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A model that reads more than text has the sizes of its decoder in a part of its own."""
+    part = config.get("text_config")
+    return {**config, **part} if isinstance(part, dict) else config
 
 
 def _first(sizes: Mapping[str, Any], *names: str) -> int | None:

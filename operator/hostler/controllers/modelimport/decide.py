@@ -47,13 +47,13 @@ class Terms:
 
 def decide(seen: Observed, wanted: Import, terms: Terms) -> Plan:
     """The next step of one model."""
+    imported = seen.imported
+    if imported is not None and imported.complete and seen.claim is not None:
+        return _imported(seen, terms)
     if rejected := reject_hub(
         seen.spec.artifacts.source, path="spec.artifacts.source", allowed=terms.allowed_endpoints
     ):
         return _plan(seen, terms, no(ModelReason.ENDPOINT_NOT_ALLOWED, rejected.message))
-    imported = seen.imported
-    if imported is not None and imported.complete and seen.claim is not None:
-        return _imported(seen, terms)
     if imported is not None and imported.complete:
         # Somebody has deleted the claim: the files come again.
         return _plan(seen, terms, unknown(ModelReason.IMPORTING, _AGAIN), delete=seen.spent, imported=None, requeue=1.0)
