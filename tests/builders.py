@@ -101,6 +101,12 @@ def make_model(name: str = "tiny", *, namespace: str = NAMESPACE, **spec: Any) -
     return _object("Model", name, namespace=namespace, spec={"family": "chat", "artifacts": {"source": source}} | spec)
 
 
+def make_imported_model(name: str = "tiny", *, namespace: str = NAMESPACE, **spec: Any) -> Object:
+    """A model of the public hub, of which nothing else is said."""
+    source = {"hf": {"repository": "acme/tiny"}}
+    return _object("Model", name, namespace=namespace, spec={"artifacts": {"source": source}} | spec)
+
+
 def make_cluster_model(name: str = "tiny", **spec: Any) -> Object:
     """A chat model of the cluster's catalog."""
     source = {"hf": {"repository": "example/tiny"}}

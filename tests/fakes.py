@@ -16,6 +16,7 @@ from typing import Any
 from hostler.cluster.store import Change
 from hostler.planning.seats import gated, node_of
 from hostler_contract import DatasetReport, Progress, Result
+from hostler_contract.importing import ImportProgress, ImportReport
 
 Object = dict[str, Any]
 CLUSTER_SCOPED = frozenset({"AcceleratorPool", "ClusterModel", "Node", "PersistentVolume"})
@@ -53,9 +54,13 @@ class FakeFacts:
 
     def __init__(self) -> None:
         self.answers: dict[str, Progress] = {}
+        self.imports: dict[str, ImportProgress] = {}
 
     def progress(self, pod_uid: str) -> Progress | None:
         return self.answers.get(pod_uid)
+
+    def importing(self, pod_uid: str) -> ImportProgress | None:
+        return self.imports.get(pod_uid)
 
     def age(self, pod_uid: str) -> float | None:
         return 0.0 if pod_uid in self.answers else None
@@ -251,7 +256,12 @@ class FakeCluster:
         )
 
     def end(
-        self, pod: Object, *, result: Result | DatasetReport | None = None, code: int | None = None, reason: str = ""
+        self,
+        pod: Object,
+        *,
+        result: Result | DatasetReport | ImportReport | None = None,
+        code: int | None = None,
+        reason: str = "",
     ) -> None:
         """The container ends; its last words are the termination message."""
         if code is None:
@@ -276,7 +286,7 @@ class FakeCluster:
         for pod in self.pods_of(job):
             if pod["status"]["phase"] not in ("Succeeded", "Failed"):
                 self.remove(pod)
-        self.set_status(job, conditions=[{"type": condition, "status": "True"}])
+        self.set_status(job, conditions=[{"type": condition, "status": "True", "lastTransitionTime": self.clock.now()}])
 
     # -- the Deployment controller ---------------------------------------------------------------------------------
 

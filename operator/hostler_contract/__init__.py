@@ -11,6 +11,7 @@ from hostler_contract.checkpoint import CheckpointManifest
 from hostler_contract.dataset import DatasetReport, InspectionConfig
 from hostler_contract.errors import ErrorReason
 from hostler_contract.feedback import FeedbackRecord
+from hostler_contract.importing import ImportConfig, ImportProgress, ImportReport
 from hostler_contract.job import (
     CheckpointPolicy,
     DatasetConfig,
@@ -41,6 +42,9 @@ __all__ = [
     "EvaluationConfig",
     "FeedbackRecord",
     "Hyperparameters",
+    "ImportConfig",
+    "ImportProgress",
+    "ImportReport",
     "Inputs",
     "InspectionConfig",
     "JobConfig",

@@ -10,7 +10,7 @@ from typing import Any
 
 from kubeclient import MERGE, KubeClient
 
-from hostler_contract import DatasetReport, Result
+from hostler_contract import DatasetReport, ImportReport, Result
 
 Object = dict[str, Any]
 
@@ -59,11 +59,11 @@ class FakeNode:
         wanted = {f"hostler.dev/{name.replace('_', '-')}": value for name, value in labels.items()}
         return [pod for pod in found if wanted.items() <= pod["metadata"]["labels"].items()]
 
-    def end(self, pod: Object, result: Result | DatasetReport) -> None:
-        """The container ends with this last word."""
+    def end(self, pod: Object, result: Result | DatasetReport | ImportReport, *, code: int = 1) -> None:
+        """The container ends with this last word, and where that is a failure with this status."""
         well = result.reason is None
         terminated = {
-            "exitCode": 0 if well else 1,
+            "exitCode": 0 if well else code,
             "reason": "Completed" if well else "Error",
             "message": result.to_termination_message(),
             "startedAt": "2026-01-01T00:00:00Z",

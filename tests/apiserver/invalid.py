@@ -11,6 +11,7 @@ from builders import (
     edited,
     make_cluster_model,
     make_dataset,
+    make_imported_model,
     make_inference_service,
     make_model,
     make_pool,
@@ -240,6 +241,36 @@ _MODELS = (
     Invalid(
         "an unknown layout", edited(MODEL, "spec.artifacts.format", "onnx"), "spec.artifacts.format", '"huggingface"'
     ),
+    Invalid(
+        "no family, and nothing that says it",
+        without(MODEL, "spec.family"),
+        "spec.family",
+        "it is read from the files only where these are imported",
+    ),
+    Invalid(
+        "an importer that has nothing to import",
+        make_model(importer={"storage": {"size": "1Gi"}}),
+        "spec.importer",
+        "remove importer",
+    ),
+    Invalid(
+        "a licence that is accepted of nobody",
+        make_model(acceptedLicense="llama3.1"),
+        "spec.acceptedLicense",
+        "remove acceptedLicense",
+    ),
+    Invalid(
+        "an archive of the web without its hash",
+        make_imported_model(artifacts={"source": {"http": {"url": "https://example.org/tiny.tar"}}}),
+        "spec.artifacts.source.http.sha256",
+        "nothing else says whether it is the right model",
+    ),
+    Invalid(
+        "a claim for an import without a unit",
+        make_imported_model(importer={"storage": {"size": "20"}}),
+        "spec.importer.storage.size",
+        "at least 1Mi",
+    ),
     Invalid("a task in capitals", make_model(task="Chat"), "spec.task", "should match"),
     Invalid("an empty licence", make_model(license=""), "spec.license", "at least 1"),
     Invalid("no weights", make_model(memory={"weightsBytes": 0}), "spec.memory.weightsBytes", "equal to 1"),
@@ -266,7 +297,6 @@ _MODELS = (
             "has no namespace",
         )
         for member, source in (
-            ("pvc", {"claimName": "data"}),
             ("configMap", {"name": "data", "key": "model"}),
             ("feedback", {"service": "chat"}),
         )

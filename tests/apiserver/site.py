@@ -29,7 +29,7 @@ CLAIM: Object = {
     "metadata": {"name": "tiny"},
     "spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}},
 }
-"""Binds to the volume of :func:`volume_for`."""
+"""Binds to the volume of :func:`volume`."""
 OpenSite = Callable[[], AbstractAsyncContextManager["Site"]]
 
 
@@ -131,7 +131,7 @@ async def site(api: KubeClient, namespace: str, kubeconfig: Path) -> AsyncIterat
     """A namespace with some text, a node, a pool and an operator, for the time of a block."""
     assert api.http.post(f"/api/v1/namespaces/{namespace}/configmaps", json=TEXT).is_success
     pool = namespace
-    assert api.http.post(VOLUMES, json=volume_for(namespace)).is_success
+    assert api.http.post(VOLUMES, json=volume(namespace, name=namespace, claim="tiny")).is_success
     async with fake_node(api, pool, resource=GPU, devices=4) as node:
         found = Site(api, namespace, node, kubeconfig)
         assert api.create(make_pool(pool)).is_success
@@ -144,16 +144,16 @@ async def site(api: KubeClient, namespace: str, kubeconfig: Path) -> AsyncIterat
     api.delete(f"{VOLUMES}/{namespace}")
 
 
-def volume_for(namespace: str) -> Object:
-    """Something for the claim `tiny` to bind to, because no provisioner runs here."""
+def volume(namespace: str, *, name: str, claim: str) -> Object:
+    """Something for a claim to bind to, because no provisioner runs here."""
     spec = {
         "capacity": {"storage": "2Gi"},
         "accessModes": ["ReadWriteMany"],
         "hostPath": {"path": "/nowhere"},
         "persistentVolumeReclaimPolicy": "Retain",
-        "claimRef": {"namespace": namespace, "name": "tiny"},
+        "claimRef": {"namespace": namespace, "name": claim},
     }
-    return {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": namespace}, "spec": spec}
+    return {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec}
 
 
 def settings_of(namespace: str, **changes: Any) -> OperatorSettings:

@@ -141,6 +141,10 @@ def test_the_operator_learns_what_administrators_allow_and_forbid(helm: Path) ->
         "networkPolicy.workloads.metricsNamespaces[0]=monitoring",
         "networkPolicy.workloads.dataNetworks[0]=10.20.0.0/16",
         "networkPolicy.workloads.blockedNetworks[0]=203.0.113.0/28",
+        "imports.hubEndpoint=https://mirror.example.org",
+        "imports.proxy.https=http://proxy.example.org:3128",
+        "imports.proxy.noProxy=.svc\\,10.0.0.0/8",
+        "imports.caBundle.configMap=company-ca",
     )
     documents = template(helm, *values)
     (container,) = named(documents, "Deployment")["hostler-operator"]["spec"]["template"]["spec"]["containers"]
@@ -151,6 +155,11 @@ def test_the_operator_learns_what_administrators_allow_and_forbid(helm: Path) ->
         "--metrics-namespace=monitoring",
         "--data-network=10.20.0.0/16",
         "--blocked-network=203.0.113.0/28",
+        "--hub-endpoint=https://mirror.example.org",
+        "--import-proxy=HTTPS_PROXY=http://proxy.example.org:3128",
+        "--import-proxy=NO_PROXY=.svc,10.0.0.0/8",
+        "--ca-config-map=company-ca",
+        "--ca-key=ca.crt",
     } <= set(container["args"])
     assert any(name.endswith("network-policies") for name in named(documents, "ClusterRole"))
     assert not any(name.endswith("network-policies") for name in named(template(helm), "ClusterRole"))

@@ -18,7 +18,7 @@ from kubeclient import TABLE, KubeClient, collection, item
 from hostler.api.conditions import Condition
 from hostler.api.inferenceservice import InferenceServiceStatus
 from hostler.api.measures import Measurement
-from hostler.api.model import ModelStatus
+from hostler.api.model import ImportTransfer, ModelFacts, ModelImport, ModelStatus
 from hostler.api.placement import Placement
 from hostler.api.pool import AcceleratorPoolStatus
 from hostler.api.schema import StatusModel
@@ -33,13 +33,23 @@ NOW = "2026-01-31T12:00:00Z"
 CONDITION = Condition(
     type="Ready", status="True", reason="Fine", message="all is well", observed_generation=1, last_transition_time=NOW
 )
+FACTS = ModelFacts(family="chat", task="text-generation", license="MIT", parameters=1000, chat_template=True)
 STATUSES: tuple[tuple[Object, StatusModel], ...] = (
     (
         make_pool(),
         AcceleratorPoolStatus(conditions=(CONDITION,), capacity=4, in_use=1, reserved=2, largest_free_block=2),
     ),
-    (make_cluster_model(), ModelStatus(conditions=(CONDITION,))),
-    (make_model(), ModelStatus(conditions=(CONDITION,))),
+    (make_cluster_model(), ModelStatus(conditions=(CONDITION,), facts=FACTS)),
+    (
+        make_model(),
+        ModelStatus(
+            conditions=(CONDITION,),
+            facts=FACTS,
+            imported=ModelImport(
+                source="0123456789ab", transfer=ImportTransfer(percent=25, bytes_done=5, total_bytes=20, eta="2m30s")
+            ),
+        ),
+    ),
     (
         make_training_job(),
         TrainingJobStatus(
@@ -111,8 +121,16 @@ WANT_CELLS: dict[str, Object] = {
         "Reserved": 2,
         "Largest Free": 2,
     },
-    "ClusterModel": {"Family": "chat", "Task": "text-generation", "Ready": "True", "License": "unknown"},
-    "Model": {"Family": "chat", "Task": "text-generation", "Ready": "True", "License": "unknown"},
+    "ClusterModel": {"Family": "chat", "Task": "text-generation", "Ready": "True", "License": "MIT"},
+    "Model": {
+        "Family": "chat",
+        "Task": "text-generation",
+        "Ready": "True",
+        "State": "Fine",
+        "Percent": 25,
+        "ETA": "2m30s",
+        "Parameters": 1000,
+    },
     "TrainingJob": {
         "State": "Fine",
         "Percent": 50,

@@ -15,6 +15,7 @@ from builders import (
     make_cluster_model,
     make_dataset,
     make_family_job,
+    make_imported_model,
     make_inference_service,
     make_model,
     make_pool,
@@ -34,7 +35,9 @@ EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
 MINIMAL = (
     make_pool(),
     make_cluster_model(),
+    make_cluster_model("shared", artifacts={"source": {"pvc": {"claimName": "models"}}}),
     make_model(),
+    make_imported_model("imported"),
     make_dataset(),
     make_training_job(),
     make_inference_service(),
@@ -254,6 +257,8 @@ CHANGEABLE = (
     ("a service moves", make_inference_service(), "spec.accelerators.pool", "gpu"),
     ("a pool gets a price", make_pool(), "spec.quota", {"accelerators": 2}),
     ("a model gets a licence", make_model(), "spec.license", "MIT"),
+    ("an imported model gets a family", make_imported_model(), "spec.family", "code"),
+    ("a licence is accepted", make_imported_model(), "spec.acceptedLicense", "llama3.1"),
 )
 
 

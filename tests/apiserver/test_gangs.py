@@ -14,7 +14,7 @@ import pytest
 from apiserver.gangs.api import async_api
 from apiserver.gangs.play import Operators, Play
 from apiserver.gangs.story import write_story
-from apiserver.site import CLAIM, TEXT, VOLUMES, volume_for
+from apiserver.site import CLAIM, TEXT, VOLUMES, volume
 from builders import make_model
 from kubeclient import KubeClient
 
@@ -42,7 +42,7 @@ async def _play(api: KubeClient, namespace: str, kubeconfig: Path, logs: Path, *
 
 def _prepare(api: KubeClient, namespace: str) -> None:
     """Something to learn from, and a claim to write to."""
-    assert api.http.post(VOLUMES, json=volume_for(namespace)).is_success
+    assert api.http.post(VOLUMES, json=volume(namespace, name=namespace, claim="tiny")).is_success
     for plural, manifest in (("configmaps", TEXT), ("persistentvolumeclaims", CLAIM)):
         assert api.http.post(f"/api/v1/namespaces/{namespace}/{plural}", json=manifest).is_success
     assert api.create(make_model("tiny", namespace=namespace)).is_success

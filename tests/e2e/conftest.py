@@ -14,6 +14,9 @@ from hostler.demo.forward import forward
 from hostler.local import ClusterHandle
 from hostler.local.images import ensure_loaded
 
+ALLOWED_HUB = "http://hub.imports.svc:8000"
+"""A hub in the cluster that Models may name."""
+
 
 @pytest.fixture(scope="session")
 def stack(cluster: ClusterHandle) -> Iterator[Stack]:
@@ -23,7 +26,7 @@ def stack(cluster: ClusterHandle) -> Iterator[Stack]:
         kubectl=cluster.program("kubectl"), helm=cluster.program("helm"), kubeconfig=cluster.kubeconfig
     )
     install.install_prometheus(tools, image=images["prometheus"])
-    install.install_hostler(tools, images)
+    install.install_hostler(tools, images, more={"allowedEndpoints": [ALLOWED_HUB]})
     tools.kubectl_run("-n", "monitoring", "rollout", "status", "deployment/prometheus", f"--timeout={PATIENCE:.0f}s")
     target = forward(tools.kubectl, tools.kubeconfig, namespace="monitoring", target="service/prometheus", port=9090)
     with target as url:

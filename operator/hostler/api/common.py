@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
@@ -230,6 +231,13 @@ class PodResources(ApiModel):
     """CPU request in cores; also the number of compute threads."""
     memory: ByteQuantity = "2Gi"
     """Memory request and limit, in bytes."""
+
+
+class AccessMode(StrEnum):
+    """From how many nodes a volume can be mounted."""
+
+    READ_WRITE_MANY = "ReadWriteMany"
+    READ_WRITE_ONCE = "ReadWriteOnce"
 
 
 class Toleration(ApiModel):

@@ -109,12 +109,16 @@ POOL = Kind(
 )
 
 _MODEL_COLUMNS = (
-    Column(name="Family", path=".spec.family"),
-    Column(name="Task", path=".spec.task"),
+    Column(name="Family", path=".status.facts.family"),
+    Column(name="Task", path=".status.facts.task"),
     _READY,
-    Column(name="Parameters", path=".spec.architecture.parameters", type="integer"),
-    Column(name="License", path=".spec.license"),
+    _REASON,
+    Column(name="Percent", path=".status.import.transfer.percent", type="integer"),
+    Column(name="ETA", path=".status.import.transfer.eta"),
+    Column(name="Parameters", path=".status.facts.parameters", type="integer"),
+    Column(name="License", path=".status.facts.license"),
     Column(name="Trained By", path=".spec.lineage.trainingJob"),
+    Column(name="Revision", path=".status.import.revision", priority=1),
     _MESSAGE,
     _AGE,
 )
@@ -132,10 +136,10 @@ CLUSTER_MODEL = Kind(
     rules=tuple(
         cel(
             f"!has(self.spec.artifacts.source.{member})",
-            f"a ClusterModel has no namespace in which {member} could be looked up: use http, s3, hf or oci",
+            f"a ClusterModel has no namespace in which {member} could be looked up: use http, s3, hf, oci or pvc",
             field_path=f".spec.artifacts.source.{member}",
         )
-        for member in ("pvc", "configMap", "feedback")
+        for member in ("configMap", "feedback")
     ),
     columns=_MODEL_COLUMNS,
 )

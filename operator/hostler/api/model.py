@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from hostler.api.common import Conditions, Family, Figures, Gates, Sha256, Source
-from hostler.api.schema import ApiModel, Name, StatusModel, Text, cel, rules
+from hostler.api.common import AccessMode, Conditions, Family, Figures, Gates, PodResources, Sha256, Source
+from hostler.api.podoptions import PullSecrets
+from hostler.api.schema import ApiModel, ByteQuantity, Name, ObjectName, StatusModel, Text, cel, rules
 
 
 class ModelCondition:
@@ -33,6 +34,36 @@ class ModelReason(StrEnum):
     """Set when the stored spec does not fit this release, which CRDs of the same release would not let in."""
     SOURCE_NOT_SUPPORTED = "SourceNotSupported"
     """Set when this release cannot serve from that kind of source."""
+    IMPORTING = "Importing"
+    """Set while a Job brings the files into the namespace; status.import says how far it is."""
+    NOT_USED = "NotUsed"
+    """Set on a ClusterModel that no service or job has named yet; it is imported where one does."""
+    SOURCE_NOT_FOUND = "SourceNotFound"
+    """Set when the hub has no such repository, revision, path or file."""
+    SOURCE_MOVED = "SourceMoved"
+    """Set when the hub knows the repository under another name, which the message has."""
+    ACCESS_DENIED = "AccessDenied"
+    """Set when the hub wants a token, or the token's account may not read the repository."""
+    LICENSE_NOT_ACCEPTED = "LicenseNotAccepted"
+    """Set when spec.acceptedLicense does not name the licence of a gated repository."""
+    UNSUPPORTED_FORMAT = "UnsupportedFormat"
+    """Set when the files are not in safetensors, not whole, or not in the layout of transformers or diffusers."""
+    UNSUPPORTED_ARCHITECTURE = "UnsupportedArchitecture"
+    """Set when no family of this release serves such a network, or spec.family is another one than the files'."""
+    REMOTE_CODE = "RemoteCode"
+    """Set when the model needs code of its repository, which is never run."""
+    DIGEST_MISMATCH = "DigestMismatch"
+    """Set when what arrived is not what the hub's own digest says."""
+    STORAGE_FULL = "StorageFull"
+    """Set when the files do not fit onto the claim; the message has the size that they need."""
+    SOURCE_UNREACHABLE = "SourceUnreachable"
+    """Set when the hub did not answer, or stopped in the middle, for as long as the Job tried."""
+    ENDPOINT_NOT_ALLOWED = "EndpointNotAllowed"
+    """Set when an administrator has not allowed the hub that the source names."""
+    IMPORT_FAILED = "ImportFailed"
+    """Set when the Job ended in another way; delete the Job to try again."""
+    CHILD_REFUSED = "ChildRefused"
+    """Set when the API server refused the claim or Job of the import, such as by a quota; the message is its own."""
 
 
 class Architecture(ApiModel):
@@ -113,25 +144,83 @@ class Lineage(ApiModel):
     """Models of which parts were taken as they are, by part."""
 
 
+IMPORTED_SOURCES = ("hf", "http")
+"""Members of a source from which a Job imports; the facts of such a model are read from its files."""
+_IMPORTED = " || ".join(f"has(self.artifacts.source.{member})" for member in IMPORTED_SOURCES)
+_SAME_FAMILY = "!has(oldSelf.family) || (has(self.family) && self.family == oldSelf.family)"
+_ONLY_IMPORTED = f"only a source of {' or '.join(IMPORTED_SOURCES)} is imported: remove"
+
+
+class ImportStorage(ApiModel):
+    """The claim that the files are brought onto."""
+
+    storage_class_name: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    """StorageClass of the claim; absent means the cluster's default."""
+    size: ByteQuantity = "20Gi"
+    """Size of the claim; 20Gi has room for 9 billion weights of 16 bits."""
+    access_modes: Annotated[
+        tuple[AccessMode, ...],
+        Field(min_length=1, max_length=2, json_schema_extra={"x-kubernetes-list-type": "set"}),
+    ] = (AccessMode.READ_WRITE_MANY,)
+    """What the claim can do. With ReadWriteOnce alone the model is used on the volume's node only."""
+
+
+class Importer(ApiModel):
+    """The Job that brings the files into the namespace, and the claim that it makes."""
+
+    storage: ImportStorage = ImportStorage()
+    """The claim; it goes with the model."""
+    resources: PodResources = PodResources()
+    """CPU and memory of the Job's pod."""
+    image_pull_secrets: PullSecrets = ()
+    """Secrets of the same namespace with credentials of the registry that the images come from."""
+    service_account_name: ObjectName | None = None
+    """ServiceAccount of the pod, such as for image policies; it never gets its token. Absent means default."""
+
+
 class ModelSpec(ApiModel):
-    """One catalog entry."""
+    """One catalog entry. Where its files are imported, a source is enough."""
 
     model_config = ConfigDict(
-        json_schema_extra=rules(cel("self.family == oldSelf.family", "family cannot be changed", field_path=".family"))
+        json_schema_extra=rules(
+            cel(_SAME_FAMILY, "family cannot be changed", field_path=".family"),
+            cel(
+                f"has(self.family) || {_IMPORTED}",
+                "family is needed: it is read from the files only where these are imported",
+                field_path=".family",
+            ),
+            cel(f"!has(self.importer) || {_IMPORTED}", f"{_ONLY_IMPORTED} importer", field_path=".importer"),
+            cel(
+                "!has(self.acceptedLicense) || has(self.artifacts.source.hf)",
+                "only a hub names licences: remove acceptedLicense",
+                field_path=".acceptedLicense",
+            ),
+            cel(
+                "!has(self.artifacts.source.http) || has(self.artifacts.source.http.sha256)",
+                "sha256 is needed: nothing else says whether it is the right model",
+                field_path=".artifacts.source.http.sha256",
+            ),
+        )
     )
 
-    family: Family
-    """Model family."""
-    task: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9-]+$")] = "text-generation"
-    """Task in the words of model hubs, such as text-generation."""
+    family: Family | None = None
+    """Model family; absent means what the imported files are."""
+    task: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9-]+$")] | None = None
+    """Task in the words of model hubs, such as text-generation; absent means what the imported files are for, or else
+    the family's."""
     display_name: Annotated[str, Field(max_length=128)] | None = None
     """Name for people."""
     description: Text | None = None
     """One paragraph for people."""
     license: Annotated[str, Field(min_length=1, max_length=64)] = "unknown"
-    """SPDX expression of the weights' licence."""
+    """SPDX expression of the weights' licence; unknown means what the imported files' card says."""
+    accepted_license: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    """Name of the licence, as the hub writes it, that you accept by this field. A gated repository is imported only
+    with it, and no repository whose licence has another name."""
     artifacts: Artifacts
     """The files."""
+    importer: Importer | None = None
+    """How the files are imported, where the defaults do not fit."""
     architecture: Architecture | None = None
     """Facts about the network."""
     memory: MemoryFacts | None = None
@@ -144,6 +233,81 @@ class ModelSpec(ApiModel):
     """What these figures must be for the model to be Ready; a figure that is not there misses its gate."""
     lineage: Lineage | None = None
     """Where it comes from."""
+
+    @property
+    def known_family(self) -> Family:
+        """The family of a model that can be used. Raises ``ValueError`` for one whose files have not been read."""
+        if self.family is None:
+            raise ValueError("the family of a model is not known before its files were imported")
+        return self.family
+
+
+class ModelFacts(StatusModel):
+    """What the model is: as spec says, and where it says nothing, as the imported files do."""
+
+    family: Annotated[str, Field(max_length=32)] | None = None
+    """Model family."""
+    task: Annotated[str, Field(max_length=63)] | None = None
+    """Task in the words of model hubs."""
+    architecture: Annotated[str, Field(max_length=128)] | None = None
+    """Class of the network that the files name."""
+    license: Annotated[str, Field(max_length=64)] | None = None
+    """SPDX expression, or the hub's name of the licence."""
+    parameters: Annotated[int, Field(ge=1)] | None = None
+    """Number of weights."""
+    weights_bytes: Annotated[int, Field(ge=1)] | None = None
+    """Size of the weights as stored."""
+    context_length: Annotated[int, Field(ge=1)] | None = None
+    """Longest sequence, in tokens."""
+    vocabulary_size: Annotated[int, Field(ge=1)] | None = None
+    """Tokens of the vocabulary."""
+    kv_bytes_per_token: Annotated[int, Field(ge=1)] | None = None
+    """Key-value cache of one token of context, in bytes."""
+    chat_template: bool | None = None
+    """Whether the tokenizer brings a chat template; absent where that was not looked at."""
+
+
+class ImportTransfer(StatusModel):
+    """How far the download is."""
+
+    percent: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Whole percent of the bytes; absent until the files are known."""
+    bytes_done: Annotated[int, Field(ge=0)] = 0
+    """Bytes that are on the claim."""
+    total_bytes: Annotated[int, Field(ge=0)] | None = None
+    """Bytes of all files together."""
+    bytes_per_second: Annotated[int, Field(ge=0)] | None = None
+    """Speed over the last seconds."""
+    eta: Annotated[str, Field(max_length=16)] | None = None
+    """Time to go, such as 4m10s."""
+
+
+class ModelImport(StatusModel):
+    """What was brought into the namespace."""
+
+    source: Annotated[str, Field(max_length=64)]
+    """Hash of the source that this speaks of: another source is imported anew, beside what is there."""
+    claim_name: ObjectName | None = None
+    """Claim with the files; absent until they are complete."""
+    path: Annotated[str, Field(max_length=512)] | None = None
+    """Directory on it."""
+    revision: Annotated[str, Field(max_length=128)] | None = None
+    """Commit that the files are of."""
+    sha256: Sha256 | None = None
+    """Hash over the sorted list of file names and file hashes."""
+    files: Annotated[int, Field(ge=0)] = 0
+    """Files."""
+    size_bytes: Annotated[int, Field(ge=0)] = 0
+    """Bytes of all files together."""
+    facts: ModelFacts | None = None
+    """What the files say."""
+    transfer: ImportTransfer | None = None
+    """How far it is; absent once the files are complete."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the files are there."""
+        return self.claim_name is not None
 
 
 class ModelUser(StatusModel):
@@ -166,6 +330,10 @@ class ModelStatus(StatusModel):
     """Generation of the spec that this status speaks of."""
     conditions: Conditions = ()
     """Ready, with a reason."""
+    facts: ModelFacts | None = None
+    """What the model is."""
+    imported: Annotated[ModelImport | None, Field(alias="import")] = None
+    """The import, where the source is imported."""
     used_by: Annotated[tuple[ModelUser, ...], Field(max_length=USED_BY_LIMIT)] = ()
     """Services that serve it and unfinished jobs that are made from it, sorted by kind and name; at most 16 of them.
     Empty for a ClusterModel, which would show names of one namespace to all others."""

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from hostler.api.common import (
     Accelerators,
+    AccessMode,
     Family,
     Gates,
     MetricName,
@@ -221,13 +222,6 @@ class Checkpointing(ApiModel):
     keep_after_success: Annotated[int, Field(ge=0, le=100)] = 1
     """Newest checkpoints that stay once the Model is there; what was downloaded and prepared goes in any case. With 0
     no other job can start from this one, but for one that names it already when the last attempt starts."""
-
-
-class AccessMode(StrEnum):
-    """From how many nodes a volume can be mounted."""
-
-    READ_WRITE_MANY = "ReadWriteMany"
-    READ_WRITE_ONCE = "ReadWriteOnce"
 
 
 class WorkspaceStorage(ApiModel):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from hostler.controllers.catalog import Catalog
 from hostler.controllers.creationfailures import CreationFailures
 from hostler.controllers.dataset import DatasetController
 from hostler.controllers.inferenceservice import InferenceServiceController
 from hostler.controllers.model import ModelController
+from hostler.controllers.modelimport import ModelImports
 from hostler.controllers.pool import PoolController
 from hostler.controllers.ports import Admission, Clock, Controller, Facts, Reader, Writer
 from hostler.controllers.settings import Settings
@@ -17,10 +19,17 @@ def build_controllers(
 ) -> tuple[Controller, ...]:
     """One controller for each of our kinds. Who needs a seat on a pool asks admission, which sees all of them."""
     failures = CreationFailures(reader, clock)
+    imports = ModelImports(reader, writer, clock=clock, facts=facts, settings=settings, failures=failures)
     return (
         PoolController(reader, writer, clock=clock, admission=admission, interval=settings.pool_interval_seconds),
-        ModelController(reader, writer, clock=clock, kind="ClusterModel"),
-        ModelController(reader, writer, clock=clock, kind="Model"),
+        ModelController(
+            reader,
+            writer,
+            clock=clock,
+            kind="ClusterModel",
+            catalog=Catalog(reader, writer, recheck=settings.recheck_seconds),
+        ),
+        ModelController(reader, writer, clock=clock, kind="Model", imports=imports),
         DatasetController(reader, writer, clock=clock, settings=settings, failures=failures),
         TrainingJobController(
             reader, writer, clock=clock, facts=facts, admission=admission, settings=settings, failures=failures

@@ -9,6 +9,7 @@ from hostler.cluster.store import Change
 from hostler.controllers.ports import Key, Object, Reader
 from hostler.controllers.references import reference
 from hostler.controllers.triggers import ended
+from hostler.manifests.naming import catalog_name
 
 KINDS = ("InferenceService", "TrainingJob")
 
@@ -48,5 +49,6 @@ def _named(user: Object) -> Iterator[str]:
     adapters = (adapter.get("modelRef") for adapter in spec.get("adapters") or ())
     references = (spec.get("modelRef"), spec.get("base"), *(spec.get("parts") or {}).values(), *adapters)
     for found in references:
-        if found and found.get("kind", "Model") == "Model" and found.get("name"):
-            yield found["name"]
+        if found and found.get("name"):
+            # An entry of the catalog is used as the Model that it becomes here.
+            yield found["name"] if found.get("kind", "Model") == "Model" else catalog_name(found["name"])

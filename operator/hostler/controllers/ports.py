@@ -11,6 +11,7 @@ from hostler.planning.acceptance import PoolChoice
 from hostler.planning.pools import PoolView
 from hostler.planning.verdicts import Request, TakeBack, Verdict, Workload
 from hostler_contract import Progress
+from hostler_contract.importing import ImportProgress
 
 Object = dict[str, Any]
 """A Kubernetes object as plain JSON types. Whoever reads one from a cache must not change it."""
@@ -139,6 +140,9 @@ class Facts(Protocol):
         A published snapshot stays the same for at least two readings (ten seconds by default), so whoever copies it
         into a status writes no more often than that.
         """
+
+    def importing(self, pod_uid: str) -> ImportProgress | None:
+        """The same of a pod that imports a model."""
 
     def age(self, pod_uid: str) -> float | None:
         """Seconds since this pod last answered; None where it never did."""

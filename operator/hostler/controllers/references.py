@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from hostler.api.model import IMPORTED_SOURCES
 from hostler.controllers.ports import Object
+from hostler.manifests.naming import catalog_name, import_claim
 
 
 def reference(kind: str, *, namespace: str = "", name: str) -> str:
@@ -41,9 +43,18 @@ def of_inference_service(service: Object) -> Iterator[str]:
 
 
 def of_model(model: Object) -> Iterator[str]:
-    """The claim with its artifacts."""
+    """The claim with its artifacts, which an import makes."""
+    namespace, name = model["metadata"].get("namespace", ""), model["metadata"]["name"]
+    if any(member in model["spec"]["artifacts"]["source"] for member in IMPORTED_SOURCES):
+        yield reference("PersistentVolumeClaim", namespace=namespace, name=import_claim(name))
     if claim := _text(model["spec"], "artifacts", "source", "pvc", "claimName"):
         yield reference("PersistentVolumeClaim", namespace=model["metadata"].get("namespace", ""), name=claim)
+
+
+def of_cluster_model(model: Object) -> Iterator[str]:
+    """The claim that each namespace has under this name."""
+    if claim := _text(model["spec"], "artifacts", "source", "pvc", "claimName"):
+        yield reference("PersistentVolumeClaim", name=claim)
 
 
 def of_dataset(dataset: Object) -> Iterator[str]:
@@ -56,6 +67,7 @@ INDEXERS = {
     "TrainingJob": of_training_job,
     "InferenceService": of_inference_service,
     "Model": of_model,
+    "ClusterModel": of_cluster_model,
     "Dataset": of_dataset,
 }
 """By kind, for the store."""
@@ -66,6 +78,9 @@ def _model(found: Any, namespace: str) -> Iterator[str]:
         return
     kind = found.get("kind", "Model")
     yield reference(kind, namespace=namespace if kind == "Model" else "", name=found["name"])
+    if kind == "ClusterModel":
+        # What it becomes here, whose files are mounted.
+        yield reference("Model", namespace=namespace, name=catalog_name(found["name"]))
 
 
 def _text(spec: Any, *path: str) -> str:

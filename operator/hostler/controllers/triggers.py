@@ -51,6 +51,11 @@ def referring(reader: Reader, own: str, change: Change) -> Iterator[Object]:
             for kind in ("Model", "TrainingJob")
             for found in reader.referring(kind, value)
         ]
+        everywhere = reference("PersistentVolumeClaim", name=metadata["name"])
+        values += [
+            reference("ClusterModel", name=model["metadata"]["name"])
+            for model in reader.referring("ClusterModel", everywhere)
+        ]
     for each in values:
         yield from (workload for workload in reader.referring(own, each) if not ended(workload))
 
@@ -100,13 +105,23 @@ def _job_of(pod: Object) -> str:
     return str((pod["metadata"].get("labels") or {}).get(naming.TRAINING_JOB, ""))
 
 
+def _model_changed(change: Change) -> bool:
+    """Whether it is another one by its spec, or its files have come, which the spec does not say."""
+    return _spec_changed(change) or _files(change.old) != _files(change.new)
+
+
+def _files(model: Object | None) -> tuple[str, str]:
+    imported = ((model or {}).get("status") or {}).get("import") or {}
+    return imported.get("claimName", ""), imported.get("path", "")
+
+
 def _anything(change: Change) -> bool:
     return True
 
 
 _MATTERS = {
     "AcceleratorPool": _spec_changed,
-    "Model": _spec_changed,
+    "Model": _model_changed,
     "ClusterModel": _spec_changed,
     "Dataset": _anything,
     "PersistentVolumeClaim": _anything,

@@ -58,13 +58,14 @@ def values(images: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def install_hostler(tools: Tools, images: Mapping[str, str]) -> None:
-    """`helm upgrade --install` from the source tree, wait until every pod of it is ready, then make the pools."""
+def install_hostler(tools: Tools, images: Mapping[str, str], *, more: Mapping[str, Any] | None = None) -> None:
+    """`helm upgrade --install` from the source tree, wait until every pod of it is ready, then make the pools.
+    ``more`` are further values of the chart."""
     root = checkout.root()
     tools.helm_run(
         *("upgrade", "--install", RELEASE, str(root / "helm" / "hostler")),
         *("--namespace", NAMESPACE, "--create-namespace"),
-        *("--set-json", _set_json(values(images)), "--wait", "--timeout", "3m"),
+        *("--set-json", _set_json(values(images) | dict(more or {})), "--wait", "--timeout", "3m"),
     )
     for pool in POOLS:
         tools.kubectl_run("apply", "--server-side", "-f", str(root / "examples" / "pools" / f"{pool}.yaml"))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hostler.api.schema import API_VERSION, GROUP
+from hostler.manifests.hashing import content_hash
 
 Manifest = dict[str, Any]
 
@@ -15,14 +16,21 @@ MANAGER = "hostler"
 TRAINER = "trainer"
 SERVER = "server"
 INSPECTOR = "inspector"
+IMPORTER = "importer"
+CATALOG = "catalog"
 TRAINING_JOB = f"{GROUP}/training-job"
 DATASET = f"{GROUP}/dataset"
+MODEL = f"{GROUP}/model"
+CLUSTER_MODEL = f"{GROUP}/cluster-model"
 ATTEMPT = f"{GROUP}/attempt"
 INFERENCE_SERVICE = f"{GROUP}/inference-service"
 GENERATION = f"{GROUP}/generation"
 POOL = f"{GROUP}/pool"
 SERVICE_NAME = "kubernetes.io/service-name"
 """Label of an EndpointSlice: the Service that it belongs to."""
+
+_LABEL = 63
+"""Longest value of a label, and name of an object that others refer to."""
 
 RENDEZVOUS_PORT = 29500
 """Where the processes of an attempt find each other."""
@@ -71,6 +79,38 @@ def dataset_selector(dataset: str) -> dict[str, str]:
 def inspection_labels(dataset: str, *, generation: int) -> dict[str, str]:
     """Labels of an inspection's children and pod."""
     return {**dataset_labels(dataset), GENERATION: str(generation)}
+
+
+def import_name(model: str, digest: str) -> str:
+    """Name of the Job and the ConfigMap that import a model: of its beginning, because a Job's name is a label of its
+    pods, and of a hash of what they do."""
+    return f"{model[:45].rstrip('-')}-import-{digest}"
+
+
+def catalog_name(entry: str) -> str:
+    """Name of the Model that a ClusterModel becomes in a namespace that uses it."""
+    name = f"catalog-{entry}"
+    return name if len(name) <= _LABEL else f"{name[: _LABEL - 9].rstrip('-')}-{content_hash(entry, length=8)}"
+
+
+def catalog_labels(entry: str) -> dict[str, str]:
+    """Labels of the Models that a ClusterModel becomes."""
+    return {MANAGED_BY: MANAGER, COMPONENT: CATALOG, CLUSTER_MODEL: entry}
+
+
+def import_claim(model: str) -> str:
+    """Name of the claim that a model is imported onto."""
+    return f"{model}-import"
+
+
+def import_labels(model: str) -> dict[str, str]:
+    """Labels of an import's children and pod."""
+    return {MANAGED_BY: MANAGER, COMPONENT: IMPORTER, MODEL: model}
+
+
+def import_selector(model: str) -> dict[str, str]:
+    """What finds the pods that import a model."""
+    return {COMPONENT: IMPORTER, MODEL: model}
 
 
 def server_labels(service: str, *, pool: str) -> dict[str, str]:

@@ -15,6 +15,8 @@ from hostler.manifests.naming import (
     Manifest,
     dataset_labels,
     dataset_selector,
+    import_labels,
+    import_selector,
     job_labels,
     job_selector,
     metadata,
@@ -101,6 +103,16 @@ def inspector_policy(dataset: str, source: Source, *, namespace: str, rules: Tra
         metadata(f"{dataset}-inspector", namespace=namespace, labels=dataset_labels(dataset), owner=owner),
         selector=dataset_selector(dataset),
         ingress=[],
+        egress=[_DNS, *_data(source, rules)],
+    )
+
+
+def importer_policy(model: str, source: Source, *, namespace: str, rules: TrafficRules, owner: Manifest) -> Manifest:
+    """The operator asks how far an import is; it fetches, and asks nobody else."""
+    return _policy(
+        metadata(f"{model}-importer", namespace=namespace, labels=import_labels(model), owner=owner),
+        selector=import_selector(model),
+        ingress=[{"from": [_namespace(rules.operator_namespace)], "ports": _tcp([HTTP_PORT])}],
         egress=[_DNS, *_data(source, rules)],
     )
 

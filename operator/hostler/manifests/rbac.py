@@ -59,7 +59,9 @@ def _own(kind: Kind) -> tuple[Grant, ...]:
             group=GROUP,
             resource=kind.plural,
             verbs=(*READ, *KEEP) if register else READ,
-            why="a trained model is registered as a Model" if register else "the specs",
+            why="a trained model is registered as a Model, an entry of the catalog becomes one"
+            if register
+            else "the specs",
             scope=scope,
         ),
         Grant(
@@ -82,7 +84,12 @@ OPERATOR_GRANTS: tuple[Grant, ...] = (
         why="state changes, for people; why pods of a Job are refused, which its controller says nowhere else",
     ),
     Grant(group="", resource="nodes", verbs=FOLLOW, why="capacity and health of pools", scope=Scope.CLUSTER),
-    Grant(group="", resource="persistentvolumeclaims", verbs=(*READ, *KEEP), why="workspaces of training jobs"),
+    Grant(
+        group="",
+        resource="persistentvolumeclaims",
+        verbs=(*READ, *KEEP),
+        why="workspaces of training jobs, claims of imported models",
+    ),
     Grant(
         group="",
         resource="persistentvolumes",
@@ -100,7 +107,12 @@ OPERATOR_GRANTS: tuple[Grant, ...] = (
     Grant(group="", resource="pods", verbs=("patch",), why="which node a pod of ours goes to"),
     Grant(group="", resource="services", verbs=(*READ, *CHANGE), why="rendezvous of trainers, address of servers"),
     Grant(group="apps", resource="deployments", verbs=(*READ, *KEEP), why="replicas of inference services"),
-    Grant(group="batch", resource="jobs", verbs=(*READ, *CHANGE), why="attempts of training jobs"),
+    Grant(
+        group="batch",
+        resource="jobs",
+        verbs=(*READ, *CHANGE),
+        why="attempts of training jobs, looks at datasets, imports of models",
+    ),
     # Authorization of a create does not know the name yet, so this verb cannot be limited to one Lease.
     Grant(group="coordination.k8s.io", resource="leases", verbs=("create",), why="the first leader", scope=Scope.OWN),
     Grant(

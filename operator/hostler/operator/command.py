@@ -10,6 +10,7 @@ import click
 import hostler
 from hostler.api.schema import OPERATOR
 from hostler.cluster.connection import ConnectionSetupError, connect
+from hostler.manifests.importjob import PUBLIC_HUB
 from hostler.operator import logs
 from hostler.operator.health import PortError
 from hostler.operator.settings import (
@@ -17,7 +18,9 @@ from hostler.operator.settings import (
     SettingsError,
     default_identity,
     read_endpoints,
+    read_hub,
     read_networks,
+    read_proxies,
     read_variants,
 )
 
@@ -86,6 +89,25 @@ def operator() -> None:
     help="Endpoint of data that may be sent credentials, such as hub.example.org or *.example.org:9000; repeatable.  "
     "[default: the public hub and the cloud's own]",
 )
+@click.option(
+    "--hub-endpoint",
+    default=PUBLIC_HUB,
+    show_default=True,
+    help="Hub of models that name none, such as a mirror.",
+)
+@click.option(
+    "--import-proxy",
+    "import_proxies",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="HTTP_PROXY, HTTPS_PROXY or NO_PROXY of pods that import models; repeatable.",
+)
+@click.option(
+    "--ca-config-map",
+    metavar="NAME",
+    help="ConfigMap in every namespace of workloads with certificates that hubs and proxies are trusted by.",
+)
+@click.option("--ca-key", default="ca.crt", show_default=True, help="Key of that ConfigMap.")
 @click.option("--workload-policies", is_flag=True, help="Make NetworkPolicies for jobs, services and datasets.")
 @click.option(
     "--metrics-namespace",
@@ -137,6 +159,8 @@ def run(
     watch_namespaces: str,
     variant_images: tuple[str, ...],
     allowed_endpoints: tuple[str, ...],
+    hub_endpoint: str,
+    import_proxies: tuple[str, ...],
     data_networks: tuple[str, ...],
     blocked_networks: tuple[str, ...],
     identity: str,
@@ -152,6 +176,8 @@ def run(
             watch_namespaces=tuple(filter(None, (name.strip() for name in watch_namespaces.split(",")))),
             variant_images=read_variants(variant_images),
             allowed_endpoints=read_endpoints(allowed_endpoints),
+            hub_endpoint=read_hub(hub_endpoint),
+            import_proxies=read_proxies(import_proxies),
             data_networks=read_networks(data_networks, flag="--data-network"),
             blocked_networks=read_networks(blocked_networks, flag="--blocked-network"),
             identity=identity or default_identity(),

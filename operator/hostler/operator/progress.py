@@ -1,4 +1,4 @@
-"""Progress of training jobs: which pods are asked for it, and what of their answers a job gets to see."""
+"""Progress of training jobs and of imports: which pods are asked for it, and what of their answers is seen."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hostler.operator.podhttp import PodHttp, ProbeError
 from hostler.operator.prober import Prober, Target
 from hostler.planning import pods
 from hostler_contract import Progress
+from hostler_contract.importing import ImportProgress
 
 PATH = "/progress"
 PUBLISH_READINGS = 2
@@ -36,12 +37,15 @@ _FIGURES = (
     "eta",
 )
 """What moves with every step."""
+Answer = Progress | ImportProgress
+_ANSWERS: dict[str, type[Progress] | type[ImportProgress]] = {"TrainingJob": Progress, "Model": ImportProgress}
+"""What a pod says, by the kind of object that it works for."""
 
 
 @dataclass(kw_only=True)
 class _Fact:
-    published: Progress
-    shown: TrainingProgress
+    published: Answer
+    shown: TrainingProgress | ImportProgress
     published_at: float
     heard_at: float
 
@@ -50,7 +54,7 @@ class ProgressFacts:
     """The ``Facts`` of ``hostler.controllers.ports``.
 
     An answer is *published* when it shows something else than the last one that was published, and that one has stood
-    for a while. ``changed`` is called with the job then, and only then.
+    for a while. ``changed`` is called with the job or model then, and only then.
     """
 
     def __init__(
@@ -67,6 +71,15 @@ class ProgressFacts:
 
     def progress(self, pod_uid: str) -> Progress | None:
         """The last published snapshot of this pod."""
+        found = self._published(pod_uid)
+        return found if isinstance(found, Progress) else None
+
+    def importing(self, pod_uid: str) -> ImportProgress | None:
+        """The last published snapshot of this pod, which imports a model."""
+        found = self._published(pod_uid)
+        return found if isinstance(found, ImportProgress) else None
+
+    def _published(self, pod_uid: str) -> Answer | None:
         fact = self._facts.get(pod_uid)
         return fact.published if fact else None
 
@@ -75,11 +88,11 @@ class ProgressFacts:
         fact = self._facts.get(pod_uid)
         return self._monotonic() - fact.heard_at if fact else None
 
-    def take(self, pod_uid: str, progress: Progress, *, job: Key) -> None:
-        """A pod of this job has answered."""
+    def take(self, pod_uid: str, progress: Answer, *, job: Key) -> None:
+        """A pod of this job or model has answered."""
         now = self._monotonic()
         fact = self._facts.get(pod_uid)
-        seen = shown(progress)
+        seen = shown(progress) if isinstance(progress, Progress) else progress
         if fact is not None:
             fact.heard_at = now
             if not _worth_showing(seen, fact.shown, readings=(now - fact.published_at) / self._interval):
@@ -92,9 +105,13 @@ class ProgressFacts:
         self._facts.pop(pod_uid, None)
 
 
-def _worth_showing(new: TrainingProgress, old: TrainingProgress, *, readings: float) -> bool:
+def _worth_showing(
+    new: TrainingProgress | ImportProgress, old: TrainingProgress | ImportProgress, *, readings: float
+) -> bool:
     if readings < PUBLISH_READINGS or new == old:
         return False
+    if isinstance(new, ImportProgress) or isinstance(old, ImportProgress):
+        return True
     without_figures: dict[str, Any] = dict.fromkeys(_FIGURES)
     return readings >= FIGURES_READINGS or new.model_copy(update=without_figures) != old.model_copy(
         update=without_figures
@@ -102,29 +119,30 @@ def _worth_showing(new: TrainingProgress, old: TrainingProgress, *, readings: fl
 
 
 class ProgressQuestion:
-    """Asks rank 0 of a TrainingJob. Who is asked follows the store, change by change."""
+    """Asks rank 0 of a TrainingJob, and the pod that imports a Model. Who is asked follows the store's changes."""
 
     def __init__(self, http: PodHttp, *, store: Store, facts: ProgressFacts) -> None:
         self._http = http
         self._store = store
         self._facts = facts
 
-    async def ask(self, target: Target) -> Progress | None:
-        """The snapshot; None for a pod that belongs to no TrainingJob."""
-        if self._job_of(target) is None:
+    async def ask(self, target: Target) -> Answer | None:
+        """The snapshot; None for a pod that belongs to no TrainingJob or Model."""
+        whose = self._job_of(target)
+        if whose is None:
             return None
         answer = await self._http.get(target.ip, PATH)
         try:
-            return Progress.from_json(answer)
+            return _ANSWERS[whose.kind].from_json(answer)
         except ValueError as error:
             raise ProbeError("malformed", f"GET {PATH} was answered with something that is no progress") from error
 
-    def heard(self, target: Target, answer: Progress) -> None:
+    def heard(self, target: Target, answer: Answer) -> None:
         """Into the facts with it."""
         if (job := self._job_of(target)) is not None:
             self._facts.take(target.uid, answer, job=job)
 
-    def follow(self, change: Change, prober: Prober[Progress]) -> None:
+    def follow(self, change: Change, prober: Prober[Answer]) -> None:
         """Keep the targets current."""
         if change.kind != "Pod":
             return
@@ -137,30 +155,30 @@ class ProgressQuestion:
             prober.follow(target)
 
     def _job_of(self, target: Target) -> Key | None:
-        """The TrainingJob behind a pod, by the owners' uids: a label is anybody's to write.
+        """The TrainingJob or Model behind a pod, by the owners' uids: a label is anybody's to write.
 
-        It is looked up for each question, because the watches of pods, Jobs and TrainingJobs do not wait for each
+        It is looked up for each question, because the watches of pods, Jobs and what they work for do not wait for each
         other.
         """
         job = self._store.get("Job", namespace=target.namespace, name=target.job)
         if job is None or job["metadata"].get("uid") != target.job_uid:
             return None
         owner = _controller(job)
-        if owner is None or owner.get("kind") != "TrainingJob":
+        if owner is None or owner.get("kind") not in _ANSWERS:
             return None
-        ours = self._store.get("TrainingJob", namespace=target.namespace, name=owner["name"])
+        ours = self._store.get(owner["kind"], namespace=target.namespace, name=owner["name"])
         if ours is None or ours["metadata"].get("uid") != owner["uid"]:
             return None
-        return Key("TrainingJob", target.namespace, owner["name"])
+        return Key(owner["kind"], target.namespace, owner["name"])
 
 
 def target_of(pod: Object) -> Target | None:
-    """Rank 0 of an attempt that can be asked now; None for every other pod."""
+    """Rank 0 of an attempt, or an importer, that can be asked now; None for every other pod."""
     metadata = pod["metadata"]
-    if naming.TRAINING_JOB not in (metadata.get("labels") or {}):
-        return None
+    labels = metadata.get("labels") or {}
+    asked = pods.index(pod) == 0 if naming.TRAINING_JOB in labels else naming.MODEL in labels
     address, owner = pods.ip(pod), _controller(pod)
-    if not pods.is_running(pod) or pods.index(pod) != 0 or address is None:
+    if not asked or not pods.is_running(pod) or address is None:
         return None
     if owner is None or owner.get("kind") != "Job":
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import uuid
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 from hostler.accelerators.matrix import rules
 from hostler.api.schema import OPERATOR
 from hostler.controllers.settings import Settings
+from hostler.manifests.importjob import PUBLIC_HUB, ImportRules
 from hostler.manifests.networkpolicy import Network, TrafficRules
 from hostler.planning.endpoints import EndpointPattern, read_patterns
 
@@ -37,6 +39,14 @@ class OperatorSettings:
     """Secrets with credentials of the runtime images' registry, in every namespace of workloads."""
     allowed_endpoints: tuple[EndpointPattern, ...] = ()
     """Endpoints of data that may be sent credentials, beside the public hub and the cloud's own."""
+    hub_endpoint: str = PUBLIC_HUB
+    """Hub of models that name none."""
+    import_proxies: tuple[tuple[str, str], ...] = ()
+    """Environment of import pods that names proxies."""
+    ca_config_map: str | None = None
+    """ConfigMap in every namespace of workloads with certificates that hubs and proxies are trusted by."""
+    ca_key: str = "ca.crt"
+    """Its key."""
     workload_policies: bool = False
     """Whether workloads get NetworkPolicies."""
     metrics_namespaces: tuple[str, ...] = ()
@@ -86,6 +96,12 @@ class OperatorSettings:
             image_pull_policy=self.image_pull_policy,
             pull_secrets=self.pull_secrets,
             allowed_endpoints=self.allowed_endpoints,
+            imports=ImportRules(
+                hub_endpoint=self.hub_endpoint,
+                proxies=self.import_proxies,
+                ca_config_map=self.ca_config_map,
+                ca_key=self.ca_key,
+            ),
             start_grace_seconds=self.start_grace,
             traffic=self._traffic(),
         )
@@ -115,6 +131,29 @@ def read_endpoints(texts: tuple[str, ...]) -> tuple[EndpointPattern, ...]:
         return read_patterns(texts)
     except ValueError as error:
         raise SettingsError(f"--allowed-endpoint {error}") from error
+
+
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+
+
+def read_proxies(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """``HTTPS_PROXY=http://proxy:3128`` entries. Raises :class:`SettingsError`."""
+    found = []
+    for text in texts:
+        name, sign, where = text.partition("=")
+        if name not in _PROXIES or not sign or not where:
+            raise SettingsError(
+                f"--import-proxy {text!r} is not of the form NAME=VALUE with one of {', '.join(_PROXIES)}"
+            )
+        found.append((name, where))
+    return tuple(found)
+
+
+def read_hub(text: str) -> str:
+    """URL of the hub of models that name none. Raises :class:`SettingsError`."""
+    if not re.fullmatch(r"https?://[^\s@/]+(/[^\s@]*)?", text):
+        raise SettingsError(f"--hub-endpoint {text!r} is no http or https URL without user information")
+    return text.rstrip("/")
 
 
 def default_identity() -> str:

@@ -50,7 +50,7 @@ from hostler.operator.health import LoopWatch, liveness, metrics_app, probes_app
 from hostler.operator.podhttp import PodHttp
 from hostler.operator.prober import RESULTS as PROBE_RESULTS
 from hostler.operator.prober import Prober
-from hostler.operator.progress import ProgressFacts, ProgressQuestion
+from hostler.operator.progress import Answer, ProgressFacts, ProgressQuestion
 from hostler.operator.settings import OperatorSettings
 from hostler.planning.demand import HTTP_PORT
 from hostler.planning.failures import CONTAINER_FAILED, POD_DELETED, POD_LOST, RESULT_MISSING
@@ -118,7 +118,7 @@ class Operator:
         self.pods = PodHttp(port=HTTP_PORT)
         self.facts = ProgressFacts(lambda key: self.queue.add(key), interval=settings.progress_interval)
         question = ProgressQuestion(self.pods, store=self.store, facts=self.facts)
-        self.prober = Prober(question, interval=settings.progress_interval, metrics=self.metrics.probes)
+        self.prober: Prober[Answer] = Prober(question, interval=settings.progress_interval, metrics=self.metrics.probes)
         self.store.subscribe(lambda change: question.follow(change, self.prober))
         self.writer = ApiWriter(
             self.client, store=self.store, fence=self.lease, events=self.events, skipped=self.metrics.write_skipped

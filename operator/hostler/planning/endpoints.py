@@ -76,6 +76,19 @@ def reject_endpoint(source: Source | None, *, path: str, allowed: Sequence[Endpo
     return rejection(TrainingReason.ENDPOINT_NOT_ALLOWED, f"{path}.{source.member}.endpoint", text)
 
 
+def reject_hub(source: Source, *, path: str, allowed: Sequence[EndpointPattern]) -> Rejection | None:
+    """What speaks against importing a model from the hub at ``path``, also without credentials: what a model says is
+    believed by everybody who asks it, so an administrator says where models may come from."""
+    given = source.hf
+    if given is None or given.endpoint is None or _may(source, given.endpoint, allowed):
+        return None
+    text = (
+        f"models may not be imported from {given.endpoint}: leave endpoint out, or have an administrator allow its "
+        "host with allowedEndpoints in the chart's values (--allowed-endpoint)"
+    )
+    return rejection(TrainingReason.ENDPOINT_NOT_ALLOWED, f"{path}.{source.member}.endpoint", text)
+
+
 def _may(source: Source, endpoint: str, allowed: Sequence[EndpointPattern]) -> bool:
     try:
         parts = urlsplit(endpoint)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from hostler.api.common import Gate, ModelReference
-from hostler.api.model import ModelReason, ModelSpec
+from hostler.api.model import IMPORTED_SOURCES, ModelReason, ModelSpec
 from hostler.api.trainingjob import TrainingJobSpec, TrainingReason
 from hostler.families import FamilyName, family
+from hostler.planning.imports import is_imported
 from hostler.planning.rejection import Rejection, rejection
 
 Object = dict[str, Any]
@@ -34,6 +35,8 @@ class NamedModel:
     namespace: str = ""
     going: bool = False
     """Whether the model is being deleted."""
+    said: str = ""
+    """What the model's own condition says while its files are not there."""
 
     @property
     def title(self) -> str:
@@ -47,6 +50,8 @@ class NamedModel:
             return None
         if self.going:
             return ModelReason.BEING_DELETED, f"It is being deleted, and its files with it. {SAVE_FILES}"
+        if is_imported(self.model.artifacts.source):
+            return ModelReason.IMPORTING, self.said or "Its files have not been brought into the namespace yet."
         return obstacle(self.model, claim=self.claim, namespace=self.namespace)
 
 
@@ -54,7 +59,8 @@ def obstacle(model: ModelSpec, *, claim: Object | None, namespace: str) -> tuple
     """Why a model is not Ready, as its own condition says it; None where it is."""
     source = model.artifacts.source
     if source.pvc is None:
-        text = f"spec.artifacts.source.{source.member}: this release serves from {' or '.join(SERVABLE_SOURCES)} only."
+        known = " or ".join((*SERVABLE_SOURCES, *IMPORTED_SOURCES))
+        text = f"spec.artifacts.source.{source.member}: this release serves from {known} only."
         return ModelReason.SOURCE_NOT_SUPPORTED, text
     if problem := claim_problem(source.pvc.claim_name, claim, namespace=namespace):
         return problem
@@ -127,6 +133,9 @@ def reject_model(named: NamedModel, *, families: Sequence[FamilyName]) -> Reject
         where = f" in namespace {named.namespace}" if named.reference.kind == "Model" else ""
         text = f"there is no {named.title}{where}: create it, or name another one"
         return rejection(TrainingReason.MODEL_NOT_FOUND, named.path, text)
+    if model.family is None:
+        text = f"{named.title} is not ready: {(named.obstacle or ('', 'its family is not known'))[1]}"
+        return rejection(TrainingReason.MODEL_NOT_READY, named.path, text)
     if model.family not in families:
         text = f"{named.title} is of family {model.family}; needed here: {', '.join(families)}"
         return rejection(TrainingReason.INCOMPATIBLE_MODEL, named.path, text)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hostler.accelerators import Verb
 from hostler.api.inferenceservice import InferenceServiceSpec
-from hostler.api.model import ModelSpec
+from hostler.api.model import IMPORTED_SOURCES, ModelSpec
 from hostler.api.trainingjob import TrainingReason
 from hostler.families import family
 from hostler.planning.acceptance import (
@@ -39,28 +39,31 @@ def reject_service(
     has_image: HasImage,
 ) -> Rejection | None:
     """The first thing that speaks against a service whose model is known."""
-    serving = family(model.family.value).serving
+    known = model.known_family
+    serving = family(known.value).serving
     if not serving.available:
         return rejection(
             TrainingReason.FAMILY_NOT_AVAILABLE, "spec.modelRef", f"model {spec.model_ref.name}: {serving.reason}"
         )
-    source = reject_source(model.artifacts.source, f"spec.modelRef: model {spec.model_ref.name}", SERVABLE_SOURCES)
+    # A model whose files are to be imported is waited for.
+    sources = (*SERVABLE_SOURCES, *IMPORTED_SOURCES)
+    source = reject_source(model.artifacts.source, f"spec.modelRef: model {spec.model_ref.name}", sources)
     return (
         source
         or _reject_adapters(spec, model, adapters)
-        or reject_pool(spec.accelerators, choice, verb=Verb.SERVE, family_name=model.family.value)
-        or reject_image(choice, has_image, verb=Verb.SERVE, family_name=model.family.value)
+        or reject_pool(spec.accelerators, choice, verb=Verb.SERVE, family_name=known.value)
+        or reject_image(choice, has_image, verb=Verb.SERVE, family_name=known.value)
         or reject_size(choice, lambda pool: ask_of_service(spec, pool=pool))
     )
 
 
 def _reject_adapters(spec: InferenceServiceSpec, model: ModelSpec, adapters: Sequence[NamedModel]) -> Rejection | None:
-    if spec.adapters and not family(model.family.value).adapters:
+    if spec.adapters and not family(model.known_family.value).adapters:
         text = (
             f"family {model.family} takes no adapters: serve the Model that training with lora put out, which has its "
             "adapter merged in"
         )
         return rejection(TrainingReason.INCOMPATIBLE_MODEL, "spec.adapters", text)
-    found = (reject_model(named, families=(model.family,)) for named in adapters)
+    found = (reject_model(named, families=(model.known_family,)) for named in adapters)
     # An adapter that is not Ready may become so: the service waits for it.
     return next((no for no in found if no and no.reason != TrainingReason.MODEL_NOT_READY), None)

@@ -12,6 +12,7 @@ from unit.controllers.services import STYLES, said, serving, submitted
 from hostler.cluster.errors import Forbidden, Taken
 
 Spec = dict[str, Any]
+OF_A_BUCKET = {"source": {"s3": {"bucket": "models"}}}
 
 
 @table(
@@ -27,7 +28,7 @@ Spec = dict[str, Any]
             {"modelRef": {"kind": "ClusterModel", "name": "catalog"}},
             "Accepted",
             "SourceNotSupported",
-            "spec.modelRef: model catalog.hf: this release cannot read from hf; use pvc.",
+            "spec.modelRef: model catalog.s3: this release cannot read from s3; use pvc or hf or http.",
         ),
         "a model whose claim has gone": (
             {"modelRef": {"name": "homeless"}},
@@ -70,7 +71,7 @@ Spec = dict[str, Any]
 async def test_what_keeps_a_service_from_being_placed_is_said(
     modelled: Bench, spec: Spec, want_condition: str, want_reason: str, want_words: str
 ) -> None:
-    modelled.cluster.put(make_cluster_model("catalog"))
+    modelled.cluster.put(make_cluster_model("catalog", artifacts=OF_A_BUCKET))
     source = {"source": {"pvc": {"claimName": "gone"}}}
     modelled.cluster.put(make_model("homeless", artifacts=source))
     modelled.cluster.put(make_model("painter", family="custom"))

@@ -179,13 +179,14 @@ async def test_a_model_is_ready_when_its_claim_is_there(bench: Bench) -> None:
     assert model["kind"] == "Model"
 
 
-async def test_a_catalog_entry_from_a_hub_says_that_it_cannot_be_served_yet(bench: Bench) -> None:
-    bench.cluster.put(make_cluster_model("catalog"))
+async def test_a_catalog_entry_of_a_bucket_says_that_it_cannot_be_served_yet(bench: Bench) -> None:
+    source = {"s3": {"bucket": "models"}}
+    bench.cluster.put(make_cluster_model("catalog", artifacts={"source": source}))
     await bench.settle()
     assert bench.condition("ClusterModel", "catalog", "Ready") == (
         "False",
         "SourceNotSupported",
-        "spec.artifacts.source.hf: this release serves from pvc only.",
+        "spec.artifacts.source.s3: this release serves from pvc or hf or http only.",
     )
 
 

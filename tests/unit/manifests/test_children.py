@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
-from builders import make_dataset, make_inference_service, make_model, make_pool, make_training_job
+from builders import make_dataset, make_imported_model, make_inference_service, make_model, make_pool, make_training_job
 from fakes import FakeCluster
 from floor import view_of
 from tables import table
@@ -34,6 +34,7 @@ from hostler.controllers.trainingjob.observed import Observed as JobObserved
 from hostler.manifests.configfile import JOB_CONFIG
 from hostler.manifests.datasetjob import inspection_children
 from hostler.manifests.deployment import ServerPlan, server_deployment
+from hostler.manifests.importjob import Import, ImportRules, import_children
 from hostler.manifests.model import Origin, trained_model
 from hostler.manifests.naming import owner_reference
 from hostler.manifests.podtemplate import Image
@@ -226,6 +227,32 @@ def inspection(**spec: Any) -> dict[str, Object]:
     return {child["kind"]: child for child in made}
 
 
+def importing(rules: ImportRules | None = None, **spec: Any) -> dict[str, Object]:
+    """What imports a model, by kind."""
+    model = make_imported_model("tiny", **spec)
+    model["metadata"] |= {"uid": "uid-of-model", "generation": 2}
+    wanted = Import(
+        model=model["metadata"],
+        spec=ModelSpec.model_validate(model["spec"]),
+        image=Image(reference="registry/train:1"),
+        rules=rules or ImportRules(),
+    )
+    return {child["kind"]: child for child in import_children(wanted)}
+
+
+def private_importing() -> dict[str, Object]:
+    """A gated model of a hub of one's own, through a proxy."""
+    hub = {"repository": "acme/tiny", "endpoint": "https://hub.example.org", "secretRef": {"name": "hub-token"}}
+    storage = {"size": "40Gi", "storageClassName": "fast", "accessModes": ["ReadWriteOnce"]}
+    rules = ImportRules(proxies=(("HTTPS_PROXY", "http://proxy.example.org:3128"),), ca_config_map="company-ca")
+    return importing(
+        rules,
+        artifacts={"source": {"hf": hub}},
+        acceptedLicense="llama3.1",
+        importer={"storage": storage, "resources": {"cpu": "2", "memory": "4Gi"}},
+    )
+
+
 def private_inspection() -> dict[str, Object]:
     """Data with credentials."""
     store = {"s3": {"bucket": "pictures", "prefix": "a", "secretRef": {"name": "keys"}}}
@@ -259,6 +286,10 @@ def model() -> Object:
         "the model": ("model", model),
         "the Job that looks at a dataset": ("job-inspect", lambda: inspection()["Job"]),
         "the Job that looks at a dataset with credentials": ("job-inspect-s3", lambda: private_inspection()["Job"]),
+        "the Job that imports a model": ("job-import", lambda: importing()["Job"]),
+        "the Job that imports a private model": ("job-import-private", lambda: private_importing()["Job"]),
+        "the file of an import": ("configmap-import", lambda: private_importing()["ConfigMap"]),
+        "the claim of an import": ("claim-import", lambda: private_importing()["PersistentVolumeClaim"]),
         "the file of an inspection": ("configmap-inspect", lambda: inspection()["ConfigMap"]),
         "the replicas of a service": ("deployment", lambda: ipu_service()["Deployment"]),
         "the file of a revision": ("configmap-serving", lambda: ipu_service()["ConfigMap"]),
@@ -277,6 +308,7 @@ def templates() -> dict[str, Object]:
         "trainers on GPUs": gpu_attempt()["Job"]["spec"]["template"],
         "trainers on cores": cpu_attempt()["Job"]["spec"]["template"],
         "trainers that start from another model": tuned_attempt()["Job"]["spec"]["template"],
+        "what imports models": importing()["Job"]["spec"]["template"],
         "what looks at data": inspection()["Job"]["spec"]["template"],
         "servers on IPUs": ipu_service()["Deployment"]["spec"]["template"],
     }

@@ -14,7 +14,13 @@ from tables import table
 
 from hostler.api.common import Source
 from hostler.manifests.naming import owner_reference
-from hostler.manifests.networkpolicy import TrafficRules, inspector_policy, server_policy, trainer_policy
+from hostler.manifests.networkpolicy import (
+    TrafficRules,
+    importer_policy,
+    inspector_policy,
+    server_policy,
+    trainer_policy,
+)
 from hostler.manifests.yamltext import to_yaml
 
 Object = dict[str, Any]
@@ -52,12 +58,20 @@ def inspector(source: Object) -> Object:
     return inspector_policy("books", given, namespace="default", rules=PLAIN, owner=owner)
 
 
+def importer() -> Object:
+    """The policy of a model from a hub of one's own."""
+    owner = owner_reference("Model", {"name": "tiny", "uid": "uid-of-model"})
+    given = Source.model_validate({"hf": {"repository": "acme/tiny", "endpoint": "http://hub.models.svc:8080"}})
+    return importer_policy("tiny", given, namespace="default", rules=RULES, owner=owner)
+
+
 @table(
     ("name", "build"),
     {
         "a job on data of a store of one's own": ("networkpolicy-trainer", lambda: trainer(STORE, RULES)),
         "a service": ("networkpolicy-server", server),
         "a dataset of a hub": ("networkpolicy-inspector", lambda: inspector(HUB)),
+        "a model of a hub": ("networkpolicy-importer", importer),
     },
 )
 def test_a_policy_is_what_the_golden_file_says(name: str, build: Callable[[], Object]) -> None:

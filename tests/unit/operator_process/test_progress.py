@@ -12,7 +12,7 @@ from hostler.controllers.ports import Key
 from hostler.operator.podhttp import ProbeError
 from hostler.operator.prober import Target
 from hostler.operator.progress import FIGURES_READINGS, PUBLISH_READINGS, ProgressFacts, ProgressQuestion, target_of
-from hostler_contract import Progress
+from hostler_contract import ImportProgress, Progress
 from hostler_contract.progress import Stage
 
 JOB = Key("TrainingJob", "default", "tiny")
@@ -53,6 +53,11 @@ def test_rank_0_at_work_is_asked() -> None:
 @pytest.mark.parametrize("case", NOT_ASKED)
 def test_nobody_else_is(case: str) -> None:
     assert target_of(pod(**NOT_ASKED[case])) is None
+
+
+def test_an_importer_at_work_is_asked() -> None:
+    importer = pod(metadata__labels={"hostler.dev/model": "tiny"}, metadata__annotations={})
+    assert target_of(importer) == ASKED
 
 
 INTERVAL = 5.0
@@ -99,7 +104,7 @@ class World:
             made["metadata"]["ownerReferences"] = [{**owner, "controller": True}]
         self.store.put(kind, made)
 
-    async def ask(self) -> Progress | None:
+    async def ask(self) -> Progress | ImportProgress | None:
         (target,) = self.prober.followed.values()
         answer = await self.question.ask(target)
         if answer is not None:
@@ -125,6 +130,29 @@ async def test_an_answer_wakes_its_job(world: World) -> None:
     assert world.http.asked == [("10.0.0.7", "/progress")]
     assert (world.facts.progress("p1"), world.woken) == (snapshot(3), [JOB])
     assert world.facts.progress("another") is None
+
+
+async def test_an_importer_s_answer_wakes_its_model(world: World) -> None:
+    world.put("Model", "tiny", "m1")
+    world.put("Job", "tiny-import-1", "j2", owner={"kind": "Model", "name": "tiny", "uid": "m1"})
+    changes = {"metadata__uid": "p2", "metadata__name": "i", "metadata__labels": {"hostler.dev/model": "tiny"}}
+    owner = {"kind": "Job", "name": "tiny-import-1", "uid": "j2", "controller": True}
+    world.store.remove("Pod", pod(metadata__resourceVersion="2"))
+    world.store.put("Pod", pod(**changes, metadata__ownerReferences=[owner]))
+    said = ImportProgress(bytes_done=5, total_bytes=10)
+    world.http.answer = said.to_json().encode()
+
+    assert await world.ask() == said
+
+    assert (world.facts.importing("p2"), world.facts.progress("p2")) == (said, None)
+    assert world.woken == [Key("Model", "default", "tiny")]
+
+
+async def test_an_hour_of_importing_is_shown_every_ten_seconds(world: World) -> None:
+    for second in range(3600):
+        world.now = float(second)
+        world.facts.take("p1", ImportProgress(bytes_done=second, total_bytes=3600), job=JOB)
+    assert len(world.woken) == 360
 
 
 NOT_OURS = {

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from hostler.accelerators import Verb
+from hostler.manifests.importjob import ImportRules
 from hostler.operator.command import run
 from hostler.operator.logs import JsonFormatter, PlainFormatter
 from hostler.operator.settings import (
@@ -16,7 +17,9 @@ from hostler.operator.settings import (
     SettingsError,
     default_identity,
     read_endpoints,
+    read_hub,
     read_networks,
+    read_proxies,
     read_variants,
 )
 
@@ -61,6 +64,31 @@ def test_endpoints() -> None:
     assert found.matches("https", "hub.example.org", 443)
     with pytest.raises(SettingsError, match="--allowed-endpoint 'a b' is no host"):
         read_endpoints(("a b",))
+
+
+def test_how_models_are_imported() -> None:
+    found = settings(
+        hub_endpoint=read_hub("https://mirror.example.org/"),
+        import_proxies=read_proxies(("HTTPS_PROXY=http://proxy:3128",)),
+        ca_config_map="company-ca",
+    ).for_controllers()
+    assert found.imports == ImportRules(
+        hub_endpoint="https://mirror.example.org",
+        proxies=(("HTTPS_PROXY", "http://proxy:3128"),),
+        ca_config_map="company-ca",
+    )
+
+
+@pytest.mark.parametrize("text", ["PATH=/tmp", "HTTPS_PROXY", "HTTPS_PROXY="])
+def test_a_proxy_that_is_none(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"--import-proxy .* is not of the form NAME=VALUE"):
+        read_proxies((text,))
+
+
+@pytest.mark.parametrize("text", ["hub.example.org", "ftp://hub.example.org", "https://user:word@hub.example.org"])
+def test_a_hub_that_is_none(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"--hub-endpoint .* is no http or https URL"):
+        read_hub(text)
 
 
 def test_traffic_of_workloads_is_restricted_where_that_is_wanted() -> None:

@@ -143,11 +143,18 @@ CATALOG = ModelSpec.model_validate(make_cluster_model()["spec"])
             "spec.base: Model large is not ready: loss was not measured, and a gate asks for at most 1. Train a better "
             "one, or change spec.gates.",
         ),
-        "a base of the catalog, which cannot be mounted": (
+        "a base of the catalog, which is on its way": (
             "chat",
             [named(CATALOG, kind="ClusterModel")],
             "ModelNotReady",
-            "spec.base: ClusterModel large is not ready: spec.artifacts.source.hf: this release serves from pvc only.",
+            "spec.base: ClusterModel large is not ready: Its files have not been brought into the namespace yet.",
+        ),
+        "a base of a bucket, which cannot be mounted": (
+            "chat",
+            [named(model(artifacts={"source": {"s3": {"bucket": "models"}}}))],
+            "ModelNotReady",
+            "spec.base: Model large is not ready: spec.artifacts.source.s3: this release serves from pvc or hf or "
+            "http only.",
         ),
         "an autoencoder as first stage": (
             "text-to-image",

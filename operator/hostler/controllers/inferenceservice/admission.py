@@ -46,6 +46,9 @@ def consider(seen: Observed, *, settings: Settings) -> Ground | wording.Wording:
     """The facts to build on, without the seats, or the conditions that say what is missing."""
     if seen.model is None:
         return wording.rejected(R.MODEL_NOT_FOUND, _no_model(seen) + meanwhile(seen))
+    if seen.model.family is None and (found := seen.served.obstacle):
+        # Nothing else can be judged before the files say what the model is.
+        return wording.waiting(R.MODEL_NOT_READY, f"{seen.served.title} is not ready: {found[1]}{meanwhile(seen)}")
     view = seen.pool.view
     rejection = _rejection(seen, seen.model, seen.pool, settings=settings)
     if rejection is not None or view is None:

@@ -114,8 +114,8 @@ def serving_config(seen: Observed, model: ModelSpec, view: PoolView) -> ServingC
         service=seen.name,
         namespace=seen.namespace,
         model=seen.spec.model_ref.name,
-        family=model.family.value,
-        task=model.task,
+        family=model.known_family.value,
+        task=model.task or family(model.known_family.value).task,
         accelerator=view.pool.spec.accelerator_type,
         artifact_path=MODELS,
         adapters={adapter.name: adapter_path(adapter.name) for adapter in seen.spec.adapters},
@@ -131,7 +131,7 @@ def sample_request(name: str, model: ModelSpec) -> SampleRequest:
     """The model's own, or its family's."""
     own = model.sample_request
     if own is None:
-        return family(model.family.value).sample_request()
+        return family(model.known_family.value).sample_request()
     try:
         body: Any = json.loads(own.body)
     except ValueError as error:
@@ -164,7 +164,7 @@ def configured_image(model: ModelSpec, view: PoolView, settings: Settings) -> Im
 def _variant(model: ModelSpec, view: PoolView) -> str:
     assert view.pool.kind is not None  # placement refuses pools with a problem
     answer = compatibility(
-        family=model.family.value, accelerator=view.pool.kind, verb=Verb.SERVE, simulated=view.simulated
+        family=model.known_family.value, accelerator=view.pool.kind, verb=Verb.SERVE, simulated=view.simulated
     )
     return answer.variant
 

@@ -1,0 +1,101 @@
+"""Models whose files a Job brings into the namespace: what identifies a source, and what the model is afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from hostler.api.common import PvcSource, Source
+from hostler.api.model import (
+    IMPORTED_SOURCES,
+    Architecture,
+    Artifacts,
+    MemoryFacts,
+    ModelFacts,
+    ModelImport,
+    ModelSpec,
+    ModelStatus,
+)
+from hostler.families import FamilyName, family
+
+_ALIKE = frozenset({FamilyName.CHAT, FamilyName.CODE})
+"""Families of which files cannot always tell which one they are."""
+
+
+def is_imported(source: Source) -> bool:
+    """Whether a Job brings the files."""
+    return source.member in IMPORTED_SOURCES
+
+
+def source_hash(source: Source) -> str:
+    """What tells one content from another: everything but whose credentials fetch it."""
+    found = source.model_dump(mode="json", by_alias=True, exclude_none=True)
+    found[source.member].pop("secretRef", None)
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def imported_of(spec: ModelSpec, status: ModelStatus) -> ModelImport | None:
+    """What status says of the import of this very source."""
+    found = status.imported
+    if found is None or not is_imported(spec.artifacts.source) or found.source != source_hash(spec.artifacts.source):
+        return None
+    return found
+
+
+def resolved(spec: ModelSpec, status: ModelStatus) -> ModelSpec:
+    """The model as jobs and services use it: on its claim, with the facts of its files where spec says none. A model
+    whose files are not there yet stays as it is."""
+    imported = imported_of(spec, status)
+    if imported is None or imported.claim_name is None:
+        return spec
+    facts = facts_of(spec, imported)
+    place = PvcSource(claim_name=imported.claim_name, path=imported.path or "")
+    artifacts = Artifacts(
+        source=Source(pvc=place),
+        format=spec.artifacts.format,
+        size_bytes=imported.size_bytes or None,
+        sha256=imported.sha256,
+    )
+    return spec.model_copy(
+        update={
+            "artifacts": artifacts,
+            "family": FamilyName(facts.family) if facts.family else None,
+            "task": facts.task,
+            "license": facts.license or "unknown",
+            "architecture": Architecture(
+                parameters=facts.parameters,
+                context_length=facts.context_length,
+                vocabulary_size=facts.vocabulary_size,
+            ),
+            "memory": facts.weights_bytes
+            and MemoryFacts(weights_bytes=facts.weights_bytes, kv_bytes_per_token=facts.kv_bytes_per_token),
+        }
+    )
+
+
+def facts_of(spec: ModelSpec, imported: ModelImport | None) -> ModelFacts:
+    """As spec says, and where it says nothing, as the files do."""
+    read = (imported.facts if imported else None) or ModelFacts()
+    of_family = family(spec.family.value).task if spec.family else None
+    architecture, memory = spec.architecture, spec.memory
+    said = {
+        "family": spec.family.value if spec.family else None,
+        "task": spec.task or (None if read.task else of_family),
+        "license": None if spec.license == "unknown" and read.license else spec.license,
+        "parameters": architecture.parameters if architecture else None,
+        "context_length": architecture.context_length if architecture else None,
+        "vocabulary_size": architecture.vocabulary_size if architecture else None,
+        "weights_bytes": memory.weights_bytes if memory else None,
+        "kv_bytes_per_token": memory.kv_bytes_per_token if memory else None,
+    }
+    return read.model_copy(update={name: value for name, value in said.items() if value is not None})
+
+
+def family_conflict(spec: ModelSpec, found: str) -> str:
+    """A sentence where spec names another family than the files are of; empty where the two agree."""
+    wanted = spec.family
+    if wanted is None or wanted.value == found or (wanted in _ALIKE and found in {each.value for each in _ALIKE}):
+        return ""
+    return (
+        f"spec.family says {wanted}, and the files are of family {found}: leave spec.family out, or name another source"
+    )

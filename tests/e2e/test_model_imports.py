@@ -1,0 +1,142 @@
+"""A model of a hub in the cluster: imported once, served and tuned without the hub; and what is said of one that cannot
+be had."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from builders import make_imported_model, make_inference_service
+from e2e.conftest import ALLOWED_HUB
+from stack import Stack, condition, wait
+
+from hostler.demo.forward import forward
+
+NAMESPACE = "imports"
+TESTS = Path(__file__).parents[1]
+LIBRARY = {
+    "runtime/__init__.py": None,
+    "runtime/training/__init__.py": None,
+    "runtime/training/troubles.py": TESTS / "runtime/training/troubles.py",
+    "runtime/importing/__init__.py": None,
+    "runtime/importing/modelhub.py": TESTS / "runtime/importing/modelhub.py",
+    "runtime/serving/__init__.py": None,
+    "runtime/serving/tiny_model.py": TESTS / "runtime/serving/tiny_model.py",
+}
+"""Files of the hub's pod; None is an empty one."""
+HUB = """
+import threading
+from pathlib import Path
+from runtime.importing.modelhub import ModelHub, Shelf
+from runtime.serving.tiny_model import save
+root = save(Path("/tmp/tiny"))
+files = {path.name: path.read_bytes() for path in root.iterdir()}
+pickled = {name: content for name, content in files.items() if name != "model.safetensors"} | {"pytorch_model.bin": b""}
+gated = Shelf(files=files, gated="auto", license="llama3.1")
+ModelHub({"acme/tiny": Shelf(files=files), "acme/pickled": Shelf(files=pickled), "acme/gated": gated},
+         address=("0.0.0.0", 8000))
+threading.Event().wait()
+"""
+SMALL = {"storage": {"size": "1Gi"}, "resources": {"cpu": "100m", "memory": "1Gi"}}
+
+
+def _hub(image: str) -> list[dict[str, Any]]:
+    """Scripts, pod and Service."""
+    keys = {name.replace("/", "__"): "" if path is None else path.read_text() for name, path in LIBRARY.items()}
+    items = [{"key": name.replace("/", "__"), "path": name} for name in LIBRARY]
+    meta = {"name": "hub", "namespace": NAMESPACE}
+    container = {
+        "name": "hub",
+        "image": image,
+        "command": ["python", "/hub/hub.py"],
+        "env": [{"name": "PYTHONPATH", "value": "/hub"}],
+        "readinessProbe": {"tcpSocket": {"port": 8000}, "periodSeconds": 1},
+        "resources": {"requests": {"cpu": "100m"}, "limits": {"memory": "1Gi"}},
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "volumeMounts": [{"name": "scripts", "mountPath": "/hub"}],
+    }
+    spec = {
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
+        "volumes": [
+            {"name": "scripts", "configMap": {"name": "hub", "items": [*items, {"key": "hub.py", "path": "hub.py"}]}}
+        ],
+    }
+    return [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {**keys, "hub.py": HUB}},
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {**meta, "labels": {"app": "hub"}}, "spec": spec},
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": meta,
+            "spec": {"selector": {"app": "hub"}, "ports": [{"port": 8000}]},
+        },
+    ]
+
+
+def _model(name: str, repository: str, **spec: Any) -> dict[str, Any]:
+    source = {"hf": {"repository": repository, "endpoint": ALLOWED_HUB}}
+    return make_imported_model(name, namespace=NAMESPACE, artifacts={"source": source}, importer=SMALL, **spec)
+
+
+@pytest.fixture(scope="module")
+def hub(stack: Stack, namespace: Callable[[str], str]) -> None:
+    """A hub with three repositories, ready."""
+    namespace(NAMESPACE)
+    stack.apply(*_hub(stack.images["runtime-train"]))
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods/hub"
+
+    def served() -> bool:
+        conditions = stack.api.get(path)["status"].get("conditions", [])
+        return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
+
+    wait(served, what="the hub answers", why=lambda: stack.api.get(path)["status"])
+
+
+@pytest.mark.parametrize(
+    ("repository", "want", "words"),
+    [
+        pytest.param("acme/nowhere", "SourceNotFound", "has no repository acme/nowhere", id="not there"),
+        pytest.param("acme/pickled", "UnsupportedFormat", "pytorch_model.bin", id="pickled"),
+        pytest.param("acme/gated", "LicenseNotAccepted", "spec.acceptedLicense to llama3.1", id="not accepted"),
+    ],
+)
+def test_a_model_that_cannot_be_had(stack: Stack, hub: None, repository: str, want: str, words: str) -> None:
+    name = repository.partition("/")[2]
+    stack.apply(_model(name, repository))
+
+    found = stack.wait_condition("models", name, "Ready", "False", namespace=NAMESPACE)
+
+    said = condition(found, "Ready")
+    assert said["reason"] == want, said
+    assert words in said["message"]
+
+
+def test_a_model_is_imported_once_and_served_without_its_hub(stack: Stack, hub: None) -> None:
+    stack.apply(
+        _model("tiny", "acme/tiny"),
+        make_inference_service(
+            namespace=NAMESPACE,
+            accelerators={"pool": "ipu", "perPod": 1},
+            resources={"cpu": "250m", "memory": "1Gi"},
+        ),
+    )
+    model = stack.wait_condition("models", "tiny", "Ready", "True", namespace=NAMESPACE)
+    facts = model["status"]["facts"]
+    assert (facts["family"], facts["architecture"], facts["license"]) == ("chat", "GPT2LMHeadModel", "Apache-2.0")
+    assert facts["chatTemplate"] is True
+    # Whoever serves it has it from the claim alone.
+    stack.tools.kubectl_run("-n", NAMESPACE, "delete", "pod", "hub", "--wait=true", "--grace-period=1")
+
+    stack.wait_condition("inferenceservices", "tiny", "Ready", "True", namespace=NAMESPACE)
+
+    tools = stack.tools
+    with forward(tools.kubectl, tools.kubeconfig, namespace=NAMESPACE, target="service/tiny", port=80) as url:
+        client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+        answer = client.chat.completions.create(
+            model="tiny", messages=[{"role": "user", "content": "Where are the engines?"}], max_tokens=8
+        )
+    assert answer.choices[0].message.content
