@@ -165,6 +165,12 @@ _JOBS = (
 
 _SERVICES = (
     Invalid("a range of replicas", make_inference_service(pods={"max": 3}), "spec.pods", "does not scale by load"),
+    Invalid(
+        "a served name with a space",
+        edited(SERVICE, "spec.servedModelName", "my model"),
+        "spec.servedModelName",
+        "match",
+    ),
     Invalid("a pod as model", edited(SERVICE, "spec.modelRef.kind", "Pod"), "spec.modelRef.kind", '"ClusterModel"'),
     Invalid(
         "a model of another namespace",

@@ -123,6 +123,7 @@ def serving_config(seen: Observed, model: ModelSpec, view: PoolView) -> ServingC
         service=seen.name,
         namespace=seen.namespace,
         model=seen.spec.model_ref.name,
+        served_model_name=seen.spec.served_model_name or seen.name,
         family=model.family.value,
         task=model.task,
         accelerator=view.pool.spec.accelerator_type,
