@@ -116,8 +116,16 @@ class EvaluationConfig(Part):
     every_steps: PositiveInt | None = None
     """Absent means at the end only."""
     stop_at: StopAt | None = None
+    gates: list[str] = Field(default_factory=list)
+    """Metrics that gates ask for; which bounds they have is the control plane's business."""
     samples: NonNegativeInt = 4
     """Sample outputs that are kept with each evaluation and with the model."""
+
+    @property
+    def wanted(self) -> list[str]:
+        """Metrics that somebody waits for, each once."""
+        target = [self.stop_at.metric] if self.stop_at is not None else []
+        return list(dict.fromkeys([*self.gates, *target]))
 
 
 class Inputs(Part):

@@ -58,6 +58,9 @@ class TrainingReason(StrEnum):
     """Accepted: set when a model that this one is made from is not Ready."""
     INCOMPATIBLE_MODEL = "IncompatibleModel"
     """Accepted: set when a model that this one is made from is of a family that does not fit."""
+    METRIC_NOT_MEASURED = "MetricNotMeasured"
+    """Accepted: set when a gate or evaluation.stopAt asks for a figure that such a job does not measure; the message
+    has the names that there are."""
     DATASET_NOT_FOUND = "DatasetNotFound"
     """Accepted, Stalled: set when the claim, ConfigMap, key, file or URL of the data does not exist."""
     DATASET_NOT_READY = "DatasetNotReady"

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 
 from hostler.api.model import Ancestor, ModelSpec
 from hostler.api.network import BLOCKS
+from hostler.api.objectives import Quantize
 from hostler.api.schema import API_VERSION
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.families import family
 from hostler.manifests.naming import Manifest, job_labels, metadata
-from hostler_contract import ModelConfig, Result
+from hostler_contract import ModelConfig, Objective, Result
 
 _METRIC = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _STORED_BYTES_AT_MOST = 4
@@ -73,6 +74,7 @@ def _spec(spec: TrainingJobSpec, result: Result, origin: Origin) -> Manifest:
             "parameters": artifact.parameters,
             "contextLength": artifact.context_length,
             "vocabularySize": artifact.vocabulary_size,
+            "quantization": quantization(spec),
         },
         "memory": memory,
         "metrics": [
@@ -83,6 +85,11 @@ def _spec(spec: TrainingJobSpec, result: Result, origin: Origin) -> Manifest:
         "gates": [gate.model_dump(by_alias=True, exclude_none=True) for gate in spec.evaluation.gates],
         "lineage": _lineage(spec, result, origin),
     }
+
+
+def quantization(spec: TrainingJobSpec) -> str | None:
+    """How the weights that a job puts out are rounded; None where they are not."""
+    return (spec.quantize or Quantize()).method.value if spec.objective is Objective.QUANTIZE else None
 
 
 def _lineage(spec: TrainingJobSpec, result: Result, origin: Origin) -> Manifest:

@@ -11,6 +11,7 @@ from hostler.api.model import ModelReason, ModelSpec
 from hostler.api.trainingjob import TrainingJobSpec, TrainingReason
 from hostler.families import FamilyName, family
 from hostler.planning.rejection import Rejection, rejection
+from hostler_contract import Objective
 
 Object = dict[str, Any]
 
@@ -117,7 +118,34 @@ def reject_inputs(spec: TrainingJobSpec, inputs: Iterable[NamedModel]) -> Reject
     for named in inputs:
         if found := reject_model(named, families=_families_for(spec, named)):
             return found
+        if found := _reject_rounded(spec, named):
+            return found
     return None
+
+
+def _reject_rounded(spec: TrainingJobSpec, named: NamedModel) -> Rejection | None:
+    """8-bit integers have no gradient, and nothing smaller to be rounded to. A teacher is only listened to."""
+    model = named.model
+    if model is None or named.part is not None or spec.objective is Objective.DISTILL:
+        return None
+    how = rounding(model)
+    if how is None:
+        return None
+    base = model.lineage.base if model.lineage else None
+    start = f"{base.kind} {base.name}, from which it was made" if base else "the model that it was made from"
+    text = (
+        f"{named.title} is quantized ({how}), and objective {spec.objective} needs weights that are not: start from "
+        f"{start}, and quantize what comes out"
+    )
+    return rejection(TrainingReason.INCOMPATIBLE_MODEL, named.path, text)
+
+
+def rounding(model: ModelSpec) -> str | None:
+    """How a model's weights are rounded; None where they are not. Those of older releases say only what made them."""
+    if model.architecture is not None and model.architecture.quantization is not None:
+        return model.architecture.quantization
+    made = model.lineage.objective if model.lineage else None
+    return "int8" if made == Objective.QUANTIZE else None
 
 
 def reject_model(named: NamedModel, *, families: Sequence[FamilyName]) -> Rejection | None:

@@ -15,7 +15,7 @@ from runtime.serving.replica import Replica, serving_config
 from hostler_contract import JobConfig, Result
 from hostler_runtime.training.distributed import joined
 from hostler_runtime.training.progress import ProgressBoard
-from hostler_runtime.training.run import Surroundings, run
+from hostler_runtime.training.run import Assembled, Surroundings, assemble, run
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,14 @@ def train(root: Path, **fields: Any) -> Trained:
         board = ProgressBoard(job, world_size=1)
         result = run(job, Surroundings(alone, board, lambda: False, Path(job.workspace)))
     return Trained(job, result)
+
+
+@contextmanager
+def assembled(job: JobConfig) -> Iterator[Assembled]:
+    """Everything of a job before its first step, once more."""
+    with joined({}) as alone:
+        board = ProgressBoard(job, world_size=1)
+        yield assemble(job, Surroundings(alone, board, lambda: False, Path(job.workspace)))
 
 
 @contextmanager

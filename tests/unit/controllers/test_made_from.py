@@ -102,7 +102,7 @@ async def test_credentials_of_a_store_are_named_and_never_read(based: Bench) -> 
     {
         "a figure that passes": ([{"metric": "validation_loss", "max": "3.5"}], ("True", "ArtifactsAvailable")),
         "a figure that misses": ([{"metric": "validation_loss", "max": "3"}], ("False", "GateMissed")),
-        "a figure that nobody measured": ([{"metric": "accuracy", "min": "0.1"}], ("False", "GateMissed")),
+        "a figure that nobody measured": ([{"metric": "answer_accuracy", "min": "0.1"}], ("False", "GateMissed")),
     },
 )
 async def test_a_model_that_misses_a_gate_exists_and_is_not_ready(
@@ -113,6 +113,28 @@ async def test_a_model_that_misses_a_gate_exists_and_is_not_ready(
     await based.settle()
     assert states(based)["Succeeded"] == ("True", "Succeeded"), "the job did what it could"
     assert based.condition("Model", "tiny", "Ready")[:2] == want_ready
+
+
+async def test_a_gate_on_what_nobody_measures_is_refused_before_anything_starts(based: Bench) -> None:
+    await submitted(based, evaluation={"gates": [{"metric": "acuracy", "min": "0.1"}]})
+    assert states(based)["Accepted"] == ("False", "MetricNotMeasured")
+    assert based.cluster.all("Job") == []
+
+
+async def test_the_trainer_is_told_what_gates_wait_for(based: Bench) -> None:
+    gates = [{"metric": "answer_accuracy", "min": "0.5"}, {"metric": "validation_loss", "max": "3"}]
+    await submitted(based, evaluation={"gates": gates})
+    config = json.loads(based.cluster.object("ConfigMap", "tiny-0")["data"]["job.json"])
+    assert config["evaluation"]["gates"] == ["answer_accuracy", "validation_loss"]
+
+
+async def test_a_quantized_model_says_so_and_is_no_base_for_another(based: Bench) -> None:
+    await running(based, objective="quantize", base={"name": "large"}, output={}, quantize={"method": "int8-dynamic"})
+    await completed(based)
+    assert based.cluster.object("Model", "tiny")["spec"]["architecture"]["quantization"] == "int8-dynamic"
+    await submitted(based, "again", **TUNED | {"base": {"name": "tiny"}})
+    _, reason, message = based.condition("TrainingJob", "again", "Accepted")
+    assert (reason, "start from Model large" in message) == ("IncompatibleModel", True), message
 
 
 async def test_the_message_of_a_missed_gate_has_the_figure_and_the_bound(based: Bench) -> None:

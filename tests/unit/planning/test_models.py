@@ -105,6 +105,7 @@ def named(found: ModelSpec | None, *, part: str | None = None, claim: bool = Tru
     )
 
 
+ROUNDED = {"quantization": "int8-weight-only"}
 CATALOG = ModelSpec.model_validate(make_cluster_model()["spec"])
 
 
@@ -149,6 +150,27 @@ CATALOG = ModelSpec.model_validate(make_cluster_model()["spec"])
             "ModelNotReady",
             "spec.base: ClusterModel large is not ready: spec.artifacts.source.hf: this release serves from pvc only.",
         ),
+        "a base with 8-bit weights, whose own base is known": (
+            "chat",
+            [named(model(architecture=ROUNDED, lineage={"objective": "quantize", "base": {"name": "whole"}}))],
+            "IncompatibleModel",
+            "spec.base: Model large is quantized (int8-weight-only), and objective finetune needs weights that are "
+            "not: start from Model whole, from which it was made, and quantize what comes out.",
+        ),
+        "a base with 8-bit weights of an older release": (
+            "chat",
+            [named(model(lineage={"objective": "quantize", "base": {"kind": "ClusterModel", "name": "whole"}}))],
+            "IncompatibleModel",
+            "spec.base: Model large is quantized (int8), and objective finetune needs weights that are not: start "
+            "from ClusterModel whole, from which it was made, and quantize what comes out.",
+        ),
+        "a base with 8-bit weights that somebody described": (
+            "chat",
+            [named(model(architecture=ROUNDED))],
+            "IncompatibleModel",
+            "spec.base: Model large is quantized (int8-weight-only), and objective finetune needs weights that are "
+            "not: start from the model that it was made from, and quantize what comes out.",
+        ),
         "an autoencoder as first stage": (
             "text-to-image",
             [named(model(family="vae"), part="autoencoder")],
@@ -178,6 +200,11 @@ CATALOG = ModelSpec.model_validate(make_cluster_model()["spec"])
 def test_a_model_is_made_only_from_what_fits_and_is_ready(
     family: str, inputs: list[NamedModel], want_reason: str, want_message: str
 ) -> None:
-    spec = TrainingJobSpec.model_validate(make_family_job(family)["spec"])
+    spec = TrainingJobSpec.model_validate(make_family_job(family, objective="finetune")["spec"])
     found = reject_inputs(spec, inputs)
     assert (found.reason if found else "", found.message if found else "") == (want_reason, want_message)
+
+
+def test_a_quantized_model_can_teach() -> None:
+    spec = TrainingJobSpec.model_validate(make_family_job("chat", objective="distill")["spec"])
+    assert reject_inputs(spec, [named(model(architecture=ROUNDED))]) is None

@@ -6,7 +6,7 @@ family. A family says which networks learn in which order (``Stage``) and whose 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 import torch
 
 from hostler_contract import JobConfig
+from hostler_contract.figures import Need
 from hostler_contract.result import DatasetFacts
 from hostler_data.records import Records
 
@@ -177,6 +178,13 @@ class Decorated(Protocol):
     def original(self, job: JobConfig, dataset: Any) -> torch.nn.Module | None:
         """The model to compare with, where it is not what ``build`` gives: a teacher, a base before its channels
         went."""
+
+    def lacking(self, model: Any, dataset: Any) -> Collection[Need]:
+        """What figures of the family need and this job does not have, of what ``hostler_contract.figures`` names.
+        Without the function it has everything."""
+
+    def head_of(self, model: Any) -> str | None:
+        """The head of which ``evaluate`` gives figures, in a family with several."""
 
     def complete(self, model: Any) -> Any:
         """Called once between the last step and the final figures; returns the model to measure and to save."""

@@ -7,7 +7,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import torch
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
 from hostler_contract import ErrorReason, JobConfig, Result
+from hostler_contract.figures import FIGURES, Figure, Need, figures_of, unmeasured
 from hostler_contract.progress import Stage
 from hostler_contract.result import Comparison, Measured, TargetReached
 from hostler_data.records import Records
@@ -98,6 +99,7 @@ def assemble(job: JobConfig, around: Surroundings) -> Assembled:
     board.described(unit=half.UNIT, packing_factor=dataset.facts.packing_factor, notes=notes)
     for note in notes if processes.first else ():
         event(logger, note)
+    _check_metrics(job, half, model, dataset)
     trainer = Trainer(
         job=job,
         model=model,
@@ -271,6 +273,29 @@ def _check(job: JobConfig, processes: Processes) -> None:
             ErrorReason.INVALID_CONFIGURATION,
             f"batchSize {batch} is smaller than the number of processes times gradientAccumulation, {least}: raise it",
         )
+
+
+def _check_metrics(job: JobConfig, half: TrainingHalf, model: torch.nn.Module, dataset: Dataset) -> None:
+    """Whoever waits for a figure that will not be there is told before the first step."""
+    if not job.evaluation.wanted or job.family not in FIGURES:
+        return  # what a family measures that nobody has described, only its first measurement tells
+    missing = list(unmeasured(measurable(job, half, model), job.evaluation.wanted, lacks=lacking(half, model, dataset)))
+    if missing:
+        said = "; ".join(f"{metric} {why}" for metric, why in missing)
+        raise RuntimeFailure(ErrorReason.INVALID_CONFIGURATION, f"evaluation: {said}")
+
+
+def measurable(job: JobConfig, half: TrainingHalf, model: torch.nn.Module) -> tuple[Figure, ...]:
+    """What a job of this kind measures, where everything that it needs is there."""
+    head_of = getattr(half, "head_of", None)
+    return figures_of(job.family, job.objective, head=None if head_of is None else head_of(model))
+
+
+def lacking(half: TrainingHalf, model: torch.nn.Module, dataset: Dataset) -> Collection[Need]:
+    """What this job does not have of it."""
+    asked = getattr(half, "lacking", None)
+    found: Collection[Need] = () if asked is None else asked(model, dataset)
+    return found
 
 
 def _workspace(job: JobConfig) -> Path:

@@ -125,6 +125,7 @@ def _evaluation(evaluation: Evaluation) -> EvaluationConfig:
     return EvaluationConfig(
         every_steps=evaluation.every_steps,
         stop_at=None if stop is None else StopAt(metric=stop.metric, min=_float(stop.min), max=_float(stop.max)),
+        gates=[gate.metric for gate in evaluation.gates],
         samples=evaluation.samples,
     )
 

@@ -22,6 +22,7 @@ WARNINGS = frozenset(
         R.SOURCE_NOT_SUPPORTED.value,
         R.DATASET_NOT_FOUND.value,
         R.UNSUPPORTED_COMBINATION.value,
+        R.METRIC_NOT_MEASURED.value,
         R.MODEL_NOT_FOUND.value,
         R.INCOMPATIBLE_MODEL.value,
         R.STORAGE_NOT_FOUND.value,
