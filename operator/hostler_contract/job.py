@@ -161,6 +161,9 @@ class JobConfig(Message):
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint: CheckpointPolicy
     topology: Topology
+    shrink: PositiveInt = 1
+    """Factor on gradientAccumulation: 2 for each time that memory ran out at the size before. Not one of the
+    hyperparameters, because checkpoints of the larger size fit."""
     flops_per_unit: Annotated[float, Field(gt=0)] | None = None
     """Training operations (forward and backward) for one unit (token, image, ...) of the family; absent where the
     control plane has no formula, and the trainer counts them."""
@@ -172,3 +175,8 @@ class JobConfig(Message):
     """Directory on the shared volume that belongs to this job alone."""
     resume_from: str | None = None
     """Workspace of another job, mounted read-only: its newest checkpoint is the start where this one has none."""
+
+    @property
+    def accumulation(self) -> int:
+        """Micro-batches of each step in each process."""
+        return self.hyperparameters.gradient_accumulation * self.shrink

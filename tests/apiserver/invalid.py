@@ -61,7 +61,9 @@ _NAMES = (
 _REQUIRED = (
     Invalid("a job without spec", without(JOB, "spec"), "spec", "Required"),
     Invalid("a job without family", without(JOB, "spec.family"), "spec.family", "Required"),
-    Invalid("a job without output", without(JOB, "spec.output"), "spec.output", "Required"),
+    Invalid(
+        "a job from scratch without output", without(JOB, "spec.output"), "spec.output", "needs output.transformer"
+    ),
     Invalid("a job without dataset", without(JOB, "spec.dataset"), "spec.dataset", "Required"),
     Invalid("a job without training", without(JOB, "spec.training"), "spec.training", "Required"),
     Invalid("a job without steps", without(JOB, "spec.training.steps"), "spec.training.steps", "Required"),

@@ -143,6 +143,8 @@ class ModelSpec(ApiModel):
     """Request that proves that it works; absent means the family's own."""
     metrics: Figures = ()
     """Figures measured at the end of training."""
+    base_metrics: Figures = ()
+    """Figures of lineage.base on the same held-out data: what relative gates compare with."""
     gates: Gates = ()
     """What these figures must be for the model to be Ready; a figure that is not there misses its gate."""
     lineage: Lineage | None = None

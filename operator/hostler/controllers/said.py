@@ -52,10 +52,17 @@ def conditions(
 
 
 def change(
-    before: Sequence[Condition], after: Sequence[Condition], *, kind: str = "Ready", warnings: frozenset[str]
+    before: Sequence[Condition],
+    after: Sequence[Condition],
+    *,
+    kind: str = "Ready",
+    warnings: frozenset[str],
+    alike: frozenset[str] = frozenset(),
 ) -> Happening | None:
-    """An Event where the reason of this condition is another one than before."""
+    """An Event where the reason of this condition is another one than before, and not one that is alike."""
     old, new = find(before, kind), find(after, kind)
     if new is None or (old is not None and old.reason == new.reason):
+        return None
+    if old is not None and {old.reason, new.reason} <= alike:
         return None
     return Happening(reason=new.reason, message=new.message, warning=new.reason in warnings)

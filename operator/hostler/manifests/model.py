@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hostler.api.model import Ancestor, ModelSpec
-from hostler.api.network import BLOCKS
+from hostler.api.network import UNKNOWN_LICENSE
 from hostler.api.objectives import Quantize
 from hostler.api.schema import API_VERSION
 from hostler.api.trainingjob import TrainingJobSpec
@@ -32,6 +32,8 @@ class Origin:
     """Dataset that the job named."""
     dataset_version: int | None = None
     base: Ancestor | None = None
+    base_license: str | None = None
+    """Licence of the base; None where there is none, or it is not known any more."""
     parts: Mapping[str, Ancestor] = field(default_factory=dict)
 
 
@@ -63,7 +65,7 @@ def _spec(spec: TrainingJobSpec, result: Result, origin: Origin) -> Manifest:
     return {
         "family": spec.family.value,
         "task": family(spec.family.value).task_of(network(spec)),
-        "license": spec.output.license,
+        "license": license_of(spec, origin.base_license),
         "artifacts": {
             "source": {"pvc": {"claimName": origin.claim, "path": artifact.path.strip("/")}},
             "format": artifact.format,
@@ -77,14 +79,24 @@ def _spec(spec: TrainingJobSpec, result: Result, origin: Origin) -> Manifest:
             "quantization": quantization(spec),
         },
         "memory": memory,
-        "metrics": [
-            {"name": name, "value": f"{figure:.6g}"}
-            for name, figure in sorted(result.metrics.items())
-            if _METRIC.fullmatch(name) and math.isfinite(figure)
-        ],
+        "metrics": _figures(result.metrics),
+        "baseMetrics": _figures(result.comparison.before.metrics) if result.comparison is not None else [],
         "gates": [gate.model_dump(by_alias=True, exclude_none=True) for gate in spec.evaluation.gates],
         "lineage": _lineage(spec, result, origin),
     }
+
+
+def license_of(spec: TrainingJobSpec, base: str | None) -> str:
+    """What the job says, else the licence of the base: who changes weights has to keep it."""
+    return base if base is not None and spec.output.license == UNKNOWN_LICENSE else spec.output.license
+
+
+def _figures(figures: Mapping[str, float]) -> list[Manifest]:
+    return [
+        {"name": name, "value": f"{figure:.6g}"}
+        for name, figure in sorted(figures.items())
+        if _METRIC.fullmatch(name) and math.isfinite(figure)
+    ]
 
 
 def quantization(spec: TrainingJobSpec) -> str | None:
@@ -108,4 +120,4 @@ def _lineage(spec: TrainingJobSpec, result: Result, origin: Origin) -> Manifest:
 
 def network(spec: TrainingJobSpec) -> ModelConfig:
     """The sizes that a job names, as the contract has them."""
-    return ModelConfig(**{block: getattr(spec.output, block) for block in BLOCKS})
+    return spec.output.network

@@ -20,6 +20,12 @@ def reject_metrics(spec: TrainingJobSpec, inputs: Iterable[NamedModel]) -> Rejec
     """The first gate or target on a figure that no such job has. What depends on the data, the trainer refuses before
     its first step."""
     measured = figures_of(spec.family.value, _objective(spec), head=_head(spec, inputs))
+    for index, gate in enumerate(spec.evaluation.gates):
+        relative = gate.min_relative is not None or gate.max_relative is not None
+        if relative and not spec.objective.needs_base:
+            field = "minRelative" if gate.min_relative is not None else "maxRelative"
+            text = f"objective {spec.objective} has no base to compare with: give the figure itself as min or max"
+            return rejection(TrainingReason.UNSUPPORTED_COMBINATION, f"spec.evaluation.gates[{index}].{field}", text)
     for path, metric in _asked(spec):
         for _, why in unmeasured(measured, [metric]):
             near = difflib.get_close_matches(metric, [figure.name for figure in measured], n=1, cutoff=_ALIKE)

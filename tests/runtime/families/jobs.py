@@ -13,9 +13,10 @@ import torch
 from runtime.serving.replica import Replica, serving_config
 
 from hostler_contract import JobConfig, Result
+from hostler_runtime.training.assembled import Assembled, Surroundings
 from hostler_runtime.training.distributed import joined
 from hostler_runtime.training.progress import ProgressBoard
-from hostler_runtime.training.run import Assembled, Surroundings, assemble, run
+from hostler_runtime.training.run import assemble, run
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,23 @@ def test_a_figure_that_nobody_measures_is_refused_with_those_that_there_are(
     assert found is None or found.reason == "MetricNotMeasured"
 
 
+@table(
+    ("spec", "want"),
+    {
+        "beside a base": ({"objective": "finetune", "output": {}}, ""),
+        "from scratch": (
+            {},
+            "spec.evaluation.gates[0].maxRelative: objective pretrain has no base to compare with: give the figure "
+            "itself as min or max.",
+        ),
+    },
+)
+def test_a_gate_beside_a_base_needs_one(spec: dict[str, Any], want: str) -> None:
+    gates = {"evaluation": {"gates": [{"metric": "validation_loss", "maxRelative": "1.1"}]}}
+    found = reject_metrics(TrainingJobSpec.model_validate(make_family_job("chat", **spec, **gates)["spec"]), [])
+    assert (found.message if found else "") == want
+
+
 def test_what_the_data_lacks_is_said_with_what_is_left() -> None:
     figures = figures_of("gan", ObjectiveConfig())
     assert list(unmeasured(figures, ["class_agreement", "pixel_spread"], lacks={Need.CLASSES})) == [

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from bench import GPU, SETTINGS, Bench
-from builders import edited, make_family_job, make_model, make_pool
+from builders import edited, make_family_job, make_model, make_pool, without
 from tables import table
 from world import completed, progress, running, states, submitted, success
 
@@ -227,6 +227,52 @@ async def test_the_end_says_what_the_objective_changed(based: Bench) -> None:
     assert [figure["name"] for figure in ended["metrics"]] == ["validation_loss", "validation_perplexity"]
     assert ended["loss"] == "1", "the last one that was read: a result has none"
     assert not {"speed", "memory", "dataWait"} & set(ended)
+
+
+async def test_a_pupil_that_forgot_what_its_teacher_knew_is_not_ready(based: Bench) -> None:
+    """From 0.9 to 0: no bound of its own would have to be known for that."""
+    gates = [{"metric": "answer_accuracy", "minRelative": "0.9"}]
+    await running(based, **TUNED, evaluation={"gates": gates})
+    before = _MEASURED.model_copy(update={"metrics": {"answer_accuracy": 0.9}})
+    after = _SMALLER.model_copy(update={"metrics": {"answer_accuracy": 0.0}})
+    result = success().model_copy(
+        update={"metrics": {"answer_accuracy": 0.0}, "comparison": Comparison(before=before, after=after)}
+    )
+    await completed(based, result=result)
+    await based.settle()
+    assert based.condition("Model", "tiny", "Ready") == (
+        "False",
+        "GateMissed",
+        "answer_accuracy is 0, and a gate asks for at least 0.9 of the base's 0.9. Train a better one, or change "
+        "spec.gates.",
+    )
+
+
+@table(
+    ("own", "base", "want"),
+    {
+        "the base's, where the job says nothing": (None, "apache-2.0", "apache-2.0"),
+        "the job's own, where it says one": ("MIT", "apache-2.0", "MIT"),
+        "nobody knows": (None, None, "unknown"),
+    },
+)
+async def test_a_licence_is_inherited(based: Bench, own: str | None, base: str | None, want: str) -> None:
+    if base is not None:
+        based.cluster.edit("Model", "large", license=base)
+    await running(based, **TUNED | {"output": {"license": own} if own else {}})
+    config = json.loads(based.cluster.object("ConfigMap", "tiny-0")["data"]["job.json"])
+    assert config["license"] == want, "the model card has it too"
+    await completed(based)
+    assert based.cluster.object("Model", "tiny")["spec"]["license"] == want
+
+
+async def test_a_base_says_all_that_is_to_be_said_of_what_comes_out(based: Bench) -> None:
+    job = without(make_family_job("chat", objective="finetune", base={"name": "large"}), "spec.output")
+    based.cluster.put(job)
+    await based.settle()
+    await running(based)
+    await completed(based)
+    assert based.cluster.object("Model", "tiny")["spec"]["lineage"]["base"]["name"] == "large"
 
 
 _EARLY = TargetReached(metric="validation_loss", value=2.98765, step=12, seconds=1800.0)

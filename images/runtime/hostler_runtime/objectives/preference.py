@@ -62,6 +62,11 @@ class Preference(Decorator):
         """One stage; the loss is that of the method."""
         return (Stage("preference", (Update("preference", model, self._loss_of(job, dataset, model)),)),)
 
+    def forward_update(self, job: JobConfig, model: torch.nn.Module, dataset: Verdicts) -> Update:
+        """One forward pass of the model over one sequence: a row of the data has two where people compared."""
+        inner = super().forward_update(job, model, dataset)
+        return replace(inner, loss=lambda module, batch: inner.loss(module, {name: t[:1] for name, t in batch.items()}))
+
     def complete(self, model: Any) -> Any:
         """Once an adapter is merged it cannot be switched off any more: the final figures need the base apart."""
         if self._reference is None:

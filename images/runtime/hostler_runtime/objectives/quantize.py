@@ -30,6 +30,10 @@ class Quantize(Decorator):
             )
         return model
 
+    def counterpart(self, job: JobConfig, dataset: Any) -> torch.nn.Module:
+        """The base model as it is, to be timed beside the one with 8-bit weights."""
+        return self._half.build(job, dataset)
+
     def complete(self, model: torch.nn.Module) -> torch.nn.Module:
         """The quantized model, read back from a directory: what is measured is what a server will load."""
         device = next(model.parameters()).device

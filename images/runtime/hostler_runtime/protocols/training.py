@@ -186,5 +186,13 @@ class Decorated(Protocol):
     def head_of(self, model: Any) -> str | None:
         """The head of which ``evaluate`` gives figures, in a family with several."""
 
+    def counterpart(self, job: JobConfig, dataset: Any) -> torch.nn.Module | None:
+        """The base as a network of its own, where it is another one than what comes out, so that a forward pass of it
+        takes another time. Without the function both are the same network with other weights."""
+
+    def forward_update(self, job: JobConfig, model: Any, dataset: Any) -> Update:
+        """An update whose loss is one forward pass of the model and nothing else, to be timed. Without the function the
+        last one of the last stage is."""
+
     def complete(self, model: Any) -> Any:
         """Called once between the last step and the final figures; returns the model to measure and to save."""

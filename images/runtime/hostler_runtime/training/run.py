@@ -8,7 +8,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -25,18 +25,16 @@ from hostler_runtime.logs import event
 from hostler_runtime.objectives import with_objective
 from hostler_runtime.protocols.training import Dataset, ModelFacts, TrainingHalf
 from hostler_runtime.training.artifact import SAMPLES_DIRECTORY, model_card, publish_model, staging, weights_bytes
-from hostler_runtime.training.checkpoint import Checkpoints, identity
+from hostler_runtime.training.assembled import Assembled, Surroundings
+from hostler_runtime.training.checkpoint import Checkpoints
+from hostler_runtime.training.comparing import latencies, latency
 from hostler_runtime.training.distributed import Processes
 from hostler_runtime.training.files import clear_directory, fresh_directory, publish_directory, write_file
 from hostler_runtime.training.loop import Trainer, fewest_rows
 from hostler_runtime.training.measuring import Measurer, measured
 from hostler_runtime.training.notes import data_notes, step_notes
 from hostler_runtime.training.parallel import Parallel
-from hostler_runtime.training.progress import ProgressBoard
 from hostler_runtime.training.sources import open_source
-
-VOLUME_ROOT = Path("/workspace")
-"""Where the trainer sees the workspace volume; artifact paths are relative to it."""
 
 _FINAL = "final"
 """Name of the samples of the finished model."""
@@ -44,28 +42,6 @@ _BEFORE = "before.json"
 """What the base model measured, kept for the attempts after the first."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What one process needs beside the job."""
-
-    processes: Processes
-    board: ProgressBoard
-    stop_requested: Callable[[], bool]
-    volume: Path = VOLUME_ROOT
-
-
-@dataclass(frozen=True)
-class Assembled:
-    """Everything about one job, built on this process."""
-
-    job: JobConfig
-    half: TrainingHalf
-    dataset: Dataset
-    measurer: Measurer
-    trainer: Trainer
-    around: Surroundings
 
 
 def run(job: JobConfig, around: Surroundings) -> Result:
@@ -88,8 +64,9 @@ def assemble(job: JobConfig, around: Surroundings) -> Assembled:
     """Data, networks, stages: everything that exists before the first step."""
     processes, board = around.processes, around.board
     half = with_objective(job, training_half(job.family))
-    board.enter(Stage.PREPARING_DATA)
-    prepared = processes.from_first(lambda: prepare_data(job, half))
+    board.enter(Stage.PREPARING_DATA if job.dataset.source.kind == "path" else Stage.IMPORTING)
+    prepared = processes.from_first(lambda: prepare_data(job, half, there=lambda: board.enter(Stage.PREPARING_DATA)))
+    board.enter(Stage.STARTING)
     dataset = half.open_dataset(job, prepared)
     _check(job, processes)
     torch.manual_seed(job.hyperparameters.seed)
@@ -110,13 +87,13 @@ def assemble(job: JobConfig, around: Surroundings) -> Assembled:
         checkpoints=Checkpoints(
             Path(job.workspace) / "checkpoints",
             job=job,
-            identity=identity(job, dataset_sha256=dataset.facts.sha256),
+            dataset_sha256=dataset.facts.sha256,
             processes=processes,
         ),
         board=board,
         stop_requested=around.stop_requested,
     )
-    measurer = Measurer(job, half, model, dataset, processes, parallel)
+    measurer = Measurer(job, half, model, dataset, processes, parallel, board.advanced)
     return Assembled(job, half, dataset, measurer, trainer, around)
 
 
@@ -132,11 +109,15 @@ def _complete(half: TrainingHalf, model: torch.nn.Module) -> torch.nn.Module:
     return done.eval()
 
 
-def prepare_data(job: JobConfig, half: TrainingHalf) -> Path:
-    """Rank 0: the prepared dataset's directory in the workspace, made once per content."""
+def prepare_data(job: JobConfig, half: TrainingHalf, *, there: Callable[[], None]) -> Path:
+    """Rank 0: the prepared dataset's directory in the workspace, once for each content.
+
+    ``there`` is called when the data itself is on this machine.
+    """
     cache = _workspace(job) / "cache"
     started = time.monotonic()
     records = open_source(job.dataset, cache=cache)
+    there()
     key = hashlib.sha256(_preparation(job, half, records).encode()).hexdigest()[:32]
     target = cache / f"prepared-{key}"
     if not target.exists():
@@ -172,7 +153,7 @@ def measure_base(parts: Assembled) -> Measured:
     found = measured(
         parts.measurer.model,
         size_bytes=max(1, weights_bytes(Path(parts.job.inputs.base or ""))),
-        latency_seconds=_latency(parts),
+        latency_seconds=latency(parts),
         metrics=parts.measurer.figures(),
     )
     parts.around.processes.from_first(lambda: write_file(path, found.model_dump_json()))
@@ -185,7 +166,7 @@ def finish(
     """Publish the model and say what became of the job."""
     job, around = parts.job, parts.around
     around.board.enter(Stage.SAVING)
-    latency = _latency(parts) if before is not None else 0.0
+    times = latencies(parts, before) if before is not None else (0.0, 0.0)
     model = whole_model(parts)
 
     def publish() -> Result:
@@ -195,8 +176,8 @@ def finish(
         comparison = None
         if before is not None:
             size = weights_bytes(directory)
-            after = measured(model, size_bytes=size, latency_seconds=latency, metrics=metrics)
-            comparison = Comparison(before=before, after=after)
+            after = measured(model, size_bytes=size, latency_seconds=times[1], metrics=metrics)
+            comparison = Comparison(before=before.model_copy(update={"latency_seconds": times[0]}), after=after)
         write_card(parts, directory, facts, metrics=metrics, comparison=comparison)
         return Result(
             succeeded=True,
@@ -246,11 +227,6 @@ def whole_model(parts: Assembled) -> torch.nn.Module | None:
     model.load_state_dict(state)
     # Only now: an adapter is merged into whole matrices.
     return _complete(parts.half, model)
-
-
-def _latency(parts: Assembled) -> float:
-    last = parts.half.stages(parts.job, parts.measurer.model, parts.dataset)[-1].updates[-1]
-    return parts.measurer.latency(last)
 
 
 def _preparation(job: JobConfig, half: TrainingHalf, records: Records) -> str:
