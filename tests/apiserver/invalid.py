@@ -148,6 +148,9 @@ _JOBS = (
     Invalid("no CPU", make_training_job(resources={"cpu": "0"}), "spec.resources.cpu", "at least 1m"),
     Invalid("CPU in words", make_training_job(resources={"cpu": "lots"}), "spec.resources.cpu", "such as 500m"),
     Invalid("negative CPU", make_training_job(resources={"cpu": -1}), "spec.resources.cpu", "at least 1m"),
+    Invalid(
+        "memory in GB", make_training_job(resources={"memory": "1GB"}), "spec.resources.memory", "1GB is written 1G"
+    ),
     Invalid("memory without unit", make_training_job(resources={"memory": 4}), "spec.resources.memory", "4Gi"),
     Invalid(
         "a storage class beside a claim",
