@@ -45,12 +45,16 @@ def train(root: Path, **fields: Any) -> Trained:
         **fields,
     }
     job = JobConfig.model_validate(document)
+    return Trained(job, run_job(job))
+
+
+def run_job(job: JobConfig) -> Result:
+    """Run it to its end in this process."""
     Path(job.workspace).mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     with joined({}) as alone:
         board = ProgressBoard(job, world_size=1)
-        result = run(job, Surroundings(alone, board, lambda: False, Path(job.workspace)))
-    return Trained(job, result)
+        return run(job, Surroundings(alone, board, lambda: False, Path(job.workspace)))
 
 
 @contextmanager
