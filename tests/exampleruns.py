@@ -36,6 +36,10 @@ class Example:
     """Sends requests to the model and looks at the answers."""
     data: str
     """Name of what the recipe writes."""
+    job: str = "trainingjob.yaml"
+    """File with the job."""
+    arguments: Sequence[str] = ()
+    """Of the recipe, beside where to write."""
     fewer: Sequence[str] = ()
     """Arguments of the recipe for a short run."""
     short: Mapping[str, Any] = field(default_factory=dict)
@@ -49,13 +53,29 @@ def documents(folder: str, name: str) -> list[Object]:
 
 def run(stack: Stack, example: Example, *, namespace: str, scratch: Path, short: bool = False) -> Object:
     """From data to answer; returns the finished TrainingJob."""
-    (job,) = documents(example.folder, "trainingjob.yaml")
+    (job,) = documents(example.folder, example.job)
     if short:
         job["spec"]["training"] |= example.short
         job["spec"].pop("evaluation", None)
     name = job["metadata"]["name"]
-    made = make_data(example, scratch, arguments=example.fewer if short else ())
+    made = make_data(example, scratch, arguments=example.fewer if short else example.arguments)
     deliver(stack, example, made, source=job["spec"]["dataset"]["source"], namespace=namespace)
+    found = trained(stack, job, namespace=namespace)
+    stack.apply(*documents(example.folder, "inferenceservice.yaml"), namespace=namespace)
+    stack.wait_condition("inferenceservices", name, "Ready", "True", namespace=namespace)
+    target = f"service/{name}"
+    with (
+        forward(stack.tools.kubectl, stack.tools.kubeconfig, namespace=namespace, target=target, port=80) as url,
+        httpx.Client(base_url=url, timeout=PATIENCE) as client,
+    ):
+        example.ask(Asked(client=client, model=name, data=made, in_full=not short))
+    stack.tools.kubectl_run("-n", namespace, "delete", "inferenceservice", name)
+    return found
+
+
+def trained(stack: Stack, job: Object, *, namespace: str) -> Object:
+    """A job to its end; returns it, once its Model is Ready."""
+    name = job["metadata"]["name"]
     stack.apply(job, namespace=namespace)
 
     def ended() -> Object | None:
@@ -68,15 +88,6 @@ def run(stack: Stack, example: Example, *, namespace: str, scratch: Path, short:
     )
     assert found["status"].get("model") == name, found["status"]
     stack.wait_condition("models", name, "Ready", "True", namespace=namespace)
-    stack.apply(*documents(example.folder, "inferenceservice.yaml"), namespace=namespace)
-    stack.wait_condition("inferenceservices", name, "Ready", "True", namespace=namespace)
-    target = f"service/{name}"
-    with (
-        forward(stack.tools.kubectl, stack.tools.kubeconfig, namespace=namespace, target=target, port=80) as url,
-        httpx.Client(base_url=url, timeout=PATIENCE) as client,
-    ):
-        example.ask(Asked(client=client, model=name, data=made, in_full=not short))
-    stack.tools.kubectl_run("-n", namespace, "delete", "inferenceservice", name)
     return found
 
 
@@ -121,6 +132,20 @@ def fill_claim(stack: Stack, made: Path, *, folder: str, namespace: str) -> None
     stack.tools.kubectl_run("-n", namespace, "delete", "pod", loader)
 
 
+FROM_CHAT = tuple(
+    Example(
+        folder="objectives", recipe=recipe, data=data, arguments=arguments, job=f"{name}.yaml", ask=exampleasks.chat
+    )
+    for name, recipe, data, arguments in (
+        ("finetune", "chat/data.py", "moved.jsonl", ("2",)),
+        ("lora", "chat/data.py", "moved.jsonl", ("2",)),
+        ("preference", "objectives/preferences.py", "preferences.jsonl", ()),
+        ("distill", "chat/data.py", "conversations.jsonl", ()),
+        ("prune", "chat/data.py", "conversations.jsonl", ()),
+        ("quantize", "chat/data.py", "conversations.jsonl", ()),
+    )
+)
+"""One job for each objective, all from the Model of the chat example."""
 ALL = (
     Example(folder="chat", data="conversations.jsonl", recipe="chat/data.py", ask=exampleasks.chat),
     Example(folder="code", data="data.jsonl", recipe="code/data.py", ask=exampleasks.code),

@@ -1,4 +1,4 @@
-"""Conversations for a ConfigMap: ``python3 data.py conversations.jsonl``.
+"""Conversations for a ConfigMap: ``python3 data.py conversations.jsonl [SEED]``. Another seed is another world.
 
 Made-up people of whom each has a city, a job and a pet, and questions about them in several words. What a model answers
 right, it can only have from here. A row has what the format ``jsonl`` wants for a conversation:
@@ -88,5 +88,6 @@ def turns(question: Question) -> Iterator[dict[str, str]]:
 
 
 if __name__ == "__main__":
-    learnt, held_out = questions(world(seed=SEED))
-    write_conversations(Path(sys.argv[1]), learnt + held_out, seed=SEED)
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else SEED
+    learnt, held_out = questions(world(seed=seed))
+    write_conversations(Path(sys.argv[1]), learnt + held_out, seed=seed)

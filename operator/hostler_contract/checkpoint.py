@@ -36,6 +36,8 @@ class CheckpointManifest(Message):
     network_sha256: str | None = None
     """Hash of the parts that decide which weights there are; another job may start from a checkpoint in which they are
     its own. Absent in checkpoints of older releases."""
+    dataset_sha256: str | None = None
+    """Hash of the data that it was trained on. Absent in checkpoints of older releases."""
     created_at: str
     """RFC 3339, UTC."""
     files: list[CheckpointFile]

@@ -20,6 +20,9 @@ class ErrorReason(StrEnum):
     ARTIFACT_UNREADABLE = "ArtifactUnreadable"
     """A server could not load the model: files are missing, damaged or of another architecture."""
 
+    DATASET_CHANGED = "DatasetChanged"
+    """The data is not what the checkpoints were trained on."""
+
     CHECKPOINT_UNREADABLE = "CheckpointUnreadable"
     """A checkpoint with a manifest exists but cannot be restored."""
 
@@ -27,7 +30,7 @@ class ErrorReason(StrEnum):
     """The loss became NaN or infinite."""
 
     OUT_OF_MEMORY = "OutOfMemory"
-    """The device or the container ran out of memory."""
+    """The device or the container ran out of memory, as it would again at the same size."""
 
     STORAGE_FULL = "StorageFull"
     """The workspace volume has no room left."""
@@ -47,4 +50,4 @@ class ErrorReason(StrEnum):
         return self in _RETRYABLE
 
 
-_RETRYABLE = frozenset({ErrorReason.INTERNAL, ErrorReason.INTERRUPTED, ErrorReason.OUT_OF_MEMORY})
+_RETRYABLE = frozenset({ErrorReason.INTERNAL, ErrorReason.INTERRUPTED})

@@ -121,8 +121,16 @@ class EvaluationConfig(Part):
     every_steps: PositiveInt | None = None
     """Absent means at the end only."""
     stop_at: StopAt | None = None
+    gates: list[str] = Field(default_factory=list)
+    """Metrics that gates ask for; which bounds they have is the control plane's business."""
     samples: NonNegativeInt = 4
     """Sample outputs that are kept with each evaluation and with the model."""
+
+    @property
+    def wanted(self) -> list[str]:
+        """Metrics that somebody waits for, each once."""
+        target = [self.stop_at.metric] if self.stop_at is not None else []
+        return list(dict.fromkeys([*self.gates, *target]))
 
 
 class Inputs(Part):
@@ -158,6 +166,9 @@ class JobConfig(Message):
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint: CheckpointPolicy
     topology: Topology
+    shrink: PositiveInt = 1
+    """Factor on gradientAccumulation: 2 for each time that memory ran out at the size before. Not one of the
+    hyperparameters, because checkpoints of the larger size fit."""
     flops_per_unit: Annotated[float, Field(gt=0)] | None = None
     """Training operations (forward and backward) for one unit (token, image, ...) of the family; absent where the
     control plane has no formula, and the trainer counts them."""
@@ -169,3 +180,8 @@ class JobConfig(Message):
     """Directory on the shared volume that belongs to this job alone."""
     resume_from: str | None = None
     """Workspace of another job, mounted read-only: its newest checkpoint is the start where this one has none."""
+
+    @property
+    def accumulation(self) -> int:
+        """Micro-batches of each step in each process."""
+        return self.hyperparameters.gradient_accumulation * self.shrink

@@ -14,6 +14,8 @@ class Stage(StrEnum):
     """What rank 0 is doing right now."""
 
     STARTING = "Starting"
+    IMPORTING = "Importing"
+    """Downloads the data."""
     PREPARING_DATA = "PreparingData"
     RESTORING = "Restoring"
     TRAINING = "Training"
@@ -26,6 +28,8 @@ class Progress(Message):
     """A snapshot; every number is absent until it is known, never a plausible zero."""
 
     stage: Stage
+    stage_percent: Annotated[int, Field(ge=0, le=99)] | None = None
+    """How much of the stage is done, where that is counted; of training, the steps say it."""
     step: Annotated[int, Field(ge=0)] = 0
     total_steps: Annotated[int, Field(ge=0)]
     """0 for an objective that trains nothing."""
@@ -65,3 +69,9 @@ class Progress(Message):
         if self.stage is Stage.FINISHED:
             return 100
         return min(99, self.step * 100 // max(1, self.total_steps))
+
+    @property
+    def shown_percent(self) -> int | None:
+        """What people see beside the stage: its own progress, and None where nobody knows it. Steps that are all done
+        say nothing of how long the measuring after them will take."""
+        return self.percent if self.stage in (Stage.TRAINING, Stage.FINISHED) else self.stage_percent

@@ -38,7 +38,10 @@ class ServingConfig(Message):
     service: str
     namespace: str
     model: str
-    """Model id that clients put into the request's ``model`` field."""
+    """Name of the Model; a label of the server's metrics."""
+    served_model_name: str | None = None
+    """Model id that clients put into the request's ``model`` field; absent means the Model's name, as releases said it
+    that knew no other."""
     family: str
     task: str
     accelerator: str
@@ -54,3 +57,8 @@ class ServingConfig(Message):
     sample_request: SampleRequest
     drain_seconds: Annotated[int, Field(gt=0)] = 30
     """How long a terminating replica finishes what it has accepted."""
+
+    @property
+    def model_id(self) -> str:
+        """What a request has to say in ``model``."""
+        return self.served_model_name or self.model

@@ -62,7 +62,9 @@ _NAMES = (
 _REQUIRED = (
     Invalid("a job without spec", without(JOB, "spec"), "spec", "Required"),
     Invalid("a job without family", without(JOB, "spec.family"), "spec.family", "Required"),
-    Invalid("a job without output", without(JOB, "spec.output"), "spec.output", "Required"),
+    Invalid(
+        "a job from scratch without output", without(JOB, "spec.output"), "spec.output", "needs output.transformer"
+    ),
     Invalid("a job without dataset", without(JOB, "spec.dataset"), "spec.dataset", "Required"),
     Invalid("a job without training", without(JOB, "spec.training"), "spec.training", "Required"),
     Invalid("a job without steps", without(JOB, "spec.training.steps"), "spec.training.steps", "Required"),
@@ -147,6 +149,9 @@ _JOBS = (
     Invalid("no CPU", make_training_job(resources={"cpu": "0"}), "spec.resources.cpu", "at least 1m"),
     Invalid("CPU in words", make_training_job(resources={"cpu": "lots"}), "spec.resources.cpu", "such as 500m"),
     Invalid("negative CPU", make_training_job(resources={"cpu": -1}), "spec.resources.cpu", "at least 1m"),
+    Invalid(
+        "memory in GB", make_training_job(resources={"memory": "1GB"}), "spec.resources.memory", "1GB is written 1G"
+    ),
     Invalid("memory without unit", make_training_job(resources={"memory": 4}), "spec.resources.memory", "4Gi"),
     Invalid(
         "a storage class beside a claim",
@@ -166,6 +171,12 @@ _JOBS = (
 
 _SERVICES = (
     Invalid("a range of replicas", make_inference_service(pods={"max": 3}), "spec.pods", "does not scale by load"),
+    Invalid(
+        "a served name with a space",
+        edited(SERVICE, "spec.servedModelName", "my model"),
+        "spec.servedModelName",
+        "match",
+    ),
     Invalid("a pod as model", edited(SERVICE, "spec.modelRef.kind", "Pod"), "spec.modelRef.kind", '"ClusterModel"'),
     Invalid(
         "a model of another namespace",

@@ -335,7 +335,9 @@ def _measured(**evaluation: Any) -> Object:
 
 
 MEASURED = (
-    Invalid("a gate without bounds", _measured(gates=[{"metric": "loss"}]), "spec.evaluation.gates[0]", "a min, a max"),
+    Invalid(
+        "a gate without bounds", _measured(gates=[{"metric": "loss"}]), "spec.evaluation.gates[0]", "a gate has a bound"
+    ),
     Invalid(
         "two gates on one figure",
         _measured(gates=[{"metric": "loss", "max": "1"}, {"metric": "loss", "min": "0"}]),

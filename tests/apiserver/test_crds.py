@@ -293,6 +293,13 @@ _OBJECTIVES = {
         "training": {"steps": 0},
     },
     "a range as a gate": {"evaluation": {"gates": [{"metric": "spread", "min": "-0.7", "max": "1.3"}]}},
+    "a gate beside the base": {
+        "objective": "prune",
+        "base": {"name": "large"},
+        "output": {},
+        "evaluation": {"gates": [{"metric": "validation_loss", "maxRelative": "1.1"}]},
+    },
+    "a size that is found by trying": {"training": {"steps": 20, "onOutOfMemory": "shrink"}},
     "a target": {"evaluation": {"everySteps": 5, "stopAt": {"metric": "loss", "max": "2e0"}}},
     "data of a hub": {"dataset": {"source": {"hf": {"repository": "a/b", "secretRef": {"name": "token"}}}}},
 }
@@ -302,7 +309,7 @@ _OBJECTIVES = {
 def test_every_family_is_accepted_with_its_sizes_and_without_them_from_a_base(api: KubeClient, family: str) -> None:
     scratch = make_family_job(family)
     tuned = make_family_job(family, objective="finetune", base={"name": "large"}, output={})
-    for manifest in (scratch, tuned):
+    for manifest in (scratch, tuned, without(tuned, "spec.output")):
         answer = api.create(manifest, dry_run=True)
         assert answer.status_code == 201, answer.text
         filled_in = TrainingJobSpec.model_validate(answer.json()["spec"])
@@ -345,6 +352,7 @@ WANT_JOB_DEFAULTS = {
         "deterministic": False,
         "parallelism": "replicated",
         "packing": {"mode": "auto", "strategy": "best-fit"},
+        "onOutOfMemory": "fail",
     },
     "evaluation": {"samples": 4},
     "checkpoint": {"everySteps": 100, "keep": 2, "keepAfterSuccess": 1},

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 from builders import make_inference_service, make_training_job
+from click.testing import CliRunner
 from stack import Stack, condition, wait
 
+from hostler.cli.download import artifacts_sha256
+from hostler.cli.main import main
 from hostler.demo import prometheus
 from hostler.demo.forward import forward
 
@@ -90,6 +94,23 @@ def test_the_model_knows_where_it_comes_from(stack: Stack, watched: dict[str, An
     figures = {entry["name"]: float(entry["value"]) for entry in model["spec"]["metrics"]}
     assert figures["validation_perplexity"] < figures["unigram_perplexity"]
     assert not model["metadata"].get("ownerReferences"), "deleting the job must not delete the model"
+
+
+def test_its_files_come_out_of_the_cluster_unchanged(stack: Stack, watched: dict[str, Any], tmp_path: Path) -> None:
+    target = tmp_path / "tiny"
+    arguments = ["download", JOB, "-n", NAMESPACE, "--to", str(target), "--kubeconfig", str(stack.tools.kubeconfig)]
+    done = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert f"of Model {JOB}" in done.output
+    model = stack.get("models", JOB, namespace=NAMESPACE)
+    assert model is not None
+    assert artifacts_sha256(target) == model["spec"]["artifacts"]["sha256"]
+    assert {"config.json", "tokenizer.json", "model.safetensors"} <= {path.name for path in target.iterdir()}
+    assert not [pod for pod in stack.pods(NAMESPACE, "app.kubernetes.io/name=hostler-download") if not _is_going(pod)]
+
+
+def _is_going(pod: dict[str, Any]) -> bool:
+    return bool(pod["metadata"].get("deletionTimestamp"))
 
 
 def test_the_workspace_passed_to_the_model(stack: Stack, watched: dict[str, Any]) -> None:

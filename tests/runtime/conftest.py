@@ -9,9 +9,10 @@ import torch
 from runtime.training.harness import Outcome, Train
 
 from hostler_contract import JobConfig
+from hostler_runtime.training.assembled import Surroundings
 from hostler_runtime.training.distributed import joined
 from hostler_runtime.training.progress import ProgressBoard
-from hostler_runtime.training.run import Surroundings, run
+from hostler_runtime.training.run import run
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -21,9 +21,10 @@ from hostler_contract import Result
 from hostler_runtime.errors import RuntimeFailure, classify
 from hostler_runtime.job import outcome_path, read_job
 from hostler_runtime.logs import configure
+from hostler_runtime.training.assembled import VOLUME_ROOT, Surroundings
 from hostler_runtime.training.distributed import joined
 from hostler_runtime.training.progress import ProgressBoard, ProgressServer
-from hostler_runtime.training.run import VOLUME_ROOT, Surroundings, run
+from hostler_runtime.training.run import run
 from hostler_runtime.training.tidying import tidy
 
 PORT = 8080

@@ -185,7 +185,12 @@ class Gate(ApiModel):
     """What a figure must be for the model to be good enough."""
 
     model_config = ConfigDict(
-        json_schema_extra=rules(cel("has(self.min) || has(self.max)", "a gate has a min, a max or both"))
+        json_schema_extra=rules(
+            cel(
+                "has(self.min) || has(self.max) || has(self.minRelative) || has(self.maxRelative)",
+                "a gate has a bound: min, max, minRelative or maxRelative",
+            )
+        )
     )
 
     metric: MetricName
@@ -194,6 +199,11 @@ class Gate(ApiModel):
     """Least good value."""
     max: SignedDecimal | None = None
     """Greatest good value."""
+    min_relative: Decimal | None = None
+    """Least good share of the base's own figure on the same data, such as 0.95; for models that are made from a base,
+    and figures of which more is better."""
+    max_relative: Decimal | None = None
+    """Greatest good multiple of the base's own figure, such as 1.05; for figures of which less is better."""
 
 
 Gates = Annotated[

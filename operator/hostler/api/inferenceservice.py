@@ -13,6 +13,8 @@ from hostler.api.podoptions import SHARED_MEMORY_RULE, PodMetadata, PullSecrets,
 from hostler.api.schema import ApiModel, Name, ObjectName, StatusModel, cel, rules
 
 NAME_LIMIT = 52
+SERVED_NAME = r"^[A-Za-z0-9]([A-Za-z0-9._:/-]*[A-Za-z0-9])?$"
+"""Model ids as hubs and other servers have them, such as meta-llama/Llama-3.1-8B."""
 
 
 class ServiceCondition:
@@ -141,6 +143,8 @@ class InferenceServiceSpec(ApiModel):
 
     model_ref: ModelReference
     """The model to serve."""
+    served_model_name: Annotated[str, Field(min_length=1, max_length=128, pattern=SERVED_NAME)] | None = None
+    """Model id that requests name; absent means the service's name. It stays when modelRef leads to another Model."""
     adapters: Annotated[
         tuple[AdapterReference, ...],
         Field(

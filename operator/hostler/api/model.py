@@ -75,6 +75,9 @@ class Architecture(ApiModel):
     """Longest sequence, in tokens."""
     vocabulary_size: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     """Tokens of the vocabulary."""
+    quantization: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9._-]+$")] | None = None
+    """How the weights are rounded, such as int8-weight-only; absent means that they are not. Such a model is served,
+    and teaches, and cannot be trained any further."""
 
 
 class MemoryFacts(ApiModel):
@@ -229,6 +232,8 @@ class ModelSpec(ApiModel):
     """Request that proves that it works; absent means the family's own."""
     metrics: Figures = ()
     """Figures measured at the end of training."""
+    base_metrics: Figures = ()
+    """Figures of lineage.base on the same held-out data: what relative gates compare with."""
     gates: Gates = ()
     """What these figures must be for the model to be Ready; a figure that is not there misses its gate."""
     lineage: Lineage | None = None

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from hostler.api.schema import ApiModel, Name, cel, rules
+from hostler_contract import ModelConfig
 from hostler_contract.architectures import (
     AutoencoderConfig,
     DiffusionConfig,
@@ -22,6 +23,9 @@ from hostler_contract.architectures import (
 
 BLOCKS = ("transformer", "encoder", "autoencoder", "diffusion", "video", "speech", "gan")
 _AT_MOST_ONE = "[" + ", ".join(f"has(self.{name})" for name in BLOCKS) + "].filter(found, found).size() <= 1"
+
+
+UNKNOWN_LICENSE = "unknown"
 
 
 def _heads_divide(block: str = "") -> dict[str, str]:
@@ -82,8 +86,9 @@ class TrainedModel(ApiModel):
 
     name: Name | None = None
     """Name of the Model; absent means the job's own name."""
-    license: Annotated[str, Field(min_length=1, max_length=64)] = "unknown"
-    """SPDX expression of the licence that the weights get; it follows from the data's."""
+    license: Annotated[str, Field(min_length=1, max_length=64)] = UNKNOWN_LICENSE
+    """SPDX expression of the licence that the weights get; it follows from the data's. unknown takes that of the
+    base, where there is one."""
     transformer: Annotated[TransformerConfig | None, _ruled(_heads_divide(), *_LLAMA)] = None
     """Sizes of a decoder (chat, code)."""
     encoder: Annotated[EncoderConfig | None, _ruled(_heads_divide())] = None
@@ -98,3 +103,8 @@ class TrainedModel(ApiModel):
     """Sizes of an acoustic model (speech-to-text)."""
     gan: Annotated[GanConfig | None, _ruled(_POWER_OF_TWO)] = None
     """Sizes of a generator and a discriminator (gan)."""
+
+    @property
+    def network(self) -> ModelConfig:
+        """The sizes, as the contract has them."""
+        return ModelConfig(**{block: getattr(self, block) for block in BLOCKS})

@@ -125,7 +125,9 @@ CpuQuantity = Annotated[
 ByteQuantity = Annotated[
     str,
     BeforeValidator(_as_text),
-    _quantity(at_least="1Mi", message="must be a quantity of bytes such as 512Mi or 4Gi, and at least 1Mi"),
+    _quantity(
+        at_least="1Mi", message="must be a quantity of bytes such as 512Mi or 4Gi, and at least 1Mi; 1GB is written 1G"
+    ),
 ]
 """Bytes, as a Kubernetes quantity. Less than 1Mi is a forgotten unit."""
 

@@ -17,8 +17,9 @@ Short = Annotated[str, Field(max_length=24)]
 class TrainingProgress(StatusModel):
     """How far the running attempt is, as rank 0 reports it."""
 
-    percent: Annotated[int, Field(ge=0, le=100)] = 0
-    """Optimizer steps done, in whole percent."""
+    percent: Annotated[int, Field(ge=0, le=100)] | None = None
+    """How much of the stage is done, in whole percent: of Training the optimizer steps. Absent where nobody counts
+    it."""
     step: Annotated[int, Field(ge=0)] = 0
     """Optimizer steps done."""
     total_steps: Annotated[int, Field(ge=0)] = 1
@@ -118,6 +119,8 @@ class Retry(StatusModel):
     """Disruptions in a row; maxDisruptions bounds them."""
     refusals: Annotated[int, Field(ge=0)] = 0
     """Times in a row that the accelerators were given back because the pods did not start."""
+    halvings: Annotated[int, Field(ge=0)] = 0
+    """Times that what is computed at once was halved, because memory had run out; it stays so."""
     checkpoint_step: Annotated[int, Field(ge=0)] = 0
     """Newest checkpoint when an attempt was last counted."""
     not_before: Timestamp | None = None

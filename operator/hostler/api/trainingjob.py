@@ -101,6 +101,13 @@ class PackingStrategy(StrEnum):
     SPFHP = "spfhp"
 
 
+class OnOutOfMemory(StrEnum):
+    """What follows where memory runs out."""
+
+    FAIL = "fail"
+    SHRINK = "shrink"
+
+
 class Packing(ApiModel):
     """Several sequences in one row where their lengths vary (arXiv 2107.02027), without seeing each other."""
 
@@ -156,6 +163,9 @@ class Hyperparameters(ApiModel):
     """replicated (DDP): each process holds the whole model; sharded (FSDP): each holds a part."""
     packing: Packing = Packing()
     """Several sequences in one row."""
+    on_out_of_memory: OnOutOfMemory = OnOutOfMemory.FAIL
+    """fail ends the job with advice, because the same size would not fit again; shrink halves what is computed at once
+    (as a doubled gradientAccumulation does) and goes on, as long as every process has a sequence of each part."""
 
 
 class StopAt(ApiModel):
@@ -347,8 +357,8 @@ class TrainingJobSpec(ApiModel):
     """The model to start from: what is fine-tuned, pruned, quantized, or the teacher. It must be Ready."""
     parts: Parts | None = None
     """Parts that are taken from other models."""
-    output: TrainedModel
-    """The model that is to come out."""
+    output: TrainedModel = TrainedModel()
+    """The model that is to come out; it may be left out where base says all of it."""
     dataset: JobData
     """The data."""
     training: Hyperparameters

@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "accelerators": ("hostler.cli.pools", "list_accelerators"),
     "data": ("hostler.cli.data", "data"),
     "demo": ("hostler.cli.demo", "demo"),
+    "download": ("hostler.cli.download", "download"),
     "local": ("hostler.cli.local", "local"),
     "manifests": ("hostler.cli.manifests", "manifests"),
     "operator": ("hostler.operator.command", "operator"),

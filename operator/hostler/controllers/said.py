@@ -52,13 +52,20 @@ def conditions(
 
 
 def change(
-    before: Sequence[Condition], after: Sequence[Condition], *, kind: str = "Ready", warnings: frozenset[str]
+    before: Sequence[Condition],
+    after: Sequence[Condition],
+    *,
+    kind: str = "Ready",
+    warnings: frozenset[str],
+    alike: frozenset[str] = frozenset(),
 ) -> Happening | None:
-    """An Event where the reason of this condition is another one than before.
+    """An Event where the reason of this condition is another one than before, and not one that is alike.
 
     What is good from the first moment on, such as the Model of a job that has just succeeded, is no change.
     """
     old, new = find(before, kind), find(after, kind)
     if new is None or (old is not None and old.reason == new.reason) or (old is None and new.status == "True"):
+        return None
+    if old is not None and {old.reason, new.reason} <= alike:
         return None
     return Happening(reason=new.reason, message=new.message, warning=new.reason in warnings)

@@ -213,14 +213,14 @@ def _latency(quantile: float) -> str:
     return f"histogram_quantile({quantile}, {rate})"
 
 
-def _training_line(job: dict[str, Any]) -> tuple[str, int]:
+def _training_line(job: dict[str, Any]) -> tuple[str, int | None]:
     status = job.get("status", {})
     progress = status.get("progress", {})
     parts = [_condition(job, "Ready").get("reason", "Pending")]
     if "step" in progress:
         parts.append(f"step {progress['step']}/{progress['totalSteps']}")
     parts += [f"{name} {_text(progress[key])}" for name, key in _SHOWN if key in progress]
-    return ", ".join(parts), progress.get("percent", 0)
+    return ", ".join(parts), progress.get("percent")
 
 
 _TRAINERS = f'namespace="{NAMESPACE}",pod=~"{JOB}-[0-9]+-.*"'

@@ -42,6 +42,10 @@ class Bert(Family):
         """What the head is for."""
         return self.task if model.encoder is None else _TASKS[model.encoder.head]
 
+    def head_of(self, task: str) -> str | None:
+        """The head that has such a task."""
+        return next((head for head, of in _TASKS.items() if of == task), None)
+
     def parameters(self, model: ModelConfig) -> int | None:
         """With the masked-lm head; how many labels a classifier has, only the data knows."""
         sizes = model.encoder

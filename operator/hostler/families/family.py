@@ -72,6 +72,10 @@ class Family:
         """Task of a model with these sizes, where they decide it."""
         return self.task
 
+    def head_of(self, task: str) -> str | None:
+        """The head of a model of this task, in a family whose heads are for different ones."""
+        return None
+
     def parameters(self, model: ModelConfig) -> int | None:
         """Number of weights."""
         return None

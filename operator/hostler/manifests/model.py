@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hostler.api.model import Ancestor, ModelSpec
-from hostler.api.network import BLOCKS
+from hostler.api.network import UNKNOWN_LICENSE
+from hostler.api.objectives import Quantize
 from hostler.api.schema import API_VERSION
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.families import family
 from hostler.manifests.naming import Manifest, job_labels, metadata
-from hostler_contract import ModelConfig, Result
+from hostler_contract import ModelConfig, Objective, Result
 
 _METRIC = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _STORED_BYTES_AT_MOST = 4
@@ -31,6 +32,8 @@ class Origin:
     """Dataset that the job named."""
     dataset_version: int | None = None
     base: Ancestor | None = None
+    base_license: str | None = None
+    """Licence of the base; None where there is none, or it is not known any more."""
     parts: Mapping[str, Ancestor] = field(default_factory=dict)
 
 
@@ -62,7 +65,7 @@ def _spec(spec: TrainingJobSpec, result: Result, origin: Origin) -> Manifest:
     return {
         "family": spec.family.value,
         "task": family(spec.family.value).task_of(network(spec)),
-        "license": spec.output.license,
+        "license": license_of(spec, origin.base_license),
         "artifacts": {
             "source": {"pvc": {"claimName": origin.claim, "path": artifact.path.strip("/")}},
             "format": artifact.format,
@@ -73,16 +76,32 @@ def _spec(spec: TrainingJobSpec, result: Result, origin: Origin) -> Manifest:
             "parameters": artifact.parameters,
             "contextLength": artifact.context_length,
             "vocabularySize": artifact.vocabulary_size,
+            "quantization": quantization(spec),
         },
         "memory": memory,
-        "metrics": [
-            {"name": name, "value": f"{figure:.6g}"}
-            for name, figure in sorted(result.metrics.items())
-            if _METRIC.fullmatch(name) and math.isfinite(figure)
-        ],
+        "metrics": _figures(result.metrics),
+        "baseMetrics": _figures(result.comparison.before.metrics) if result.comparison is not None else [],
         "gates": [gate.model_dump(by_alias=True, exclude_none=True) for gate in spec.evaluation.gates],
         "lineage": _lineage(spec, result, origin),
     }
+
+
+def license_of(spec: TrainingJobSpec, base: str | None) -> str:
+    """What the job says, else the licence of the base: who changes weights has to keep it."""
+    return base if base is not None and spec.output.license == UNKNOWN_LICENSE else spec.output.license
+
+
+def _figures(figures: Mapping[str, float]) -> list[Manifest]:
+    return [
+        {"name": name, "value": f"{figure:.6g}"}
+        for name, figure in sorted(figures.items())
+        if _METRIC.fullmatch(name) and math.isfinite(figure)
+    ]
+
+
+def quantization(spec: TrainingJobSpec) -> str | None:
+    """How the weights that a job puts out are rounded; None where they are not."""
+    return (spec.quantize or Quantize()).method.value if spec.objective is Objective.QUANTIZE else None
 
 
 def _lineage(spec: TrainingJobSpec, result: Result, origin: Origin) -> Manifest:
@@ -101,4 +120,4 @@ def _lineage(spec: TrainingJobSpec, result: Result, origin: Origin) -> Manifest:
 
 def network(spec: TrainingJobSpec) -> ModelConfig:
     """The sizes that a job names, as the contract has them."""
-    return ModelConfig(**{block: getattr(spec.output, block) for block in BLOCKS})
+    return spec.output.network

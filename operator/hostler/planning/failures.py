@@ -54,6 +54,8 @@ class Cause:
     toll: Toll = Toll.FAILURE
     at_once: bool = False
     """Whether another attempt meets other circumstances already, so that there is nothing to wait for."""
+    shrinks: bool = False
+    """Whether the next attempt computes half as much at once."""
 
     @property
     def rank(self) -> int:
@@ -153,7 +155,12 @@ def _of_ending(ending: read.Ending) -> Cause:
         text = (
             f"pod {ending.pod} reached its memory limit: raise spec.resources.memory, or use a smaller batch or model"
         )
-        return Cause(reason=ErrorReason.OUT_OF_MEMORY.value, message=text, exit_code=ending.exit_code)
+        return Cause(
+            reason=ErrorReason.OUT_OF_MEMORY.value,
+            message=text,
+            exit_code=ending.exit_code,
+            retryable=ErrorReason.OUT_OF_MEMORY.retryable,
+        )
     said = f": {ending.message.strip()}" if ending.message.strip() else ""
     text = f"pod {ending.pod} ended with exit code {ending.exit_code} ({ending.reason or 'no reason'}){said}"
     return Cause(reason=CONTAINER_FAILED, message=_short(text), exit_code=ending.exit_code)

@@ -19,6 +19,7 @@ from hostler.planning.acceptance import (
 )
 from hostler.planning.demand import need_of_pod
 from hostler.planning.endpoints import EndpointPattern, reject_endpoint
+from hostler.planning.metrics import reject_metrics
 from hostler.planning.models import NamedModel, reject_inputs
 from hostler.planning.placement import Ask
 from hostler.planning.pools import Pool
@@ -76,6 +77,7 @@ def reject_job(
         or _fact(TrainingReason.DATASET_NOT_FOUND, facts.dataset_missing)
         or _fact(TrainingReason.STORAGE_NOT_FOUND, facts.storage_missing)
         or reject_inputs(spec, facts.inputs)
+        or reject_metrics(spec, facts.inputs)
         or facts.resume
         or _fact(TrainingReason.NAME_TAKEN, facts.name_taken)
     )

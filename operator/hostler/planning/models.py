@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from hostler.api.common import Gate, ModelReference
@@ -12,6 +13,7 @@ from hostler.api.trainingjob import TrainingJobSpec, TrainingReason
 from hostler.families import FamilyName, family
 from hostler.planning.imports import is_imported
 from hostler.planning.rejection import Rejection, rejection
+from hostler_contract import Objective
 
 Object = dict[str, Any]
 
@@ -94,21 +96,49 @@ def claim_problem(name: str, claim: Object | None, *, namespace: str) -> tuple[M
 def missed_gates(model: ModelSpec) -> list[str]:
     """A sentence for each gate that the model's figures do not pass. A figure that is not there passes none."""
     figures = {figure.name: figure.value for figure in model.metrics}
-    return [said for gate in model.gates if (said := _missed(gate, figures.get(gate.metric)))]
+    base = {figure.name: figure.value for figure in model.base_metrics}
+    return [said for gate in model.gates if (said := _missed(gate, figures.get(gate.metric), base.get(gate.metric)))]
 
 
-def _missed(gate: Gate, figure: str | None) -> str:
+def _missed(gate: Gate, figure: str | None, base: str | None) -> str:
+    bounds = list(_bounds(gate, base))
+    asked = " and ".join(f"at {'least' if bound.least else 'most'} {bound.words}" for bound in bounds)
     if figure is None:
-        return f"{gate.metric} was not measured, and a gate asks for {_bounds(gate)}."
-    value = _number(figure)
-    # Not "above max or below min": a figure that is no number compares as neither.
-    inside = (gate.min is None or value >= float(gate.min)) and (gate.max is None or value <= float(gate.max))
-    return "" if inside else f"{gate.metric} is {figure}, and a gate asks for {_bounds(gate)}."
+        return f"{gate.metric} was not measured, and a gate asks for {asked}."
+    if all(bound.holds(_number(figure)) for bound in bounds):
+        return ""
+    return f"{gate.metric} is {figure}, and a gate asks for {asked}."
 
 
-def _bounds(gate: Gate) -> str:
-    said = [f"at {word} {bound}" for word, bound in (("least", gate.min), ("most", gate.max)) if bound is not None]
-    return " and ".join(said)
+@dataclass(frozen=True, kw_only=True)
+class _Bound:
+    least: bool
+    value: float
+    """No number where the figure that it refers to is not known: nothing passes it."""
+    words: str
+
+    def holds(self, figure: float) -> bool:
+        """Not "not above" and "not below": what is no number compares as neither."""
+        return figure >= self.value if self.least else figure <= self.value
+
+
+def _bounds(gate: Gate, base: str | None) -> Iterator[_Bound]:
+    for least, bound in ((True, gate.min), (False, gate.max)):
+        if bound is not None:
+            yield _Bound(least=least, value=float(bound), words=bound)
+    for least, share in ((True, gate.min_relative), (False, gate.max_relative)):
+        if share is not None:
+            value = float("nan") if base is None else _product(share, base)
+            words = f"{share} of the base's {base}" if base is not None else f"{share} of a base's, which is not known"
+            yield _Bound(least=least, value=value, words=words)
+
+
+def _product(share: str, base: str) -> float:
+    """In decimals, as people write them: 0.9 of 0.8 is 0.72, and not a little more."""
+    try:
+        return float(Decimal(share) * Decimal(base))
+    except InvalidOperation:
+        return float("nan")
 
 
 def _number(figure: str) -> float:
@@ -123,7 +153,34 @@ def reject_inputs(spec: TrainingJobSpec, inputs: Iterable[NamedModel]) -> Reject
     for named in inputs:
         if found := reject_model(named, families=_families_for(spec, named)):
             return found
+        if found := _reject_rounded(spec, named):
+            return found
     return None
+
+
+def _reject_rounded(spec: TrainingJobSpec, named: NamedModel) -> Rejection | None:
+    """8-bit integers have no gradient, and nothing smaller to be rounded to. A teacher is only listened to."""
+    model = named.model
+    if model is None or named.part is not None or spec.objective is Objective.DISTILL:
+        return None
+    how = rounding(model)
+    if how is None:
+        return None
+    base = model.lineage.base if model.lineage else None
+    start = f"{base.kind} {base.name}, from which it was made" if base else "the model that it was made from"
+    text = (
+        f"{named.title} is quantized ({how}), and objective {spec.objective} needs weights that are not: start from "
+        f"{start}, and quantize what comes out"
+    )
+    return rejection(TrainingReason.INCOMPATIBLE_MODEL, named.path, text)
+
+
+def rounding(model: ModelSpec) -> str | None:
+    """How a model's weights are rounded; None where they are not. Those of older releases say only what made them."""
+    if model.architecture is not None and model.architecture.quantization is not None:
+        return model.architecture.quantization
+    made = model.lineage.objective if model.lineage else None
+    return "int8" if made == Objective.QUANTIZE else None
 
 
 def reject_model(named: NamedModel, *, families: Sequence[FamilyName]) -> Rejection | None:

@@ -12,9 +12,10 @@ import pytest
 
 from hostler_contract import ErrorReason, JobConfig, Result
 from hostler_runtime.errors import RuntimeFailure
+from hostler_runtime.training.assembled import Surroundings
 from hostler_runtime.training.distributed import joined
 from hostler_runtime.training.progress import ProgressBoard
-from hostler_runtime.training.run import Surroundings, run
+from hostler_runtime.training.run import run
 
 SIZES = {"layers": 2, "hiddenSize": 64, "heads": 4, "contextLength": 64, "vocabularySize": 1000}
 

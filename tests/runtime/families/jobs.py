@@ -13,9 +13,10 @@ import torch
 from runtime.serving.replica import Replica, serving_config
 
 from hostler_contract import JobConfig, Result
+from hostler_runtime.training.assembled import Assembled, Surroundings
 from hostler_runtime.training.distributed import joined
 from hostler_runtime.training.progress import ProgressBoard
-from hostler_runtime.training.run import Surroundings, run
+from hostler_runtime.training.run import assemble, run
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,24 @@ def train(root: Path, **fields: Any) -> Trained:
         **fields,
     }
     job = JobConfig.model_validate(document)
+    return Trained(job, run_job(job))
+
+
+def run_job(job: JobConfig) -> Result:
+    """Run it to its end in this process."""
     Path(job.workspace).mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     with joined({}) as alone:
         board = ProgressBoard(job, world_size=1)
-        result = run(job, Surroundings(alone, board, lambda: False, Path(job.workspace)))
-    return Trained(job, result)
+        return run(job, Surroundings(alone, board, lambda: False, Path(job.workspace)))
+
+
+@contextmanager
+def assembled(job: JobConfig) -> Iterator[Assembled]:
+    """Everything of a job before its first step, once more."""
+    with joined({}) as alone:
+        board = ProgressBoard(job, world_size=1)
+        yield assemble(job, Surroundings(alone, board, lambda: False, Path(job.workspace)))
 
 
 @contextmanager

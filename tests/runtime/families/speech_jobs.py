@@ -28,9 +28,10 @@ from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families.speech_to_text.serving import SpeechModel, load
 from hostler_runtime.protocols.serving import LoadOptions
 from hostler_runtime.protocols.tasks import SpeechRequest, SpeechResult
+from hostler_runtime.training.assembled import Surroundings
 from hostler_runtime.training.distributed import joined
 from hostler_runtime.training.progress import ProgressBoard
-from hostler_runtime.training.run import Surroundings, run
+from hostler_runtime.training.run import run
 
 WHISPER = {
     "architecture": "whisper", "encoderLayers": 2, "decoderLayers": 2, "hiddenSize": 64, "heads": 4,

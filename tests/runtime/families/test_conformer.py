@@ -143,8 +143,10 @@ def test_a_result_does_not_depend_on_what_else_is_in_the_batch(
     ],
 )
 def test_what_ctc_cannot_be_told_is_refused(brief_model: SpeechModel, changes: dict[str, object], says: str) -> None:
-    with pytest.raises(PromptRejectedError, match=says):
+    with pytest.raises(PromptRejectedError, match=says) as refused:
         brief_model.check(SpeechRequest(np.zeros(100, dtype=np.float32), **changes))  # type: ignore[arg-type]
+    missing = "language" if "only: say" in str(refused.value) else None
+    assert refused.value.param == (missing or list(changes)[-1]), "the field to blame, not the file"
 
 
 @pytest.mark.quality

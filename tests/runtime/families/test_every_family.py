@@ -15,14 +15,17 @@ import httpx
 import pytest
 from patience import PATIENCE
 from runtime.families import moving_digits, speech_jobs
-from runtime.families.jobs import Trained, train
+from runtime.families.jobs import Trained, assembled, train
 from runtime.families.pictures import few_digits, images_of
 from runtime.serving.replica import serving_config
 
 from hostler.families import family
-from hostler_contract import ServingConfig
+from hostler_contract import ErrorReason, ServingConfig
+from hostler_contract.figures import named
+from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.server.process import Replica
 from hostler_runtime.server.settings import read_settings
+from hostler_runtime.training.run import lacking, measurable
 
 Fields = dict[str, Any]
 SHORT = {"steps": 40, "batchSize": 16, "learningRate": 4e-3, "warmupSteps": 2}
@@ -125,6 +128,37 @@ def test_a_few_steps_teach_it_something(name: str, brief: Trained, dataset: Fiel
     else:
         untaught = taught(name, tmp_path, dataset, UNTAUGHT).result.metrics
         assert figures["validation_loss"] < 0.8 * untaught["validation_loss"]
+
+
+def test_what_it_measures_is_what_the_contract_says_of_it(name: str, brief: Trained) -> None:
+    """Both ways: gates may ask for every name that is said before the first step, and for no other."""
+    with assembled(brief.job) as parts:
+        lacks = lacking(parts.half, parts.measurer.model, parts.dataset)
+        said = [each for each in measurable(brief.job, parts.half, parts.measurer.model) if each.need not in lacks]
+    owners = {metric: named(said, metric) for metric in brief.result.metrics}
+    assert [metric for metric, owner in owners.items() if owner is None] == []
+    assert [each.name for each in said if each not in owners.values()] == []
+
+
+def test_a_target_that_its_data_cannot_give_ends_before_the_first_step(
+    name: str, brief: Trained, dataset: Fields, tmp_path: Path
+) -> None:
+    with assembled(brief.job) as parts:
+        lacks = lacking(parts.half, parts.measurer.model, parts.dataset)
+        absent = [each for each in measurable(brief.job, parts.half, parts.measurer.model) if each.need in lacks]
+    chosen, model, _ = MODELS[name]
+    metric = absent[0].name.replace("*", "en") if absent else "beauty"
+    with pytest.raises(RuntimeFailure, match=f"^evaluation: {metric} .*there are ") as refused:
+        train(
+            tmp_path,
+            family=chosen,
+            model=model,
+            dataset=dataset,
+            hyperparameters=SHORT,
+            evaluation={"gates": ["validation_loss" if name != "gan" else "pixel_spread", metric]},
+        )
+    assert refused.value.reason is ErrorReason.INVALID_CONFIGURATION
+    assert absent or name in ("bert", "text-to-image", "gan", "vae"), "those measure the same whatever the data"
 
 
 async def test_a_replica_is_ready_when_the_familys_own_sample_was_answered(brief: Trained) -> None:

@@ -227,8 +227,10 @@ def test_what_a_request_asks_for_is_what_is_done(brief_model: TextToVideo) -> No
 )
 def test_refuses_what_it_cannot_make(brief_model: TextToVideo, fields: dict[str, object], sentence: str) -> None:
     request = VideoRequest(**{"prompt": "a seven", "seed": 1, **fields})  # type: ignore[arg-type]
-    with pytest.raises(PromptRejectedError, match=sentence):
+    with pytest.raises(PromptRejectedError, match=sentence) as refused:
         brief_model.check(request)
+    (field, *_) = fields
+    assert refused.value.param == ("size" if field == "height" else field), "the field to blame, not the prompt"
 
 
 @pytest.mark.quality

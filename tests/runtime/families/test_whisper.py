@@ -210,8 +210,9 @@ def test_silence_has_a_language_but_no_text(model: SpeechModel) -> None:
 def test_what_the_model_was_not_trained_for_is_refused(
     brief_model: SpeechModel, changes: dict[str, str], says: str
 ) -> None:
-    with pytest.raises(PromptRejectedError, match=says):
+    with pytest.raises(PromptRejectedError, match=says) as refused:
         brief_model.check(SpeechRequest(np.zeros(100, dtype=np.float32), **changes))  # type: ignore[arg-type]
+    assert refused.value.param == list(changes)[-1], "the field to blame, not the file"
 
 
 @pytest.mark.quality

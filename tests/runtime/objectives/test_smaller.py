@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from runtime.objectives.conftest import SIZES, compared, documents, logits_of, model_of
-from runtime.training.harness import Train
+from runtime.training.harness import Train, make_job
 from safetensors.torch import load_file
 
 from hostler_contract import ErrorReason, JobConfig
@@ -253,6 +253,49 @@ def test_quantizing_what_stores_nothing_that_can_be_quantized_is_refused(
         train(job("refused", objective={"kind": "quantize"}, inputs={"base": str(model_of(other))}))
 
     assert refused.value.reason is ErrorReason.INVALID_CONFIGURATION
+
+
+@pytest.fixture(scope="module")
+def rounded(tmp_path_factory: pytest.TempPathFactory, train: Train, base: Path) -> Path:
+    """The base with 8-bit weights."""
+    root = tmp_path_factory.mktemp("rounded")
+    asked = make_job(
+        root / "workspace",
+        data=documents(root / "data", first=900, count=60),
+        model={},
+        inputs={"base": str(base)},
+        objective={"kind": "quantize"},
+        hyperparameters={"steps": 0, "batchSize": 8, "learningRate": 1e-3},
+    )
+    train(asked)
+    return model_of(asked)
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        pytest.param({"kind": "finetune"}, id="all weights"),
+        pytest.param({"kind": "finetune", "lora": {}}, id="an adapter"),
+        pytest.param({"kind": "preference"}, id="preferences"),
+        pytest.param({"kind": "prune"}, id="pruned"),
+        pytest.param({"kind": "quantize"}, id="quantized again"),
+    ],
+)
+def test_what_is_quantized_is_not_trained_any_further(
+    train: Train, job: JobMaker, rounded: Path, objective: dict[str, Any]
+) -> None:
+    with pytest.raises(RuntimeFailure, match=r"quantized \(config\.json: torchao\).*start from the model") as refused:
+        train(job("refused", objective=objective, inputs={"base": str(rounded)}))
+
+    assert refused.value.reason is ErrorReason.INVALID_CONFIGURATION
+
+
+def test_what_is_quantized_can_teach(train: Train, job: JobMaker, rounded: Path) -> None:
+    asked = job("taught", objective={"kind": "distill"}, inputs={"base": str(rounded)}, model=STUDENT)
+
+    teacher, student = compared(train(asked).result, "validation_loss")
+
+    assert 0 < teacher < student
 
 
 def test_masks_take_the_smallest_weights_of_all_layers_together() -> None:

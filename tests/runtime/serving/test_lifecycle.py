@@ -122,6 +122,26 @@ def test_sigterm_while_libraries_are_imported_ends_at_once_without_a_failure(
     assert not replica.termination_log.exists()
 
 
+def test_a_service_answers_to_its_own_name_and_not_to_that_of_the_model_behind_it(tmp_path: Path) -> None:
+    """Also where the Model's own sample request names the Model. Metrics say which Model it is."""
+    sample = {"path": "/v1/embeddings", "body": {"model": "tiny", "input": "sample"}}
+    with fake_replica(tmp_path, servedModelName="front", sampleRequest=sample) as replica:
+        replica.wait_ready()
+        for path, body in (
+            ("embeddings", {"input": "x"}),
+            ("classify", {"inputs": "x"}),
+            ("videos", {"prompt": "x"}),
+        ):
+            answer = replica.post(f"v1/{path}", json={"model": "front", **body})
+            assert (answer.status_code, answer.json()["model"]) == (200, "front"), (path, answer.text)
+            refused = replica.post(f"v1/{path}", json={"model": "tiny", **body})
+            assert (refused.status_code, refused.json()["error"]["code"]) == (404, "model_not_found"), path
+            assert "front" in refused.json()["error"]["message"]
+        (listed,) = replica.client().models.list()
+        assert listed.id == "front"
+        assert 'model="tiny"' in httpx.get(f"{replica.url}/metrics", timeout=PATIENCE).text
+
+
 def test_a_form_with_a_file_makes_a_replica_ready(tmp_path: Path) -> None:
     tone = base64.b64encode(recording("wav", 0.2)).decode()
     sample = {"path": "/v1/audio/transcriptions", "files": [{"name": "tone.wav", "contentBase64": tone}]}

@@ -83,6 +83,38 @@ def samples(server: ProgressServer) -> dict[str, float]:
     return values
 
 
+def test_a_stage_shows_its_own_progress_and_never_that_of_the_one_before(board: ProgressBoard) -> None:
+    board.enter(Stage.TRAINING)
+    board.stepped(12, FIGURES)
+    assert board.snapshot.shown_percent == 99, "all steps are done, and the job is not"
+    board.enter(Stage.EVALUATING)
+    assert board.snapshot.shown_percent is None, "nobody has counted yet"
+    board.advanced(1, 4)
+    assert board.snapshot.shown_percent == 25
+    board.advanced(4, 4)
+    assert board.snapshot.shown_percent is None, "what follows the held-out rows is not counted"
+    board.advanced(1, 4)
+    board.enter(Stage.SAVING)
+    assert board.snapshot.shown_percent is None
+
+
+def test_measuring_tells_how_far_it_is(train: Train, job: JobFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[Stage, int | None]] = []
+    genuine = ProgressBoard.advanced
+
+    def advanced(self: ProgressBoard, done: int, of: int) -> None:
+        genuine(self, done, of)
+        told.append((self.snapshot.stage, self.snapshot.stage_percent))
+
+    monkeypatch.setattr(ProgressBoard, "advanced", advanced)
+    train(job())
+    percents = [percent for _, percent in told if percent is not None]
+    assert {stage for stage, _ in told} == {Stage.EVALUATING}
+    assert percents == sorted(percents)
+    assert percents[0] == 0
+    assert told[-1][1] is None
+
+
 def test_before_the_first_step_nothing_is_invented(board: ProgressBoard, server: ProgressServer) -> None:
     seen = Progress.from_json(get(server, "/progress"))
 

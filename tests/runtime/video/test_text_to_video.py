@@ -27,9 +27,10 @@ from hostler_runtime.families.text_to_video.serving import load
 from hostler_runtime.protocols.serving import LoadOptions, PromptRejectedError, UnservableError
 from hostler_runtime.protocols.tasks import VideoRequest
 from hostler_runtime.text.captions import train_tokenizer
+from hostler_runtime.training.assembled import Surroundings
 from hostler_runtime.training.distributed import joined
 from hostler_runtime.training.progress import ProgressBoard
-from hostler_runtime.training.run import Surroundings, run
+from hostler_runtime.training.run import run
 
 SIZES: dict[str, Any] = {
     "imageSize": 16, "frames": 4, "framesPerSecond": 6, "latentChannels": 2, "autoencoderWidths": [8, 8],

@@ -42,6 +42,37 @@ async def test_a_service_gets_an_address_a_file_and_replicas(modelled: Bench) ->
     assert modelled.status("InferenceService", "tiny")["url"] == "http://tiny.default.svc"
 
 
+async def test_clients_name_the_service_and_so_outlive_its_model(modelled: Bench) -> None:
+    """Retrained under another name, and served in the same place: nobody who asks has to change."""
+    again = modelled.cluster.object("Model", "tiny")
+    modelled.cluster.put({**again, "metadata": {**again["metadata"], "name": "tiny-2", "uid": "another"}})
+    await submitted(modelled, "front", modelRef={"name": "tiny"})
+    before = _told(modelled, "front")
+    modelled.cluster.edit("InferenceService", "front", modelRef={"name": "tiny-2"})
+    await modelled.settle()
+    after = _told(modelled, "front")
+    assert (before["model"], after["model"]) == ("tiny", "tiny-2"), "metrics say which Model answered"
+    assert before["servedModelName"] == after["servedModelName"] == "front"
+
+
+async def test_a_served_name_of_ones_own_is_a_new_revision(modelled: Bench) -> None:
+    await serving(modelled)
+    before = modelled.status("InferenceService", "tiny")["revision"]
+    modelled.cluster.edit("InferenceService", "tiny", servedModelName="yard/assistant-1.0")
+    await modelled.settle()
+    assert modelled.status("InferenceService", "tiny")["revision"] != before
+    assert _told(modelled, "tiny")["servedModelName"] == "yard/assistant-1.0"
+
+
+def _told(bench: Bench, service: str) -> Object:
+    """What replicas of the newest revision are asked to do."""
+    deployment = bench.cluster.object("Deployment", service)
+    volumes = deployment["spec"]["template"]["spec"]["volumes"]
+    (name,) = (volume["configMap"]["name"] for volume in volumes if "configMap" in volume)
+    found: Object = json.loads(bench.cluster.object("ConfigMap", name)["data"]["serving.json"])
+    return found
+
+
 async def test_ready_means_that_every_replica_of_this_revision_is(modelled: Bench) -> None:
     await submitted(modelled, pods={"min": 2, "max": 2})
     first, _ = modelled.cluster.roll("tiny", node="ipu-1", ready=False)

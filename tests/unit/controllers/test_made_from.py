@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from bench import GPU, SETTINGS, Bench
-from builders import edited, make_family_job, make_model, make_pool
+from builders import edited, make_family_job, make_model, make_pool, without
 from tables import table
 from world import completed, progress, running, states, submitted, success
 
@@ -101,7 +101,7 @@ async def test_credentials_of_a_store_are_named_and_never_read(based: Bench) -> 
     {
         "a figure that passes": ([{"metric": "validation_loss", "max": "3.5"}], ("True", "ArtifactsAvailable")),
         "a figure that misses": ([{"metric": "validation_loss", "max": "3"}], ("False", "GateMissed")),
-        "a figure that nobody measured": ([{"metric": "accuracy", "min": "0.1"}], ("False", "GateMissed")),
+        "a figure that nobody measured": ([{"metric": "answer_accuracy", "min": "0.1"}], ("False", "GateMissed")),
     },
 )
 async def test_a_model_that_misses_a_gate_exists_and_is_not_ready(
@@ -112,6 +112,28 @@ async def test_a_model_that_misses_a_gate_exists_and_is_not_ready(
     await based.settle()
     assert states(based)["Succeeded"] == ("True", "Succeeded"), "the job did what it could"
     assert based.condition("Model", "tiny", "Ready")[:2] == want_ready
+
+
+async def test_a_gate_on_what_nobody_measures_is_refused_before_anything_starts(based: Bench) -> None:
+    await submitted(based, evaluation={"gates": [{"metric": "acuracy", "min": "0.1"}]})
+    assert states(based)["Accepted"] == ("False", "MetricNotMeasured")
+    assert based.cluster.all("Job") == []
+
+
+async def test_the_trainer_is_told_what_gates_wait_for(based: Bench) -> None:
+    gates = [{"metric": "answer_accuracy", "min": "0.5"}, {"metric": "validation_loss", "max": "3"}]
+    await submitted(based, evaluation={"gates": gates})
+    config = based.job_config("tiny-0").to_dict()
+    assert config["evaluation"]["gates"] == ["answer_accuracy", "validation_loss"]
+
+
+async def test_a_quantized_model_says_so_and_is_no_base_for_another(based: Bench) -> None:
+    await running(based, objective="quantize", base={"name": "large"}, output={}, quantize={"method": "int8-dynamic"})
+    await completed(based)
+    assert based.cluster.object("Model", "tiny")["spec"]["architecture"]["quantization"] == "int8-dynamic"
+    await submitted(based, "again", **TUNED | {"base": {"name": "tiny"}})
+    _, reason, message = based.condition("TrainingJob", "again", "Accepted")
+    assert (reason, "start from Model large" in message) == ("IncompatibleModel", True), message
 
 
 async def test_the_message_of_a_missed_gate_has_the_figure_and_the_bound(based: Bench) -> None:
@@ -204,6 +226,52 @@ async def test_the_end_says_what_the_objective_changed(based: Bench) -> None:
     assert [figure["name"] for figure in ended["metrics"]] == ["validation_loss", "validation_perplexity"]
     assert ended["loss"] == "1", "the last one that was read: a result has none"
     assert not {"speed", "memory", "dataWait"} & set(ended)
+
+
+async def test_a_pupil_that_forgot_what_its_teacher_knew_is_not_ready(based: Bench) -> None:
+    """From 0.9 to 0: no bound of its own would have to be known for that."""
+    gates = [{"metric": "answer_accuracy", "minRelative": "0.9"}]
+    await running(based, **TUNED, evaluation={"gates": gates})
+    before = _MEASURED.model_copy(update={"metrics": {"answer_accuracy": 0.9}})
+    after = _SMALLER.model_copy(update={"metrics": {"answer_accuracy": 0.0}})
+    result = success().model_copy(
+        update={"metrics": {"answer_accuracy": 0.0}, "comparison": Comparison(before=before, after=after)}
+    )
+    await completed(based, result=result)
+    await based.settle()
+    assert based.condition("Model", "tiny", "Ready") == (
+        "False",
+        "GateMissed",
+        "answer_accuracy is 0, and a gate asks for at least 0.9 of the base's 0.9. Train a better one, or change "
+        "spec.gates.",
+    )
+
+
+@table(
+    ("own", "base", "want"),
+    {
+        "the base's, where the job says nothing": (None, "apache-2.0", "apache-2.0"),
+        "the job's own, where it says one": ("MIT", "apache-2.0", "MIT"),
+        "nobody knows": (None, None, "unknown"),
+    },
+)
+async def test_a_licence_is_inherited(based: Bench, own: str | None, base: str | None, want: str) -> None:
+    if base is not None:
+        based.cluster.edit("Model", "large", license=base)
+    await running(based, **TUNED | {"output": {"license": own} if own else {}})
+    config = based.job_config("tiny-0").to_dict()
+    assert config["license"] == want, "the model card has it too"
+    await completed(based)
+    assert based.cluster.object("Model", "tiny")["spec"]["license"] == want
+
+
+async def test_a_base_says_all_that_is_to_be_said_of_what_comes_out(based: Bench) -> None:
+    job = without(make_family_job("chat", objective="finetune", base={"name": "large"}), "spec.output")
+    based.cluster.put(job)
+    await based.settle()
+    await running(based)
+    await completed(based)
+    assert based.cluster.object("Model", "tiny")["spec"]["lineage"]["base"]["name"] == "large"
 
 
 _EARLY = TargetReached(metric="validation_loss", value=2.98765, step=12, seconds=1800.0)

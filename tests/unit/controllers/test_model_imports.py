@@ -17,7 +17,7 @@ from hostler.cluster.store import Change
 from hostler.controllers.ports import Key
 from hostler.manifests.importjob import ImportRules
 from hostler.planning.endpoints import read_patterns
-from hostler_contract import ImportConfig, JobConfig
+from hostler_contract import ImportConfig
 from hostler_contract.importing import ImportProgress, ImportReason
 from hostler_contract.serving import ServingConfig
 
@@ -144,7 +144,7 @@ async def test_a_job_is_made_from_it(bench: Bench) -> None:
 
     volumes = bench.cluster.object("Job", "tuned-0")["spec"]["template"]["spec"]["volumes"]
     assert {"name": "base", "persistentVolumeClaim": {"claimName": "base-import"}} in volumes
-    config = JobConfig.from_json(bench.cluster.object("ConfigMap", "tuned-0")["data"]["job.json"])
+    config = bench.job_config("tuned-0")
     assert config.inputs.base == "/inputs/base"
 
 

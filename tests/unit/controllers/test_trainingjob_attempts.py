@@ -6,7 +6,7 @@ from typing import Any
 
 from bench import Bench
 from tables import table
-from world import completed, due, failed, failure, jobs, running, states, submitted
+from world import completed, due, failed, failure, jobs, progress, running, states, submitted
 
 from hostler_contract import ErrorReason
 
@@ -15,7 +15,6 @@ from hostler_contract import ErrorReason
     ("result", "code", "want_reason"),
     {
         "a container killed from outside leaves no word": (None, 137, "ContainerFailed"),
-        "memory ran out, as the trainer says": (failure(ErrorReason.OUT_OF_MEMORY), 1, "OutOfMemory"),
         "an error that nobody foresaw": (failure(ErrorReason.INTERNAL), 1, "InternalError"),
     },
 )
@@ -47,6 +46,74 @@ async def test_what_only_a_person_can_change_is_not_tried_again(bench: Bench, re
     assert states(bench)["Ready"] == ("False", "Failed")
     assert states(bench)["Succeeded"] == ("False", "Failed")
     assert bench.status("TrainingJob", "tiny")["restarts"] == 0
+
+
+OOM = failure(ErrorReason.OUT_OF_MEMORY, "memory ran out")
+
+
+def told(bench: Bench, attempt: int) -> int:
+    """How many times smaller the trainer of an attempt is asked to make what it computes at once."""
+    return bench.job_config(f"tiny-{attempt}").shrink
+
+
+@table(
+    ("training", "want"),
+    {
+        "it can be halved": (
+            {"batchSize": 8},
+            "memory ran out. Another attempt would meet it again: make a new job with larger accelerators; "
+            "gradientAccumulation 2, or onOutOfMemory: shrink, which finds it by trying; shorter sequences, or a "
+            "smaller network; parallelism: sharded over more processes. Weights, gradients and optimizer state alone "
+            "take about 2.1Mi of the accelerator's 80Gi.",
+        ),
+        "one sequence at once, and sharded": (
+            {"batchSize": 2, "gradientAccumulation": 2, "parallelism": "sharded"},
+            "memory ran out. Another attempt would meet it again: make a new job with larger accelerators; shorter "
+            "sequences, or a smaller network. Weights, gradients and optimizer state alone take about 2.1Mi of the "
+            "accelerator's 80Gi.",
+        ),
+    },
+)
+async def test_what_did_not_fit_is_not_tried_again_at_the_same_size(
+    bench: Bench, training: dict[str, Any], want: str
+) -> None:
+    await running(bench, training={"steps": 20} | training)
+    await failed(bench, result=OOM)
+    assert jobs(bench) == ["tiny-0"]
+    assert bench.condition("TrainingJob", "tiny", "Stalled")[1:] == ("OutOfMemory", want)
+
+
+async def test_where_it_may_shrink_half_as_much_is_computed_at_once_until_it_fits(bench: Bench) -> None:
+    await running(bench, training={"steps": 20, "batchSize": 8, "onOutOfMemory": "shrink"}, maxRestarts=0)
+    assert told(bench, 0) == 1
+    for attempt in range(2):
+        await failed(bench, attempt=attempt, result=OOM)
+        await running(bench, attempt=attempt + 1)
+    assert told(bench, 2) == 4
+    status = bench.status("TrainingJob", "tiny")
+    assert (status["restarts"], status["retry"]["halvings"]) == (0, 2), "a smaller size is no second try"
+    assert "half as many sequences at once" in status["lastFailure"]["message"]
+    await completed(bench, attempt=2)
+    assert states(bench)["Succeeded"] == ("True", "Succeeded")
+
+
+async def test_what_has_shrunk_stays_small_after_another_failure_and_a_checkpoint(bench: Bench) -> None:
+    (pod,) = await running(bench, training={"steps": 20, "batchSize": 8, "onOutOfMemory": "shrink"})
+    await failed(bench, result=OOM)
+    (pod,) = await running(bench, attempt=1)
+    bench.facts.answers[pod["metadata"]["uid"]] = progress(10, checkpoint_step=10)
+    await bench.settle()
+    await failed(bench, attempt=1, result=failure(ErrorReason.INTERNAL))
+    assert told(bench, 2) == 2
+
+
+async def test_shrinking_ends_at_one_sequence_for_each_process(bench: Bench) -> None:
+    await running(bench, training={"steps": 20, "batchSize": 2, "onOutOfMemory": "shrink"})
+    await failed(bench, result=OOM)
+    await running(bench, attempt=1)
+    await failed(bench, attempt=1, result=OOM)
+    assert jobs(bench) == ["tiny-0", "tiny-1"]
+    assert bench.condition("TrainingJob", "tiny", "Stalled")[1] == "OutOfMemory"
 
 
 async def test_restarts_end_at_the_limit_with_the_last_cause(bench: Bench) -> None:

@@ -213,7 +213,7 @@ async def test_an_image_that_is_taken_away_ends_no_attempt_and_begins_none(bench
     assert states(bench)["Accepted"] == ("True", "Valid")
     for pod in pods:
         bench.cluster.run(pod)
-    await failed(bench, result=failure(ErrorReason.OUT_OF_MEMORY))
+    await failed(bench, result=failure(ErrorReason.INTERNAL))
     assert states(bench)["Accepted"] == ("False", "ImageNotConfigured")
     assert jobs(bench) == ["tiny-0"]
 

@@ -162,7 +162,7 @@ def test_a_pod_on_a_node_that_is_not_ready_explains_the_failure_of_its_peers() -
                 pod("b", exitCode=137, reason="OOMKilled", finishedAt=LATE),
             ],
             "OutOfMemory",
-            "again",
+            "never",
         ),
         "an interruption is what the others answer to the first end": (
             [

@@ -48,15 +48,29 @@ def pool(name: str) -> PoolView:
     return view_of(read_pool(name, spec), node)
 
 
+MADE = {
+    document["metadata"]["name"]: ModelSpec.model_validate(
+        {
+            "family": document["spec"]["family"],
+            "artifacts": {"source": {"pvc": {"claimName": document["metadata"]["name"]}}},
+        }
+    )
+    for found in JOBS.values()
+    for document in found
+    if document["kind"] == "TrainingJob"
+}
+"""Models that the examples' own jobs put out, from which others may start."""
+
+
 def inputs(spec: TrainingJobSpec, models: dict[str, ModelSpec]) -> tuple[NamedModel, ...]:
-    """Base and parts, as the same file describes them."""
+    """Base and parts, as the same file describes them, or another example makes them."""
     parts = {name: getattr(spec.parts, name) for name in type(spec.parts).model_fields} if spec.parts else {}
     named = {None: spec.base, **parts}
     return tuple(
         NamedModel(
             path=f"spec.parts.{part}" if part else "spec.base",
             reference=reference,
-            model=models.get(reference.name),
+            model=models.get(reference.name) or MADE.get(reference.name),
             part=part,
             claim={"metadata": {}},
         )

@@ -13,7 +13,12 @@ from hostler.api.trainingjob import TrainingJobSpec
 from hostler.planning.models import NamedModel, missed_gates, obstacle, reject_inputs
 
 CLAIM = {"metadata": {"name": "tiny"}}
-FIGURES = [{"name": "validation_loss", "value": "3.25"}, {"name": "pixel_spread", "value": "1.4"}]
+FIGURES = [
+    {"name": "validation_loss", "value": "3.25"},
+    {"name": "pixel_spread", "value": "1.4"},
+    {"name": "f1", "value": "0.72"},
+]
+BASE_FIGURES = [{"name": "validation_loss", "value": "3"}, {"name": "f1", "value": "0.8"}]
 
 
 def model(**spec: Any) -> ModelSpec:
@@ -43,12 +48,31 @@ def model(**spec: Any) -> ModelSpec:
             {"metric": "accuracy", "min": "0.9"},
             ["accuracy was not measured, and a gate asks for at least 0.9."],
         ),
+        "not much worse than the base": ({"metric": "f1", "minRelative": "0.9"}, []),
+        "much worse than the base": (
+            {"metric": "f1", "minRelative": "0.95"},
+            ["f1 is 0.72, and a gate asks for at least 0.95 of the base's 0.8."],
+        ),
+        "a loss that grew a little": ({"metric": "validation_loss", "maxRelative": "1.1"}, []),
+        "a loss that grew too much": (
+            {"metric": "validation_loss", "max": "5", "maxRelative": "1.05"},
+            ["validation_loss is 3.25, and a gate asks for at most 5 and at most 1.05 of the base's 3."],
+        ),
+        "good enough beside the base, and not by itself": (
+            {"metric": "f1", "min": "0.75", "minRelative": "0.5"},
+            ["f1 is 0.72, and a gate asks for at least 0.75 and at least 0.5 of the base's 0.8."],
+        ),
+        "a base of which the figure is not known": (
+            {"metric": "pixel_spread", "minRelative": "0"},
+            ["pixel_spread is 1.4, and a gate asks for at least 0 of a base's, which is not known."],
+        ),
     },
 )
 def test_a_figure_passes_its_gate_or_a_sentence_says_by_how_much_not(
     gate: dict[str, str] | None, want: list[str]
 ) -> None:
-    assert missed_gates(model(metrics=FIGURES, gates=[gate] if gate else [])) == want
+    found = model(metrics=FIGURES, baseMetrics=BASE_FIGURES, gates=[gate] if gate else [])
+    assert missed_gates(found) == want
 
 
 def test_a_figure_that_is_no_number_passes_no_gate() -> None:
@@ -105,6 +129,7 @@ def named(found: ModelSpec | None, *, part: str | None = None, claim: bool = Tru
     )
 
 
+ROUNDED = {"quantization": "int8-weight-only"}
 CATALOG = ModelSpec.model_validate(make_cluster_model()["spec"])
 
 
@@ -156,6 +181,27 @@ CATALOG = ModelSpec.model_validate(make_cluster_model()["spec"])
             "spec.base: Model large is not ready: spec.artifacts.source.s3: this release serves from pvc or hf or "
             "http only.",
         ),
+        "a base with 8-bit weights, whose own base is known": (
+            "chat",
+            [named(model(architecture=ROUNDED, lineage={"objective": "quantize", "base": {"name": "whole"}}))],
+            "IncompatibleModel",
+            "spec.base: Model large is quantized (int8-weight-only), and objective finetune needs weights that are "
+            "not: start from Model whole, from which it was made, and quantize what comes out.",
+        ),
+        "a base with 8-bit weights of an older release": (
+            "chat",
+            [named(model(lineage={"objective": "quantize", "base": {"kind": "ClusterModel", "name": "whole"}}))],
+            "IncompatibleModel",
+            "spec.base: Model large is quantized (int8), and objective finetune needs weights that are not: start "
+            "from ClusterModel whole, from which it was made, and quantize what comes out.",
+        ),
+        "a base with 8-bit weights that somebody described": (
+            "chat",
+            [named(model(architecture=ROUNDED))],
+            "IncompatibleModel",
+            "spec.base: Model large is quantized (int8-weight-only), and objective finetune needs weights that are "
+            "not: start from the model that it was made from, and quantize what comes out.",
+        ),
         "an autoencoder as first stage": (
             "text-to-image",
             [named(model(family="vae"), part="autoencoder")],
@@ -185,6 +231,11 @@ CATALOG = ModelSpec.model_validate(make_cluster_model()["spec"])
 def test_a_model_is_made_only_from_what_fits_and_is_ready(
     family: str, inputs: list[NamedModel], want_reason: str, want_message: str
 ) -> None:
-    spec = TrainingJobSpec.model_validate(make_family_job(family)["spec"])
+    spec = TrainingJobSpec.model_validate(make_family_job(family, objective="finetune")["spec"])
     found = reject_inputs(spec, inputs)
     assert (found.reason if found else "", found.message if found else "") == (want_reason, want_message)
+
+
+def test_a_quantized_model_can_teach() -> None:
+    spec = TrainingJobSpec.model_validate(make_family_job("chat", objective="distill")["spec"])
+    assert reject_inputs(spec, [named(model(architecture=ROUNDED))]) is None

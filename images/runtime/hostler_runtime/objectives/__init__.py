@@ -6,6 +6,9 @@ the family know nothing of it.
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from hostler_contract import ErrorReason, JobConfig, Objective
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.protocols.training import TrainingHalf
@@ -37,7 +40,28 @@ def with_objective(job: JobConfig, half: TrainingHalf) -> TrainingHalf:
         raise RuntimeFailure(
             ErrorReason.INVALID_CONFIGURATION, f"objective {kind} trains no adapter: lora goes with {allowed}"
         )
+    _refuse_rounded(job)
     return _decorated(job, half)
+
+
+def _refuse_rounded(job: JobConfig) -> None:
+    """Integers have no gradient. The control plane knows of what it has quantized itself; of files that others made,
+    these are the first eyes. A teacher is only listened to."""
+    base, kind = job.inputs.base, job.objective.kind
+    if base is None or not kind.needs_base or kind is Objective.DISTILL:
+        return
+    for path in sorted((*Path(base).glob("config.json"), *Path(base).glob("*/config.json"))):
+        try:
+            how = json.loads(path.read_bytes()).get("quantization_config")
+        except (OSError, ValueError, AttributeError):
+            continue  # whoever reads the model says what is wrong with it
+        if how:
+            method = how.get("quant_method") if isinstance(how, dict) else how
+            raise RuntimeFailure(
+                ErrorReason.INVALID_CONFIGURATION,
+                f"the base model is quantized ({path.name}: {method}), and objective {kind} needs weights that are "
+                "not: start from the model that it was made from, and quantize what comes out",
+            )
 
 
 def _decorated(job: JobConfig, half: TrainingHalf) -> TrainingHalf:

@@ -8,7 +8,7 @@ import torch
 
 from hostler_contract import ErrorReason, JobConfig
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.protocols.training import Decorated, TrainingHalf
+from hostler_runtime.protocols.training import Decorated, TrainingHalf, Update
 
 
 class Decorator:
@@ -20,6 +20,14 @@ class Decorator:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._half, name)
+
+    def forward_update(self, job: JobConfig, model: Any, dataset: Any) -> Update:
+        """The family's own, whose loss is one forward pass of the model: a decorated one may ask a teacher as well."""
+        inner = getattr(self._half, "forward_update", None)
+        if inner is not None:
+            found: Update = inner(job, model, dataset)
+            return found
+        return self._half.stages(job, model, dataset)[-1].updates[-1]
 
     def asked(self, name: str) -> Decorated:
         """The family's half, if it has the optional function of this name. Raises ``RuntimeFailure`` if not."""

@@ -29,6 +29,10 @@ class Distill(Decorator):
         """The teacher."""
         return self._teacher
 
+    def counterpart(self, job: JobConfig, dataset: Any) -> torch.nn.Module:
+        """The teacher, which is another network than the student."""
+        return self._teacher
+
     def stages(self, job: JobConfig, model: Any, dataset: Any) -> Sequence[Stage]:
         """The family's, with the teacher's targets beside the data's."""
         logits = self.asked("logits").logits

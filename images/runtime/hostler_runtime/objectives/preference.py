@@ -19,6 +19,7 @@ import torch.nn.functional as functional
 from peft.tuners.tuners_utils import BaseTunerLayer
 
 from hostler_contract import JobConfig
+from hostler_contract.figures import Need
 from hostler_data.records import Records
 from hostler_runtime.objectives.decorator import Decorator
 from hostler_runtime.objectives.lora import remove
@@ -69,6 +70,11 @@ class Preference(Decorator):
         )
         return (Stage("preference", (update,)),)
 
+    def forward_update(self, job: JobConfig, model: torch.nn.Module, dataset: Verdicts) -> Update:
+        """One forward pass of the model over one sequence: a row of the data has two where people compared."""
+        inner = super().forward_update(job, model, dataset)
+        return replace(inner, loss=lambda module, batch: inner.loss(module, {name: t[:1] for name, t in batch.items()}))
+
     def complete(self, model: Any) -> Any:
         """Once an adapter is merged it cannot be switched off any more: the final figures need the base apart."""
         if self._reference is None:
@@ -104,6 +110,11 @@ class Preference(Decorator):
             figures["reward_accuracy"] = float((good[:, None] > bad[None, :]).mean())
             figures["reward_margin"] = float(good.mean() - bad.mean())
         return figures
+
+    def lacking(self, model: Any, dataset: Verdicts) -> set[Need]:
+        """What these figures need and the data does not have."""
+        both = dataset.method == "dpo" or dataset.held_out_verdicts(_MOST_MEASURED) == {True, False}
+        return set() if both else {Need.BOTH_VERDICTS}
 
     def sample(self, model: Any, dataset: Verdicts, directory: Path, *, count: int) -> None:
         """Held-out prompts with what the model writes after them."""

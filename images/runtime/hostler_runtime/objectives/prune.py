@@ -61,6 +61,10 @@ class PruneChannels(Decorator):
         """The base model with all its channels."""
         return self._half.build(job, dataset)
 
+    def counterpart(self, job: JobConfig, dataset: Any) -> torch.nn.Module:
+        """The base model with all its channels, to be timed beside what is left of it."""
+        return self._half.build(job, dataset)
+
 
 def magnitude_masks(modules: Iterable[tuple[str, torch.nn.Module]], *, sparsity: float) -> dict[str, torch.Tensor]:
     """For each module, ones where the weight stays: the ``sparsity`` smallest of all weights together do not."""

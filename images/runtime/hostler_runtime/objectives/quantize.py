@@ -33,6 +33,10 @@ class Quantize(Decorator):
             )
         return model
 
+    def counterpart(self, job: JobConfig, dataset: Any) -> torch.nn.Module:
+        """The base model as it is, to be timed beside the one with 8-bit weights."""
+        return self._half.build(job, dataset)
+
     def complete(self, model: torch.nn.Module) -> torch.nn.Module:
         """The quantized model, made as a server makes it when it reads the directory: what is measured is what is
         served. No directory is involved, because of several processes only the first one may write one."""

@@ -75,6 +75,10 @@ class Verdicts:
         found = (part[index * self._each] for index in range(min(count, self.validation_rows)))
         return [inputs[: int(np.argmax(targets != IGNORED)) + 1].tolist() for inputs, targets in found]
 
+    def held_out_verdicts(self, count: int) -> set[bool]:
+        """Which there are, praise or criticism, in the first held-out rows."""
+        return {bool(praised) for praised in self._verdicts["validation"][:count]}
+
     def train_batch(self, rows: Sequence[int]) -> Batch:
         """See ``text.rows.collate``; with ``praised`` (1 or 0) for each sequence."""
         return self._batch("train", rows)

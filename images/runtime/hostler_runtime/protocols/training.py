@@ -6,7 +6,7 @@ family. A family says which networks learn in which order (``Stage``) and whose 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 import torch
 
 from hostler_contract import JobConfig
+from hostler_contract.figures import Need
 from hostler_contract.result import DatasetFacts
 from hostler_data.records import Records
 from hostler_runtime.room import Demand
@@ -200,6 +201,21 @@ class Decorated(Protocol):
     def demand(self, job: JobConfig, dataset: Any | None, *, item_bytes: int, processes: int) -> tuple[Demand, int]:
         """What rows of the family take of a process's memory, and the longest row in tokens; ``dataset`` is None before
         the data is prepared. Families whose rows have a length say it."""
+
+    def lacking(self, model: Any, dataset: Any) -> Collection[Need]:
+        """What figures of the family need and this job does not have, of what ``hostler_contract.figures`` names.
+        Without the function it has everything."""
+
+    def head_of(self, model: Any) -> str | None:
+        """The head of which ``evaluate`` gives figures, in a family with several."""
+
+    def counterpart(self, job: JobConfig, dataset: Any) -> torch.nn.Module | None:
+        """The base as a network of its own, where it is another one than what comes out, so that a forward pass of it
+        takes another time. Without the function both are the same network with other weights."""
+
+    def forward_update(self, job: JobConfig, model: Any, dataset: Any) -> Update:
+        """An update whose loss is one forward pass of the model and nothing else, to be timed. Without the function the
+        last one of the last stage is."""
 
     def complete(self, model: Any) -> Any:
         """Called once between the last step and the final figures; returns the model to measure and to save."""

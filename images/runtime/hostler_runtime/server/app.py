@@ -106,7 +106,7 @@ class _Errors:
     def _served(self) -> str:
         config, tasks = self._desk.config, self._desk.tasks
         titles = dict.fromkeys(one.title for one in self._endpoints if one.offered(tasks))
-        return f"This service serves '{config.model}' of the family {config.family}: {', '.join(titles)}."
+        return f"This service serves '{config.model_id}' of the family {config.family}: {', '.join(titles)}."
 
 
 async def _client_gone(request: Request, error: Exception) -> Response:

@@ -56,8 +56,8 @@ class Desk:
 
     def refuse_other(self, model: str) -> None:
         """Raises ``ApiError`` 404 for another model than the served one."""
-        if model != self.config.model:
-            raise model_not_found(model, served=self.config.model)
+        if model != self.config.model_id:
+            raise model_not_found(model, served=self.config.model_id)
 
     def observer(self, request: Request) -> Observer:
         """Who measures a request: nobody where it is the sample request."""

@@ -122,13 +122,13 @@ class Replica:
             send_sample,
             self._config.sample_request,
             expect=expected(self._config.sample_request, self._endpoints),
-            model=self._config.model,
+            model=self._config.model_id,
             port=self._socket.getsockname()[1],
             secret=self._secret,
             timeout=self._settings.sample_timeout_seconds,
         )
         self._lifecycle.phase = Phase.READY
-        event(log, "ready", model=self._config.model, revision=self._settings.revision)
+        event(log, "ready", model=self._config.model_id, revision=self._settings.revision)
 
     async def _drain(self, listener: Listener, serving: asyncio.Task[None]) -> None:
         """Endpoints propagate while we still accept; then everything accepted is finished; then we go."""

@@ -31,7 +31,8 @@ def send_sample(
     sample: SampleRequest, *, expect: str | None, model: str, port: int, secret: str, timeout: float
 ) -> None:
     """Send it and check the answer; blocks. Raises ``UnservableError`` with reason SampleRequestFailed."""
-    content_type, body = _content({"model": model, **sample.body}, sample.files)
+    # A Model's request is kept under the name that it had when it was written; here it has the service's.
+    content_type, body = _content({**sample.body, "model": model}, sample.files)
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
         headers = {"content-type": content_type, SAMPLE_HEADER: secret, "connection": "close"}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hostler_contract import ErrorReason, JobConfig
+from hostler_contract.figures import Need
 from hostler_contract.result import DatasetFacts
 from hostler_data.records import Records
 from hostler_runtime.errors import RuntimeFailure
@@ -83,6 +84,11 @@ class TokenDataset:
         if self.tokens_per_byte is not None:
             figures["validation_bits_per_byte"] = loss / math.log(2) * self.tokens_per_byte
         return figures
+
+
+def text_lacks(dataset: TokenDataset) -> set[Need]:
+    """What figures of every decoder need and the data does not have."""
+    return {Need.TEXT_SIZES} if dataset.tokens_per_byte is None else set()
 
 
 def store(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hostler_contract import ArtifactFacts, JobConfig, Objective
-from hostler_contract.result import Comparison, DatasetFacts
+from hostler_contract.result import ADAPTER_DIRECTORY, Comparison, DatasetFacts
 from hostler_data.files import sha256_of
 from hostler_runtime.protocols.training import ModelFacts
 from hostler_runtime.training.files import fresh_directory, publish_directory
@@ -48,8 +48,9 @@ def content_hash(root: Path, files: list[Path]) -> str:
 
 
 def weights_bytes(directory: Path) -> int:
-    """Bytes of the weights below a directory, as stored."""
-    return sum(path.stat().st_size for path in directory.rglob("*.safetensors"))
+    """Bytes of the weights below a directory, as stored. An adapter that lies apart is merged into them already."""
+    files = (path for path in directory.rglob("*.safetensors"))
+    return sum(path.stat().st_size for path in files if path.relative_to(directory).parts[0] != ADAPTER_DIRECTORY)
 
 
 def model_card(

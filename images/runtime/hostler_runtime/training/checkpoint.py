@@ -60,14 +60,16 @@ class Found:
 class Checkpoints:
     """The checkpoints of one job, below ``<workspace>/checkpoints``."""
 
-    def __init__(self, root: Path, *, job: JobConfig, identity: str, processes: Processes) -> None:
+    def __init__(self, root: Path, *, job: JobConfig, dataset_sha256: str, processes: Processes) -> None:
         self._root = root
         self._others = None if job.resume_from is None else Path(job.resume_from) / root.name
         self._family = job.family
         self._network = network_identity(job)
         self._steps = job.hyperparameters.steps
         self._keep = job.checkpoint.keep
-        self._identity = identity
+        self._job = job
+        self._dataset = dataset_sha256
+        self._identity = identity(job, dataset_sha256=dataset_sha256)
         self._processes = processes
         # What an adapter stands on is frozen and comes from the base model at every start.
         adapter = job.objective.lora is not None
@@ -162,6 +164,7 @@ class Checkpoints:
             network_sha256=self._network,
             world_size=self._processes.world_size,
             config_sha256=self._identity,
+            dataset_sha256=self._dataset,
             created_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             files=files,
         )
@@ -219,7 +222,16 @@ class Checkpoints:
         return None
 
     def _is_own(self, manifest: CheckpointManifest) -> str | None:
-        return None if manifest.config_sha256 == self._identity else "belongs to another configuration or dataset"
+        if manifest.config_sha256 == self._identity:
+            return None
+        before = manifest.dataset_sha256
+        if before and manifest.config_sha256 == identity(self._job, dataset_sha256=before):
+            raise RuntimeFailure(
+                ErrorReason.DATASET_CHANGED,
+                f"the data is not what it was when step {manifest.step} was saved: its SHA-256 was {before} and is "
+                f"{self._dataset} now",
+            )
+        return "belongs to another configuration or dataset"
 
     def _is_loadable(self, manifest: CheckpointManifest) -> str | None:
         if manifest.family != self._family:

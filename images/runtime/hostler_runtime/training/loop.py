@@ -209,7 +209,7 @@ class Trainer:
             rows,
             rank=self._processes.rank,
             world_size=self._processes.world_size,
-            accumulation=self._options.gradient_accumulation,
+            accumulation=self._job.accumulation,
         )
 
     def _load(self, rows: list[int]) -> Batch:
@@ -340,7 +340,7 @@ def wanted_rows(job: JobConfig, dataset: Dataset, *, scale: int = 1) -> int:
 
 def fewest_rows(job: JobConfig, processes: Processes) -> int:
     """Rows that a step cannot do without: one for each micro-batch of each process."""
-    return processes.world_size * job.hyperparameters.gradient_accumulation
+    return processes.world_size * job.accumulation
 
 
 def step_figures(turns: Mapping[str, TurnFigures], *, data_wait_ratio: float) -> StepFigures:

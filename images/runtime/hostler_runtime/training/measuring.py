@@ -22,7 +22,14 @@ from hostler_runtime.training.parallel import Parallel
 
 MOST_VALIDATION_ROWS = 4096
 """Held-out rows beyond these change the figure less than its noise, and cost time on every run."""
-_LATENCY_REPEATS = 7
+_LATENCY_REPEATS = 15
+_ADAPTED = ".lora_"
+"""In the names that peft gives to an adapter's matrices: before training they stand beside the base, and no weights of
+it; afterwards they are merged."""
+
+
+def _nobody_asks(done: int, of: int) -> None:
+    """Where nobody shows progress."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,8 @@ class Measurer:
     dataset: Dataset
     processes: Processes
     parallel: Parallel
+    advanced: Callable[[int, int], None] = _nobody_asks
+    """Told how many of the passes over the held-out rows are done."""
 
     @torch.no_grad()
     def figures(self) -> dict[str, float]:
@@ -62,10 +71,10 @@ class Measurer:
         finally:
             clear_directory(temporary)
 
-    def latency(self, update: Update) -> float:
-        """Median time of one forward pass of one held-out row, in seconds."""
+    def forward_pass(self, update: Update) -> Callable[[], Any]:
+        """One forward pass of one held-out row, to be timed."""
         batch = self._moved(self.dataset.validation_batch([0]))
-        return median_seconds(lambda: update.loss(update.module, batch), device=self.processes.device)
+        return lambda: update.loss(update.module, batch)
 
     def _around(self) -> Evaluation:
         # What fits in training fits here: packed rows hold several of batchSize's sequences each.
@@ -81,7 +90,9 @@ class Measurer:
         rows = range(min(self.dataset.validation_rows, MOST_VALIDATION_ROWS))
         mine = rows[self.processes.rank :: self.processes.world_size]
         total = weight = 0.0
-        for start in range(0, len(rows[:: self.processes.world_size]), size):
+        passes = range(0, len(rows[:: self.processes.world_size]), size)
+        for done, start in enumerate(passes):
+            self.advanced(done, len(passes))
             # Every process makes as many passes, because sharded weights are gathered together; a pass too many
             # looks at the first row again and counts for nothing.
             portion = mine[start : start + size]
@@ -89,6 +100,7 @@ class Measurer:
             if len(portion):
                 total += float(part.total)
                 weight += part.weight
+        self.advanced(len(passes), len(passes))
         total, weight = self.processes.sum(total, weight)
         return total / weight
 
@@ -97,16 +109,25 @@ class Measurer:
 
 
 @torch.no_grad()
-def median_seconds(forward: Callable[[], Any], *, device: torch.device) -> float:
-    """Median duration of a call, after one that warms up."""
-    seconds = []
+def median_seconds(
+    *passes: Callable[[], Any], device: torch.device, clock: Callable[[], float] = time.perf_counter
+) -> list[float]:
+    """Median duration of each call, after one that warms up.
+
+    They take turns, and change who comes first: whatever else the machine does, it does to all of them, and what is
+    left of the difference is their own.
+    """
+    seconds: list[list[float]] = [[] for _ in passes]
+    order = list(range(len(passes)))
     for _ in range(1 + _LATENCY_REPEATS):
-        began = time.perf_counter()
-        forward()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds[1:])
+        for index in order:
+            began = clock()
+            passes[index]()
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            seconds[index].append(clock() - began)
+        order.reverse()
+    return [statistics.median(each[1:]) for each in seconds]
 
 
 def measured(
@@ -115,7 +136,7 @@ def measured(
     """One side of a comparison."""
     return Measured(
         size_bytes=size_bytes,
-        parameters=sum(_nonzero(each) for each in model.parameters()),
+        parameters=sum(_nonzero(each) for name, each in model.named_parameters() if _ADAPTED not in name),
         latency_seconds=latency_seconds,
         metrics=dict(metrics),
     )

@@ -17,7 +17,7 @@ def step_notes(job: JobConfig, dataset: Dataset, processes: Processes) -> list[s
         return []
     return [
         f"a step has about {fewest * factor:.0f} sequences, and batchSize asks for {options.batch_size}: processes "
-        f"times gradientAccumulation ({processes.world_size} x {options.gradient_accumulation}) is the fewest rows of "
+        f"times gradientAccumulation ({processes.world_size} x {job.accumulation}) is the fewest rows of "
         f"a step, and a packed row holds {factor:.3g} sequences"
     ]
 

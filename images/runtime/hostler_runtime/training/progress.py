@@ -66,9 +66,13 @@ class ProgressBoard:
 
     def enter(self, stage: Stage) -> None:
         """Another stage begins."""
-        self._update(stage=stage)
+        self._update(stage=stage, stage_percent=None)
         if stage is Stage.TRAINING and not self._marks:
             self._marks.append((self._clock(), 0.0))
+
+    def advanced(self, done: int, of: int) -> None:
+        """So much of the stage is done; all of it only when another one begins, because more may follow."""
+        self._update(stage_percent=min(99, done * 100 // max(1, of)) if done < of else None)
 
     def described(self, *, unit: str, packing_factor: float | None, notes: Sequence[str]) -> None:
         """What is known before the first step."""

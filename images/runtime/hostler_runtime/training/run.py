@@ -7,8 +7,8 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,6 +16,7 @@ from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_
 from torch.distributed.tensor import DTensor
 
 from hostler_contract import ErrorReason, JobConfig, Result
+from hostler_contract.figures import FIGURES, Figure, Need, figures_of, unmeasured
 from hostler_contract.progress import Stage
 from hostler_contract.result import Comparison, Measured, TargetReached
 from hostler_data.records import Records
@@ -26,18 +27,16 @@ from hostler_runtime.objectives import with_objective
 from hostler_runtime.protocols.training import Dataset, ModelFacts, TrainingHalf
 from hostler_runtime.room import item_bytes, memory_of, require_room
 from hostler_runtime.training.artifact import SAMPLES_DIRECTORY, model_card, publish_model, staging, weights_bytes
-from hostler_runtime.training.checkpoint import Checkpoints, identity
+from hostler_runtime.training.assembled import Assembled, Surroundings
+from hostler_runtime.training.checkpoint import Checkpoints
+from hostler_runtime.training.comparing import latencies, latency
 from hostler_runtime.training.distributed import Processes
 from hostler_runtime.training.files import clear_directory, fresh_directory, publish_directory, write_file
 from hostler_runtime.training.loop import Trainer, fewest_rows, micro_batch_rows
 from hostler_runtime.training.measuring import Measurer, measured
 from hostler_runtime.training.notes import data_notes, step_notes
 from hostler_runtime.training.parallel import Parallel
-from hostler_runtime.training.progress import ProgressBoard
 from hostler_runtime.training.sources import open_source
-
-VOLUME_ROOT = Path("/workspace")
-"""Where the trainer sees the workspace volume; artifact paths are relative to it."""
 
 _FINAL = "final"
 """Name of the samples of the finished model."""
@@ -45,30 +44,6 @@ _BEFORE = "before.json"
 """What the base model measured, kept for the attempts after the first."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What one process needs beside the job."""
-
-    processes: Processes
-    board: ProgressBoard
-    stop_requested: Callable[[], bool]
-    volume: Path = VOLUME_ROOT
-
-
-@dataclass(frozen=True)
-class Assembled:
-    """Everything about one job, built on this process."""
-
-    job: JobConfig
-    half: TrainingHalf
-    dataset: Dataset
-    measurer: Measurer
-    trainer: Trainer
-    around: Surroundings
-    whole: bool = True
-    """Whether this process has the model in one piece."""
 
 
 def run(job: JobConfig, around: Surroundings) -> Result:
@@ -90,9 +65,10 @@ def assemble(job: JobConfig, around: Surroundings) -> Assembled:
     """Data, networks, stages: everything that exists before the first step."""
     processes, board = around.processes, around.board
     half = with_objective(job, training_half(job.family))
-    board.enter(Stage.PREPARING_DATA)
+    board.enter(Stage.PREPARING_DATA if job.dataset.source.kind == "path" else Stage.IMPORTING)
     check_room(job, half, processes, rows=1)
-    prepared = processes.from_first(lambda: prepare_data(job, half))
+    prepared = processes.from_first(lambda: prepare_data(job, half, there=lambda: board.enter(Stage.PREPARING_DATA)))
+    board.enter(Stage.STARTING)
     dataset = half.open_dataset(job, prepared)
     _check(job, processes)
     check_room(job, half, processes, rows=micro_batch_rows(job, dataset, processes), dataset=dataset)
@@ -108,6 +84,7 @@ def assemble(job: JobConfig, around: Surroundings) -> Assembled:
     board.described(unit=half.UNIT, packing_factor=dataset.facts.packing_factor, notes=notes)
     for note in notes if processes.first else ():
         event(logger, note)
+    _check_metrics(job, half, model, dataset)
     trainer = Trainer(
         job=job,
         model=model,
@@ -118,13 +95,13 @@ def assemble(job: JobConfig, around: Surroundings) -> Assembled:
         checkpoints=Checkpoints(
             Path(job.workspace) / "checkpoints",
             job=job,
-            identity=identity(job, dataset_sha256=dataset.facts.sha256),
+            dataset_sha256=dataset.facts.sha256,
             processes=processes,
         ),
         board=board,
         stop_requested=around.stop_requested,
     )
-    measurer = Measurer(job, half, model, dataset, processes, parallel)
+    measurer = Measurer(job, half, model, dataset, processes, parallel, board.advanced)
     return Assembled(job, half, dataset, measurer, trainer, around)
 
 
@@ -176,11 +153,15 @@ def _complete(half: TrainingHalf, model: torch.nn.Module) -> torch.nn.Module:
     return done.eval()
 
 
-def prepare_data(job: JobConfig, half: TrainingHalf) -> Path:
-    """Rank 0: the prepared dataset's directory in the workspace, made once per content."""
+def prepare_data(job: JobConfig, half: TrainingHalf, *, there: Callable[[], None]) -> Path:
+    """Rank 0: the prepared dataset's directory in the workspace, once for each content.
+
+    ``there`` is called when the data itself is on this machine.
+    """
     cache = _workspace(job) / "cache"
     started = time.monotonic()
     records = open_source(job.dataset, cache=cache)
+    there()
     key = hashlib.sha256(_preparation(job, half, records).encode()).hexdigest()[:32]
     target = cache / f"prepared-{key}"
     if not target.exists():
@@ -216,7 +197,7 @@ def measure_base(parts: Assembled) -> Measured:
     found = measured(
         parts.measurer.model,
         size_bytes=max(1, weights_bytes(Path(parts.job.inputs.base or ""))),
-        latency_seconds=_latency(parts),
+        latency_seconds=latency(parts),
         metrics=parts.measurer.figures(),
     )
     parts.around.processes.from_first(lambda: write_file(path, found.model_dump_json()))
@@ -229,7 +210,7 @@ def finish(
     """Publish the model and say what became of the job."""
     job, around = parts.job, parts.around
     around.board.enter(Stage.SAVING)
-    latency = _latency(parts) if before is not None else 0.0
+    times = latencies(parts, before) if before is not None else (0.0, 0.0)
     model = whole_model(parts)
 
     def publish() -> Result:
@@ -239,8 +220,8 @@ def finish(
         comparison = None
         if before is not None:
             size = weights_bytes(directory)
-            after = measured(model, size_bytes=size, latency_seconds=latency, metrics=metrics)
-            comparison = Comparison(before=before, after=after)
+            after = measured(model, size_bytes=size, latency_seconds=times[1], metrics=metrics)
+            comparison = Comparison(before=before.model_copy(update={"latency_seconds": times[0]}), after=after)
         write_card(parts, directory, facts, metrics=metrics, comparison=comparison)
         return Result(
             succeeded=True,
@@ -292,11 +273,6 @@ def whole_model(parts: Assembled) -> torch.nn.Module | None:
     return _complete(parts.half, model)
 
 
-def _latency(parts: Assembled) -> float:
-    last = parts.half.stages(parts.job, parts.measurer.model, parts.dataset)[-1].updates[-1]
-    return parts.measurer.latency(last)
-
-
 def _preparation(job: JobConfig, half: TrainingHalf, records: Records) -> str:
     """Whatever decides what the prepared data looks like."""
     settings = {
@@ -317,6 +293,29 @@ def _check(job: JobConfig, processes: Processes) -> None:
             ErrorReason.INVALID_CONFIGURATION,
             f"batchSize {batch} is smaller than the number of processes times gradientAccumulation, {least}: raise it",
         )
+
+
+def _check_metrics(job: JobConfig, half: TrainingHalf, model: torch.nn.Module, dataset: Dataset) -> None:
+    """Whoever waits for a figure that will not be there is told before the first step."""
+    if not job.evaluation.wanted or job.family not in FIGURES:
+        return  # what a family measures that nobody has described, only its first measurement tells
+    missing = list(unmeasured(measurable(job, half, model), job.evaluation.wanted, lacks=lacking(half, model, dataset)))
+    if missing:
+        said = "; ".join(f"{metric} {why}" for metric, why in missing)
+        raise RuntimeFailure(ErrorReason.INVALID_CONFIGURATION, f"evaluation: {said}")
+
+
+def measurable(job: JobConfig, half: TrainingHalf, model: torch.nn.Module) -> tuple[Figure, ...]:
+    """What a job of this kind measures, where everything that it needs is there."""
+    head_of = getattr(half, "head_of", None)
+    return figures_of(job.family, job.objective, head=None if head_of is None else head_of(model))
+
+
+def lacking(half: TrainingHalf, model: torch.nn.Module, dataset: Dataset) -> Collection[Need]:
+    """What this job does not have of it."""
+    asked = getattr(half, "lacking", None)
+    found: Collection[Need] = () if asked is None else asked(model, dataset)
+    return found
 
 
 def _workspace(job: JobConfig) -> Path:

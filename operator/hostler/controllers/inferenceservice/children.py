@@ -114,6 +114,7 @@ def serving_config(seen: Observed, model: ModelSpec, view: PoolView) -> ServingC
         service=seen.name,
         namespace=seen.namespace,
         model=seen.spec.model_ref.name,
+        served_model_name=seen.spec.served_model_name or seen.name,
         family=model.known_family.value,
         task=model.task or family(model.known_family.value).task,
         accelerator=view.pool.spec.accelerator_type,

@@ -94,7 +94,9 @@ def back_off_seconds(toll: Toll, *, in_a_row: int) -> float:
 def _after(account: Account, found: Cause, *, number: int, seen: Observed) -> Account:
     before, reached = account.retry, _newest_checkpoint(seen)
     if reached > before.checkpoint_step:
-        before = Retry(after=before.after)
+        before = Retry(after=before.after, halvings=before.halvings)
+    if found.shrinks:
+        before = before.model_copy(update={"halvings": before.halvings + 1})
     row = {Toll.FAILURE: "failures", Toll.DISRUPTION: "disruptions", Toll.REFUSAL: "refusals"}[found.toll]
     in_a_row = getattr(before, row) + (not found.at_once)
     wait = 0.0 if found.at_once else back_off_seconds(found.toll, in_a_row=in_a_row)
@@ -109,15 +111,20 @@ def _after(account: Account, found: Cause, *, number: int, seen: Observed) -> Ac
     exhausted = _exhausted(seen.spec, account, found, retry)
     return Account(
         retry=retry,
-        restarts=account.restarts + (found.toll is Toll.FAILURE and found.retryable and exhausted is None),
+        restarts=account.restarts + (_is_restart(found) and exhausted is None),
         disruptions=account.disruptions + (found.toll is Toll.DISRUPTION),
         failure=account.failure,
         exhausted=exhausted,
     )
 
 
+def _is_restart(found: Cause) -> bool:
+    """What counts against maxRestarts. A smaller size is no second try at the same thing, and is bounded by itself."""
+    return found.toll is Toll.FAILURE and found.retryable and not found.shrinks
+
+
 def _exhausted(spec: TrainingJobSpec, account: Account, found: Cause, retry: Retry) -> TrainingReason | None:
-    if found.toll is Toll.FAILURE and account.restarts >= spec.max_restarts:
+    if found.toll is Toll.FAILURE and not found.shrinks and account.restarts >= spec.max_restarts:
         return TrainingReason.RESTARTS_EXHAUSTED
     if found.toll is Toll.DISRUPTION and retry.disruptions > spec.max_disruptions:
         return TrainingReason.DISRUPTIONS_EXHAUSTED

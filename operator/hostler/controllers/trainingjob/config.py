@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from hostler.api.trainingjob import Evaluation, Packing, Precision, TrainingJobSpec
+from hostler.controllers.trainingjob.finish import base_license
 from hostler.controllers.trainingjob.observed import Observed
 from hostler.families import family
 from hostler.manifests.inputs import BASE, OTHER_WORKSPACE, part_path
 from hostler.manifests.job import WORKSPACE, dataset_config
-from hostler.manifests.model import model_name, network
+from hostler.manifests.model import license_of, model_name, network
 from hostler.planning.pools import Pool, PoolView
 from hostler_contract import (
     CheckpointPolicy,
@@ -45,7 +46,7 @@ def job_config(seen: Observed, *, number: int, pods: int, view: PoolView) -> Job
         family=spec.family.value,
         objective=_objective(spec),
         model_name=model_name(spec, seen.name),
-        license=spec.output.license,
+        license=license_of(spec, base_license(seen)),
         model=network(spec),
         inputs=_inputs(spec),
         resume_from=_other_workspace(seen),
@@ -56,6 +57,7 @@ def job_config(seen: Observed, *, number: int, pods: int, view: PoolView) -> Job
         evaluation=_evaluation(spec.evaluation),
         checkpoint=_checkpoint(seen),
         topology=Topology(pods=pods, processes_per_pod=spec.accelerators.per_pod if pool.resource else 1),
+        shrink=2**seen.retry.halvings,
         flops_per_unit=_flops(spec),
         accelerator=pool.spec.accelerator_type,
         # Simulated devices compute nothing: a share of the real one's peak would be a made-up figure.
@@ -140,6 +142,7 @@ def _evaluation(evaluation: Evaluation) -> EvaluationConfig:
     return EvaluationConfig(
         every_steps=evaluation.every_steps,
         stop_at=None if stop is None else StopAt(metric=stop.metric, min=_float(stop.min), max=_float(stop.max)),
+        gates=[gate.metric for gate in evaluation.gates],
         samples=evaluation.samples,
     )
 

@@ -38,8 +38,15 @@ def _origin(seen: Observed, attempt: Attempt, result: Result) -> Origin:
         claim=children.claim_name(seen),
         **_dataset(seen, result),
         base=None if base is None else _ancestor(base),
+        base_license=base_license(seen),
         parts={named.part: _ancestor(named) for named in seen.inputs if named.part is not None},
     )
+
+
+def base_license(seen: Observed) -> str | None:
+    """Licence of the base; None where the job has none, or it is gone."""
+    found = next((named.model for named in seen.inputs if named.part is None), None)
+    return None if found is None else found.license
 
 
 def _dataset(seen: Observed, result: Result) -> dict[str, Any]:

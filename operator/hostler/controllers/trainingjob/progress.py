@@ -21,7 +21,7 @@ def shown(progress: Progress) -> TrainingProgress:
     """A snapshot of rank 0."""
     eta = sensible(progress.eta_seconds)
     return TrainingProgress(
-        percent=progress.percent,
+        percent=progress.shown_percent,
         step=progress.step,
         total_steps=progress.total_steps,
         loss=figure(progress.loss),
@@ -35,7 +35,7 @@ def shown(progress: Progress) -> TrainingProgress:
         memory=None if progress.memory_bytes is None else quantities.show_bytes(progress.memory_bytes)[:24],
         metrics=figures(progress.metrics),
         training_stage=None if progress.training_stage is None else progress.training_stage[:63],
-        eta=None if eta is None or not progress.step else moments.duration(eta),
+        eta=None if eta is None or not progress.step or progress.stage is not Stage.TRAINING else moments.duration(eta),
         checkpoint_step=progress.checkpoint_step,
         resumed_from_step=progress.resumed_from_step,
         stage=progress.stage.value,
@@ -58,7 +58,10 @@ def _notes(notes: list[str]) -> tuple[str, ...] | None:
 
 def interrupted(before: TrainingProgress | None) -> TrainingProgress | None:
     """What still holds when no process runs: how far it came, not how fast it is."""
-    return None if before is None else before.model_copy(update=dict.fromkeys(_LIVE))
+    if before is None:
+        return None
+    steps = min(99, before.step * 100 // max(1, before.total_steps))
+    return before.model_copy(update={**dict.fromkeys(_LIVE), "percent": steps})
 
 
 def finished(before: TrainingProgress | None, result: Result, *, total_steps: int) -> TrainingProgress:

@@ -11,7 +11,7 @@ from hostler.controllers.plan import Plan
 from hostler.controllers.ports import Object
 from hostler.controllers.said import change, conditions
 from hostler.controllers.trainingjob.observed import Observed
-from hostler.controllers.trainingjob.wording import WARNINGS, Wording
+from hostler.controllers.trainingjob.wording import AT_WORK, WARNINGS, Wording
 
 
 class _Keep:
@@ -68,6 +68,6 @@ def plan_of(
         reserves=reserves,
         delete=delete,
         status=after.model_dump(mode="json", by_alias=True, exclude_none=True),
-        happening=change(before.conditions, said, warnings=WARNINGS),
+        happening=change(before.conditions, said, warnings=WARNINGS, alike=AT_WORK),
         requeue_after=requeue,
     )

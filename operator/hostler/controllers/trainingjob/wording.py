@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hostler.api.trainingjob import TrainingCondition as C
 from hostler.api.trainingjob import TrainingReason as R
 from hostler.controllers.said import Said, no, unknown, yes
+from hostler_contract.progress import Stage
 
 Wording = dict[str, Said]
 
@@ -22,6 +23,7 @@ WARNINGS = frozenset(
         R.SOURCE_NOT_SUPPORTED.value,
         R.DATASET_NOT_FOUND.value,
         R.UNSUPPORTED_COMBINATION.value,
+        R.METRIC_NOT_MEASURED.value,
         R.MODEL_NOT_FOUND.value,
         R.INCOMPATIBLE_MODEL.value,
         R.STORAGE_NOT_FOUND.value,
@@ -41,6 +43,21 @@ WARNINGS = frozenset(
 
 _VALID = yes(R.VALID, "The spec can be honoured.")
 _UNDECIDED = unknown(R.PENDING, "Not decided yet.")
+
+
+_STAGES = {
+    Stage.STARTING: R.LOADING,
+    Stage.IMPORTING: R.IMPORTING,
+    Stage.PREPARING_DATA: R.PREPARING,
+    Stage.RESTORING: R.LOADING,
+    Stage.TRAINING: R.TRAINING,
+    Stage.EVALUATING: R.EVALUATING,
+    Stage.SAVING: R.SAVING,
+    Stage.FINISHED: R.SAVING,  # what is left to do is to register it
+}
+AT_WORK = frozenset(reason.value for reason in _STAGES.values())
+"""Reasons of Ready while all pods run. They follow each other many times in a job's life, so a change from one to
+another is in the status and no Event."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,9 +109,9 @@ def starting(standing: Standing, message: str) -> Wording:
     return _said(standing, no(R.STARTING, message))
 
 
-def training(standing: Standing, message: str) -> Wording:
-    """All pods run."""
-    return _said(standing, yes(R.TRAINING, message))
+def training(standing: Standing, message: str, *, stage: Stage | None = None) -> Wording:
+    """All pods run, and the first process is in this stage."""
+    return _said(standing, yes(R.TRAINING if stage is None else _STAGES[stage], message))
 
 
 def restarting(standing: Standing, message: str) -> Wording:

@@ -80,7 +80,9 @@ class _Embedding:
     def __init__(self, request: EmbeddingRequest, reader: Reader) -> None:
         if request.dimensions is not None and request.dimensions > reader.width:
             raise PromptRejectedError(
-                f"dimensions is {request.dimensions}; this model's vectors have {reader.width}", code="invalid_value"
+                f"dimensions is {request.dimensions}; this model's vectors have {reader.width}",
+                code="invalid_value",
+                param="dimensions",
             )
         if request.tokens is not None:
             size = len(reader.tokenizer)

@@ -141,6 +141,11 @@ def evaluate(model: PackedEncoder, dataset: EncoderDataset, around: Evaluation) 
     }
 
 
+def head_of(model: PackedEncoder) -> str | None:
+    """The head of which there are figures."""
+    return model.head
+
+
 def sample(model: PackedEncoder, dataset: EncoderDataset, directory: Path, *, count: int) -> None:
     """What the model makes of held-out rows."""
     write_samples(model, dataset, directory, count=count)

@@ -10,13 +10,14 @@ import tokenizers
 import torch
 
 from hostler_contract import JobConfig
+from hostler_contract.figures import Need
 from hostler_data.record import Record
 from hostler_data.records import Records
 from hostler_data.turns import conversation_of, said
 from hostler_runtime.families.chat.answers import answer_figures, held_out_questions, write_answers
 from hostler_runtime.protocols.training import Evaluation, ModelFacts, Stage, Update
 from hostler_runtime.text.conversations import Conversations, spoken_bytes
-from hostler_runtime.text.dataset import TokenDataset, store
+from hostler_runtime.text.dataset import TokenDataset, store, text_lacks
 from hostler_runtime.text.decoder import describe, facts_of, logits, loss, prunable
 from hostler_runtime.text.documents import continuations, documents, utf8_bytes, write_continuations
 from hostler_runtime.text.room import demand
@@ -87,6 +88,14 @@ def evaluate(model: torch.nn.Module, dataset: TokenDataset, around: Evaluation) 
     if dataset.extra[_MESSAGES]:
         figures |= answer_figures(model, dataset)
     return figures
+
+
+def lacking(model: torch.nn.Module, dataset: TokenDataset) -> set[Need]:
+    """What figures need and the data does not have."""
+    lacks = text_lacks(dataset)
+    if not dataset.extra[_MESSAGES] or not held_out_questions(dataset, most=1):
+        lacks.add(Need.CONVERSATIONS)
+    return lacks
 
 
 def sample(model: torch.nn.Module, dataset: TokenDataset, directory: Path, *, count: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hostler_contract.figures import Need
 from hostler_runtime.families.code.cutting import body_of, cut, header_of, parses
 from hostler_runtime.text.dataset import TokenDataset
 from hostler_runtime.text.decoder import loss
@@ -69,16 +70,26 @@ def code_figures(model: Any, dataset: TokenDataset) -> dict[str, float]:
     another program's suffix."""
     probes = read_probes(dataset)
     figures = {}
-    headers = [each for each in probes.headers if _has_room_for_a_body(dataset, each)]
+    headers = _fitting_headers(dataset, probes)
     if len(headers) >= _FEWEST:
         figures["body_parse_ratio"] = _share(
             parses(header + body) and bool(body.strip())
             for header, body in zip(headers, bodies(model, dataset, headers), strict=True)
         )
-    pairs = _fitting_pairs(dataset, probes.cuts) if sentinels_of(dataset.tokenizer) is not None else []
+    pairs = _fitting_pairs(dataset, probes.cuts)
     if len(pairs) >= _FEWEST:
         figures |= _infill_figures(model, dataset, pairs)
     return figures
+
+
+def code_lacks(dataset: TokenDataset) -> set[Need]:
+    """What these figures need and the data does not have."""
+    probes = read_probes(dataset)
+    counts = {
+        Need.FUNCTIONS: len(_fitting_headers(dataset, probes)),
+        Need.MIDDLES: len(_fitting_pairs(dataset, probes.cuts)),
+    }
+    return {need for need, count in counts.items() if count < _FEWEST}
 
 
 def bodies(model: Any, dataset: TokenDataset, headers: Sequence[str]) -> list[str]:
@@ -136,9 +147,15 @@ def middle_losses(model: Any, dataset: TokenDataset, cuts: Sequence[Cut]) -> np.
     return np.array(losses)
 
 
+def _fitting_headers(dataset: TokenDataset, probes: Probes) -> list[str]:
+    return [each for each in probes.headers if _has_room_for_a_body(dataset, each)]
+
+
 def _fitting_pairs(dataset: TokenDataset, cuts: Sequence[Cut]) -> list[tuple[Cut, Cut]]:
     """Cuts, each beside itself with another's suffix, where both fit: the model knows no longer sequence, and what it
     could not write for lack of room would count against the suffix."""
+    if sentinels_of(dataset.tokenizer) is None:
+        return []
     fitting = [each for each in cuts if _has_room_for_a_middle(dataset, each)]
     if len(fitting) < 2:
         return []

@@ -10,11 +10,12 @@ import tokenizers
 import torch
 
 from hostler_contract import JobConfig
+from hostler_contract.figures import Need
 from hostler_data.records import Records
 from hostler_runtime.families.code.cutting import examples
-from hostler_runtime.families.code.figures import code_figures, write_code_samples, write_probes
+from hostler_runtime.families.code.figures import code_figures, code_lacks, write_code_samples, write_probes
 from hostler_runtime.protocols.training import Evaluation, ModelFacts, Stage, Update
-from hostler_runtime.text.dataset import TokenDataset, store
+from hostler_runtime.text.dataset import TokenDataset, store, text_lacks
 from hostler_runtime.text.decoder import describe, facts_of, logits, loss, prunable
 from hostler_runtime.text.documents import documents, utf8_bytes
 from hostler_runtime.text.infilling import FIM_TOKENS, prefer_spm, sentinels_of
@@ -84,6 +85,11 @@ def stages(job: JobConfig, model: torch.nn.Module, dataset: TokenDataset) -> Seq
 def evaluate(model: torch.nn.Module, dataset: TokenDataset, around: Evaluation) -> dict[str, float]:
     """Perplexity beside those of counting; how many generated bodies parse; what the suffix is worth."""
     return dataset.score(around.mean_loss(_update(model))) | code_figures(model, dataset)
+
+
+def lacking(model: torch.nn.Module, dataset: TokenDataset) -> set[Need]:
+    """What figures need and the data does not have."""
+    return text_lacks(dataset) | code_lacks(dataset)
 
 
 def sample(model: torch.nn.Module, dataset: TokenDataset, directory: Path, *, count: int) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 
 import torch
 
+from hostler_contract.figures import Need
 from hostler_runtime.families.gan.networks import HostlerGenerator, noise_for
 from hostler_runtime.images.judge import judge_of
 from hostler_runtime.images.store import ImageDataset
@@ -41,7 +42,7 @@ def figures(generator: HostlerGenerator, dataset: ImageDataset, around: Evaluati
     real = dataset.train.images(rows).to(images.device)
     found = {"pixel_spread": _spread(images) / _spread(real)}
     if labels is None or dataset.train.labels is None or dataset.validation.labels is None:
-        return found
+        return found  # see lacks()
     shown = dataset.train.labels[list(rows)].to(images.device)
     spreads = [
         (_spread(images[labels == label]), _spread(real[shown == label]))
@@ -61,6 +62,12 @@ def figures(generator: HostlerGenerator, dataset: ImageDataset, around: Evaluati
         "class_agreement_shuffled": _share(read, wanted[torch.randperm(len(wanted))]),
         "judge_accuracy": _share(judge.choose(held_out, dataset.classes), truth),
     }
+
+
+def lacks(dataset: ImageDataset) -> set[Need]:
+    """What these figures need and the data does not have."""
+    labelled = dataset.classes and dataset.train.labels is not None and dataset.validation.labels is not None
+    return set() if labelled else {Need.CLASSES}
 
 
 def _spread(images: torch.Tensor) -> float:

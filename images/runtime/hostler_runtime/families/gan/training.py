@@ -11,10 +11,11 @@ import torch.nn.functional as functional
 
 from hostler_contract import ErrorReason, JobConfig
 from hostler_contract.architectures import GanConfig
+from hostler_contract.figures import Need
 from hostler_data.records import Records
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families.gan.artifacts import load_discriminator, load_generator, save_adversaries
-from hostler_runtime.families.gan.measures import drawn_images, figures
+from hostler_runtime.families.gan.measures import drawn_images, figures, lacks
 from hostler_runtime.families.gan.networks import (
     SMALLEST,
     Adversaries,
@@ -95,6 +96,11 @@ def stages(job: JobConfig, model: Adversaries, dataset: ImageDataset) -> Sequenc
 def evaluate(model: Adversaries, dataset: ImageDataset, around: Evaluation) -> dict[str, float]:
     """How much drawn images vary and whether they show the class that was asked for."""
     return figures(model.average, dataset, around)
+
+
+def lacking(model: Adversaries, dataset: ImageDataset) -> set[Need]:
+    """What figures need and the data does not have."""
+    return lacks(dataset)
 
 
 def sample(model: Adversaries, dataset: ImageDataset, directory: Path, *, count: int) -> None:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from hostler_contract.figures import Need
 from hostler_runtime.families.speech_to_text.artifacts import recognizer_of
 from hostler_runtime.families.speech_to_text.dataset import SpeechDataset, Transcript
 from hostler_runtime.families.speech_to_text.recognizers import Heard, Order
@@ -45,6 +46,19 @@ def figures(model: Any, dataset: SpeechDataset, *, batch_size: int) -> dict[str,
         found["language_accuracy"] = right / len(wanted)
         found["most_frequent_language"] = max(spoken_counts.values()) / len(wanted)
     return found
+
+
+def lacks(dataset: SpeechDataset) -> set[Need]:
+    """What these figures need and the data does not have."""
+    tasks: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for each in dataset.transcripts:
+        tasks[each.spoken, each.target].add(each.text)
+    there = {
+        Need.TASKS: len(tasks) > 1,
+        Need.OTHER_RECORDINGS: any(len(texts) > 1 for texts in tasks.values()),
+        Need.LANGUAGES: len(dataset.text_languages) > 1,
+    }
+    return {need for need, met in there.items() if not met}
 
 
 def write_samples(model: Any, dataset: SpeechDataset, directory: Path, *, count: int) -> None:

@@ -44,15 +44,21 @@ class SpeechModel:
             raise _refused(
                 f"This model does not know the spoken language '{request.language}'; it knows {_some(known)}.",
                 code="language_not_supported",
+                param="language",
             )
         self._check_target(request)
         takes_prompt = isinstance(self.recognizer.format, WhisperFormat) and self.recognizer.format.takes_prompt
         if request.prompt.strip() and not takes_prompt:
-            raise _refused("This model was not trained to take a prompt; leave it out.", code="prompt_not_supported")
+            raise _refused(
+                "This model was not trained to take a prompt; leave it out.",
+                code="prompt_not_supported",
+                param="prompt",
+            )
         if request.temperature > 0 and not self.recognizer.is_told:
             raise _refused(
                 "This model (CTC) writes the likeliest text only; leave the temperature at 0.",
                 code="temperature_not_supported",
+                param="temperature",
             )
 
     def batch_key(self, request: TaskRequest) -> Hashable:
@@ -106,6 +112,7 @@ class SpeechModel:
                     f"This model writes speech in '{request.language}' as {_some(known[request.language])}, not as "
                     f"'{target}'.",
                     code="language_not_supported",
+                    param="target_language",
                 )
             return
         able = [spoken for spoken, targets in known.items() if target in targets]
@@ -114,11 +121,13 @@ class SpeechModel:
             raise _refused(
                 f"This model does not write '{target}'; it writes {_some(sorted(written))}.",
                 code="language_not_supported",
+                param="target_language",
             )
         if not self.recognizer.is_told and len(able) < len(known):
             raise _refused(
                 f"This model writes '{target}' for speech in {_some(able)} only: say which language is spoken.",
                 code="language_required",
+                param="language",
             )
 
 
@@ -159,8 +168,8 @@ def _result(
     return SpeechResult("".join(each.text for each in heard).strip(), language, segments, work)
 
 
-def _refused(message: str, *, code: str) -> PromptRejectedError:
-    return PromptRejectedError(message, code=code)
+def _refused(message: str, *, code: str, param: str) -> PromptRejectedError:
+    return PromptRejectedError(message, code=code, param=param)
 
 
 def _some(languages: Iterable[str]) -> str:

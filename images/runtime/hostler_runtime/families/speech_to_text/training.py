@@ -13,12 +13,13 @@ from torch import Tensor
 from transformers.utils import logging as library_logging
 
 from hostler_contract import ErrorReason, JobConfig
+from hostler_contract.figures import Need
 from hostler_data.records import Records
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families.speech_to_text.artifacts import recognizer_of
 from hostler_runtime.families.speech_to_text.conformer import ConformerFormat
 from hostler_runtime.families.speech_to_text.dataset import SpeechDataset, prepare_speech
-from hostler_runtime.families.speech_to_text.evaluation import figures, write_samples
+from hostler_runtime.families.speech_to_text.evaluation import figures, lacks, write_samples
 from hostler_runtime.families.speech_to_text.networks import (
     conformer_loss,
     fresh_conformer,
@@ -90,6 +91,11 @@ def evaluate(model: Any, dataset: SpeechDataset, around: Evaluation) -> dict[str
         "validation_loss": around.mean_loss(update_of(model, dataset)),
         **figures(model, dataset, batch_size=around.batch_size),
     }
+
+
+def lacking(model: Any, dataset: SpeechDataset) -> set[Need]:
+    """What figures need and the data does not have."""
+    return lacks(dataset)
 
 
 def sample(model: Any, dataset: SpeechDataset, directory: Path, *, count: int) -> None:

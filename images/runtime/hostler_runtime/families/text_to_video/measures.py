@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from hostler_contract.figures import Need
 from hostler_runtime.diffusion.sampling import first_noise
 from hostler_runtime.families.text_to_video import losses
 from hostler_runtime.families.text_to_video.data import ClipDataset
@@ -31,6 +32,13 @@ def figures(model: VideoModel, dataset: ClipDataset, around: Evaluation) -> dict
     if len(captions) > 1 and model.towers.judge is not None:
         found |= _agreement(model, dataset, captions, around)
     return found
+
+
+def lacks(model: VideoModel, dataset: ClipDataset) -> set[Need]:
+    """What these figures need and this job does not have."""
+    judged = model.towers.judge is not None and len(dataset.held_out_captions(2)) > 1
+    there = {Need.UPSCALER: model.upscaler is not None, Need.CAPTIONS: judged}
+    return {need for need, met in there.items() if not met}
 
 
 def _agreement(model: VideoModel, dataset: ClipDataset, captions: list[str], around: Evaluation) -> dict[str, float]:

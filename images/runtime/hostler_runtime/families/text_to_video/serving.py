@@ -43,16 +43,20 @@ class TextToVideo:
 
     def check(self, request: VideoRequest) -> None:
         """Raises ``PromptRejectedError`` for sizes and lengths that the model was not made for."""
-        self._check_prompt(request.prompt)
-        self._check_prompt(request.negative_prompt)
+        self._check_prompt(request.prompt, field="prompt")
+        self._check_prompt(request.negative_prompt, field="negative_prompt")
         self._check_length(request)
         self._check_size(request)
         steps, guidance = self._steps(request), self._guidance(request)
         if not 1 <= steps <= min(MOST_STEPS, self._model.scheduler.config.num_train_timesteps):
-            raise PromptRejectedError(f"steps is {steps}; it must be from 1 to {MOST_STEPS}.", code="invalid_value")
+            raise PromptRejectedError(
+                f"steps is {steps}; it must be from 1 to {MOST_STEPS}.", code="invalid_value", param="steps"
+            )
         if not 0 <= guidance <= MOST_GUIDANCE:
             raise PromptRejectedError(
-                f"guidance is {guidance:g}; it must be from 0 to {MOST_GUIDANCE:g}.", code="invalid_value"
+                f"guidance is {guidance:g}; it must be from 0 to {MOST_GUIDANCE:g}.",
+                code="invalid_value",
+                param="guidance",
             )
 
     def batch_key(self, request: VideoRequest) -> Hashable:
@@ -93,11 +97,13 @@ class TextToVideo:
         )
         return BatchReport(results, phases={**made.seconds, "mp4": time.perf_counter() - began})
 
-    def _check_prompt(self, prompt: str) -> None:
+    def _check_prompt(self, prompt: str, *, field: str) -> None:
         found, most = token_count(self._tokenizer, prompt), self._tokenizer.model_max_length
         if found > most:
             raise PromptRejectedError(
-                f"The prompt has {found} tokens; this model reads at most {most}.", code="context_length_exceeded"
+                f"The prompt has {found} tokens; this model reads at most {most}.",
+                code="context_length_exceeded",
+                param=field,
             )
 
     def _check_length(self, request: VideoRequest) -> None:
@@ -110,6 +116,7 @@ class TextToVideo:
                 f"seconds is {request.seconds:g}; this model makes up to {most} frames at {rate} a second, which is "
                 f"{most / rate:g} seconds.",
                 code="invalid_value",
+                param="seconds",
             )
 
     def _check_size(self, request: VideoRequest) -> None:
@@ -118,7 +125,9 @@ class TextToVideo:
         if isinstance(self._model.unet, HostlerVideoUNet):
             if (height, width) != (own, own):
                 raise PromptRejectedError(
-                    f"size is {width}x{height}; this model makes clips of {own}x{own}.", code="invalid_value"
+                    f"size is {width}x{height}; this model makes clips of {own}x{own}.",
+                    code="invalid_value",
+                    param="size",
                 )
             return
         unit = self._model.first_stage.factor * 2 ** (len(self._model.unet.config.block_out_channels) - 1)
@@ -127,6 +136,7 @@ class TextToVideo:
             raise PromptRejectedError(
                 f"size is {width}x{height}; this model makes clips of up to {own}x{own} pixels in multiples of {unit}.",
                 code="invalid_value",
+                param="size",
             )
 
     def _steps(self, request: VideoRequest) -> int:

@@ -12,12 +12,13 @@ import torch
 
 from hostler_contract import ErrorReason, JobConfig
 from hostler_contract.architectures import VideoConfig
+from hostler_contract.figures import Need
 from hostler_data.records import Records
 from hostler_runtime.diffusion.prompts import fresh_text_encoder, load_text_encoder, tokenizer_digest
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families.text_to_video import artifacts, losses, network
 from hostler_runtime.families.text_to_video.data import ClipDataset, captions_of, write_dataset
-from hostler_runtime.families.text_to_video.measures import figures
+from hostler_runtime.families.text_to_video.measures import figures, lacks
 from hostler_runtime.families.text_to_video.network import ClipSettings, VideoModel
 from hostler_runtime.families.text_to_video.samples import write_samples
 from hostler_runtime.images.autoencoder import load_autoencoder
@@ -121,6 +122,11 @@ def stages(job: JobConfig, model: VideoModel, dataset: ClipDataset) -> Sequence[
 def evaluate(model: VideoModel, dataset: ClipDataset, around: Evaluation) -> dict[str, float]:
     """Losses beside what they would be without the model, and whether clips show what their captions say."""
     return figures(model, dataset, around)
+
+
+def lacking(model: VideoModel, dataset: ClipDataset) -> set[Need]:
+    """What figures need and this job does not have."""
+    return lacks(model, dataset)
 
 
 def sample(model: VideoModel, dataset: ClipDataset, directory: Path, *, count: int) -> None:

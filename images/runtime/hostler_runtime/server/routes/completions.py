@@ -134,7 +134,7 @@ class _Completions:
             kind=kind,
             id=f"{prefix}-{request.scope['hostler.request_id']}",
             created=int(time.time()),
-            model=self._config.model,
+            model=self._config.model_id,
             fingerprint=self._desk.revision,
             with_usage=order.include_usage,
         )

@@ -36,7 +36,7 @@ def endpoints(desk: Desk) -> tuple[Endpoint, ...]:
             {"object": "embedding", "index": index, "embedding": written(result.vector, encoding)}
             for index, result in enumerate(results)
         ]
-        document = {"object": "list", "data": data, "model": desk.config.model}
+        document = {"object": "list", "data": data, "model": desk.config.model_id}
         return JSONResponse(document | {"usage": usage_of([result.work for result in results])})
 
     return (Endpoint(path="embeddings", answer=embed, tasks=(EmbeddingRequest,), proof="data.0.embedding"),)

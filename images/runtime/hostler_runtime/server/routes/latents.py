@@ -40,7 +40,7 @@ def endpoints(desk: Desk) -> tuple[Endpoint, ...]:
             }
             for index, result in enumerate(results)
         ]
-        return JSONResponse({"object": "list", "data": data, "model": desk.config.model})
+        return JSONResponse({"object": "list", "data": data, "model": desk.config.model_id})
 
     async def decode(request: Request) -> Response:
         fields = Fields(await read_json(request, limit=MAX_UPLOAD_BYTES))

@@ -36,4 +36,4 @@ class _Models:
         return JSONResponse(self._document())
 
     def _document(self) -> dict[str, object]:
-        return model_document(self._desk.config.model, created=self._created)
+        return model_document(self._desk.config.model_id, created=self._created)

@@ -70,7 +70,7 @@ async def _opened(request: Request, desk: Desk, *, default: int) -> tuple[Fields
 async def _answered(request: Request, desk: Desk, tasks: Sequence[TaskRequest], *, item: Item) -> Response:
     results = await desk.answers(request, tasks, param="inputs", result=CandidatesResult)
     data = [{"index": index, **item(index, result)} for index, result in enumerate(results)]
-    document = {"object": "list", "data": data, "model": desk.config.model}
+    document = {"object": "list", "data": data, "model": desk.config.model_id}
     return JSONResponse(document | {"usage": usage_of([result.work for result in results])})
 
 

@@ -147,7 +147,7 @@ class _Videos:
         return {
             "id": video.id,
             "object": "video",
-            "model": self._desk.config.model,
+            "model": self._desk.config.model_id,
             "status": video.status,
             "progress": 100 if done else 0,
             "created_at": video.created,

@@ -46,7 +46,8 @@ def starting(seen: Observed, settings: Settings) -> Plan:
 def training(seen: Observed, settings: Settings) -> Plan:
     """Show the progress that rank 0 tells of."""
     attempt = _newest(seen)
-    said = wording.training(_standing(seen, attempt), sentences.training(attempt))
+    stage = seen.progress.stage if seen.progress is not None else None
+    said = wording.training(_standing(seen, attempt), sentences.training(attempt), stage=stage)
     report = _report(seen, attempt, said=said, blocked_since=None)
     report = replace(report, placement=_arrived(_placement(seen, attempt)))
     # Nothing is asked here: whoever asks rank 0 wakes the job when there is something new to show.

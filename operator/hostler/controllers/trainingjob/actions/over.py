@@ -14,6 +14,7 @@ from hostler.controllers.trainingjob.report import KEEP, Report, plan_of
 from hostler.manifests.naming import attempt_name
 from hostler.planning import moments
 from hostler.planning.failures import Cause, Toll
+from hostler.planning.memory import advice, after_out_of_memory
 from hostler.planning.placement import loss_sentence
 from hostler.planning.verdicts import Loss
 from hostler_contract import ErrorReason
@@ -25,6 +26,7 @@ TAKEN_BACK = "TakenBack"
 _WAYS_OUT = {
     ErrorReason.DATASET_NOT_FOUND: "put the data where spec.dataset says, or make a new job that names another place",
     ErrorReason.DATASET_INVALID: "correct the data",
+    ErrorReason.DATASET_CHANGED: "only a new job can learn from the data as it is now",
     ErrorReason.CHECKPOINT_UNREADABLE: "restore the checkpoint on the job's claim, or remove it",
     ErrorReason.TRAINING_DIVERGED: "make a new job with a lower learningRate or more warmupSteps",
     ErrorReason.STORAGE_FULL: "enlarge the claim, or keep fewer checkpoints",
@@ -103,6 +105,7 @@ def overdue(seen: Observed, settings: Settings) -> Plan:
 
 def count(seen: Observed, cause: Cause, *, number: int) -> Plan:
     """One write of status says what the attempt cost and what comes next. Only then may anything be deleted."""
+    cause = after_out_of_memory(cause, seen.spec, halvings=seen.retry.halvings, view=seen.pool.view)
     account = accounting.counted(seen, cause, number=number)
     said, completion_time = _next(seen, cause, account), None
     if not cause.retryable or account.exhausted is not None:
@@ -192,6 +195,8 @@ def _next(seen: Observed, cause: Cause, account: accounting.Account) -> wording.
 
 def _with_way_out(seen: Observed, cause: Cause) -> str:
     known = {reason.value: way for reason, way in _WAYS_OUT.items()}.get(cause.reason, _OTHER_WAY_OUT)
+    if cause.reason == ErrorReason.OUT_OF_MEMORY:
+        known = advice(seen.spec, halvings=seen.retry.halvings, view=seen.pool.view)
     text = f"{cause.message.rstrip('.')}. Another attempt would meet it again: {known}."
     progress = seen.status.progress
     if progress is None or progress.checkpoint_step is None or cause.reason == ErrorReason.CHECKPOINT_UNREADABLE:
