@@ -15,7 +15,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -55,6 +55,10 @@ BURST = 3
 class _Grant:
     request: Request
     admit: Admit
+    told: bool = False
+    """Whether the workload has read it, so that its status may be on its way to the API server."""
+    lost: TakeBack | None = None
+    """Why it is to be taken back, which waits for the workload once that was told."""
 
 
 @dataclass(frozen=True)
@@ -225,8 +229,10 @@ class Admitter:
         workload = request.workload
         grant = self._grants.get(workload)
         if grant is not None:
-            if grant.request == request:
+            if grant.request == request and grant.lost is None:
+                self._grants[workload] = replace(grant, told=True)
                 return grant.admit
+            # One look at a workload follows the other: nothing of the last one is on its way any more.
             self._drop_grant(workload)
         self._in_line_since.setdefault(workload, self._clock.monotonic())
         if self._requests.get(workload) != request:
@@ -343,12 +349,15 @@ class Admitter:
         self._wake_granted(workload)
 
     def take_back(self, workload: Workload, lost: TakeBack, now: float) -> None:
-        """Tell a workload that its seats are lost; what was only granted is free at once."""
-        if workload in self._grants:
-            # Nobody has written it down, so there is nothing to stop.
+        """Tell a workload that its seats are lost; what was only granted, and not told, is free at once."""
+        grant = self._grants.get(workload)
+        if grant is not None:
             self._metrics.lost(NOT_WRITTEN)
             _log.warning("a grant was not used", extra={"key": str(workload), "loss": lost.loss.value})
-            self._drop_grant(workload)
+            if grant.told:
+                self._await_answer(grant, lost)
+            else:
+                self._drop_grant(workload)
             self._wake(workload)
             return
         if self.lost(workload) != lost:
@@ -359,6 +368,15 @@ class Admitter:
             )
             self._shown[workload] = _Shown(lost, now)
             self._wake(workload)
+
+    def _await_answer(self, grant: _Grant, lost: TakeBack) -> None:
+        """Hold a lost grant until its workload has come back: it may have written it down this very moment, and whoever
+        was given these seats meanwhile would be the second one."""
+        workload = grant.request.workload
+        self._grants[workload] = replace(grant, lost=lost)
+        held = self.usage.reservation(workload)
+        assert held is not None
+        self.usage.put_reservation(replace(held, deadline=None))
 
     def _show(self, workload: Workload, verdict: Verdict, now: float) -> None:
         shown = self._shown.get(workload)

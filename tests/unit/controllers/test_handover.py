@@ -10,6 +10,8 @@ from builders import make_training_job
 from tables import table
 from world import jobs, states
 
+from hostler.controllers.admitter import WRITE_SECONDS
+
 Object = dict[str, Any]
 
 NODES = ("gpu-1", "gpu-2")
@@ -71,3 +73,57 @@ async def test_what_an_operator_writes_itself_is_no_news_to_it(bench: Bench) -> 
     await bench.settle()
     assert bench.status("TrainingJob", "first")["placement"] == admitted
     assert jobs(bench) == ["first-0", "second-0"]
+
+
+@table(
+    ("loss", "change"),
+    {
+        "a stranger sits down on one of its seats": (
+            "SeatTaken", lambda cluster: cluster.stranger("s", node="gpu-1", requests={GPU: "1"}),
+        ),
+        "one of its nodes goes": ("NodeGone", lambda cluster: cluster.remove(cluster.object("Node", "gpu-1"))),
+        "nobody hears of it for a minute": ("PodsDidNotCome", lambda cluster: cluster.clock.advance(WRITE_SECONDS + 1)),
+    },
+)  # fmt: skip
+async def test_a_seat_that_is_just_being_written_down_is_held_though_it_is_lost(
+    bench: Bench, loss: str, change: Any
+) -> None:
+    """The write is on its way when the loss is noticed: whoever was given the rest of its seats would be the second."""
+    second_node(bench)
+    gang = {"accelerators": {"pool": "gpu", "perPod": 4}, "pods": {"min": 2, "max": 2}}
+    bench.cluster.put(make_training_job("first", **gang))
+    await asked(bench, "first")
+    bench.admitter.run_pass()
+    bench.cluster.put(make_training_job("other", accelerators={"pool": "gpu", "perPod": 4}))
+    await asked(bench, "other")
+    on_its_way = bench.writer.patch_status
+
+    async def slow(kind: str, **what: Any) -> bool:
+        bench.writer.patch_status = on_its_way  # type: ignore[method-assign]
+        change(bench.cluster)
+        for _ in range(3):
+            bench.admitter.run_pass()
+            await asked(bench, "other")
+        assert jobs(bench) == [], f"{loss}: its seats may be written down by now"
+        return await on_its_way(kind, **what)
+
+    bench.writer.patch_status = slow  # type: ignore[method-assign]
+    await asked(bench, "first")
+    await bench.settle()
+    if loss == "PodsDidNotCome":
+        assert jobs(bench) == ["first-0"], "its minute was for writing, and it has written"
+    else:
+        assert jobs(bench) == ["other-0"], "what is lost goes to the next one, once it is given up"
+
+
+async def test_a_grant_that_is_lost_before_it_was_told_is_free_at_once(bench: Bench) -> None:
+    bench.cluster.put(make_training_job("first", accelerators={"pool": "gpu", "perPod": 2}))
+    await asked(bench, "first")
+    bench.admitter.run_pass()
+    bench.cluster.clock.advance(WRITE_SECONDS + 1)
+    bench.admitter.run_pass()
+    bench.cluster.put(make_training_job("second", accelerators={"pool": "gpu", "perPod": 4}))
+    await asked(bench, "second")
+    bench.admitter.run_pass()
+    await asked(bench, "second")
+    assert jobs(bench) == ["second-0"]
