@@ -182,6 +182,8 @@ async def test_fifty_resyncs_write_nothing(open_site: OpenSite) -> None:
         site.create(site.job(output={"name": "other", "transformer": site.job()["spec"]["output"]["transformer"]}))
         await site.reaches("hostler/inferenceservices/tiny", "Ready", "True", "Serving")
         await site.reaches("hostler/trainingjobs/tiny", "Accepted", "False", "NameTaken")
+        # A pool counts every two seconds at most: what the service took is still to be said.
+        await until(lambda: _in_use(site) == 1, what="the pool to count what the service holds")
         await _quiet(site)
         before = site.writes()
         for _ in range(50):

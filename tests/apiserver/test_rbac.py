@@ -100,7 +100,7 @@ class Stage:
             return any(c["type"] == "Ready" and c["reason"] == reason for c in found)
 
         try:
-            await until(reached, what=f"{plural}/{name} to be {reason}", timeout=60)
+            await until(reached, what=f"{plural}/{name} to be {reason}")
         except AssertionError as error:
             refused = {request for request in self.recorder.requests if request.denied}
             status = self.api.get(self.path(plural, name)).json().get("status")
@@ -113,7 +113,7 @@ class Stage:
             found = [pod for pod in self.node.pods(**labels) if pod["status"]["phase"] == "Running"]
             return found if len(found) == count else None
 
-        return await until(running, what=f"pods of {labels}", timeout=60)
+        return await until(running, what=f"pods of {labels}")
 
 
 @asynccontextmanager
@@ -144,7 +144,7 @@ async def staged(
         async with fake_node(api, team, resource=GPU, devices=4) as node:
             task = asyncio.create_task(operator.run())
             try:
-                await until(lambda: operator.lease.leading or task.done(), what="the operator to lead", timeout=60)
+                await until(lambda: operator.lease.leading or task.done(), what="the operator to lead")
                 assert api.create(make_pool(team)).is_success
                 yield Stage(api, team, node, recorder)
             finally:
@@ -179,12 +179,12 @@ async def life(stage: Stage) -> None:
         gone = Request("", "configmaps", "delete", team)
         return gone in stage.recorder.requests and sum(name.startswith("tiny-") for name in names) >= 1
 
-    await until(rolled_out, what="the file of the old revision to go", timeout=60)
+    await until(rolled_out, what="the file of the old revision to go")
     budget = f"/apis/policy/v1/namespaces/{team}/poddisruptionbudgets/tiny"
     stage.patch("inferenceservices", "tiny", {"pods": {"min": 2, "max": 2}})
-    await until(lambda: stage.api.get(budget).is_success, what="the budget of two replicas", timeout=60)
+    await until(lambda: stage.api.get(budget).is_success, what="the budget of two replicas")
     stage.patch("inferenceservices", "tiny", {"pods": {"min": 1, "max": 1}})
-    await until(lambda: not stage.api.get(budget).is_success, what="the budget to go with the second", timeout=60)
+    await until(lambda: not stage.api.get(budget).is_success, what="the budget to go with the second")
 
     source = {"configMap": {"name": "text", "key": "text"}}
     stage.create(make_dataset("books", namespace=team, source=source, format="text", columns={}))
@@ -195,7 +195,7 @@ async def life(stage: Stage) -> None:
     (inspector,) = await stage.pods(dataset="books", generation="2")
     stage.node.end(inspector, _report("c"))
     old = f"/apis/batch/v1/namespaces/{team}/jobs/books-inspect-1"
-    await until(lambda: not stage.api.get(old).is_success, what="the first Job to go", timeout=60)
+    await until(lambda: not stage.api.get(old).is_success, what="the first Job to go")
 
 
 def _report(letter: str) -> DatasetReport:

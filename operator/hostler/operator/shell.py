@@ -302,9 +302,11 @@ class Operator:
         idle = await within(STOP_PATIENCE, self.workers.stop(), what="workers")
         self.metrics.follow()
         await within(FLUSH_PATIENCE, self.events.flush(), what="Events")
-        for task in self._tasks:
+        # Why others have ended was said when they did.
+        running = [task for task in self._tasks if not task.done()]
+        for task in running:
             task.cancel()
-        idle &= await ended(self._tasks, seconds=STOP_PATIENCE, what="tasks")
+        idle &= await ended(running, seconds=STOP_PATIENCE, what="tasks")
         if idle:
             await self.lease.release()
         else:
