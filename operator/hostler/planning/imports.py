@@ -81,7 +81,7 @@ def facts_of(spec: ModelSpec, imported: ModelImport | None) -> ModelFacts:
     said = {
         "family": spec.family.value if spec.family else None,
         "task": spec.task or (None if read.task else of_family),
-        "license": None if spec.license == "unknown" and read.license else spec.license,
+        "license": None if spec.license == "unknown" and is_imported(spec.artifacts.source) else spec.license,
         "parameters": architecture.parameters if architecture else None,
         "context_length": architecture.context_length if architecture else None,
         "vocabulary_size": architecture.vocabulary_size if architecture else None,

@@ -103,7 +103,7 @@ async def test_a_failure_is_the_entry_s_too_without_a_name_of_the_namespace(benc
         "SourceUnreachable",
         "It is not ready in 1 of 1 namespace (SourceUnreachable): Model catalog-gpt there says why.",
     )
-    assert "The hub is away" in bench.condition("InferenceService", "tiny", "Admitted")[2]
+    assert "the hub is away" in bench.condition("InferenceService", "tiny", "Admitted")[2]
 
 
 async def test_a_changed_entry_changes_what_it_became(bench: Bench) -> None:

@@ -203,7 +203,7 @@ async def test_every_failure_is_a_condition(bench: Bench, reason: ImportReason, 
 
     status, found, message = ready(bench)
     assert (status, found) == ("False", want)
-    assert message.startswith("Acme/tiny is not as it should be: mend it. It is tried again ")
+    assert message.startswith("acme/tiny is not as it should be: mend it. It is tried again ")
     assert f"once Job {job_of(bench)['metadata']['name']} is deleted." in message
 
 

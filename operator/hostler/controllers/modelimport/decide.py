@@ -159,7 +159,8 @@ def _under_way(seen: Observed, report: ImportReport | None, *, begun: bool) -> s
 
 
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}".rstrip(".") + "."
+    # As it is: many begin with a name or a URL, which has its own letters.
+    return text.rstrip(".") + "."
 
 
 def _begun(seen: Observed) -> ModelImport:
