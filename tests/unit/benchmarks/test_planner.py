@@ -22,11 +22,11 @@ def planner() -> Iterator[SimpleNamespace]:
     before = set(sys.modules)
     sys.path.insert(0, str(FOLDER))
     try:
-        import bench
         import replay
+        import trace_bench
         import traces
 
-        yield SimpleNamespace(bench=bench, replay=replay, traces=traces)
+        yield SimpleNamespace(bench=trace_bench, replay=replay, traces=traces)
     finally:
         sys.path.remove(str(FOLDER))
         for name in set(sys.modules) - before:
