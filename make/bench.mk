@@ -10,7 +10,7 @@ bench-scale: dev ## A full pool of 1,000 nodes with 2,000 jobs in line: idle cos
 
 .PHONY: bench-planner
 bench-planner: dev ## Waiting times, use and pass times of the planner on a trace (ARGS="--trace FILE"), in virtual time
-	$(BIN)/python benchmarks/planner/simulate.py $(ARGS)
+	$(BIN)/python benchmarks/planner/trace_bench.py $(ARGS)
 
 GANGS ?= 2000
 SEED ?= 0

@@ -23,10 +23,10 @@ def planner() -> Iterator[SimpleNamespace]:
     sys.path.insert(0, str(FOLDER))
     try:
         import replay
-        import simulate
+        import trace_bench
         import traces
 
-        yield SimpleNamespace(simulate=simulate, replay=replay, traces=traces)
+        yield SimpleNamespace(bench=trace_bench, replay=replay, traces=traces)
     finally:
         sys.path.remove(str(FOLDER))
         for name in set(sys.modules) - before:
@@ -129,14 +129,14 @@ def test_what_is_no_trace_is_refused_with_the_place_and_the_way_out(
 ) -> None:
     path = tmp_path / "trace.csv"
     path.write_text(text)
-    assert planner.simulate.main([f"--trace={path}", f"--output={tmp_path / 'out.json'}"]) == 2
+    assert planner.bench.main([f"--trace={path}", f"--output={tmp_path / 'out.json'}"]) == 2
     assert said in capsys.readouterr().err
 
 
 def test_a_file_that_is_not_there_is_named(
     planner: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert planner.simulate.main([f"--trace={tmp_path / 'none.csv'}"]) == 2
+    assert planner.bench.main([f"--trace={tmp_path / 'none.csv'}"]) == 2
     assert "none.csv cannot be read" in capsys.readouterr().err
 
 
@@ -144,7 +144,7 @@ def test_anybody_has_figures_without_a_trace(
     planner: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = tmp_path / "out" / "planner.json"
-    assert planner.simulate.main(["--jobs=40", "--seed=2", f"--output={output}"]) == 0
+    assert planner.bench.main(["--jobs=40", "--seed=2", f"--output={output}"]) == 0
     written = json.loads(output.read_text())
     assert written["traces"]["made up, seed 2, load 0.9"]["jobs"] == 40
     assert "| wait p95, s |" in capsys.readouterr().out
