@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench import Bench
+from builders import make_imported_model
 
 from hostler_contract import ImportReport
 from hostler_contract.importing import FOR_GOOD, ImportedFacts, ImportReason
@@ -53,3 +54,14 @@ async def arrived(bench: Bench, name: str = "tiny") -> None:
 async def gave_up(bench: Bench, reason: ImportReason, message: str, *, name: str = "tiny") -> None:
     """The model has not come."""
     await moved_on(bench, name, ImportReport(reason=reason, message=message))
+
+
+async def submitted(bench: Bench, name: str = "tiny", **spec: Any) -> None:
+    """A model, and its Job."""
+    bench.cluster.put(make_imported_model(name, **spec))
+    await bench.settle()
+
+
+def ready(bench: Bench, name: str = "tiny") -> tuple[str, str, str]:
+    """Status, reason and message of the model's condition."""
+    return bench.condition("Model", name, "Ready")
