@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,21 @@ class AsyncApi:
         self._session = session
         self._server = server
 
-    async def call(self, method: str, path: str, body: Object | None = None, *, kind: str = "application/json") -> Any:
-        """The answer, or None where there is no such object; another refusal is an ``AssertionError``."""
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Object | None = None,
+        *,
+        kind: str = "application/json",
+        no_error: Sequence[int] = (404,),
+    ) -> Any:
+        """The answer, or None for a refusal that is no error; another one is an ``AssertionError``."""
         data = None if body is None else json.dumps(body)
         headers = {"Content-Type": kind}
         async with self._session.request(method, self._server + path, data=data, headers=headers) as response:
             text = await response.read()
-            if response.status == 404:
+            if response.status in no_error:
                 return None
             assert response.status < 300, f"{method} {path}: {text.decode()}"
             return json.loads(text)
@@ -45,8 +53,9 @@ class AsyncApi:
         assert answer is not None, f"{collection} does not exist"
         return answer
 
-    async def merge(self, path: str, patch: Object) -> None:
-        await self.call("PATCH", path, patch, kind=MERGE)
+    async def merge(self, path: str, patch: Object, *, too_late: Sequence[int] = ()) -> None:
+        """``too_late`` are codes of refusals that say that something else has come before."""
+        await self.call("PATCH", path, patch, kind=MERGE, no_error=(404, *too_late))
 
     async def delete(self, path: str, *, grace: int | None = None) -> None:
         body: Object = {"propagationPolicy": "Background"}

@@ -102,7 +102,7 @@ class Fleet:
             self._once(uid, self._vanish(pod))
         elif pod["status"]["phase"] == "Pending" and uid not in self._started:
             self._started.add(uid)
-            self._chores.add(self._report(pod, "Running", state={"running": {"startedAt": _LONG_AGO}}))
+            self._chores.add(self._start(pod))
 
     def _once(self, uid: str, work: Any) -> None:
         if uid in self._vanishing:
@@ -111,8 +111,15 @@ class Fleet:
         self._vanishing.add(uid)
         self._chores.add(work)
 
+    async def _start(self, pod: Object) -> None:
+        # It may be on its way out by now, and its end may be written first.
+        if pod["metadata"]["uid"] not in self._vanishing:
+            await self._report(pod, "Running", state={"running": {"startedAt": _LONG_AGO}})
+
     async def end(self, pod: Object, result: Result) -> None:
-        """The container ends with this last word."""
+        """The container ends with this last word, unless it is on its way out already."""
+        if pod["metadata"]["uid"] in self._vanishing:
+            return
         terminated = {
             "exitCode": 0, "reason": "Completed", "message": result.to_termination_message(),
             "startedAt": _LONG_AGO, "finishedAt": _LONG_AGO,
@@ -126,6 +133,7 @@ class Fleet:
 
     async def _lose(self, pod: Object) -> None:
         """What the garbage collector of pods says of a pod whose node is gone, only at once."""
+        self._vanishing.add(pod["metadata"]["uid"])
         if pod["status"]["phase"] in ("Pending", "Running"):
             target = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByPodGC"}
             others = [each for each in pod["status"].get("conditions") or () if each["type"] != "DisruptionTarget"]
@@ -144,7 +152,8 @@ class Fleet:
             "phase": phase, "podIP": POD_ADDRESS, "podIPs": [{"ip": POD_ADDRESS}], "conditions": conditions,
             "containerStatuses": statuses,
         }  # fmt: skip
-        await self._api.merge(f"{_path(pod)}/status", {"status": status})
+        # What has ended does not run again.
+        await self._api.merge(f"{_path(pod)}/status", {"status": status}, too_late=(422,))
 
 
 def label_of(prefix: str, pool: str) -> str:
