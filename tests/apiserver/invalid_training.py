@@ -368,7 +368,9 @@ MEASURED = (
         "spec.evaluation.everySteps",
         "set everySteps",
     ),
-    Invalid("a model's gate without bounds", make_model(gates=[{"metric": "loss"}]), "spec.gates[0]", "a gate has a bound"),
+    Invalid(
+        "a model's gate without bounds", make_model(gates=[{"metric": "loss"}]), "spec.gates[0]", "a gate has a bound"
+    ),
     Invalid(
         "two adapters of one name",
         make_inference_service(adapters=[{"name": "bold", "modelRef": {"name": n}} for n in ("a", "b")]),
