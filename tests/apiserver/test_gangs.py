@@ -28,7 +28,7 @@ SEED = int(os.environ.get("HOSTLER_TEST_SEED", "0"))
 async def _play(api: KubeClient, namespace: str, kubeconfig: Path, logs: Path, **story: object) -> Play:
     _prepare(api, namespace)
     async with async_api(kubeconfig) as quick:
-        operators = Operators(quick, kubeconfig=kubeconfig, namespace=namespace, logs=logs)
+        operators = Operators(kubeconfig=kubeconfig, namespace=namespace, logs=logs)
         play = Play(write_story(**story), quick, namespace, operators)  # type: ignore[arg-type]
         try:
             await play.run()

@@ -257,8 +257,7 @@ class Play:
 class Operators:
     """One operator at a time, each a process of its own."""
 
-    def __init__(self, api: AsyncApi, *, kubeconfig: Path, namespace: str, logs: Path) -> None:
-        self._api = api
+    def __init__(self, *, kubeconfig: Path, namespace: str, logs: Path) -> None:
         self._kubeconfig = kubeconfig
         self._namespace = namespace
         self._logs = logs
@@ -271,11 +270,13 @@ class Operators:
         self._process = Process(self._kubeconfig, self._namespace, self._logs / f"operator-{self._number}.log")
 
     async def replace(self) -> None:
-        """Kill it wherever it is, and start another one, which need not wait: nobody else can hold the Lease."""
+        """Kill it wherever it is, and start another one, which waits until the Lease has run out.
+
+        To delete the Lease would be quicker and wrong: a write that the killed one has sent may reach the server later
+        than the new one's first list, and the Lease is what keeps the two apart.
+        """
         assert self._process is not None
         self._process.kill()
-        leases = f"/apis/coordination.k8s.io/v1/namespaces/{self._namespace}/leases"
-        await self._api.delete(f"{leases}/hostler-operator")
         await self.start()
 
     def require_alive(self) -> None:
