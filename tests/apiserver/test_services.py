@@ -197,14 +197,17 @@ async def test_replicas_that_the_namespace_refuses_are_said(
 
 
 async def _rest(site: Site) -> None:
-    """Nothing more is written: what was put back is what is wanted."""
+    """Nothing more is written: what was put back is what is wanted. A fight would write in every turn; what else is on
+    its way, such as a pool's count some seconds later, is written once."""
+    counts = [await _writes_after_looking_at_all(site) for _ in range(2)]
+    while counts[-1] != counts[-2]:
+        assert len(counts) < 6, f"something is written again and again: {counts}"
+        counts.append(await _writes_after_looking_at_all(site))
+
+
+async def _writes_after_looking_at_all(site: Site) -> int:
     queue = site.operator.queue
-    for _ in range(3):
-        site.operator.dispatcher.enqueue_all()
-        await until(lambda: not len(queue) and not queue.in_hand, what="the queue to be empty")
-        await asyncio.sleep(0.2)
-    before = site.writes()
     for _ in range(10):
         site.operator.dispatcher.enqueue_all()
         await until(lambda: not len(queue) and not queue.in_hand, what="the queue to be empty")
-    assert site.writes() == before
+    return site.writes()
