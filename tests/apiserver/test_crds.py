@@ -305,6 +305,7 @@ WANT_JOB_DEFAULTS = {
         "deterministic": False,
         "parallelism": "replicated",
         "packing": {"mode": "auto", "strategy": "best-fit"},
+        "overlong": "truncate",
     },
     "evaluation": {"samples": 4},
     "checkpoint": {"everySteps": 100, "keep": 2},

@@ -112,6 +112,14 @@ class Packing(ApiModel):
     """Most sequences of a row; absent means as many as fit."""
 
 
+class Overlong(StrEnum):
+    """What becomes of a conversation that is longer than the context."""
+
+    TRUNCATE = "truncate"
+    DROP = "drop"
+    REFUSE = "refuse"
+
+
 class Hyperparameters(ApiModel):
     """One optimizer run: AdamW, linear warm-up, cosine decay."""
 
@@ -151,6 +159,10 @@ class Hyperparameters(ApiModel):
     """replicated (DDP): each process holds the whole model; sharded (FSDP): each holds a part."""
     packing: Packing = Packing()
     """Several sequences in one row."""
+    overlong: Overlong = Overlong.TRUNCATE
+    """Conversations and judged answers that are longer than the context (chat, and objective preference): truncate
+    keeps what fits, drop leaves them out, refuse ends the job before step 1; status.progress.notes counts them and
+    names the first. Documents are cut into pieces."""
 
 
 class StopAt(ApiModel):
