@@ -118,7 +118,7 @@ def test_the_reference_is_the_base_after_a_restart_too(train: Train, job: JobMak
         pytest.param({"prompt": "a", "chosen": "b", "rejected": "c"}, "kto", ErrorReason.INVALID_CONFIGURATION,
                      "rows are made for dpo", id="a method that the rows do not suit"),
         pytest.param({"prompt": "a", "chosen": 3, "rejected": "c"}, "auto", ErrorReason.DATASET_INVALID,
-                     "chosen is a number", id="an answer that is no text"),
+                     "chosen is the number 3, not text", id="an answer that is no text"),
     ],
 )  # fmt: skip
 def test_rows_that_cannot_be_used_are_named(

@@ -202,9 +202,9 @@ def test_a_template_of_elsewhere_marks_the_same_words() -> None:
 @pytest.mark.parametrize(
     ("messages", "want"),
     [
-        pytest.param("Hello", "messages is not a list of turns", id="a text instead of turns"),
-        pytest.param([], "messages is not a list of turns", id="no turn"),
-        pytest.param(["Hello"], "turn 1 is not an object", id="turns without roles"),
+        pytest.param("Hello", "messages is text, not a list of turns", id="a text instead of turns"),
+        pytest.param([], "messages is an empty list, not a list of turns", id="no turn"),
+        pytest.param(["Hello"], "turn 1 is text, not an object", id="turns without roles"),
         pytest.param([{"role": "judge", "content": "x"}], "turn 1 has the role 'judge'", id="an unknown role"),
         pytest.param([{"role": "user", "content": " "}], "turn 1 has no content", id="a silent turn"),
         pytest.param([{"role": "user", "content": "Hello"}], "the assistant says nothing", id="no answer"),

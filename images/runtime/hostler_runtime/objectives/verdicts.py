@@ -18,6 +18,7 @@ import torch
 
 from hostler_contract import ErrorReason, JobConfig
 from hostler_contract.result import DatasetFacts
+from hostler_data.answers import praise_of
 from hostler_data.records import Record, Records, Rows
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.protocols.training import Batch
@@ -94,7 +95,7 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
     length, vocabulary = context_length(job), vocabulary_size(job, tokenizer)
     tokenizer.save_pretrained(directory / _TOKENIZER)
     method = _method(job, records)
-    completions = Completions(context_length=length)
+    completions = Completions(context_length=length, overlong=job.overlong)
     rows = tokens = 0
     for part, found in zip(_PARTS, records.split(job.dataset.validation_percent), strict=True):
         verdicts: list[bool] = []
@@ -104,8 +105,15 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
             context_length=length,
             vocabulary_size=vocabulary,
         )
+        if not verdicts:
+            raise RuntimeFailure(
+                ErrorReason.DATASET_INVALID,
+                f"every row of the {part} part is longer than the context of {length:,} tokens: shorten them, raise "
+                "contextLength, or set training.overlong to truncate",
+            )
         np.save(directory / part / _VERDICTS, np.array(verdicts, dtype=bool))
         rows, tokens = rows + written.documents, tokens + written.tokens
+    completions.check()
     facts = DatasetFacts(
         sha256=records.sha256,
         size_bytes=records.size_bytes,
@@ -147,11 +155,14 @@ def _examples(
         answers = (
             [(record.text("chosen"), True), (record.text("rejected"), False)]
             if method == "dpo"
-            else [(record.text("completion"), _verdict(record))]
+            else [(record.text("completion"), praise_of(record))]
         )
-        for answer, praised in answers:
-            verdicts.append(praised)
-            yield _example(record, tokenizer, prompt=prompt, answer=answer, completions=completions)
+        made = [
+            _example(record, tokenizer, prompt=prompt, answer=answer, completions=completions) for answer, _ in answers
+        ]
+        if completions.take(record):
+            verdicts += [praised for _, praised in answers]
+            yield from made
 
 
 def _example(record: Record, tokenizer: Any, *, prompt: str, answer: str, completions: Completions) -> Example:
@@ -162,10 +173,3 @@ def _example(record: Record, tokenizer: Any, *, prompt: str, answer: str, comple
     spoken = Conversations(tokenizer).example(replace(record, values={"messages": turns}))
     border = list(spoken.learnt or ()).index(True)
     return completions.joined(spoken.tokens[:border], spoken.tokens[border:])
-
-
-def _verdict(record: Record) -> bool:
-    value = record.values.get("praise")
-    if not isinstance(value, bool):
-        raise record.error(f"praise is {value!r}: it must be true or false")
-    return value

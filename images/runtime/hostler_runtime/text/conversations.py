@@ -6,12 +6,13 @@ without a turn.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from jinja2 import TemplateError
 
 from hostler_data.record import Record
+from hostler_data.turns import Turn, conversation_of, is_learnt, said
 from hostler_runtime.text.sequences import Example
 
 ROLES = ("system", "user", "assistant")
@@ -51,13 +52,13 @@ class Conversations:
         known = tokenizer.get_vocab()
         self._reserved = {*tokenizer.all_special_tokens, *(token for token in ROLE_TOKENS if token in known)}
 
-    def examples(self, rows: Iterable[Record]) -> Iterator[Example]:
-        """One example for each row. Raises ``DataError``."""
-        return (self.example(record) for record in rows)
+    def of_rows(self, rows: Iterable[Record]) -> Iterator[tuple[Record, Example]]:
+        """Each row with what is learnt from it. Raises ``DataError``."""
+        return ((record, self.example(record)) for record in rows)
 
     def example(self, record: Record) -> Example:
         """One row. Raises ``DataError``."""
-        messages = messages_of(record)
+        messages = conversation_of(record)
         self._refuse_forgery(record, messages)
         tokens: list[int] = []
         learnt: list[bool] = []
@@ -65,6 +66,10 @@ class Conversations:
         for index, message in enumerate(messages):
             if message["role"] != "assistant":
                 continue
+            if "content" not in message:
+                raise record.error(
+                    f"turn {index + 1} calls a tool and says nothing: the chat template has no place for it"
+                )
             before = self._render(record, messages[:index], answering=True)
             after = self._render(record, messages[: index + 1], answering=False)
             if not before.startswith(rendered) or not after.startswith(before):
@@ -72,23 +77,23 @@ class Conversations:
                     "the base model's chat template rewrites earlier turns, so the assistant's words cannot be told "
                     "apart"
                 )
-            for text, speaks in ((before[len(rendered) :], False), (after[len(before) :], True)):
+            for text, speaks in ((before[len(rendered) :], False), (after[len(before) :], is_learnt(message))):
                 part = self._tokenizer(text, add_special_tokens=False)["input_ids"]
                 tokens += part
                 learnt += [speaks] * len(part)
             rendered = after
         return Example(tokens=tokens, learnt=learnt)
 
-    def _refuse_forgery(self, record: Record, messages: list[dict[str, str]]) -> None:
+    def _refuse_forgery(self, record: Record, messages: list[Turn]) -> None:
         """Data must not be able to end a turn or change the speaker."""
         for number, message in enumerate(messages, start=1):
             for token in self._reserved:
-                if token in message["content"]:
+                if token in said(message):
                     raise record.error(
                         f"turn {number} contains {token!r}, which the chat template uses itself: remove it"
                     )
 
-    def _render(self, record: Record, messages: list[dict[str, str]], *, answering: bool) -> str:
+    def _render(self, record: Record, messages: list[Turn], *, answering: bool) -> str:
         try:
             text: str = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=answering)
         except TemplateError as error:
@@ -96,31 +101,6 @@ class Conversations:
         return text
 
 
-def messages_of(record: Record) -> list[dict[str, str]]:
-    """A row's conversation, checked. Raises ``DataError``."""
-    messages = record.require("messages")
-    if not isinstance(messages, list | tuple) or not messages:
-        raise record.error("messages is not a list of turns such as {'role': 'user', 'content': 'Hello'}")
-    checked = []
-    for number, message in enumerate(messages, start=1):
-        if not isinstance(message, Mapping):
-            raise record.error(f"turn {number} is not an object with role and content")
-        role, content = message.get("role"), message.get("content")
-        if role not in ROLES:
-            raise record.error(f"turn {number} has the role {role!r}; the roles are {', '.join(ROLES)}")
-        if not isinstance(content, str) or not content.strip():
-            raise record.error(f"turn {number} has no content")
-        checked.append({"role": role, "content": content})
-    if all(message["role"] != "assistant" for message in checked):
-        raise record.error("the assistant says nothing in these messages, so there is nothing to learn")
-    return checked
-
-
 def spoken_bytes(rows: Iterable[Record]) -> int:
-    """Bytes of what the assistant says."""
-    return sum(
-        len(message["content"].encode())
-        for record in rows
-        for message in messages_of(record)
-        if message["role"] == "assistant"
-    )
+    """Bytes of what the assistant says and a model is to learn."""
+    return sum(len(said(turn).encode()) for record in rows for turn in conversation_of(record) if is_learnt(turn))

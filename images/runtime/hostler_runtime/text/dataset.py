@@ -14,6 +14,7 @@ from hostler_data.records import Records
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.protocols.training import Batch
 from hostler_runtime.text.baselines import unigram_and_bigram_loss
+from hostler_runtime.text.fitting import Fitting
 from hostler_runtime.text.rows import Rows, lay_out
 from hostler_runtime.text.sequences import Example, Sequences, write
 from hostler_runtime.text.tokenizer import load_tokenizer
@@ -89,17 +90,23 @@ def store(
     validation: Iterable[Example],
     validation_bytes: int | None,
     rows: int | None = None,
+    fitting: Fitting | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> None:
     """Write both parts, their rows and their baselines. Raises ``RuntimeFailure`` where a part teaches nothing.
 
-    ``rows`` is how many the data has, where that is not the number of examples.
+    ``rows`` is how many the data has, where that is not the number of examples; ``fitting`` is what the examples came
+    through, where some of them may have been too long.
     """
     tokenizer.save_pretrained(directory / _TOKENIZER)
     written = {
         part: write(examples, directory / part, context_length=context_length, vocabulary_size=vocabulary_size)
         for part, examples in zip(PARTS, (train, validation), strict=True)
     }
+    if fitting is not None:
+        fitting.check()
+        # What was not learnt is no text that a loss could be compared with.
+        validation_bytes = validation_bytes and max(1, round(validation_bytes * fitting.share))
     sequences = {part: Sequences(directory / part) for part in PARTS}
     targets = {part: _require_targets(sequences[part], part=part) for part in PARTS}
     for part in PARTS:
@@ -114,7 +121,7 @@ def store(
         rows=rows or sum(each.documents for each in written.values()),
         tokens=sum(each.tokens for each in written.values()),
         packing_factor=factor if job.packing.mode == "auto" else None,
-    )
+    ).without(fitting.left_out if fitting is not None else [])
     stored = {
         "dataset": facts.model_dump(mode="json"),
         "contextLength": context_length,

@@ -13,6 +13,7 @@ from transformers import GenerationConfig
 from hostler_contract import JobConfig
 from hostler_data.record import Record
 from hostler_data.records import Records
+from hostler_data.turns import conversation_of, said
 from hostler_runtime.families.chat.answers import answer_figures, held_out_questions, write_answers
 from hostler_runtime.protocols.training import Evaluation, ModelFacts, Stage, Update
 from hostler_runtime.text.conversations import (
@@ -20,12 +21,12 @@ from hostler_runtime.text.conversations import (
     TURN_END,
     Conversations,
     choose_template,
-    messages_of,
     spoken_bytes,
 )
 from hostler_runtime.text.dataset import TokenDataset, store
 from hostler_runtime.text.decoder import describe, facts_of, logits, loss, prunable
 from hostler_runtime.text.documents import continuations, documents, utf8_bytes, write_continuations
+from hostler_runtime.text.fitting import Fitting
 from hostler_runtime.text.saving import save_decoder
 from hostler_runtime.text.starting import build_decoder, context_length, preparation, tokenizer_for, vocabulary_size
 
@@ -38,7 +39,7 @@ _MESSAGES = "messages"
 
 def fingerprint(job: JobConfig) -> str:
     """A new release of the tokenizer library may cut differently."""
-    return f"chat 2 {preparation(job)} tokenizers {tokenizers.__version__}"
+    return f"chat 3 {preparation(job)} {job.overlong} tokenizers {tokenizers.__version__}"
 
 
 def prepare(job: JobConfig, records: Records, directory: Path) -> None:
@@ -46,12 +47,14 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
     train, validation = records.split(job.dataset.validation_percent)
     talks = _MESSAGES in next(iter(train)).values
     tokenizer = tokenizer_for(job, _texts(train, talks=talks), special_tokens=ROLE_TOKENS)
-    if talks:
+    fitting = Fitting(context_length=context_length(job), overlong=job.overlong) if talks else None
+    if fitting is not None:
         tokenizer.chat_template = choose_template(tokenizer)
-        examples = Conversations(tokenizer).examples
+        spoken = Conversations(tokenizer).of_rows
+        examples = [fitting.examples(spoken(part)) for part in (train, validation)]
         size = spoken_bytes(validation)
     else:
-        examples = lambda rows: documents(tokenizer, rows)  # noqa: E731
+        examples = [documents(tokenizer, part) for part in (train, validation)]
         size = utf8_bytes(validation)
     store(
         job,
@@ -60,9 +63,10 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
         tokenizer=tokenizer,
         context_length=context_length(job),
         vocabulary_size=vocabulary_size(job, tokenizer),
-        train=examples(train),
-        validation=examples(validation),
+        train=examples[0],
+        validation=examples[1],
         validation_bytes=size,
+        fitting=fitting,
         extra={_MESSAGES: talks},
     )
 
@@ -130,6 +134,6 @@ def _update(model: torch.nn.Module) -> Update:
 def _texts(rows: Iterable[Record], *, talks: bool) -> Iterator[str]:
     for record in rows:
         if talks:
-            yield from (message["content"] for message in messages_of(record))
+            yield from (said(turn) for turn in conversation_of(record))
         else:
             yield record.text()
