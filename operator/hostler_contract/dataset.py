@@ -49,6 +49,8 @@ class PackingFacts(Part):
     """What packing is expected to gain, with best fit and longer rows cut."""
 
     max_length: PositiveInt
+    longer: Count = 0
+    """Rows that are longer than that."""
     factor: Annotated[float, Field(ge=1)]
     """Sequences per row, which is how many times fewer rows there are."""
     efficiency: Annotated[float, Field(gt=0, le=1)]
@@ -86,6 +88,8 @@ class DatasetReport(Message):
     packing: PackingFacts | None = None
     errors: list[RowError] = Field(default_factory=list)
     error_count: Count = 0
+    notes: list[str] = Field(default_factory=list)
+    """Sentences about what is not wrong and yet worth knowing, such as columns and files that nobody reads."""
     reason: ErrorReason | None = None
     message: str | None = None
 
@@ -101,12 +105,14 @@ class DatasetReport(Message):
         return self.reason is None and self.error_count == 0 and self.rows > 0
 
     def to_termination_message(self) -> str:
-        """JSON that fits into what the kubelet keeps: errors are left out from the last to the first, never half a
-        structure; then texts are cut."""
+        """JSON that fits into what the kubelet keeps: errors are left out from the last to the first, then notes
+        and roles, never half a structure; then texts are cut."""
         fitted = self
         while len(fitted.to_json().encode()) > TERMINATION_MESSAGE_LIMIT:
             if len(fitted.errors) > 1:
                 fitted = fitted.model_copy(update={"errors": fitted.errors[:-1]})
+            elif fitted.notes:
+                fitted = fitted.model_copy(update={"notes": fitted.notes[:-1]})
             elif fitted.roles:
                 fitted = fitted.model_copy(update={"roles": fitted.roles[:-1]})
             else:

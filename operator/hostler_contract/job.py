@@ -13,9 +13,10 @@ from hostler_contract.objective import ObjectiveConfig
 PositiveInt = Annotated[int, Field(gt=0)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
 
-DataFormat = Literal["text", "jsonl", "parquet", "images", "webdataset", "audio"]
-"""text: UTF-8 files, each a document. jsonl, parquet: rows with columns. images: a folder of images, in a folder for
-each label or beside a metadata.jsonl. webdataset: tar shards. audio: audio files beside a manifest.jsonl."""
+DataFormat = Literal["text", "jsonl", "csv", "parquet", "images", "webdataset", "audio"]
+"""text: UTF-8 files, each a document. jsonl, csv (also with tabs), parquet: rows with columns. images: a folder of
+images, in a folder for each label, with captions in text files of their names, or beside a metadata.jsonl or .csv.
+webdataset: tar shards. audio: audio files beside a manifest.jsonl."""
 
 
 class DatasetSource(Part):
@@ -24,7 +25,10 @@ class DatasetSource(Part):
     kind: Literal["path", "http", "s3", "hf"]
     location: str
     """For ``path`` a file or directory; for ``http`` the URL; for ``s3`` ``s3://bucket/prefix``; for ``hf``
-    ``hf://datasets/owner/name[/path]``."""
+    ``hf://datasets/`` and the repository, ``owner/name`` or, on hubs that have such, ``name`` alone."""
+    path: str | None = None
+    """File or directory within the repository, for ``hf``; None for all of it. Apart from the location, because nobody
+    could tell a path from the second half of a name."""
     sha256: str | None = None
     """Expected content hash of what is downloaded, lower-case hex."""
     revision: str | None = None
@@ -79,6 +83,11 @@ class Hyperparameters(Part):
     """Only algorithms whose result does not depend on the order of execution; slower on accelerators."""
     parallelism: Literal["replicated", "sharded"] = "replicated"
     """replicated is DDP: each process holds the whole model; sharded is FSDP: each holds a part."""
+
+
+Overlong = Literal["truncate", "drop", "refuse"]
+"""What becomes of a conversation that is longer than the context: its beginning is kept as far as it fits, it is left
+out, or the job ends before its first step."""
 
 
 class CheckpointPolicy(Part):
@@ -162,6 +171,8 @@ class JobConfig(Message):
     inputs: Inputs = Inputs()
     dataset: DatasetConfig
     packing: PackingConfig = PackingConfig()
+    overlong: Overlong = "truncate"
+    """For conversations and judged answers; documents are cut into pieces."""
     hyperparameters: Hyperparameters
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint: CheckpointPolicy

@@ -55,6 +55,8 @@ class LeftOut(Part):
     """Tokens that were cut off; 0 where they were left out whole."""
     why: str | None = None
     """Reason, where they were left out whole."""
+    first: str | None = None
+    """File and row of the first of them, where it is known."""
 
 
 class DatasetFacts(Part):

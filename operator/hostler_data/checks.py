@@ -5,44 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from hostler_data.errors import DataError, NoRoleError
+from hostler_data.errors import DataError
 from hostler_data.libraries import installed
 from hostler_data.media import decode_first_frame, decode_frames, decode_image
 from hostler_data.record import Record, kind_of
-from hostler_data.turns import tools_of, turns_of
 
 TEXTS = ("text", "caption", "question", "context", "prompt", "chosen", "rejected", "completion")
 CONVERSATIONS = ("prompt", "chosen", "rejected", "completion")
 """Of these, what may be turns of a conversation instead."""
 _LABELS = ("label", "language", "target_language")
-ROLES = (*TEXTS, *_LABELS, "messages", "answer", "answer_start", "praise", "image", "frames", "audio", "video")
+_OTHERS = ("messages", "tools", "answer", "answer_start", "praise", "offset", "duration")
+_MEDIA = ("image", "frames", "audio", "video")
+ROLES = (*TEXTS, *_LABELS, *_OTHERS, *_MEDIA)
 """Every role that some family knows."""
 
 
 def problems(record: Record) -> Iterator[DataError]:
-    """Everything wrong with one row but its recording, which is decoded where its length is taken. Images are decoded
-    here, and clips as far as their first frame, because nothing less finds a broken file."""
-    if not any(role in record.values for role in ROLES):
-        have = ", ".join(sorted(record.values)) or "none"
-        message = f"no column plays a role; the columns are: {have}. Name the one that is the text, the image, ..."
-        yield record.error(message, kind=NoRoleError)
+    """Everything wrong with single values of a row but its recording, which is decoded where its length is taken; what
+    the row as a whole can be used for is ``hostler_data.uses``. Images are decoded here, and clips as far as their
+    first frame, because nothing less finds a broken file."""
     for role in TEXTS:
         value = record.values.get(role)
-        if role in CONVERSATIONS and isinstance(value, list):
-            yield from _conversation(record, role)
-        elif value is not None and not isinstance(value, str):
-            yield record.error(f"{role} is {kind_of(value)}, not text")
+        # Turns of a conversation are looked at as such, with what they answer.
+        if value is not None and not (role in CONVERSATIONS and isinstance(value, list)):
+            yield from _raised(record.text, role)
     for role in _LABELS:
-        if (value := record.values.get(role)) is not None and not isinstance(value, str | int):
+        if (value := record.values.get(role)) is not None and not isinstance(value, str | int | float):
             yield record.error(f"{role} is {kind_of(value)}, neither text nor a whole number")
-    if "messages" in record.values:
-        yield from _conversation(record, "messages")
     for role, decode in _DECODERS.items():
         if record.values.get(role) is not None and not (role == "video" and _left_out(record)):
-            try:
-                decode(record)
-            except DataError as error:
-                yield error
+            yield from _raised(decode, record)
 
 
 def clips_are_decoded() -> bool:
@@ -62,9 +54,8 @@ _DECODERS: Mapping[str, Callable[[Record], Any]] = {
 }
 
 
-def _conversation(record: Record, role: str) -> Iterator[DataError]:
+def _raised(call: Callable[[Any], Any], argument: Any) -> Iterator[DataError]:
     try:
-        turns_of(record, role)
-        tools_of(record)
+        call(argument)
     except DataError as error:
         yield error

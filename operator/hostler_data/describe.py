@@ -8,12 +8,14 @@ from typing import Literal
 
 from hostler_contract.dataset import DatasetReport, LengthBucket, LengthFacts, PackingFacts, RowError
 from hostler_data.checks import CONVERSATIONS, TEXTS, problems
-from hostler_data.errors import DataError, MissingColumnError, NoRoleError
+from hostler_data.errors import DataError, MissingColumnError, MissingLibraryError, NoRoleError
 from hostler_data.media import decode_audio
 from hostler_data.packing import chunk_lengths, expect
 from hostler_data.record import Record
 from hostler_data.records import Records
 from hostler_data.turns import said, turns_of
+from hostler_data.unread import Unread
+from hostler_data.uses import Candidates
 
 BYTES_PER_TOKEN = 4
 """For an estimate before there is a tokenizer. A vocabulary of 8,000, trained on four fifths of Python's language
@@ -21,9 +23,12 @@ reference, has 4.2 bytes per token of the last fifth; one of 500 has 2.2."""
 AUDIO_RATE = 16_000
 
 
-def describe(records: Records, *, max_length: int = 512, most_errors: int = 10) -> DatasetReport:
-    """Read everything once. Rows that are wrong are counted, and the first ``most_errors`` told. Raises ``DataError``
-    only where there is nothing to read."""
+def describe(
+    records: Records, *, max_length: int = 512, most_errors: int = 10, family: str | None = None
+) -> DatasetReport:
+    """Read everything once, as ``family`` would, or as any would that can use it. Rows that are wrong are counted, and
+    the first ``most_errors`` told. Raises ``DataError`` only where there is nothing to read."""
+    candidates, unread = Candidates(family), Unread()
     rows, roles, found = 0, set[str](), _Findings(most_errors)
     lengths: Counter[int] = Counter()
     unit: Literal["tokens", "seconds"] = "tokens"
@@ -33,7 +38,8 @@ def describe(records: Records, *, max_length: int = 512, most_errors: int = 10) 
         else:
             rows += 1
             roles.update(entry.values)
-            length, wrong = _inspected(entry)
+            unread.add(entry)
+            length, wrong = _inspected(entry, candidates)
             found.add(wrong)
             if length:
                 lengths[length] += 1
@@ -50,6 +56,7 @@ def describe(records: Records, *, max_length: int = 512, most_errors: int = 10) 
         packing=packing_facts(lengths, max_length=max_length) if lengths and unit == "tokens" else None,
         errors=[RowError(file=error.file, row=error.row, message=error.message) for error in found.first],
         error_count=found.count,
+        notes=_notes(records, candidates, unread),
     )
 
 
@@ -94,14 +101,27 @@ class _Findings:
         return told[: self._most]
 
 
-def _inspected(record: Record) -> tuple[int, list[DataError]]:
-    wrong = list(problems(record))
-    if wrong:
-        return 0, wrong
+def _inspected(record: Record, candidates: Candidates) -> tuple[int, list[DataError]]:
+    """The row's length and what is wrong with it. Whatever a library makes of the row, the row is to blame."""
     try:
-        return length_of(record), []
+        wrong = list(problems(record))
+        if not wrong and (problem := candidates.problem(record)):
+            wrong = [problem]
+        return (0, wrong) if wrong else (length_of(record), [])
     except DataError as error:
         return 0, [error]
+    except (MissingLibraryError, MemoryError):
+        raise
+    except Exception as error:
+        return 0, [record.error(f"cannot be read ({type(error).__name__}: {error}): repair or remove the row")]
+
+
+def _notes(records: Records, candidates: Candidates, unread: Unread) -> list[str]:
+    if (reads := candidates.reads) is None:
+        return []
+    rows = set(records.row_files)
+    left = [file for file in records.files if file not in rows]
+    return [*candidates.notes, *unread.notes(reads=reads, files=left, root=records.root)]
 
 
 def length_of(record: Record) -> int:
@@ -121,6 +141,7 @@ def packing_facts(lengths: Mapping[int, int], *, max_length: int) -> PackingFact
     packing = expect(pieces, max_length=max_length)
     return PackingFacts(
         max_length=max_length,
+        longer=sum(count for length, count in lengths.items() if length > max_length),
         factor=round(packing.factor, 4),
         efficiency=round(packing.efficiency, 4),
         unpacked_efficiency=round(packing.efficiency / packing.factor, 4),

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hostler_data.libraries import library
+from hostler_data.pictures import TOO_LARGE, PictureError, check_picture, with_eight_bits
 from hostler_data.readers.manifest import leaves
 from hostler_data.record import Record, kind_of
+from hostler_data.stretches import Stretch, stretch_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,8 +47,10 @@ def decode_frames(
 
 def decode_audio(record: Record, *, role: str = "audio", rate: int = 16_000) -> NDArray[np.float32]:
     """The recording as one channel of floats between -1 and 1 at ``rate`` samples a second. A list or array of numbers
-    is taken as it is. Raises ``DataError``."""
+    is taken as it is. Where the row has ``offset`` or ``duration``, in seconds, that stretch alone. Raises
+    ``DataError``."""
     numpy = library("numpy", use="decoding audio")
+    stretch = stretch_of(record)
     value = record.require(role)
     if isinstance(value, Mapping) and value.get("array") is not None:
         if value.get("sampling_rate") != rate:
@@ -56,13 +60,15 @@ def decode_audio(record: Record, *, role: str = "audio", rate: int = 16_000) -> 
         samples: NDArray[np.float32] = numpy.asarray(value, dtype=numpy.float32)
         if samples.ndim != 1:
             raise record.error(f"{role} has {samples.ndim} dimensions, not one channel")
-        return samples
-    return _decoded_audio(record, role=role, rate=rate)
+        return stretch.cut(samples, rate=rate, begin=0.0, record=record)
+    return _decoded_audio(record, role=role, rate=rate, stretch=stretch)
 
 
 def decode_first_frame(record: Record, *, role: str = "video") -> NDArray[np.uint8]:
     """The first picture of a clip as height x width x 3, 0 to 255. Raises ``DataError``."""
     with _container(record, role, use="decoding video") as container:
+        if container.streams.video:
+            _check_pictures(container.streams.video[0], record, role)
         first = next(container.decode(video=0), None) if container.streams.video else None
         if first is None:
             raise record.error(f"{_named(role, media_source(record, role))} has no pictures in it. Repair or remove it")
@@ -97,35 +103,62 @@ def _image(
     try:
         opened = pillow.fromarray(source) if isinstance(source, numpy.ndarray) else pillow.open(source)
         with opened as image:
-            image = ops.exif_transpose(image).convert(_MODES[channels])
+            check_picture(width=image.width, height=image.height)
+            image = ops.exif_transpose(with_eight_bits(image)).convert(_MODES[channels])
             if size is not None:
                 height, width = (size, size) if isinstance(size, int) else size
                 if image.size != (width, height):
                     image = ops.fit(image, (width, height), method=pillow.Resampling.BICUBIC)
             pixels: NDArray[np.uint8] = numpy.asarray(image, dtype=numpy.uint8)
+    except PictureError as error:
+        raise record.error(f"{_named(role, source)} {error}") from None
     except FileNotFoundError:
         raise record.error(f"{_named(role, source)} does not exist") from None
     except pillow.UnidentifiedImageError:
         raise record.error(f"{_named(role, source)} is not an image file. Repair or remove it") from None
-    except (OSError, ValueError, TypeError, SyntaxError, EOFError, pillow.DecompressionBombError) as error:
+    except pillow.DecompressionBombError:
+        raise record.error(f"{_named(role, source)} {TOO_LARGE}") from None
+    except (OSError, ValueError, TypeError, SyntaxError, EOFError) as error:
         raise record.error(f"{_named(role, source)} cannot be decoded: {_line(error)}. Repair or remove it") from error
     return pixels if pixels.ndim == 3 else pixels[:, :, None]
 
 
-def _decoded_audio(record: Record, *, role: str, rate: int) -> NDArray[np.float32]:
+def _decoded_audio(record: Record, *, role: str, rate: int, stretch: Stretch) -> NDArray[np.float32]:
     numpy, av = (library(name, use="decoding audio") for name in ("numpy", "av"))
     blocks: list[Any] = []
+    begin: float | None = None
     with _container(record, role, use="decoding audio") as container:
         if not container.streams.audio:
             raise record.error(f"{_named(role, media_source(record, role))} has no sound in it")
+        stream = container.streams.audio[0]
+        if stretch.offset and stream.time_base:
+            container.seek(int(stretch.offset / stream.time_base), stream=stream)
         resampler = av.AudioResampler(format="fltp", rate=rate)
         # The mean of the channels, where FFmpeg's own way to one channel may exceed 1.
-        for frame in (*container.decode(audio=0), None):
+        for frame in (*_until(container.decode(audio=0), stretch.end), None):
+            if frame is not None and begin is None:
+                begin = float(frame.time or 0.0) if stretch.offset else 0.0
             blocks.extend(part.to_ndarray().mean(axis=0) for part in resampler.resample(frame))
     if not blocks:
-        raise record.error(f"{_named(role, media_source(record, role))} is empty")
+        where = f" from second {stretch.offset:g} on" if stretch.offset else ""
+        raise record.error(f"{_named(role, media_source(record, role))} is empty{where}")
     samples: NDArray[np.float32] = numpy.concatenate(blocks).astype(numpy.float32, copy=False)
-    return samples
+    return stretch.cut(samples, rate=rate, begin=begin or 0.0, record=record)
+
+
+def _check_pictures(stream: Any, record: Record, role: str) -> None:
+    try:
+        check_picture(width=stream.width, height=stream.height)
+    except PictureError as error:
+        raise record.error(f"{_named(role, media_source(record, role))} {error}") from None
+
+
+def _until(frames: Iterator[Any], end: float | None) -> Iterator[Any]:
+    """Frames up to the first that begins after ``end`` seconds."""
+    for frame in frames:
+        if end is not None and frame.time is not None and frame.time > end:
+            return
+        yield frame
 
 
 @contextmanager

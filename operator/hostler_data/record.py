@@ -9,6 +9,9 @@ from typing import Any
 
 from hostler_data.errors import DataError
 
+_SHOWN = 80
+"""Characters of a value in an error."""
+
 
 @dataclass(frozen=True)
 class Record:
@@ -27,7 +30,8 @@ class Record:
         """The value of a role that must be text. Raises ``DataError``."""
         value = self.require(role)
         if not isinstance(value, str):
-            raise self.error(f"{role} is {kind_of(value)}, not text")
+            quote = ": write it in quotes" if isinstance(value, int | float) else ""
+            raise self.error(f"{role} is {shown(value)}, not text{quote}")
         return value
 
     def require(self, role: str) -> Any:
@@ -48,3 +52,14 @@ def kind_of(value: object) -> str:
     """A value's type in words of JSON."""
     names = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
     return "null" if value is None else names.get(type(value), type(value).__name__)
+
+
+def shown(value: object) -> str:
+    """A value as an error names it: itself where it is short, else its type."""
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    if isinstance(value, str):
+        return repr(value if len(value) <= _SHOWN else f"{value[:_SHOWN]}...")
+    return kind_of(value)

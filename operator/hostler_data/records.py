@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from hostler_contract.job import DataFormat
+from hostler_data.cells import typed
+from hostler_data.checks import ROLES
 from hostler_data.errors import DataError
 from hostler_data.files import content_sha256, root_of
 from hostler_data.readers import Found, reader
 from hostler_data.readers.text import TextReader
 from hostler_data.record import Record
 from hostler_data.roles import assign_roles
+from hostler_data.shapes import with_messages
 from hostler_data.split import plan_split
 
 __all__ = ["Record", "Records", "Rows", "open_records"]
@@ -49,14 +53,26 @@ class Records(Rows):
     def __init__(
         self, files: Sequence[Path], *, root: Path, location: str, format: DataFormat, columns: Mapping[str, str]
     ) -> None:
+        if unknown := sorted(set(columns) - set(ROLES)):
+            near = difflib.get_close_matches(unknown[0], ROLES, n=1)
+            hint = f"; did you mean {near[0]}?" if near else f"; the roles are: {', '.join(sorted(ROLES))}"
+            message = f"`columns` names the role {unknown[0]!r}, which no family reads{hint}"
+            raise DataError(file=location, message=message)
         self._reader = reader(format, files, root=root, location=location)
-        super().__init__(
-            lambda: assign_roles(self._reader.scan(), columns), location=location, what=self._reader.nothing
-        )
+        super().__init__(self._by_role, location=location, what=self._reader.nothing)
         self.files = tuple(files)
         self.root = root
         self.format: DataFormat = format
         self.columns = dict(columns)
+
+    def _by_role(self) -> Iterator[Found]:
+        rows = assign_roles(self._reader.scan(), self.columns)
+        return with_messages(typed(rows) if self._reader.untyped else rows)
+
+    @property
+    def row_files(self) -> Sequence[Path]:
+        """Files whose rows these are; others may be media that rows name, or of no use."""
+        return self._reader.files
 
     @cached_property
     def sha256(self) -> str:

@@ -122,7 +122,9 @@ _JOBS = (
         f"{_SOURCE}.configMap.key",
         "should match",
     ),
-    Invalid("an unknown format", edited(JOB, "spec.dataset.format", "csv"), "spec.dataset.format", 'values: "text"'),
+    Invalid(
+        "an unknown format", edited(JOB, "spec.dataset.format", "tfrecord"), "spec.dataset.format", 'values: "text"'
+    ),
     Invalid(
         "everything held out",
         edited(JOB, "spec.dataset.validationPercent", 100),

@@ -67,7 +67,12 @@ FAMILIES = (
         "spec.output.transformer.dropoutPercent",
         "llama has no dropout",
     ),
-    Invalid("an encoder's heads", _sized("bert", "encoder", heads=5), "spec.output.encoder.hiddenSize", "multiple"),
+    Invalid(
+        "an encoder's heads",
+        _sized("bert", "encoder", heads=5),
+        "spec.output.encoder.hiddenSize",
+        "must be a multiple of heads: change one of them",
+    ),
     Invalid(
         "a listener's heads", _sized("speech-to-text", "speech", heads=5), "spec.output.speech.hiddenSize", "multi"
     ),
@@ -165,6 +170,12 @@ FAMILIES = (
         make_family_job("gan", training={"steps": 1, "packing": {"mode": "off"}}),
         "spec.training.packing",
         "others leave packing out",
+    ),
+    Invalid(
+        "conversations that are too long where there are none",
+        make_family_job("bert", training={"steps": 1, "overlong": "drop"}),
+        "spec.training.overlong",
+        "are one sequence or none; other texts are cut: remove overlong",
     ),
     Invalid(
         "two networks that learn in turns, spread over processes",

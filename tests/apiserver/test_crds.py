@@ -353,6 +353,7 @@ WANT_JOB_DEFAULTS = {
         "parallelism": "replicated",
         "packing": {"mode": "auto", "strategy": "best-fit"},
         "onOutOfMemory": "fail",
+        "overlong": "truncate",
     },
     "evaluation": {"samples": 4},
     "checkpoint": {"everySteps": 100, "keep": 2, "keepAfterSuccess": 1},

@@ -1,7 +1,8 @@
 """Looks at a dataset once: ``python -m hostler_runtime.dataset``, the container of a Dataset's Job.
 
 Reads ``/etc/hostler/dataset.json``, leaves a ``DatasetReport`` as the termination message. Exit status 1 where the data
-could not be looked at at all, so that the Job tries again; data with errors in it is a result like any other.
+could not be looked at at all, so that the Job tries again; data with errors in it is a result like any other, and so is
+data that is none of the format that was named: another look would find the same.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def main() -> int:
     event(logger, "dataset inspected", rows=report.rows, errors=report.error_count, reason=report.reason)
     log = Path(os.environ.get("HOSTLER_TERMINATION_LOG") or TERMINATION_LOG)
     log.write_text(report.to_termination_message(), encoding="utf-8")
-    return 0 if report.reason is None else 1
+    return 0 if report.reason in (None, ErrorReason.DATASET_INVALID) else 1
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ class HubSource(ApiModel):
     """A repository of a model hub that speaks the Hugging Face protocol."""
 
     repository: Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)?$")]
-    """Repository id, organisation/name."""
+    """Repository id, organisation/name, or name alone on a hub that has such."""
     revision: Annotated[str, Field(min_length=1, max_length=128)] = "main"
     """Branch, tag or commit."""
     path: Annotated[

@@ -16,6 +16,7 @@ class DataFormat(StrEnum):
 
     TEXT = "text"
     JSONL = "jsonl"
+    CSV = "csv"
     PARQUET = "parquet"
     IMAGES = "images"
     WEBDATASET = "webdataset"
@@ -29,9 +30,10 @@ class DataDescription(ApiModel):
     """How data is written and split, wherever it is."""
 
     format: DataFormat = DataFormat.TEXT
-    """text is UTF-8 files, each a document; jsonl and parquet are rows with columns; images is a folder of images with
-    a folder for each label, or with a metadata.jsonl; webdataset is tar shards; audio is files beside a
-    manifest.jsonl."""
+    """text is UTF-8 files, each a document; jsonl, csv (also with tabs) and parquet are rows with columns; images is a
+    folder of images with a folder for each label, with captions in text files of their names, or with a metadata.jsonl
+    or metadata.csv; webdataset is tar shards; audio is files beside a manifest.jsonl. text refuses files whose names
+    say that they are something else."""
     columns: Annotated[
         dict[str, Annotated[str, Field(min_length=1, max_length=253)]],
         Field(

@@ -14,6 +14,8 @@ from hostler.api.schema import Decimal, ObjectName, StatusModel, Text
 
 NAME_LIMIT = 45
 """The Job that looks at it is named <dataset>-inspect-<generation>, and a Job's name is a label of its pods."""
+MOST_ROLES, MOST_CHARACTERS = 256, 253
+"""Of the columns' names that a status holds."""
 
 
 class DatasetCondition:
@@ -94,6 +96,8 @@ class DatasetPacking(StatusModel):
 
     max_length: Annotated[int, Field(ge=1)]
     """Tokens of a row."""
+    longer: Annotated[int, Field(ge=0)] = 0
+    """Rows that are longer than that: documents are cut into pieces, for conversations see training.overlong."""
     factor: Decimal
     """Sequences per row: how many times fewer rows there are."""
     efficiency: Decimal
@@ -134,8 +138,8 @@ class DatasetStatus(StatusModel):
     """Files."""
     size_bytes: Annotated[int, Field(ge=0)] = 0
     """Bytes of all files together."""
-    roles: Annotated[tuple[Annotated[str, Field(max_length=253)], ...], Field(max_length=256)] = ()
-    """Names of the columns after mapping."""
+    roles: Annotated[tuple[Annotated[str, Field(max_length=MOST_CHARACTERS)], ...], Field(max_length=MOST_ROLES)] = ()
+    """Names of the columns after mapping; of wide data the first."""
     lengths: DatasetLengths | None = None
     """How long the rows are; absent for images."""
     packing: DatasetPacking | None = None
@@ -144,3 +148,5 @@ class DatasetStatus(StatusModel):
     """Errors in all."""
     errors: Annotated[tuple[DatasetError, ...], Field(max_length=16)] = ()
     """The first of them."""
+    notes: Annotated[tuple[Text, ...], Field(max_length=16)] = ()
+    """Sentences about what is not wrong and yet worth knowing, such as columns and files that nobody reads."""

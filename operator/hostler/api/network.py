@@ -31,7 +31,7 @@ UNKNOWN_LICENSE = "unknown"
 def _heads_divide(block: str = "") -> dict[str, str]:
     return cel(
         f"self{block}.hiddenSize % self{block}.heads == 0",
-        "hiddenSize must be a multiple of heads",
+        "hiddenSize must be a multiple of heads: change one of them",
         field_path=f"{block}.hiddenSize",
     )
 
@@ -43,7 +43,8 @@ def _halves(block: str = "", *widths: str) -> dict[str, str]:
     powers = [2**n for n in range(7 * len(fields) + 1)]
     return cel(
         f"self{block}.imageSize % {powers}[{times}] == 0",
-        f"imageSize must be halved as often as {' and '.join(fields)} has entries after the first, without a rest",
+        f"imageSize must be halved as often as {' and '.join(fields)} has entries after the first, without a rest: "
+        "change one of them",
         field_path=f"{block}.imageSize",
     )
 

@@ -177,6 +177,12 @@ def _training() -> Iterator[Rule]:
         "objective preference gives each sequence a row of its own, padded: remove strategy and maxPerPack",
         field_path=".training.packing",
     )
+    yield cel(
+        "self.training.overlong == 'truncate' || self.family == 'chat' || self.objective == 'preference'",
+        "only conversations (family chat) and judged answers (objective preference) are one sequence or none; other "
+        "texts are cut: remove overlong",
+        field_path=".training.overlong",
+    )
     yield _only_for(
         [entry for entry in _TRAINABLE if entry.packs],
         condition="has(self.training.contextLength)",

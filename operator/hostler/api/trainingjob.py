@@ -120,6 +120,14 @@ class Packing(ApiModel):
     """Most sequences of a row; absent means as many as fit."""
 
 
+class Overlong(StrEnum):
+    """What becomes of a conversation that is longer than the context."""
+
+    TRUNCATE = "truncate"
+    DROP = "drop"
+    REFUSE = "refuse"
+
+
 class Hyperparameters(ApiModel):
     """One optimizer run: AdamW, linear warm-up, cosine decay."""
 
@@ -166,6 +174,10 @@ class Hyperparameters(ApiModel):
     on_out_of_memory: OnOutOfMemory = OnOutOfMemory.FAIL
     """fail ends the job with advice, because the same size would not fit again; shrink halves what is computed at once
     (as a doubled gradientAccumulation does) and goes on, as long as every process has a sequence of each part."""
+    overlong: Overlong = Overlong.TRUNCATE
+    """Conversations and judged answers that are longer than the context (chat, and objective preference): truncate
+    keeps what fits, drop leaves them out, refuse ends the job before step 1; status.progress.notes counts them and
+    names the first. Documents are cut into pieces."""
 
 
 class StopAt(ApiModel):

@@ -22,6 +22,7 @@ from hostler_data.files import files_below
 from hostler_data.formats import guess_format
 from hostler_data.pack import main as pack_command
 from hostler_data.records import Records, open_records
+from hostler_data.uses import FAMILIES
 from hostler_data.words import counted
 
 _BAR = 40
@@ -76,7 +77,12 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
             type=click.IntRange(1),
             default=512,
             show_default=True,
-            help="Tokens of a pack, for the packing factor.",
+            help="Tokens of a sequence: how many rows are longer, and the packing factor.",
+        ),
+        click.option(
+            "--family",
+            type=click.Choice(sorted(FAMILIES)),
+            help="Family that is to learn from it; any that can use all rows if absent.",
         ),
         click.option(
             "--column",
@@ -124,6 +130,8 @@ def describe(*, as_json: bool, **options: Any) -> None:
             console.print(histogram(report.lengths))
         if report.packing is not None:
             console.print(packing_sentence(report.packing), highlight=False)
+            if report.packing.longer:
+                console.print(longer_sentence(report.packing, rows=report.rows), highlight=False)
         _print_errors(console, report)
         _print_notes(console, report)
     _leave(report)
@@ -158,14 +166,33 @@ def packing_sentence(packing: PackingFacts) -> str:
     )
 
 
+def longer_sentence(packing: PackingFacts, *, rows: int) -> str:
+    """What does not fit, and what becomes of it."""
+    longer = counted(packing.longer, "row")
+    return (
+        f"{longer} of {rows:,} {'is' if packing.longer == 1 else 'are'} longer than that by the estimate: documents "
+        "are cut into pieces, conversations truncated, dropped or refused as training.overlong says."
+    )
+
+
 def _report(
-    *, path: Path, format: DataFormat | None, columns: Sequence[str], max_length: int, most_errors: int
+    *,
+    path: Path,
+    format: DataFormat | None,
+    columns: Sequence[str],
+    max_length: int,
+    most_errors: int,
+    family: str | None,
 ) -> DatasetReport:
     try:
         records = _opened(path, format=format, columns=columns)
-        return describe_records(records, max_length=max_length, most_errors=most_errors)
+        report = describe_records(records, max_length=max_length, most_errors=most_errors, family=family)
     except (DataError, MissingLibraryError) as error:
         raise click.ClickException(str(error)) from error
+    # The operator guesses nothing: what was guessed here has to be said there.
+    said = f"Read as {records.format}: in a Dataset or a job write `format: {records.format}`."
+    guessed = [] if format or records.format == "text" else [said]
+    return report.model_copy(update={"notes": [*guessed, *report.notes]})
 
 
 def _opened(path: Path, *, format: DataFormat | None, columns: Sequence[str]) -> Records:
@@ -224,14 +251,14 @@ def _print_notes(console: Console, report: DatasetReport) -> None:
 
 
 def _notes(report: DatasetReport) -> list[str]:
-    """What was not looked at."""
+    """What is worth knowing, and what was not looked at."""
     if "video" not in report.roles or clips_are_decoded():
-        return []
-    return ["Clips were not decoded, because av is not installed: pip install hostler[data]"]
+        return report.notes
+    return [*report.notes, "Clips were not decoded, because av is not installed: pip install hostler[data]"]
 
 
 def _print_json(report: DatasetReport) -> None:
-    click.echo(json.dumps({"valid": report.valid, "notes": _notes(report), **report.to_dict()}, indent=2))
+    click.echo(json.dumps({"valid": report.valid, **report.to_dict(), "notes": _notes(report)}, indent=2))
 
 
 def _console() -> Console:

@@ -24,7 +24,7 @@ class Bert(Family):
     task = "feature-extraction"
     apis = ("/v1/embeddings", "/v1/fill-mask", "/v1/classify", "/v1/answers", "/v1/models")
     block = "encoder"
-    formats = ("text", "jsonl", "parquet", "webdataset")
+    formats = ("text", "jsonl", "csv", "parquet", "webdataset")
     objectives = FROM_SCRATCH | {Objective.DISTILL, Objective.PRUNE, Objective.QUANTIZE}
     lora = True
     heads = MappingProxyType(

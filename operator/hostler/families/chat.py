@@ -13,7 +13,7 @@ class Chat(Decoder):
     name = FamilyName.CHAT
     task = "text-generation"
     apis = ("/v1/chat/completions", "/v1/completions", "/v1/models")
-    formats = ("text", "jsonl", "parquet", "webdataset")
+    formats = ("text", "jsonl", "csv", "parquet", "webdataset")
 
     def sample_request(self) -> SampleRequest:
         """The shortest conversation."""

@@ -13,7 +13,7 @@ class Code(Decoder):
     name = FamilyName.CODE
     task = "text-generation"
     apis = ("/v1/completions", "/v1/models")
-    formats = ("text", "jsonl", "parquet", "webdataset")
+    formats = ("text", "jsonl", "csv", "parquet", "webdataset")
 
     def sample_request(self) -> SampleRequest:
         """The beginning of a function. Without a suffix, because a fine-tuned base may know none."""

@@ -15,7 +15,7 @@ class Gan(Family):
     apis = ("/v1/images/generations", "/v1/models")
     unit = "images"
     block = "gan"
-    formats = ("images", "jsonl", "parquet", "webdataset")
+    formats = ("images", "jsonl", "csv", "parquet", "webdataset")
     supervisions = frozenset({Supervision.SELF_SUPERVISED})
     shards = False
 

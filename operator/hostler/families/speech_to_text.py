@@ -28,7 +28,7 @@ class SpeechToText(Family):
     apis = ("/v1/audio/transcriptions", "/v1/audio/translations", "/v1/models")
     unit = "audio-seconds"
     block = "speech"
-    formats = ("audio", "jsonl", "parquet", "webdataset")
+    formats = ("audio", "jsonl", "csv", "parquet", "webdataset")
     objectives = FROM_SCRATCH | {Objective.DISTILL, Objective.PRUNE, Objective.QUANTIZE}
     supervisions = frozenset({Supervision.SUPERVISED})
     lora = True

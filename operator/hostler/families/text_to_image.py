@@ -17,7 +17,7 @@ class TextToImage(Family):
     apis = ("/v1/images/generations", "/v1/models")
     unit = "images"
     block = "diffusion"
-    formats = ("images", "jsonl", "parquet", "webdataset")
+    formats = ("images", "jsonl", "csv", "parquet", "webdataset")
     lora = True
     objectives = FROM_SCRATCH | {Objective.PRUNE}
     supervisions = frozenset({Supervision.SELF_SUPERVISED})

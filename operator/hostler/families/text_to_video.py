@@ -17,7 +17,7 @@ class TextToVideo(Family):
     apis = ("/v1/videos", "/v1/models")
     unit = "clips"
     block = "video"
-    formats = ("images", "jsonl", "parquet", "webdataset")
+    formats = ("images", "jsonl", "csv", "parquet", "webdataset")
     objectives = FROM_SCRATCH | {Objective.PRUNE}
     lora = True
     supervisions = frozenset({Supervision.SELF_SUPERVISED})

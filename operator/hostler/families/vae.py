@@ -17,7 +17,7 @@ class Vae(Family):
     block = "autoencoder"
     objectives = FROM_SCRATCH | {Objective.PRUNE}
     supervisions = frozenset({Supervision.SELF_SUPERVISED})
-    formats = ("images", "jsonl", "parquet", "webdataset")
+    formats = ("images", "jsonl", "csv", "parquet", "webdataset")
 
     def sample_request(self) -> SampleRequest:
         """One sampled image."""

@@ -166,8 +166,13 @@ def dataset_source(source: Source) -> DatasetSource:
         return DatasetSource(kind="s3", location=location, endpoint=s3.endpoint, region=s3.region)
     if source.hf is not None:
         hub = source.hf
-        location = f"hf://datasets/{hub.repository}/{hub.path.strip('/')}".rstrip("/")
-        return DatasetSource(kind="hf", location=location, revision=hub.revision, endpoint=hub.endpoint)
+        return DatasetSource(
+            kind="hf",
+            location=f"hf://datasets/{hub.repository}",
+            path=hub.path.strip("/") or None,
+            revision=hub.revision,
+            endpoint=hub.endpoint,
+        )
     if source.config_map is not None:
         return DatasetSource(kind="path", location=f"{DATA}/{source.config_map.key}")
     path = source.pvc.path.strip("/") if source.pvc is not None else ""

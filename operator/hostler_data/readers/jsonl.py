@@ -11,11 +11,13 @@ from typing import IO
 
 from hostler_data.errors import DataError
 from hostler_data.files import name_of, unreadable
-from hostler_data.readers import Found, of_format
+from hostler_data.halves import half_character, half_said
+from hostler_data.readers import Found, guarded, of_format
 from hostler_data.record import Record, kind_of
 
 _SUFFIXES = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
 _ARRAY = "is one JSON array: write one object per line instead (`jq -c '.[]'` does)"
+_MAY_BE_HALF = b"\\ud"
 _SPREAD = "begins an object that goes on over several lines: write one object per line instead (`jq -c .` does)"
 
 
@@ -23,21 +25,26 @@ class JsonLinesReader:
     """Rows are the lines that are not blank."""
 
     nothing = "holds no rows: all its files are empty"
+    untyped = False
 
     def __init__(self, files: Sequence[Path], *, root: Path, location: str) -> None:
-        self._files, self._root = of_format(files, _SUFFIXES, location=location), root
+        self.files, self._root = of_format(files, _SUFFIXES, location=location), root
 
     def scan(self) -> Iterator[Found]:
         """Rows in the order of the files' names; ``row`` is the line."""
-        for file in self._files:
+        for file in self.files:
             yield from json_lines(file, name=name_of(file, root=self._root))
 
 
 def json_lines(file: Path, *, name: str) -> Iterator[Found]:
     """The objects of one file."""
+    return guarded(_lines(file, name=name), name=name)
+
+
+def _lines(file: Path, *, name: str) -> Iterator[Found]:
     line, blank = 0, True
     try:
-        with _opened(file) as stream:
+        with opened(file) as stream:
             for line, content in enumerate(stream, start=1):
                 content = content.removeprefix(b"\xef\xbb\xbf") if line == 1 else content
                 if not content.strip():
@@ -53,7 +60,8 @@ def json_lines(file: Path, *, name: str) -> Iterator[Found]:
         yield unreadable(error, name=name, row=line + 1)
 
 
-def _opened(file: Path) -> IO[bytes]:
+def opened(file: Path) -> IO[bytes]:
+    """The bytes of a file, without their compression. Raises ``OSError``."""
     with file.open("rb") as stream:
         compressed = stream.read(2) == b"\x1f\x8b"
     return gzip.open(file, "rb") if compressed else file.open("rb")  # type: ignore[return-value]
@@ -79,4 +87,6 @@ def _row(content: bytes, *, name: str, line: int, folder: Path) -> Found:
         return DataError(file=name, row=line, message=f"is not JSON: {error}")
     if not isinstance(value, dict):
         return DataError(file=name, row=line, message=f"is {kind_of(value)}, not an object with columns")
+    if _MAY_BE_HALF in content.lower() and (half := half_character(value)):
+        return DataError(file=name, row=line, message=half_said(half))
     return Record(file=name, row=line, values=value, folder=folder)

@@ -1,4 +1,5 @@
-"""Media files described by a JSON-lines file beside them: ``metadata.jsonl`` or ``manifest.jsonl``."""
+"""Media files described by a file beside them: JSON lines (``metadata.jsonl``, ``manifest.jsonl``) or a table
+(``metadata.csv``)."""
 
 from __future__ import annotations
 
@@ -7,11 +8,13 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from hostler_data.errors import DataError
-from hostler_data.readers import Found
+from hostler_data.readers import Found, guarded
+from hostler_data.readers.csv import csv_rows
 from hostler_data.readers.jsonl import json_lines
 from hostler_data.record import Record
 
 NAMES = ("metadata.jsonl", "manifest.jsonl")
+TABLES = ("metadata.csv", "metadata.tsv", "manifest.csv", "manifest.tsv")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".webm", ".aac")
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm")
@@ -21,8 +24,9 @@ _FILE_COLUMNS = ("file_name", "audio_filepath", "image_path", "audio_path", "pat
 
 def described(manifest: Path, *, name: str, role: str) -> Iterator[Found]:
     """The rows of a manifest; the media file plays ``role`` (or ``video`` where it is one) unless a column does."""
-    for found in json_lines(manifest, name=name):
-        yield _with_media(found, role=role) if isinstance(found, Record) else found
+    found = (csv_rows if manifest.name in TABLES else json_lines)(manifest, name=name)
+    rows = (_with_media(each, role=role) if isinstance(each, Record) else each for each in found)
+    return guarded(rows, name=name)
 
 
 def _with_media(record: Record, *, role: str) -> Found:
@@ -35,6 +39,8 @@ def _with_media(record: Record, *, role: str) -> Found:
         file = values.pop(column)
         is_video = role == "image" and str(file).lower().endswith(VIDEO_SUFFIXES)
         values["video" if is_video else role] = file
+    if role == "image" and "caption" not in values and "text" in values:
+        values["caption"] = values["text"]  # as most tools name it, and as a shard's txt is read
     for key in (role, "video"):
         if isinstance(values.get(key), str) and (problem := _problem(record, values[key], role=key)):
             return problem

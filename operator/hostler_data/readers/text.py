@@ -10,7 +10,8 @@ from typing import BinaryIO
 
 from hostler_data.errors import DataError
 from hostler_data.files import name_of, unreadable
-from hostler_data.readers import Found
+from hostler_data.formats import not_text
+from hostler_data.readers import Found, guarded
 from hostler_data.record import Record
 
 _BLOCK = 16 << 20
@@ -31,6 +32,7 @@ class TextReader:
     """Documents in an order shuffled by name, so that the tail is a fair sample of them."""
 
     nothing = "holds no text: all its files are empty"
+    untyped = False
 
     def __init__(
         self,
@@ -41,18 +43,17 @@ class TextReader:
         extents: Sequence[Extent] | None = None,
         block: int = _BLOCK,
     ) -> None:
-        self._files, self._root, self._location, self._block = tuple(files), root, location, block
+        for name in (*(file.name for file in files), location):  # a download has no name of its own
+            if message := not_text(name):
+                raise DataError(file=name, message=message)
+        self.files, self._root, self._location, self._block = tuple(files), root, location, block
         self._given = extents
 
     def scan(self) -> Iterator[Found]:
         """Documents with anything but white space in them; ``row`` is the line on which the text begins."""
         for extent in self._extents():
             name = name_of(extent.file, root=self._root)
-            try:
-                with extent.file.open("rb") as stream:
-                    yield from _documents(stream, extent, name=name, block=self._block)
-            except OSError as error:
-                yield unreadable(error, name=name, row=1)
+            yield from guarded(_file(extent, name=name, block=self._block), name=name)
 
     def split(self, validation_percent: int) -> tuple[TextReader, TextReader]:
         """The tail is for validation. At most one document is cut, at a line end near the border."""
@@ -74,18 +75,26 @@ class TextReader:
         return self._over(train), self._over(validation)
 
     def _over(self, extents: list[Extent]) -> TextReader:
-        return TextReader(self._files, root=self._root, location=self._location, extents=extents, block=self._block)
+        return TextReader(self.files, root=self._root, location=self._location, extents=extents, block=self._block)
 
     def _extents(self) -> list[Extent]:
         if self._given is not None:
             return list(self._given)
         # A file alone keeps its place whatever its name is: a download has another one than a mounted file.
-        keyed = {_key(name_of(file, root=self._root)): file for file in self._files}
+        keyed = {_key(name_of(file, root=self._root)): file for file in self.files}
         return [Extent(keyed[key], 0, keyed[key].stat().st_size) for key in sorted(keyed)]
 
 
 def _key(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
+
+
+def _file(extent: Extent, *, name: str, block: int) -> Iterator[Found]:
+    try:
+        with extent.file.open("rb") as stream:
+            yield from _documents(stream, extent, name=name, block=block)
+    except OSError as error:
+        yield unreadable(error, name=name, row=1)
 
 
 def _documents(stream: BinaryIO, extent: Extent, *, name: str, block: int) -> Iterator[Found]:

@@ -12,7 +12,8 @@ from typing import Any
 
 from hostler_data.errors import DataError
 from hostler_data.files import name_of, unreadable
-from hostler_data.readers import Found, of_format
+from hostler_data.halves import half_character, half_said
+from hostler_data.readers import Found, guarded, of_format
 from hostler_data.readers.manifest import AUDIO_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from hostler_data.record import Record, kind_of
 
@@ -24,25 +25,30 @@ class WebDatasetReader:
     """Rows are read one after another; a shard is never unpacked."""
 
     nothing = "holds no samples: its shards are empty"
+    untyped = False
 
     def __init__(self, files: Sequence[Path], *, root: Path, location: str) -> None:
-        self._files, self._root = of_format(files, _SUFFIXES, location=location), root
+        self.files, self._root = of_format(files, _SUFFIXES, location=location), root
 
     def scan(self) -> Iterator[Found]:
         """Columns are the members' extensions; the usual ones also play their role: images ``image`` (several
         ``frames``), audio ``audio``, video ``video``, ``txt`` both ``text`` and ``caption``, ``cls`` ``label``; a
         ``json`` member's columns are the row's own. ``row`` is the sample within its shard."""
-        for file in self._files:
+        for file in self.files:
             name = name_of(file, root=self._root)
-            row = 0
-            try:
-                for members in _samples(file):
-                    row += 1
-                    yield _record(members, name=name, row=row)
-            except (tarfile.TarError, zlib.error, EOFError) as error:
-                yield DataError(file=name, row=row + 1, message=f"the tar file is damaged: {error}")
-            except OSError as error:
-                yield unreadable(error, name=name, row=row + 1)
+            yield from guarded(_shard(file, name=name), name=name)
+
+
+def _shard(file: Path, *, name: str) -> Iterator[Found]:
+    row = 0
+    try:
+        for members in _samples(file):
+            row += 1
+            yield _record(members, name=name, row=row)
+    except (tarfile.TarError, zlib.error, EOFError) as error:
+        yield DataError(file=name, row=row + 1, message=f"the tar file is damaged: {error}")
+    except OSError as error:
+        yield unreadable(error, name=name, row=row + 1)
 
 
 Members = list[tuple[str, str, bytes]]
@@ -72,11 +78,13 @@ def _record(members: Members, *, name: str, row: int) -> Found:
             return DataError(file=name, row=row, message=f"{stem} has two members .{extension}: give samples own names")
         try:
             values[extension] = _decoded(extension, content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return DataError(file=name, row=row, message=f"{stem}.{extension} cannot be read: {error}")
     described = values.pop("json", {})
     if not isinstance(described, dict):
         return DataError(file=name, row=row, message=f"{members[0][0]}.json is {kind_of(described)}, not an object")
+    if half := half_character(described):
+        return DataError(file=name, row=row, message=f"{members[0][0]}.json: {half_said(half)}")
     return Record(file=name, row=row, values={"key": members[0][0], **_roles(values), **values, **described})
 
 

@@ -218,7 +218,7 @@ _GOOD_ANSWER = [{"question": "who?", "context": "anna and bert", "answer": "anna
         pytest.param(
             "classification",
             [*_GOOD_CLASS, {"text": "x", "label": {"name": "a"}}],
-            "rows.jsonl:5: the label \"{'name': 'a'}\" is neither a name nor a whole number",
+            "rows.jsonl:5: label is an object, neither a name nor a whole number",
             id="an object for a label",
         ),
         pytest.param(

@@ -15,9 +15,10 @@ from runtime.training.harness import Train
 
 from hostler_contract import ErrorReason, Hyperparameters, JobConfig
 from hostler_data.errors import DataError
+from hostler_data.judged import are_messages
 from hostler_data.record import Record
 from hostler_runtime.errors import RuntimeFailure, classify
-from hostler_runtime.objectives.judged import JudgedAnswers, are_messages
+from hostler_runtime.objectives.judged import JudgedAnswers
 from hostler_runtime.objectives.preference import dpo, kto
 from hostler_runtime.text.completions import Completions
 from hostler_runtime.text.templates import ROLE_TEMPLATE, ROLE_TOKENS
@@ -124,7 +125,7 @@ def test_the_reference_is_the_base_after_a_restart_too(train: Train, job: JobMak
         pytest.param({"prompt": "a", "chosen": "b", "rejected": "c"}, "kto", ErrorReason.INVALID_CONFIGURATION,
                      "rows are made for dpo", id="a method that the rows do not suit"),
         pytest.param({"prompt": "a", "chosen": 3, "rejected": "c"}, "auto", ErrorReason.DATASET_INVALID,
-                     "chosen is a number", id="an answer that is no text"),
+                     "chosen is the number 3, not text", id="an answer that is no text"),
     ],
 )  # fmt: skip
 def test_rows_that_cannot_be_used_are_named(

@@ -73,6 +73,16 @@ def test_data_with_errors_is_a_result(tmp_path: Path) -> None:
     assert str(report.errors[0]).startswith("books.jsonl:2: is not JSON")
 
 
+def test_data_of_another_format_is_a_result_because_another_look_would_find_the_same(tmp_path: Path) -> None:
+    data = tmp_path / "talks.jsonl"
+    data.write_text('{"text": "some words"}\n')
+
+    status, report = run(tmp_path, configured(tmp_path, data, format="text"))
+
+    assert (status, report.reason) == (0, ErrorReason.DATASET_INVALID)
+    assert report.message == "talks.jsonl: is JSON lines, not a document: set `format: jsonl`"
+
+
 @pytest.mark.parametrize(
     ("name", "dataset", "want_reason", "want_words"),
     [

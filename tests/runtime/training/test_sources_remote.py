@@ -200,9 +200,9 @@ def hub(offline: None) -> Iterator[HubServer]:
     server.close()
 
 
-def on_hub(location: str, server: HubServer, revision: str | None = None) -> DatasetSource:
+def on_hub(location: str, server: HubServer, revision: str | None = None, path: str | None = None) -> DatasetSource:
     """A source on a hub of one's own."""
-    return DatasetSource(kind="hf", location=location, endpoint=server.url, revision=revision)
+    return DatasetSource(kind="hf", location=location, path=path, endpoint=server.url, revision=revision)
 
 
 def test_a_hub_is_asked_although_everything_else_stays_offline(hub: HubServer, tmp_path: Path) -> None:
@@ -215,8 +215,16 @@ def test_a_hub_is_asked_although_everything_else_stays_offline(hub: HubServer, t
 
 
 def test_a_path_and_a_revision_on_a_hub(hub: HubServer, tmp_path: Path) -> None:
-    assert contents(on_hub("hf://datasets/me/books/images", hub), tmp_path) == {"cat/1.png": b"png"}
+    assert contents(on_hub("hf://datasets/me/books", hub, path="images"), tmp_path) == {"cat/1.png": b"png"}
     assert contents(on_hub("hf://datasets/me/books", hub, "v1"), tmp_path) == REPOSITORY["v1"]
+
+
+def test_a_repository_without_an_owner_is_not_taken_for_an_owner(offline: None, tmp_path: Path) -> None:
+    server = HubServer("imdb", {"main": {"plain_text/train.jsonl": b"{}"}})
+    try:
+        assert contents(on_hub("hf://datasets/imdb", server, path="plain_text"), tmp_path) == {"train.jsonl": b"{}"}
+    finally:
+        server.close()
 
 
 def test_a_token_is_taken_from_the_environment(offline: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,18 +237,19 @@ def test_a_token_is_taken_from_the_environment(offline: None, tmp_path: Path, mo
 
 
 @pytest.mark.parametrize(
-    ("location", "revision", "want"),
+    ("location", "options", "want"),
     [
-        pytest.param("hf://datasets/me/films", None, "Repository Not Found", id="another repository"),
-        pytest.param("hf://datasets/me/books", "v9", "Revision Not Found", id="another revision"),
-        pytest.param("hf://datasets/me/books/none", None, "holds no files", id="an empty path"),
-        pytest.param("hf://models/me/books", None, "is not of the form hf://datasets/owner/name", id="a model"),
-        pytest.param("hf://datasets/me/books/../x", None, "is not of the form", id="a way out"),
+        pytest.param("hf://datasets/me/films", {}, "Repository Not Found", id="another repository"),
+        pytest.param("hf://datasets/me/books", {"revision": "v9"}, "Revision Not Found", id="another revision"),
+        pytest.param("hf://datasets/me/books", {"path": "none"}, "(path none) holds no files", id="an empty path"),
+        pytest.param("hf://models/me/books", {}, "is not of the form hf://datasets/owner/name", id="a model"),
+        pytest.param("hf://datasets/me/books/images", {}, "is not of the form", id="a path in a name"),
+        pytest.param("hf://datasets/me/books", {"path": "../x"}, "lies outside the repository", id="a way out"),
     ],
 )
-def test_hubs_without_data(location: str, revision: str | None, want: str, hub: HubServer, tmp_path: Path) -> None:
+def test_hubs_without_data(location: str, options: dict[str, str], want: str, hub: HubServer, tmp_path: Path) -> None:
     with pytest.raises(RuntimeFailure) as failure:
-        find(on_hub(location, hub, revision), cache=tmp_path)
+        find(on_hub(location, hub, **options), cache=tmp_path)
 
     assert failure.value.reason is NOT_FOUND
     assert failure.value.message.startswith(location)

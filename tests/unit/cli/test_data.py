@@ -41,7 +41,7 @@ def test_describe_shows_counts_lengths_and_the_packing_factor(texts: Path) -> No
 
 
 def test_validate_says_that_data_is_valid(texts: Path) -> None:
-    done = run("validate", texts, "--column", "text=body")
+    done = run("validate", texts, "--format", "jsonl", "--column", "text=body")
 
     assert done.exit_code == 0
     assert done.output == "10 rows in 1 file, 350 B: valid\n"
@@ -50,13 +50,13 @@ def test_validate_says_that_data_is_valid(texts: Path) -> None:
 def test_one_is_said_as_one(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": 3}\n')
 
-    assert run("validate", tmp_path).output.splitlines()[-1] == "1 row in 1 file, 12 B: 1 error"
+    assert run("validate", tmp_path, "--format", "jsonl").output.splitlines()[-1] == "1 row in 1 file, 12 B: 1 error"
 
 
 def test_validate_names_file_and_row(texts: Path) -> None:
     texts.write_text(texts.read_text() + "junk\n" * 12)
 
-    done = run("validate", texts, "--column", "text=body", "--errors", 2)
+    done = run("validate", texts, "--format", "jsonl", "--column", "text=body", "--errors", 2)
 
     assert done.exit_code == 1
     assert done.output.splitlines() == [
@@ -90,7 +90,10 @@ def test_describe_ends_with_status_1_where_anything_is_wrong(texts: Path) -> Non
     ("arguments", "want"),
     [
         (["validate", "/nowhere/data"], "Error: /nowhere/data: does not exist: check the path"),
-        (["validate", "TEXTS", "--format", "images"], "holds no image files and no metadata.jsonl: check the format"),
+        (
+            ["validate", "TEXTS", "--format", "images"],
+            "holds no image files and no metadata.jsonl or metadata.csv: check the format",
+        ),
         (["validate", "TEXTS", "--column", "text"], "'text' is not of the form ROLE=NAME"),
         (
             ["validate", "TEXTS", "--column", "txet=body"],
@@ -111,6 +114,9 @@ def test_calls_that_cannot_work(arguments: list[str], want: str, texts: Path) ->
     [
         (["a.txt", "README.md"], "text"),
         (["a.jsonl", "README.md"], "jsonl"),
+        (["a.csv", "README.md"], "csv"),
+        (["a.tsv.gz"], "csv"),
+        (["metadata.csv", "1.png"], "images"),
         (["a.json"], "jsonl"),
         (["a.parquet", "b.jsonl"], "parquet"),
         (["a.tar"], "webdataset"),
@@ -123,16 +129,11 @@ def test_the_format_is_guessed(names: list[str], want: str) -> None:
     assert guess_format([Path(name) for name in names]) == want
 
 
-FORMATS = "none of the formats that are read (text, jsonl, parquet, images, webdataset, audio)"
-
-
 @pytest.mark.parametrize(
     ("names", "want"),
     [
-        (["a.csv"], f"a.csv: is in {FORMATS}: write its rows as JSON lines or Parquet"),
-        (["README.md", "b.TSV"], f"b.TSV: is in {FORMATS}"),
-        (["a.csv.gz"], f"a.csv.gz: is in {FORMATS}"),
-        (["a.xlsx"], f"a.xlsx: is in {FORMATS}"),
+        (["a.xlsx"], "a.xlsx: is in none of the formats that are read (text, jsonl, csv, parquet, images, webdataset,"),
+        (["README.md", "b.ODS"], "b.ODS: is in none of the formats that are read"),
         (["a.wav", "README.md"], "a.wav: is a recording: put a manifest.jsonl beside recordings"),
         (["a.mp4"], "a.mp4: is a clip: put clips into a WebDataset tar"),
     ],
@@ -150,10 +151,57 @@ def test_files_that_are_no_documents_are_not_taken_for_some(
     assert want in " ".join(done.output.split())
 
 
-def test_a_table_may_be_named_a_text(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+@pytest.mark.parametrize(
+    ("name", "want"),
+    [
+        ("talks.jsonl", "talks.jsonl: is JSON lines, not a document: set `format: jsonl`"),
+        ("TALKS.NDJSON.GZ", "is JSON lines, not a document: set `format: jsonl`"),
+        ("a.csv", "a.csv: is a table, not a document: set `format: csv`"),
+        ("a.tsv", "a.tsv: is a table, not a document: set `format: csv`"),
+        ("a.parquet", "a.parquet: is Parquet, not a document: set `format: parquet`"),
+        ("a.tar.gz", "a.tar.gz: is a tar shard, not a document: set `format: webdataset`"),
+    ],
+)
+def test_what_is_no_document_is_not_read_as_text_even_when_asked(name: str, want: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a document")
+    (tmp_path / name).write_text("{}")
 
-    assert run("validate", tmp_path, "--format", "text").exit_code == 0
+    done = run("validate", tmp_path, "--format", "text")
+
+    assert done.exit_code == 1
+    assert want in " ".join(done.output.split())
+
+
+def test_a_guessed_format_is_said_because_the_operator_guesses_none(texts: Path) -> None:
+    said = "Read as jsonl: in a Dataset or a job write `format: jsonl`."
+
+    assert said in run("validate", texts).output
+    assert said not in run("validate", texts, "--format", "jsonl").output
+
+
+@pytest.mark.parametrize(
+    ("family", "want"),
+    [
+        ("chat", "valid"),
+        ("bert", "1 row in 1 file"),
+        ("vae", "has nothing for the family vae, which reads image, with or without label; its columns: messages"),
+    ],
+)
+def test_rows_are_looked_at_as_a_family_would(family: str, want: str, tmp_path: Path) -> None:
+    talk = {"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yes"}]}
+    path = write_lines(tmp_path / "a.jsonl", [talk])
+
+    done = run("validate", path, "--family", family)
+
+    assert (done.exit_code, want in done.output) == (0 if family == "chat" else 1, True)
+
+
+def test_rows_longer_than_the_context_are_counted(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "a.jsonl", [{"text": "x" * size} for size in (4, 400, 4000)])
+
+    assert "1 row of 3 is longer than that by the estimate" in run("describe", path, "--max-length", "100").output
+    assert "2 rows of 3 are longer than that" in run("describe", path, "--max-length", "99").output
+    assert "than that by" not in run("describe", path, "--max-length", "1000").output
 
 
 @pytest.mark.parametrize(
@@ -195,8 +243,9 @@ def test_it_is_said_where_clips_are_not_decoded(
     for library in missing:
         monkeypatch.setitem(sys.modules, library, None)
 
-    assert json.loads(run("validate", tmp_path, "--json").output)["notes"] == want
-    assert run("validate", tmp_path).output.splitlines()[1:] == want
+    found = json.loads(run("validate", tmp_path, "--format", "webdataset", "--json").output)
+    assert found["notes"] == want
+    assert run("validate", tmp_path, "--format", "webdataset").output.splitlines()[1:] == want
     assert set(want) <= set(run("describe", tmp_path).output.splitlines())
 
 

@@ -89,8 +89,8 @@ async def test_a_family_that_cannot_learn_from_the_dataset(bench: Bench) -> None
 
     assert bench.condition("TrainingJob", "tiny", "Accepted")[1:] == (
         "UnsupportedCombination",
-        "spec.dataset: the data is of format images, and family chat learns from data of format text, jsonl, parquet, "
-        "webdataset.",
+        "spec.dataset: the data is of format images, and family chat learns from data of format text, jsonl, csv, "
+        "parquet, webdataset.",
     )
 
 

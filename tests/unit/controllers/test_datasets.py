@@ -46,7 +46,7 @@ async def test_a_dataset_gets_a_job_and_then_the_figures(bench: Bench) -> None:
     status = bench.status("Dataset", "books")
     assert (status["version"], status["sha256"], status["rows"], status["sizeBytes"]) == (1, SHA, 1000, 4096)
     assert status["packing"] == {
-        "maxLength": 512, "factor": "2.346", "efficiency": "0.98", "unpackedEfficiency": "0.4178"
+        "maxLength": 512, "longer": 0, "factor": "2.346", "efficiency": "0.98", "unpackedEfficiency": "0.4178"
     }  # fmt: skip
     assert status["lengths"]["buckets"] == [{"upTo": 16, "rows": 1000}]
     assert [(reason, warning) for reason, _, warning in bench.writer.events if reason in {"Valid", "Inspecting"}] == [
@@ -337,3 +337,33 @@ async def test_a_claim_that_is_being_deleted_is_no_source(bench: Bench) -> None:
         "anew.",
     )
     assert jobs(bench) == []
+
+
+@table(
+    "roles, want",
+    {
+        "more columns than a status holds": (["text", *(f"f{index}" for index in range(300))], 256),
+        "a name longer than a status holds": (["text", "x" * 300], 2),
+    },
+)
+async def test_wide_data_is_valid_and_its_columns_are_cut(roles: list[str], want: int, bench: Bench) -> None:
+    await created(bench)
+
+    await inspected(bench, report().model_copy(update={"roles": roles}))
+
+    assert ready(bench)[:2] == ("True", "Valid")
+    found = bench.status("Dataset", "books")["roles"]
+    assert (len(found), found[0], max(map(len, found)) <= 253) == (want, "text", True)
+
+
+async def test_what_nobody_reads_is_said_beside_the_figures(bench: Bench) -> None:
+    await created(bench)
+
+    await inspected(bench, report().model_copy(update={"notes": ["1 column that nobody reads: id (1,000 rows)."]}))
+
+    assert ready(bench) == (
+        "True",
+        "Valid",
+        "Version 1: 1,000 rows in 2 files. 1 column that nobody reads: id (1,000 rows).",
+    )
+    assert bench.status("Dataset", "books")["notes"] == ["1 column that nobody reads: id (1,000 rows)."]

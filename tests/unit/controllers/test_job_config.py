@@ -198,11 +198,16 @@ def test_a_section_of_the_spec_reaches_the_trainer(manifest: Object, field: str,
             {"hf": {"repository": "org/set"}},
             {"kind": "hf", "location": "hf://datasets/org/set", "revision": "main"},
         ),
+        "a directory of a repository without an owner, which is no owner's repository": (
+            {"hf": {"repository": "imdb", "path": "plain_text/"}},
+            {"kind": "hf", "location": "hf://datasets/imdb", "path": "plain_text", "revision": "main"},
+        ),
         "one file of a hub of one's own": (
             {"hf": {"repository": "org/set", "path": "train.parquet", "revision": "v1", "endpoint": "http://hub"}},
             {
                 "kind": "hf",
-                "location": "hf://datasets/org/set/train.parquet",
+                "location": "hf://datasets/org/set",
+                "path": "train.parquet",
                 "revision": "v1",
                 "endpoint": "http://hub",
             },

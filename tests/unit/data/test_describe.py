@@ -128,7 +128,7 @@ def test_every_error_names_file_and_row(tmp_path: Path) -> None:
     assert said(report) == [
         "metadata.jsonl:2: image b.png is not an image file. Repair or remove it",
         "metadata.jsonl:3: image 'c.png' does not exist: the path is relative to the manifest",
-        "metadata.jsonl:4: caption is a number, not text",
+        "metadata.jsonl:4: caption is the number 7, not text: write it in quotes",
         "metadata.jsonl:4: label is a list, neither text nor a whole number",
     ]
 
@@ -144,11 +144,15 @@ def test_every_error_names_file_and_row(tmp_path: Path) -> None:
             "a.jsonl:1: turn 2 has no content",
         ),
         ({"text": ["a"]}, "a.jsonl:1: text is a list, not text"),
-        ({"prompt": ["a"]}, "a.jsonl:1: turn 1 is text, not an object with role and content"),
+        (
+            {"prompt": ["a"], "chosen": "b", "rejected": "c"},
+            "a.jsonl:1: turn 1 is text, not an object with role and content",
+        ),
         (
             {"messages": [{"role": "assistant", "content": "a", "weight": 2}]},
             "a.jsonl:1: turn 1 has the weight 2: a weight is 1 (is learnt) or 0 (is only context",
         ),
+        ({"prompt": "a"}, "a.jsonl:1: no family can use these columns alone: prompt. Families read messages; or"),
     ],
 )
 def test_rows_that_no_family_can_use(row: dict[str, Any], want: str, tmp_path: Path) -> None:
@@ -159,6 +163,7 @@ def test_rows_that_no_family_can_use(row: dict[str, Any], want: str, tmp_path: P
 
 MISSING = "a.jsonl:1: there is no column 'nope' for the role text; the columns are: body"
 ROLELESS = "no column plays a role; the columns are: body. Name the one that is the text, the image, ..."
+NO_TEXT = "there is no text; the columns are: body. Name the column that is the text under `columns`"
 
 
 @pytest.mark.parametrize(
@@ -168,13 +173,17 @@ ROLELESS = "no column plays a role; the columns are: body. Name the one that is 
         pytest.param(
             {"text": "nope"},
             [{"body": "a"}, {"caption": 3}],
-            ["a.jsonl:2: caption is a number, not text", MISSING],
+            ["a.jsonl:2: caption is the number 3, not text: write it in quotes", MISSING],
             id="and other mistakes beside it",
         ),
         pytest.param(
             {"text": "line"},
             [{"line": "a"}, {"body": "b"}, {"line": 3}, {"body": "d"}],
-            [f"a.jsonl:2: {ROLELESS}", "a.jsonl:3: text is a number, not text", f"a.jsonl:4: {ROLELESS}"],
+            [
+                f"a.jsonl:2: {NO_TEXT}",
+                "a.jsonl:3: text is the number 3, not text: write it in quotes",
+                f"a.jsonl:4: {NO_TEXT}",
+            ],
             id="a column that some rows lack, in the order of the rows",
         ),
         pytest.param({}, [{"body": "a"}] * 2, [f"a.jsonl:{row}: {ROLELESS}" for row in (1, 2)], id="no mapping"),

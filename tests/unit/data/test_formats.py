@@ -233,7 +233,7 @@ def test_broken_data(format: str, write: Write, want: list[str], tmp_path: Path)
         ("jsonl", r"holds no file that ends in \.jsonl, \.ndjson, \.json"),
         ("parquet", r"holds no file that ends in \.parquet: check the format"),
         ("webdataset", r"holds no file that ends in \.tar"),
-        ("images", "holds no image files and no metadata.jsonl: check the format"),
+        ("images", "holds no image files and no metadata.jsonl or metadata.csv: check the format"),
         ("audio", "holds no manifest.jsonl that says what is in which recording"),
     ],
 )

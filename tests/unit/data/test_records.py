@@ -22,6 +22,25 @@ def test_columns_take_the_names_of_the_roles_that_they_play(tmp_path: Path) -> N
     assert record.values == {"text": "b", "caption": "t", "id": 1}
 
 
+@pytest.mark.parametrize(
+    ("role", "want"),
+    [
+        ("txet", "data: `columns` names the role 'txet', which no family reads; did you mean text?"),
+        (
+            "zzz",
+            "data: `columns` names the role 'zzz', which no family reads; the roles are: answer, answer_start, audio",
+        ),
+    ],
+)
+def test_a_role_that_nobody_plays_is_named_before_anything_is_read(role: str, want: str, tmp_path: Path) -> None:
+    write_lines(tmp_path / "data" / "a.jsonl", [{"body": "a"}])
+
+    with pytest.raises(DataError) as raised:
+        opened(tmp_path / "data", "jsonl", **{role: "body"})
+
+    assert str(raised.value).removeprefix(f"{tmp_path}/").startswith(want)
+
+
 def test_a_column_that_no_row_has_is_an_error_that_names_those_that_are(tmp_path: Path) -> None:
     root = write_lines(tmp_path / "a.jsonl", [{"body": "b", "id": 1}, {"body": "c"}])
 
@@ -50,7 +69,7 @@ def test_a_wrong_column_is_found_before_all_is_read(tmp_path: Path) -> None:
     [
         ({"body": "b"}, "a.jsonl:1: there is no text; the columns are: body. Name the column that is the text"),
         ({"text": None}, "a.jsonl:1: text is empty; the columns are: text"),
-        ({"text": 3}, "a.jsonl:1: text is a number, not text"),
+        ({"text": 3}, "a.jsonl:1: text is the number 3, not text: write it in quotes"),
         ({"text": ["a"]}, "a.jsonl:1: text is a list, not text"),
     ],
 )

@@ -10,7 +10,7 @@ from unit.data.makers import errors, opened
 from hostler_data.errors import DataError
 from hostler_data.files import files_below
 from hostler_data.readers.text import TextReader
-from hostler_data.records import Rows
+from hostler_data.records import Rows, open_records
 
 
 def write(root: Path, *documents: str) -> Path:
@@ -142,3 +142,22 @@ def test_a_part_without_text_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match="the validation part has no text: add data or change validationPercent"):
         list(validation)
+
+
+@pytest.mark.parametrize(
+    ("location", "refused"),
+    [
+        ("https://example.org/talks.jsonl?token=x", True),
+        ("https://example.org/talks.txt?as=a.jsonl", False),
+        ("/data/talks.csv", True),
+        ("hf://datasets/me/books", False),
+    ],
+)
+def test_a_download_is_known_by_where_it_came_from(location: str, refused: object, tmp_path: Path) -> None:
+    (tmp_path / "content").write_text("{}")
+
+    if not refused:
+        open_records([tmp_path / "content"], root=tmp_path, location=location)
+        return
+    with pytest.raises(DataError, match="not a document: set `format: "):
+        open_records([tmp_path / "content"], root=tmp_path, location=location)

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 
+from hostler_data.pictures import TOO_LARGE, PictureError, check_picture, with_eight_bits
+
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 CHANNELS = frozenset(_MODES)
 """Numbers of channels that an image file can have."""
@@ -42,11 +44,16 @@ def decode_image_file(content: bytes, *, size: int, channels: int) -> torch.Tens
 
     try:
         with Image.open(io.BytesIO(content)) as file:
-            image = ImageOps.exif_transpose(file).convert(_MODES[channels])
+            check_picture(width=file.width, height=file.height)
+            image = ImageOps.exif_transpose(with_eight_bits(file)).convert(_MODES[channels])
             image = ImageOps.fit(image, (size, size), method=Image.Resampling.BICUBIC)
     except UnidentifiedImageError:
         raise UnreadableImageError("it is not an image file") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError:
+        raise UnreadableImageError(f"it {TOO_LARGE}") from None
+    except PictureError as error:
+        raise UnreadableImageError(f"it {error}") from None
+    except (OSError, ValueError, SyntaxError) as error:
         raise UnreadableImageError(f"it cannot be decoded: {error}") from error
     pixels = np.asarray(image, dtype=np.uint8).reshape(size, size, channels)
     return to_floats(torch.from_numpy(pixels.copy()).permute(2, 0, 1))

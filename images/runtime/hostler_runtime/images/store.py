@@ -13,6 +13,7 @@ import torch
 
 from hostler_contract import ErrorReason, JobConfig
 from hostler_contract.result import DatasetFacts
+from hostler_data.labels import caption_of, label_of
 from hostler_data.media import decode_image
 from hostler_data.record import Record
 from hostler_data.records import Records
@@ -116,21 +117,6 @@ def write_images(
     )
     document = {"dataset": facts.model_dump(mode="json"), "classes": classes, **stored}
     (directory / _FACTS).write_text(json.dumps(document))
-
-
-def caption_of(row: Record) -> str:
-    """What is said of the image: its caption or, without one, its label. Raises ``DataError``."""
-    if row.values.get("caption") is None and row.values.get("label") is not None:
-        return label_of(row)
-    return row.text("caption")
-
-
-def label_of(row: Record) -> str:
-    """The label as text. Raises ``DataError``."""
-    value = row.require("label")
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise row.error(f"label is {value!r}, neither a word nor a whole number")
-    return str(value)
 
 
 def _classes(rows: Iterable[Record]) -> list[str]:

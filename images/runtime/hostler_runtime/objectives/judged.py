@@ -6,20 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from hostler_data.judged import judged_talks, judged_texts
 from hostler_data.record import Record
-from hostler_data.turns import WEIGHT, Turn, turns_of
+from hostler_data.turns import WEIGHT, Turn
 from hostler_runtime.text.completions import Completions
 from hostler_runtime.text.conversations import Conversations
 from hostler_runtime.text.sequences import Example
 from hostler_runtime.text.templates import adopt_template, knows_roles
-
-PROMPT = "prompt"
-_ROLES = (PROMPT, "chosen", "rejected", "completion")
-
-
-def are_messages(record: Record) -> bool:
-    """Whether a row's prompt or answers are turns of a conversation."""
-    return any(isinstance(record.values.get(role), list | tuple) for role in _ROLES)
 
 
 class JudgedAnswers:
@@ -40,15 +33,9 @@ class JudgedAnswers:
     def examples(self, record: Record, roles: Sequence[str]) -> list[Example]:
         """One for the answer in each of the row's columns ``roles``. Raises ``DataError``."""
         if self._conversations is None:
-            prompt = record.text(PROMPT)
-            return [self._completions.plain(self._tokenizer, prompt=prompt, answer=record.text(role)) for role in roles]
-        talks = [_conversation(record, role) for role in roles]
-        for role, talk in zip(roles[1:], talks[1:], strict=True):
-            if talk[:-1] != talks[0][:-1]:
-                raise record.error(
-                    f"{roles[0]} and {role} answer different conversations: only the last turn may differ"
-                )
-        return [self._spoken(self._conversations, record, talk) for talk in talks]
+            prompt, answers = judged_texts(record, roles)
+            return [self._completions.plain(self._tokenizer, prompt=prompt, answer=answer) for answer in answers]
+        return [self._spoken(self._conversations, record, talk) for talk in judged_talks(record, roles)]
 
     def _spoken(self, conversations: Conversations, record: Record, talk: list[Turn]) -> Example:
         context = [turn | {WEIGHT: 0} if turn["role"] == "assistant" else turn for turn in talk[:-1]]
@@ -57,38 +44,3 @@ class JudgedAnswers:
         spoken = conversations.example(replace(record, values=values))
         border = list(spoken.learnt or ()).index(True)
         return self._completions.joined(spoken.tokens[:border], spoken.tokens[border:])
-
-
-def _conversation(record: Record, role: str) -> list[Turn]:
-    """What was said before the answer, and the answer."""
-    answer = record.require(role)
-    prompt = _prompt(record)
-    if not isinstance(answer, list | tuple):
-        record.require(PROMPT)
-        return [*prompt, *_turns(record, "assistant", record.text(role), of=role)]
-    turns = turns_of(record, role)
-    if turns[-1]["role"] != "assistant":
-        raise record.error(f"{role} ends with a turn of the {turns[-1]['role']}: its last turn must be the assistant's")
-    if len(turns) == 1:
-        record.require(PROMPT)
-        return [*prompt, *turns]
-    if prompt and turns[:-1] != prompt:
-        raise record.error(f"the turns before the answer in {role} are not those of the prompt: leave one of them out")
-    return turns
-
-
-def _prompt(record: Record) -> list[Turn]:
-    value = record.values.get(PROMPT)
-    if value is None:
-        return []
-    return (
-        turns_of(record, PROMPT)
-        if isinstance(value, list | tuple)
-        else _turns(record, "user", record.text(PROMPT), of=PROMPT)
-    )
-
-
-def _turns(record: Record, speaker: str, text: str, *, of: str) -> list[Turn]:
-    if not text.strip():
-        raise record.error(f"{of} is empty")
-    return [{"role": speaker, "content": text}]

@@ -41,7 +41,7 @@ class Preference(Decorator):
 
     def fingerprint(self, job: JobConfig) -> str:
         """The family's, for other rows."""
-        return f"preference 3 {self._half.fingerprint(job)}"
+        return f"preference 4 {job.overlong} {self._half.fingerprint(job)}"
 
     def prepare(self, job: JobConfig, records: Records, directory: Path) -> None:
         """Prompts with their completions as tokens of the base model."""

@@ -17,9 +17,11 @@ import torch
 
 from hostler_contract import ErrorReason, JobConfig, PackingConfig
 from hostler_contract.result import DatasetFacts
-from hostler_data.records import Record, Records, Rows
+from hostler_data.answers import praise_of
+from hostler_data.judged import are_messages
+from hostler_data.records import Records, Rows
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.objectives.judged import JudgedAnswers, are_messages
+from hostler_runtime.objectives.judged import JudgedAnswers
 from hostler_runtime.protocols.training import Batch
 from hostler_runtime.text.completions import Completions
 from hostler_runtime.text.rows import collate
@@ -102,24 +104,31 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
     tokenizer = tokenizer_for(job, ())
     length, vocabulary = context_length(job), vocabulary_size(job, tokenizer)
     method = _method(job, records)
-    completions = Completions(context_length=length)
+    completions = Completions(context_length=length, overlong=job.overlong)
     judged = JudgedAnswers(tokenizer, completions, talks=are_messages(next(iter(records))))
     tokenizer.save_pretrained(directory / _TOKENIZER)
-    rows = tokens = 0
+    tokens = 0
     for part, found in zip(_PARTS, records.split(job.dataset.validation_percent), strict=True):
         verdicts: list[bool] = []
         written = write(
-            _examples(found, verdicts, method=method, judged=judged),
+            _examples(found, verdicts, method=method, judged=judged, completions=completions),
             directory / part,
             context_length=length,
             vocabulary_size=vocabulary,
         )
+        if not verdicts:
+            raise RuntimeFailure(
+                ErrorReason.DATASET_INVALID,
+                f"every row of the {part} part is longer than the context of {length:,} tokens: shorten them, raise "
+                "contextLength, or set training.overlong to truncate",
+            )
         np.save(directory / part / _VERDICTS, np.array(verdicts, dtype=bool))
-        rows, tokens = rows + written.documents, tokens + written.tokens
+        tokens += written.tokens
+    completions.check()
     facts = DatasetFacts(
         sha256=records.sha256,
         size_bytes=records.size_bytes,
-        rows=rows // (2 if method == "dpo" else 1),
+        rows=completions.rows,
         tokens=tokens,
     ).without(completions.left_out)
     stored = {
@@ -150,16 +159,12 @@ def _method(job: JobConfig, records: Records) -> str:
     return found
 
 
-def _examples(rows: Rows, verdicts: list[bool], *, method: str, judged: JudgedAnswers) -> Iterator[Example]:
+def _examples(
+    rows: Rows, verdicts: list[bool], *, method: str, judged: JudgedAnswers, completions: Completions
+) -> Iterator[Example]:
     for record in rows:
-        sides = [("chosen", True), ("rejected", False)] if method == "dpo" else [("completion", _verdict(record))]
+        sides = [("chosen", True), ("rejected", False)] if method == "dpo" else [("completion", praise_of(record))]
         examples = judged.examples(record, [role for role, _ in sides])
-        verdicts += [praised for _, praised in sides]
-        yield from examples
-
-
-def _verdict(record: Record) -> bool:
-    value = record.values.get("praise")
-    if not isinstance(value, bool):
-        raise record.error(f"praise is {value!r}: it must be true or false")
-    return value
+        if completions.take(record):
+            verdicts += [praised for _, praised in sides]
+            yield from examples

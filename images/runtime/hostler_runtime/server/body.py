@@ -11,7 +11,8 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from hostler_runtime.server.errors import ApiError
+from hostler_data.halves import half_character
+from hostler_runtime.server.errors import ApiError, invalid_value
 from hostler_runtime.server.fields import Fields, FormFields
 
 MIB: Final = 1024 * 1024
@@ -19,6 +20,7 @@ MAX_JSON_BYTES: Final = 4 * MIB
 MAX_UPLOAD_BYTES: Final = 25 * MIB
 """Of a form with its file, and of JSON that holds a file in base64; what the OpenAI API allows."""
 MAX_FORM_FIELDS: Final = 64
+_MAY_BE_HALF: Final = b"\\ud"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,12 @@ async def read_json(request: Request, *, limit: int = MAX_JSON_BYTES) -> Any:
     async for chunk in _limited(request, limit=limit):
         body += chunk
     try:
-        return json.loads(bytes(body))
+        value = json.loads(bytes(body))
     except (ValueError, RecursionError) as error:
         raise ApiError(f"The request body is not valid JSON: {error}.", code="invalid_json") from error
+    if _MAY_BE_HALF in body.lower():
+        _refuse_half_characters(value)
+    return value
 
 
 async def read_form(request: Request, *, limit: int = MAX_UPLOAD_BYTES) -> Form:
@@ -84,6 +89,14 @@ def is_form(request: Request) -> bool:
     """True for multipart requests."""
     given: str = request.headers.get("content-type", "")
     return given.partition(";")[0].strip().lower() == "multipart/form-data"
+
+
+def _refuse_half_characters(value: Any) -> None:
+    """No tokenizer and no answer can hold them. The model's name is compared, and then known or not."""
+    looked_at = {key: part for key, part in value.items() if key != "model"} if isinstance(value, dict) else value
+    if half := half_character(looked_at):
+        message = f"it has half a character ({half.code}), as when an emoji is cut in the middle."
+        raise invalid_value(half.path or "body", message)
 
 
 async def _limited(request: Request, *, limit: int) -> AsyncGenerator[bytes, None]:

@@ -20,16 +20,21 @@ class ApiError(Exception):
         code: str | None = None,
         retry_after: int | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(_whole(message))
         self.status = status
         self.kind = kind
-        self.param = param
+        self.param = None if param is None else _whole(param)
         self.code = code
         self.headers = {} if retry_after is None else {"retry-after": str(retry_after)}
 
     def body(self) -> dict[str, Any]:
         """The JSON document."""
         return {"error": {"message": str(self), "type": self.kind, "param": self.param, "code": self.code}}
+
+
+def _whole(text: str) -> str:
+    """A text that can be encoded: half characters, which a request may hold, as JSON writes them."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def missing_parameter(param: str) -> ApiError:

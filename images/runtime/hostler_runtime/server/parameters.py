@@ -38,6 +38,14 @@ CHAT_NEUTRAL: Final[Mapping[str, Any]] = {
     "verbosity": ("medium",),
     "web_search_options": (),
 }
+MESSAGE_NEUTRAL: Final[Mapping[str, Any]] = {
+    "annotations": ([],),
+    "audio": (),
+    "function_call": (),
+    "refusal": (),
+    "tool_call_id": (),
+    "tool_calls": ([],),
+}
 COMPLETION_NEUTRAL: Final[Mapping[str, Any]] = {**SAMPLING_NEUTRAL, "best_of": (1,), "logprobs": ()}
 
 
@@ -198,10 +206,11 @@ def _message(value: Any, where: str) -> dict[str, str]:
     if role not in ("system", "developer", "user", "assistant"):
         raise invalid_value(f"{where}.role", "expected 'system', 'developer', 'user' or 'assistant'.")
     content = _content(fields.take(f"{where}.content"), f"{where}.content")
+    name = fields.text(f"{where}.name")
     # An assistant's message may come back as the client's library wrote it: with empty lists and nulls.
-    fields.refuse_rest({f"{where}.{name}": ([],) for name in ("annotations", "tool_calls")})
-    # Templates know 'system'; 'developer' is the same thing under a newer name.
-    return {"role": "system" if role == "developer" else role, "content": content}
+    fields.refuse_rest({f"{where}.{key}": accepted for key, accepted in MESSAGE_NEUTRAL.items()})
+    # Templates know 'system'; 'developer' is the same thing under a newer name. Few know who is called what.
+    return {"role": "system" if role == "developer" else role, "content": content} | ({"name": name} if name else {})
 
 
 def _content(value: Any, where: str) -> str:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from hostler_contract import ErrorReason
+from hostler_contract.job import Overlong
 from hostler_contract.result import LeftOut
+from hostler_data.record import Record
+from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.text.cuts import Cuts
 from hostler_runtime.text.sequences import Example
 from hostler_runtime.text.tokenizer import borders, encode
@@ -15,18 +19,51 @@ class Completions:
     """Makes examples whose positions fit into ``context_length``, and counts what is cut for that.
 
     The prompt loses its beginning first: the completion is what the verdict was about. A completion that alone is too
-    long loses its end.
+    long loses its end. Where ``overlong`` says otherwise, rows with such ones are left out or refused instead.
     """
 
-    def __init__(self, *, context_length: int) -> None:
+    def __init__(self, *, context_length: int, overlong: Overlong = "truncate") -> None:
         self._context = context_length
+        self._overlong = overlong
+        self._rows = self._longer = 0
+        self._cut_here = False
+        self._first: str | None = None
         self._prompts = Cuts("prompts with an answer", limit=context_length)
         self._answers = Cuts("answers", limit=context_length)
 
     @property
+    def rows(self) -> int:
+        """Rows that were asked for with ``take``."""
+        return self._rows
+
+    @property
     def left_out(self) -> list[LeftOut]:
-        """What was cut so far."""
-        return [*self._prompts.left_out, *self._answers.left_out]
+        """What was cut or left out so far."""
+        if self._overlong == "truncate":
+            return [*self._prompts.left_out, *self._answers.left_out]
+        if not self._longer:
+            return []
+        why = f"they are longer than {self._context:,} tokens"
+        return [LeftOut(what="judged rows", count=self._longer, of=self._rows, why=why, first=self._first)]
+
+    def take(self, record: Record) -> bool:
+        """Whether the examples that were made since the last call, all of one row, are to be learnt."""
+        longer, self._cut_here = self._cut_here, False
+        self._rows += 1
+        if longer:
+            self._longer += 1
+            self._first = self._first or f"{record.file}:{record.row}"
+        return not longer or self._overlong == "truncate"
+
+    def check(self) -> None:
+        """Raises ``RuntimeFailure`` where too long rows are refused and there are any."""
+        if self._overlong == "refuse" and self._longer:
+            raise RuntimeFailure(
+                ErrorReason.DATASET_INVALID,
+                f"{self._longer:,} of {self._rows:,} rows are longer than the context of {self._context:,} tokens, the "
+                f"first is {self._first}: shorten them, raise contextLength, or set training.overlong to truncate or "
+                "drop",
+            )
 
     def plain(self, tokenizer: Any, *, prompt: str, answer: str) -> Example:
         """Tokens of a prompt and its completion, with what begins and ends a document."""
@@ -39,4 +76,5 @@ class Completions:
         given = list(prompt)[-(self._context + 1 - len(learnt)) :]
         self._prompts.add(len(prompt), kept=len(given))
         self._answers.add(len(answer), kept=len(learnt))
+        self._cut_here |= len(given) < len(prompt) or len(learnt) < len(answer)
         return Example(tokens=[*given, *learnt], learnt=[False] * len(given) + [True] * len(learnt))

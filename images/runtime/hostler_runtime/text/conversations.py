@@ -40,9 +40,9 @@ class Conversations:
         self._tokenizer = tokenizer
         self._template = Template(tokenizer)
 
-    def examples(self, rows: Iterable[Record]) -> Iterator[Example]:
-        """At least one example for each row. Raises ``DataError``."""
-        return (example for record in rows for example in self.examples_of(record))
+    def of_rows(self, rows: Iterable[Record]) -> Iterator[tuple[Record, list[Example]]]:
+        """Each row with its examples, at least one. Raises ``DataError``."""
+        return ((record, self.examples_of(record)) for record in rows)
 
     def examples_of(self, record: Record) -> list[Example]:
         """Those of one row: one, unless the template writes earlier turns differently. Raises ``DataError``."""

@@ -15,6 +15,7 @@ from hostler_data.records import Records
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.protocols.training import Batch
 from hostler_runtime.text.baselines import unigram_and_bigram_loss
+from hostler_runtime.text.fitting import Fitting
 from hostler_runtime.text.rows import Rows, lay_out
 from hostler_runtime.text.sequences import Example, Sequences, write
 from hostler_runtime.text.starting import made_for, packing_of, starting_notes
@@ -103,11 +104,13 @@ def store(
     validation: Iterable[Example],
     validation_bytes: int | None,
     rows: int | None = None,
+    fitting: Fitting | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> None:
     """Write both parts, their rows and their baselines. Raises ``RuntimeFailure`` where a part teaches nothing.
 
-    ``rows`` is how many the data has, where that is not the number of examples.
+    ``rows`` is how many the data has, where that is not the number of examples; ``fitting`` is what the examples came
+    through, where some of them may have been too long, and knows that by itself.
     """
     packing = packing_of(job)
     tokenizer.save_pretrained(directory / _TOKENIZER)
@@ -115,6 +118,10 @@ def store(
         part: write(examples, directory / part, context_length=context_length, vocabulary_size=vocabulary_size)
         for part, examples in zip(PARTS, (train, validation), strict=True)
     }
+    if fitting is not None:
+        fitting.check()
+        # What was not learnt is no text that a loss could be compared with.
+        validation_bytes = validation_bytes and max(1, round(validation_bytes * fitting.share))
     sequences = {part: Sequences(directory / part) for part in PARTS}
     targets = {part: _require_targets(sequences[part], part=part) for part in PARTS}
     for part in PARTS:
@@ -126,10 +133,10 @@ def store(
     facts = DatasetFacts(
         sha256=records.sha256,
         size_bytes=records.size_bytes,
-        rows=rows or sum(each.documents for each in written.values()),
+        rows=fitting.rows if fitting is not None else rows or sum(each.documents for each in written.values()),
         tokens=sum(each.tokens for each in written.values()),
         packing_factor=factor if packing.mode == "auto" else None,
-    )
+    ).without(fitting.left_out if fitting is not None else [])
     stored = {
         "dataset": facts.model_dump(mode="json"),
         "contextLength": made_for(job),

@@ -226,7 +226,8 @@ class Trainer:
         stop = first and self._stop_requested()
         # One collective for everything: the normaliser, the figures to show, and whether any pod was told to stop.
         total = self._processes.sum_named({**sums, "stop": float(stop)})
-        loss = total["loss"] / total["weight"]
+        # Masks are drawn, and may leave a step of few tokens with nothing to learn: it has no gradient of its own.
+        loss = total["loss"] / total["weight"] if total["weight"] else 0.0
         if not math.isfinite(loss):
             self._diverged(f"the loss of {player.update.name} became {loss}")
         if total["stop"]:
@@ -235,14 +236,16 @@ class Trainer:
                     buffer.copy_(value)
             self._interrupt()
         # Processes average their gradients, so the mean over targets needs the number of processes back.
-        factor = rows * self._processes.world_size / total["weight"]
+        factor = rows * self._processes.world_size / total["weight"] if total["weight"] else 0.0
         norm = player.step(self.step - self._current.first, factor=factor)
         if not math.isfinite(norm) and not self._parallel.overflowed:
             self._diverged(f"the norm of the gradient of {player.update.name} became {norm}")
         self._model.zero_grad(set_to_none=True)
         return TurnFigures(
             loss=loss,
-            parts={name[5:]: value / total["weight"] for name, value in total.items() if name.startswith("part:")},
+            parts={
+                name[5:]: value / (total["weight"] or 1.0) for name, value in total.items() if name.startswith("part:")
+            },
             units=total["units"],
             learning_rate=player.rate,
             gradient_norm=norm,

@@ -11,8 +11,9 @@ from typing import Any
 
 import torch
 
-from hostler_contract import JobConfig
+from hostler_contract import ErrorReason, JobConfig
 from hostler_contract.result import Measured
+from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.protocols.training import Batch, Dataset, Evaluation, LossSum, TrainingHalf, Update
 from hostler_runtime.training.artifact import SAMPLES_DIRECTORY
 from hostler_runtime.training.distributed import Processes
@@ -102,6 +103,10 @@ class Measurer:
                 weight += part.weight
         self.advanced(len(passes), len(passes))
         total, weight = self.processes.sum(total, weight)
+        if not weight:
+            raise RuntimeFailure(
+                ErrorReason.DATASET_INVALID, "the validation part has nothing that could be learnt: bring more data"
+            )
         return total / weight
 
     def _moved(self, batch: Batch) -> dict[str, torch.Tensor]:

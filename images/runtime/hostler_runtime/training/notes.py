@@ -29,10 +29,11 @@ def data_notes(facts: DatasetFacts) -> list[str]:
 
 def _left_out(part: LeftOut) -> str:
     what, were = f"{part.count:,} of {part.of:,} {part.what}", _were(part.count)
+    where = "" if part.first is None else f"; the first is in {part.first}"
     if part.limit is None:
-        return f"{what} {were} not used: {part.why}"
+        return f"{what} {were} not used: {part.why}{where}"
     lost = f"{part.tokens:,} token{'' if part.tokens == 1 else 's'} {_were(part.tokens)} not read"
-    return f"{what} did not fit into {part.limit:,} tokens and {were} cut; {lost}"
+    return f"{what} did not fit into {part.limit:,} tokens and {were} cut; {lost}{where}"
 
 
 def _were(count: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hostler.api.conditions import find
-from hostler.api.dataset import DatasetCondition, DatasetReason, DatasetStatus
+from hostler.api.dataset import MOST_CHARACTERS, MOST_ROLES, DatasetCondition, DatasetReason, DatasetStatus
 from hostler.controllers.dataset.observed import Observed
 from hostler.controllers.plan import Plan
 from hostler.controllers.said import Said, change, conditions, no, unknown, yes
@@ -23,6 +23,7 @@ from hostler_contract.dataset import RowError
 
 MOST_ERRORS = 10
 """Errors that a status holds."""
+MOST_NOTES = 16
 _MESSAGE_LIMIT = 1000
 _WARNINGS = frozenset(reason.value for reason in DatasetReason) - {DatasetReason.VALID, DatasetReason.INSPECTING}
 _NOT_FOUND = {ErrorReason.DATASET_NOT_FOUND: DatasetReason.DATASET_NOT_FOUND}
@@ -116,11 +117,12 @@ def _inspected(seen: Observed, report: DatasetReport, *, now: str) -> Plan:
         "rows": report.rows,
         "files": report.files,
         "size_bytes": report.size_bytes,
-        "roles": report.roles,
+        "roles": [role[:MOST_CHARACTERS] for role in report.roles[:MOST_ROLES]],
         "lengths": report.lengths and report.lengths.model_dump(),
         "packing": report.packing and _decimals(report.packing.model_dump()),
         "error_count": report.error_count,
         "errors": [_short(error) for error in report.errors[:MOST_ERRORS]],
+        "notes": [note[:_MESSAGE_LIMIT] for note in report.notes[:MOST_NOTES]],
     }
     said = _found(DatasetStatus.model_validate(figures))
     return plan_of(seen, said, now=now, figures=figures, delete=seen.obsolete)
@@ -134,7 +136,8 @@ def _found(status: DatasetStatus) -> Said:
         errors = "1 error" if status.error_count == 1 else f"{status.error_count:,} errors"
         return no(DatasetReason.DATA_INVALID, f"{errors}{where}"[:_MESSAGE_LIMIT])
     files = "1 file" if status.files == 1 else f"{status.files:,} files"
-    return yes(DatasetReason.VALID, f"Version {status.version}: {status.rows:,} rows in {files}.")
+    said = " ".join((f"Version {status.version}: {status.rows:,} rows in {files}.", *status.notes))
+    return yes(DatasetReason.VALID, said[:_MESSAGE_LIMIT])
 
 
 def _was_said(seen: Observed, report: DatasetReport | None) -> bool:

@@ -53,6 +53,7 @@ def job_config(seen: Observed, *, number: int, pods: int, view: PoolView) -> Job
         # Nothing else is trained on than what the Dataset's status speaks of.
         dataset=dataset_config(spec.dataset, sha256=seen.data.sha256 if seen.data else None),
         packing=_packing(spec.training.packing),
+        overlong=spec.training.overlong.value,
         hyperparameters=_hyperparameters(spec),
         evaluation=_evaluation(spec.evaluation),
         checkpoint=_checkpoint(seen),

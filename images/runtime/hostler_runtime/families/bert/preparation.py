@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from hostler_contract.result import LeftOut
+from hostler_data.answers import answers_of, find_answer
+from hostler_data.labels import class_of
 from hostler_data.records import Record
 from hostler_runtime.families.bert.answers import token_span
 from hostler_runtime.families.bert.store import Example
@@ -70,7 +71,7 @@ class Labels:
 
     def number(self, record: Record) -> int:
         """The label of a row. Raises ``DataError``."""
-        label, name = _label(record), _name(record)
+        label, name = class_of(record), _name(record)
         if name is None:
             raise record.error("the label is missing; only semi-supervised training takes rows without one")
         if name in self.names:
@@ -95,7 +96,7 @@ def find_labels(records: Iterable[Record]) -> Labels:
         if name is None or name in first:
             continue
         first[name] = record
-        numbers += isinstance(_label(record), int)
+        numbers += isinstance(class_of(record), int)
         if len(first) > MOST_LABELS:
             raise record.error(f"more than {MOST_LABELS:,} different labels: is this column really the label?")
     if len(first) < 2:
@@ -113,7 +114,7 @@ def find_labels(records: Iterable[Record]) -> Labels:
 
 def labelled(record: Record) -> bool:
     """Whether a row has a label."""
-    return _label(record) is not None
+    return class_of(record) is not None
 
 
 def text_examples(records: Iterable[Record], maker: SequenceMaker) -> Iterator[Example]:
@@ -153,28 +154,9 @@ def question_examples(records: Iterable[Record], maker: SequenceMaker, *, losses
             yield Example(window.tokens, window.second, begin=begin, end=end)
 
 
-def find_answer(record: Record) -> tuple[str, int]:
-    """The answer that is learnt and its first character in the context. Raises ``DataError``."""
-    answer, start = _answers(record)[0]
-    context = record.text("context")
-    if not answer.strip():
-        raise record.error("the answer is empty")
-    if start is None:
-        start = context.find(answer)
-        if start < 0:
-            raise record.error(f"the answer {answer[:80]!r} does not stand in its context")
-    elif context[start : start + len(answer)] != answer:
-        found = context[start : start + len(answer)]
-        raise record.error(
-            f"the answer {answer[:80]!r} does not stand at character {start} of its context: {found[:80]!r}"
-        )
-    # A blank at an end belongs to no token.
-    return answer.strip(), start + len(answer) - len(answer.lstrip())
-
-
 def held_out_question(record: Record) -> Question:
     """What evaluation needs of a row."""
-    return Question(record.text("question"), record.text("context"), [answer for answer, _ in _answers(record)])
+    return Question(record.text("question"), record.text("context"), [answer for answer, _ in answers_of(record)])
 
 
 @dataclass(frozen=True)
@@ -191,32 +173,5 @@ class Texts:
 
 
 def _name(record: Record) -> str | None:
-    value = _label(record)
+    value = class_of(record)
     return None if value is None else str(value)
-
-
-def _label(record: Record) -> str | int | None:
-    value = record.values.get("label")
-    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
-        return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise record.error(f"the label {str(value)[:80]!r} is neither a name nor a whole number")
-    return value
-
-
-def _answers(record: Record) -> list[tuple[str, int | None]]:
-    """Answers with their first character where the data tells it: plain columns, or SQuAD's lists."""
-    value = record.require("answer")
-    if isinstance(value, dict):
-        texts, starts = value.get("text"), value.get("answer_start")
-        if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
-            raise record.error("the answer is an object without a list `text` of at least one text")
-        if not isinstance(starts, list) or len(starts) != len(texts):
-            starts = [None] * len(texts)
-        return list(zip(texts, starts, strict=True))
-    start = record.values.get("answer_start")
-    if start is not None and (isinstance(start, bool) or not isinstance(start, int)):
-        raise record.error(f"answer_start is {str(start)[:80]!r}, not the number of a character")
-    return [(record.text("answer"), start)]

@@ -20,6 +20,7 @@ from hostler_runtime.text.conversations import Conversations, spoken_bytes
 from hostler_runtime.text.dataset import TokenDataset, store, text_lacks
 from hostler_runtime.text.decoder import describe, facts_of, logits, loss, prunable
 from hostler_runtime.text.documents import continuations, documents, utf8_bytes, write_continuations
+from hostler_runtime.text.fitting import Fitting
 from hostler_runtime.text.room import demand
 from hostler_runtime.text.saving import generation_defaults, save_decoder
 from hostler_runtime.text.starting import build_decoder, context_length, preparation, tokenizer_for, vocabulary_size
@@ -35,7 +36,7 @@ _MESSAGES = "messages"
 
 def fingerprint(job: JobConfig) -> str:
     """A new release of the tokenizer library may cut differently."""
-    return f"chat 3 {preparation(job)} tokenizers {tokenizers.__version__}"
+    return f"chat 4 {preparation(job)} {job.overlong} tokenizers {tokenizers.__version__}"
 
 
 def prepare(job: JobConfig, records: Records, directory: Path) -> None:
@@ -43,13 +44,15 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
     train, validation = records.split(job.dataset.validation_percent)
     talks = _MESSAGES in next(iter(train)).values
     tokenizer = tokenizer_for(job, _texts(train, talks=talks), special_tokens=ROLE_TOKENS)
-    if talks:
+    fitting = Fitting(context_length=context_length(job), overlong=job.overlong) if talks else None
+    if fitting is not None:
         adopt_template(tokenizer)
         borders(tokenizer)  # a model whose answers nothing ends would never stop
-        examples = Conversations(tokenizer).examples
+        spoken = Conversations(tokenizer).of_rows
+        examples = [fitting.examples(spoken(part)) for part in (train, validation)]
         size = spoken_bytes(validation)
     else:
-        examples = lambda rows: documents(tokenizer, rows)  # noqa: E731
+        examples = [documents(tokenizer, part) for part in (train, validation)]
         size = utf8_bytes(validation)
     store(
         job,
@@ -58,10 +61,10 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
         tokenizer=tokenizer,
         context_length=context_length(job),
         vocabulary_size=vocabulary_size(job, tokenizer),
-        train=examples(train),
-        validation=examples(validation),
+        train=examples[0],
+        validation=examples[1],
         validation_bytes=size,
-        rows=sum(1 for part in (train, validation) for _ in part) if talks else None,
+        fitting=fitting,
         extra={_MESSAGES: talks},
     )
 
@@ -127,6 +130,6 @@ def _update(model: torch.nn.Module) -> Update:
 def _texts(rows: Iterable[Record], *, talks: bool) -> Iterator[str]:
     for record in rows:
         if talks:
-            yield from (said(message) for message in conversation_of(record))
+            yield from (said(turn) for turn in conversation_of(record))
         else:
             yield record.text()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from transformers import AutoFeatureExtractor, AutoTokenizer
 from hostler_contract.result import DatasetFacts
 from hostler_data.media import decode_audio
 from hostler_data.records import Record, Records
+from hostler_data.transcripts import Transcript, transcript_of
 from hostler_runtime.families.speech_to_text.augmentation import augmented
 from hostler_runtime.families.speech_to_text.conformer import ConformerFormat
 from hostler_runtime.families.speech_to_text.formats import Example, Format, MisfitError, Sound, seconds_of
@@ -30,16 +29,6 @@ MOST_TRANSCRIBED = 512
 _FACTS = "facts.json"
 _FORMAT = "format"
 _TRAIN, _VALIDATION = "train", "validation"
-_CODE = re.compile(r"[a-z]{2,3}")
-
-
-@dataclass(frozen=True)
-class Transcript:
-    """What a held-out recording says."""
-
-    text: str
-    spoken: str
-    target: str
 
 
 class SpeechDataset:
@@ -144,24 +133,6 @@ class _Prepared:
             if len(self.transcripts) < MOST_TRANSCRIBED:
                 self.transcripts.append(transcript)
             yield sound, example
-
-
-def transcript_of(record: Record, *, default: str) -> Transcript:
-    """Text and languages of a row; ``default`` is spoken where it does not say. Raises ``DataError``."""
-    text = record.text().strip()
-    if not text:
-        raise record.error("text is empty: write what is said, or remove the row")
-    spoken = _language(record, "language") or default
-    return Transcript(text, spoken, _language(record, "target_language") or spoken)
-
-
-def _language(record: Record, role: str) -> str | None:
-    if record.values.get(role) is None:
-        return None
-    code = record.text(role).strip().lower()
-    if not _CODE.fullmatch(code):
-        raise record.error(f"{role} {code!r} is no ISO 639 code such as en, de or lb")
-    return code
 
 
 def _samples(record: Record, layout: Format) -> np.ndarray:

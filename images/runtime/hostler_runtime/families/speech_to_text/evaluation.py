@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from hostler_contract.figures import Need
+from hostler_data.transcripts import Transcript
 from hostler_runtime.families.speech_to_text.artifacts import recognizer_of
-from hostler_runtime.families.speech_to_text.dataset import SpeechDataset, Transcript
+from hostler_runtime.families.speech_to_text.dataset import SpeechDataset
 from hostler_runtime.families.speech_to_text.recognizers import Heard, Order
 from hostler_runtime.families.speech_to_text.scoring import character_error_rate, word_error_rate
 

@@ -12,6 +12,7 @@ from diffusers import StableDiffusionPipeline
 
 from hostler_contract import JobConfig
 from hostler_contract.architectures import DiffusionConfig
+from hostler_data.labels import caption_of
 from hostler_data.records import Records
 from hostler_runtime.diffusion.prompts import fresh_text_encoder, load_text_encoder, tokenizer_digest
 from hostler_runtime.families.text_to_image.artifacts import (
@@ -37,7 +38,7 @@ from hostler_runtime.images.autoencoder import (
     reconstruction_loss,
 )
 from hostler_runtime.images.png import write_grid
-from hostler_runtime.images.store import caption_of, write_images
+from hostler_runtime.images.store import write_images
 from hostler_runtime.pretrained import from_base
 from hostler_runtime.protocols.training import Evaluation, ModelFacts, Stage, Update
 from hostler_runtime.text.captions import train_tokenizer

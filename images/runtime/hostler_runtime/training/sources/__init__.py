@@ -65,7 +65,7 @@ def find(source: DatasetSource, *, cache: Path, pause: Pause = time.sleep) -> Lo
 
 
 def _kept(source: DatasetSource, *, cache: Path, pause: Pause) -> Located:
-    identity = " ".join((source.kind, source.location, source.revision or "", source.endpoint or ""))
+    identity = " ".join((source.kind, source.location, source.path or "", source.revision or "", source.endpoint or ""))
     target = cache / "downloads" / hashlib.sha256(identity.encode()).hexdigest()[:32]
     if target.exists():
         located = _located(source, target)
@@ -83,12 +83,12 @@ def _kept(source: DatasetSource, *, cache: Path, pause: Pause) -> Located:
 
 def _located(source: DatasetSource, directory: Path) -> Located:
     # A path within a repository is the data's root, as a prefix in a bucket is: folders below it are labels.
-    below = directory / (hub.path_in(source.location) if source.kind == "hf" else "")
+    below = directory / (source.path or "")
     try:
         return Located(below if below.is_dir() else directory, files_below(directory))
     except DataNotFoundError:
         raise RuntimeFailure(
-            ErrorReason.DATASET_NOT_FOUND, f"{source.location} holds no files: check that it exists"
+            ErrorReason.DATASET_NOT_FOUND, f"{hub.named(source)} holds no files: check that it exists"
         ) from None
 
 

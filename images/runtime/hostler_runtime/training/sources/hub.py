@@ -1,4 +1,4 @@
-"""A dataset of the Hugging Face hub, or of a hub of one's own: ``hf://datasets/owner/name[/path]``."""
+"""A dataset of the Hugging Face hub, or of a hub of one's own: ``hf://datasets/owner/name``, and a path within it."""
 
 from __future__ import annotations
 
@@ -23,16 +23,15 @@ REFUSED, NO_ROOM = 3, 4
 
 _SILENCE_SECONDS = 30
 """After which a request has failed. A whole download may take hours."""
-_LOCATION = re.compile(r"hf://datasets/(?P<repository>[\w.-]+/[\w.-]+)(?:/(?P<path>.+?))?/?")
+_LOCATION = re.compile(r"hf://datasets/(?P<repository>[\w.-]+(?:/[\w.-]+)?)")
 
 
 def download(source: DatasetSource, directory: Path, *, pause: Pause) -> None:
     """Fetch the repository's files, or those below a path of it. Raises ``RuntimeFailure``, and ``OSError`` where there
     is no room."""
-    match = _match(source.location)
     wanted = {
-        "repository": match["repository"],
-        "path": path_in(source.location) or None,
+        "repository": _repository(source),
+        "path": source.path,
         "revision": source.revision,
         "endpoint": source.endpoint,
         "directory": str(directory),
@@ -40,16 +39,16 @@ def download(source: DatasetSource, directory: Path, *, pause: Pause) -> None:
     }
     persistently(
         lambda: _fetch(wanted, directory),
-        failed=f"{source.location} could not be downloaded",
+        failed=f"{named(source)} could not be downloaded",
         advice="Check repository, revision, endpoint and token",
         pause=pause,
     )
     shutil.rmtree(directory / ".cache", ignore_errors=True)  # the library's notes
 
 
-def path_in(location: str) -> str:
-    """The path within the repository; empty for the whole of it. Raises ``RuntimeFailure``."""
-    return _match(location)["path"] or ""
+def named(source: DatasetSource) -> str:
+    """What is asked for, as errors name it."""
+    return source.location if source.path is None else f"{source.location} (path {source.path})"
 
 
 def _fetch(wanted: Mapping[str, object], directory: Path) -> None:
@@ -83,10 +82,12 @@ def _fetch(wanted: Mapping[str, object], directory: Path) -> None:
     raise DownloadError(said, for_good=done.returncode == REFUSED)
 
 
-def _match(location: str) -> re.Match[str]:
-    match = _LOCATION.fullmatch(location)
-    if match is None or leaves(match["path"] or ""):
+def _repository(source: DatasetSource) -> str:
+    match = _LOCATION.fullmatch(source.location)
+    if match is None:
         raise RuntimeFailure(
-            ErrorReason.DATASET_NOT_FOUND, f"{location} is not of the form hf://datasets/owner/name[/path]"
+            ErrorReason.DATASET_NOT_FOUND, f"{source.location} is not of the form hf://datasets/owner/name"
         )
-    return match
+    if source.path is not None and leaves(source.path):
+        raise RuntimeFailure(ErrorReason.DATASET_NOT_FOUND, f"{named(source)} lies outside the repository")
+    return match["repository"]
