@@ -53,7 +53,7 @@ def test_two_pods_train_the_same_model_as_one_process(
     assert result.artifact is not None
     assert result.artifact.path == "pods/model"
     assert not second.message.exists()
-    assert [line["message"] for line in log_lines(first)][-1] == "finished"
+    assert [line["message"] for line in log_lines(first)][-2:] == ["finished", "volume tidied"]
     assert second.log.read_text() == ""
 
 

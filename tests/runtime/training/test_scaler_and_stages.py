@@ -37,7 +37,7 @@ def checkpoints(job: JobConfig, processes: Processes) -> Checkpoints:
     """Those of the job's workspace."""
     root = Path(job.workspace) / "checkpoints"
     root.mkdir(exist_ok=True)
-    return Checkpoints(root, job=job, identity="same", processes=processes)
+    return Checkpoints(root, job=job, dataset_sha256="0" * 64, processes=processes)
 
 
 def state(scale: float | None) -> TrainingState:
