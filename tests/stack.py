@@ -41,6 +41,8 @@ class Stack:
     cluster: str
     tools: Tools
     images: dict[str, str]
+    values: dict[str, Any]
+    """Of the chart, beside those that every installation here has."""
     prometheus_url: str
 
     def __post_init__(self) -> None:

@@ -26,11 +26,12 @@ def stack(cluster: ClusterHandle) -> Iterator[Stack]:
         kubectl=cluster.program("kubectl"), helm=cluster.program("helm"), kubeconfig=cluster.kubeconfig
     )
     install.install_prometheus(tools, image=images["prometheus"])
-    install.install_hostler(tools, images, more={"allowedEndpoints": [ALLOWED_HUB]})
+    values = {"allowedEndpoints": [ALLOWED_HUB]}
+    install.install_hostler(tools, images, more=values)
     tools.kubectl_run("-n", "monitoring", "rollout", "status", "deployment/prometheus", f"--timeout={PATIENCE:.0f}s")
     target = forward(tools.kubectl, tools.kubeconfig, namespace="monitoring", target="service/prometheus", port=9090)
     with target as url:
-        yield Stack(cluster=cluster.name, tools=tools, images=images, prometheus_url=url)
+        yield Stack(cluster=cluster.name, tools=tools, images=images, values=values, prometheus_url=url)
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ def test_helm_test_passes(stack: Stack) -> None:
 
 def test_installing_the_same_again_restarts_no_pod(stack: Stack) -> None:
     before = _uids(stack)
-    install.install_hostler(stack.tools, stack.images)
+    install.install_hostler(stack.tools, stack.images, more=stack.values)
     assert _uids(stack) == before
 
 
