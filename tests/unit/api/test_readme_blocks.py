@@ -12,9 +12,7 @@ import pytest
 import yaml
 from tables import table
 
-from hostler.api.dataset import DatasetSpec
-from hostler.api.inferenceservice import InferenceServiceSpec
-from hostler.api.pool import AcceleratorPoolSpec
+from hostler.api.kinds import KINDS
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.cli.main import main as hostler
 from hostler.demo.conversations import FILE, conversations
@@ -23,12 +21,7 @@ from hostler_data.files import files_below
 from hostler_data.records import open_records
 
 ROOT = Path(__file__).parents[3]
-SPECS: dict[str, Any] = {
-    "AcceleratorPool": AcceleratorPoolSpec,
-    "Dataset": DatasetSpec,
-    "InferenceService": InferenceServiceSpec,
-    "TrainingJob": TrainingJobSpec,
-}
+SPECS = {kind.kind: kind.spec for kind in KINDS}
 README = (ROOT / "README.md").read_text()
 
 
