@@ -17,6 +17,10 @@ FOR_GOOD = 3
 """Exit status of an importer that another try would not help; the Job ends with it."""
 
 
+REPORT_FILE = ".hostler.json"
+"""Beside the files of an import that came to its end: its report, which is none of the model's files."""
+
+
 class ImportReason(StrEnum):
     """Why a model is not there; the sentence for people travels beside it."""
 

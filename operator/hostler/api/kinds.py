@@ -136,7 +136,7 @@ CLUSTER_MODEL = Kind(
     rules=tuple(
         cel(
             f"!has(self.spec.artifacts.source.{member})",
-            f"a ClusterModel has no namespace in which {member} could be looked up: use http, s3, hf, oci or pvc",
+            f"a ClusterModel has no namespace in which {member} could be looked up: use hf, http or pvc",
             field_path=f".spec.artifacts.source.{member}",
         )
         for member in ("configMap", "feedback")

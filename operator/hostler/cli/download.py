@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 from pydantic import ValidationError
 
-from hostler.api.model import ModelSpec
+from hostler.api.model import ModelSpec, ModelStatus
 from hostler.cluster.client import Client, Object
 from hostler.cluster.connection import Connection, ConnectionSetupError, connect
 from hostler.cluster.errors import ApiError, NotFound
@@ -26,6 +26,8 @@ from hostler.cluster.resources import OURS, resource_of
 from hostler.controllers.validity import invalid_spec_sentence
 from hostler.manifests.reader import ARCHIVE, CONTAINER, reader_pod
 from hostler.planning import pods as read
+from hostler.planning.imports import resolved
+from hostler_contract.importing import REPORT_FILE
 from hostler_data.files import sha256_of
 
 _POLL_SECONDS = 0.5
@@ -95,18 +97,23 @@ async def _download(
 
 
 async def find_model(client: Client, name: str, *, namespace: str) -> ModelSpec:
-    """The Model, if its files can be read. Raises :class:`DownloadError`."""
+    """The Model, if its files can be read: those of a hub from the claim that they were imported to. Raises
+    :class:`DownloadError`."""
     try:
         found = await client.get(resource_of("Model"), namespace=namespace, name=name)
     except NotFound as error:
         raise DownloadError(f"there is no Model {name} in namespace {namespace}: name its namespace with -n") from error
     try:
         spec = ModelSpec.model_validate(found["spec"])
+        spec = resolved(spec, ModelStatus.model_validate(found.get("status") or {}))
     except ValidationError as error:
         raise DownloadError(f"Model {name}: {invalid_spec_sentence(error)}") from error
     source = spec.artifacts.source
     if source.pvc is None:
-        raise DownloadError(f"the files of Model {name} are on no claim, but in {source.member}: fetch them from there")
+        raise DownloadError(
+            f"the files of Model {name} are on no claim, but in {source.member}: fetch them from there, or have it "
+            "imported by naming it in a service or a job"
+        )
     return spec
 
 
@@ -167,8 +174,9 @@ def _whole(directory: Path, *, wanted: str | None) -> Iterator[Path]:
 
 
 def artifacts_sha256(directory: Path) -> str:
-    """The hash of a Model's files, as the trainer computes it: over sorted names and hashes."""
-    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    """The hash of a Model's files, as trainer and importer compute it: over sorted names and hashes."""
+    report = directory / REPORT_FILE
+    files = sorted(path for path in directory.rglob("*") if path.is_file() and path != report)
     lines = (f"{path.relative_to(directory).as_posix()} {sha256_of(path)}\n" for path in files)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 

@@ -49,6 +49,15 @@ def config(name: str, model_type: str, **others: Any) -> dict[str, Any]:
             "bert text-classification",
             id="a classifier",
         ),
+        pytest.param(config("RobertaModel", "roberta"), DECODER, [], "bert feature-extraction", id="RoBERTa"),
+        pytest.param(
+            config("XLMRobertaForSequenceClassification", "xlm-roberta"),
+            DECODER,
+            [],
+            "bert text-classification",
+            id="XLM-RoBERTa with a head",
+        ),
+        pytest.param(config("ModernBertForMaskedLM", "modernbert"), DECODER, [], "bert fill-mask", id="ModernBERT"),
         pytest.param(
             config("WhisperForConditionalGeneration", "whisper"),
             ["tokenizer.json", "preprocessor_config.json"],
@@ -124,6 +133,13 @@ def test_gpt2_calls_its_sizes_by_other_names() -> None:
     assert (found.context_length, found.vocabulary_size) == (1024, 50257)
     assert found.kv_bytes_per_token == 2 * 12 * 768 * 2
     assert (found.license, found.chat_template) == ("MIT", False)
+
+
+def test_robertas_table_of_positions_is_longer_than_its_context() -> None:
+    documents = config("RobertaModel", "roberta", max_position_embeddings=514, pad_token_id=1, vocab_size=50265)
+    kind = kind_of(documents, names=DECODER, tags=[], known=KNOWN)
+
+    assert facts(kind, documents, names=DECODER, tensors=SOME, license=None).context_length == 512
 
 
 @pytest.mark.parametrize(

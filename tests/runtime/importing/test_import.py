@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from runtime.training.troubles import RESET
 
 from hostler_contract.importing import ImportReason
 from hostler_runtime.importing.fetching import TRIES, Fetcher
+from hostler_runtime.importing.run import in_order
 
 
 def test_a_model_arrives_with_its_facts_and_nothing_that_could_run(start: Start, volume: Volume) -> None:
@@ -42,6 +44,11 @@ def test_a_model_arrives_with_its_facts_and_nothing_that_could_run(start: Start,
         "kv_bytes_per_token": 2 * 3 * 2 * 16 * 4,
         "chat_template": True,
     }
+
+
+def test_files_are_hashed_in_the_order_in_which_a_disk_is_read() -> None:
+    names = ["1_Pooling/config.json", "1_Pooling.json", "1-a/b", "1/b", "config.json"]
+    assert [name for name, _ in in_order(dict.fromkeys(names, ""))] == [str(path) for path in sorted(map(Path, names))]
 
 
 def test_who_asks_again_gets_the_same_report_without_a_request(start: Start, volume: Volume) -> None:

@@ -103,6 +103,6 @@ def test_the_reference_explains_every_field_and_every_reason() -> None:
         section = page.split(f"## {kind.kind}\n", 1)[1].split("\n## ", 1)[0]
         for path, node in walk("spec", schema(kind)["properties"]["spec"]):
             assert f"`{path}`" in section, path
-            assert node["description"].replace("|", "\\|") in section, path
+            assert " ".join(node["description"].split("\n")).replace("|", "\\|") in section, path
         for reason in kind.reasons:
             assert f"`{reason}`" in section, reason

@@ -19,13 +19,15 @@ from click.testing import CliRunner
 from tables import table
 
 from hostler.api.common import PvcSource
-from hostler.api.model import ModelSpec
+from hostler.api.model import ModelImport, ModelSpec, ModelStatus
 from hostler.cli import download as command
 from hostler.cli.download import DownloadError, artifacts_sha256, fetch, find_image, find_model
 from hostler.cli.main import main
 from hostler.cluster.client import Listing
 from hostler.cluster.errors import ApiError, NotFound
 from hostler.manifests.reader import ARCHIVE, reader_pod
+from hostler.planning.imports import source_hash
+from hostler_contract.importing import REPORT_FILE
 
 Object = dict[str, Any]
 FILES = {"config.json": b"{}", "model.safetensors": b"\0" * 300_000, "adapter/adapter_config.json": b"[]"}
@@ -163,7 +165,8 @@ class Cluster:
         "no such Model": (None, "there is no Model tiny in namespace lab: name its namespace with -n"),
         "files of a hub": (
             make_model(artifacts={"source": {"hf": {"repository": "a/b"}}}),
-            "the files of Model tiny are on no claim, but in hf: fetch them from there",
+            "the files of Model tiny are on no claim, but in hf: fetch them from there, or have it imported "
+            "by naming it in a service or a job",
         ),
     },
 )
@@ -171,6 +174,23 @@ async def test_a_model_without_files_says_where_they_are(model: Object | None, w
     with pytest.raises(DownloadError) as refused:
         await find_model(Cluster(model), "tiny", namespace="lab")  # type: ignore[arg-type]
     assert str(refused.value) == want
+
+
+def test_an_importers_report_is_none_of_the_files(tmp_path: Path) -> None:
+    there = written(tmp_path / "there")
+    want = artifacts_sha256(there)
+    (there / REPORT_FILE).write_text("{}")
+    assert artifacts_sha256(there) == want
+
+
+async def test_files_of_a_hub_come_from_the_claim_that_they_were_imported_to() -> None:
+    model = make_model(artifacts={"source": {"hf": {"repository": "a/b"}}})
+    source = ModelSpec.model_validate(model["spec"]).artifacts.source
+    imported = ModelImport(source=source_hash(source), claim_name="tiny-import", path="abc", sha256="0" * 64)
+    model["status"] = ModelStatus(imported=imported).model_dump(mode="json", by_alias=True, exclude_none=True)
+    found = await find_model(Cluster(model), "tiny", namespace="lab")  # type: ignore[arg-type]
+    assert found.artifacts.source.pvc == PvcSource(claim_name="tiny-import", path="abc")
+    assert found.artifacts.sha256 == "0" * 64
 
 
 def _child(image: str) -> Object:

@@ -20,13 +20,18 @@ from hostler_runtime.importing.failure import ImportFailure
 HEADER_LIMIT: Final = 100_000_000
 """Bytes of a header, as the format's own reader bounds it."""
 _BITS: Final = {"F64": 64, "I64": 64, "F32": 32, "I32": 32, "F16": 16, "BF16": 16, "F8_E4M3": 8, "F8_E5M2": 8, "I8": 8}
-_HEADS: Final = {
-    "BertModel": "feature-extraction",
-    "BertForMaskedLM": "fill-mask",
-    "BertForPreTraining": "fill-mask",
-    "BertForSequenceClassification": "text-classification",
-    "BertForQuestionAnswering": "question-answering",
+_ENCODERS: Final = {"bert": "Bert", "roberta": "Roberta", "xlm-roberta": "XLMRoberta", "modernbert": "ModernBert"}
+"""Model type of an encoder to the beginning of its classes' names."""
+_TASKS: Final = {
+    "Model": "feature-extraction",
+    "ForMaskedLM": "fill-mask",
+    "ForPreTraining": "fill-mask",
+    "ForSequenceClassification": "text-classification",
+    "ForQuestionAnswering": "question-answering",
 }
+"""End of the name of an encoder's class to what it is for."""
+_SHIFTED: Final = frozenset({"roberta", "xlm-roberta"})
+"""Encoders whose first position has the number of the padding token and one: the table is longer than the context."""
 _SPEECH: Final = frozenset({"WhisperForConditionalGeneration", "ParakeetForCTC"})
 _PIPELINES: Final = {
     "StableDiffusionPipeline": ("text-to-image", "text-to-image"),
@@ -80,10 +85,10 @@ def kind_of(documents: Mapping[str, Any], *, names: Collection[str], tags: Colle
     if any(name in _SPEECH for name in declared):
         _need(names, "preprocessor_config.json", "tokenizer.json")
         return Kind(family="speech-to-text", task="automatic-speech-recognition", architecture=architecture)
-    if model_type == "bert" and architecture in {*_HEADS, "bert"}:
-        _need(names, ("tokenizer.json", "vocab.txt"))
+    if (task := _task_of_encoder(model_type, architecture)) is not None:
+        _need(names, ("tokenizer.json", "vocab.txt") if model_type == "bert" else "tokenizer.json")
         _require_pair(documents, _first(config, "vocab_size"))
-        return Kind(family="bert", task=_HEADS.get(architecture, "feature-extraction"), architecture=architecture)
+        return Kind(family="bert", task=task, architecture=architecture)
     if any(name in known.decoders for name in declared) and not config.get("is_encoder_decoder"):
         _need(names, "tokenizer.json")
         _require_pair(documents, _first(_sizes(config), "vocab_size"))
@@ -92,9 +97,20 @@ def kind_of(documents: Mapping[str, Any], *, names: Collection[str], tags: Colle
     raise ImportFailure(
         ImportReason.UNSUPPORTED_ARCHITECTURE,
         f"{CONFIGURATION} names {architecture}, which no family of this release serves: decoders (such as "
-        "LlamaForCausalLM) are chat or code, BertModel and its heads bert, Whisper and Parakeet speech-to-text, "
+        "LlamaForCausalLM) are chat or code, BERT, RoBERTa, XLM-RoBERTa and ModernBERT with their heads bert, Whisper "
+        "and Parakeet speech-to-text, "
         "StableDiffusionPipeline text-to-image; name a model of these",
     )
+
+
+def _task_of_encoder(model_type: str, architecture: str) -> str | None:
+    """None where it is no encoder that a server of ours loads."""
+    if model_type not in _ENCODERS:
+        return None
+    if architecture == model_type:
+        return _TASKS["Model"]
+    beginning = _ENCODERS[model_type]
+    return _TASKS.get(architecture.removeprefix(beginning)) if architecture.startswith(beginning) else None
 
 
 def has_template(documents: Mapping[str, Any], names: Collection[str]) -> bool:
@@ -120,11 +136,19 @@ def facts(
         license=license_name(license),
         parameters=tensors.parameters,
         weights_bytes=tensors.size,
-        context_length=_first(sizes, "max_position_embeddings", "n_positions", "n_ctx") if text else None,
+        context_length=_context_length(sizes) if text else None,
         vocabulary_size=_first(sizes, "vocab_size"),
         kv_bytes_per_token=_kv_bytes(sizes, _stored_bytes(tensors)) if decoder else None,
         chat_template=has_template(documents, names) if decoder else None,
     )
+
+
+def _context_length(sizes: Mapping[str, Any]) -> int | None:
+    positions = _first(sizes, "max_position_embeddings", "n_positions", "n_ctx")
+    if positions is None or sizes.get("model_type") not in _SHIFTED:
+        return positions
+    padding = sizes.get("pad_token_id", 1)
+    return positions - padding - 1 if isinstance(padding, int) else positions
 
 
 def read_header(head: bytes, *, name: str, file_size: int) -> Tensors:

@@ -10,12 +10,12 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Final
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from pydantic import ValidationError
 
-from hostler_contract.importing import ImportConfig, ImportedFacts, ImportReason, ImportReport
+from hostler_contract.importing import REPORT_FILE, ImportConfig, ImportedFacts, ImportReason, ImportReport
 from hostler_runtime.errors import classify
 from hostler_runtime.importing import choice
 from hostler_runtime.importing.facts import HEADER_LIMIT, Tensors, facts, kind_of, read_header, total
@@ -26,9 +26,6 @@ from hostler_runtime.importing.origins import Origin, Tools, archived, from_hub,
 from hostler_runtime.logs import event
 from hostler_runtime.training.files import publish_directory, write_file
 from hostler_runtime.training.sources.tries import no_room
-
-REPORT: Final = ".hostler.json"
-"""In the finished directory: what was reported of it."""
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +66,7 @@ def _brought(config: ImportConfig, tools: Tools) -> ImportReport:
         tensors = total(_tensors(origin.path(file)) for file in weights)
         found = facts(kind, documents, names=hashes, tensors=tensors, license=origin.license)
         report = _report(origin.revision, found, hashes, staging=staging)
-        write_file(staging / REPORT, report.to_json())
+        write_file(staging / REPORT_FILE, report.to_json())
         publish_directory(staging, target)
     event(logger, "model imported", what=what, revision=origin.revision, bytes=report.size_bytes)
     return report
@@ -86,7 +83,7 @@ def _origin(config: ImportConfig, tools: Tools, staging: Path) -> Iterator[Origi
 
 
 def _report(revision: str, found: ImportedFacts, hashes: Mapping[str, str], *, staging: Path) -> ImportReport:
-    lines = "".join(f"{name} {digest}\n" for name, digest in sorted(hashes.items()))
+    lines = "".join(f"{name} {digest}\n" for name, digest in in_order(hashes))
     return ImportReport(
         revision=revision,
         files=len(hashes),
@@ -96,10 +93,15 @@ def _report(revision: str, found: ImportedFacts, hashes: Mapping[str, str], *, s
     )
 
 
+def in_order(hashes: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Directory by directory, as whoever reads the files from a disk sorts them."""
+    return sorted(hashes.items(), key=lambda item: PurePosixPath(item[0]))
+
+
 def _earlier(target: Path) -> ImportReport | None:
     """The report of an import that came to its end, whose word may have been lost."""
     try:
-        return ImportReport.from_json((target / REPORT).read_bytes())
+        return ImportReport.from_json((target / REPORT_FILE).read_bytes())
     except (OSError, ValidationError):
         return None
 
