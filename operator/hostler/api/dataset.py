@@ -43,7 +43,7 @@ class DatasetReason(StrEnum):
     ENDPOINT_NOT_ALLOWED = "EndpointNotAllowed"
     """Set when the endpoint may not be sent the credentials that secretRef names."""
     CHILD_REFUSED = "ChildRefused"
-    """Set when the API server refused the Job, such as by a quota; the message is the server's own."""
+    """Set when the API server refused the Job or its pod, such as by a quota; the message is the server's own."""
     INVALID_SPEC = "InvalidSpec"
     """Set when the stored spec does not fit this release, which CRDs of the same release would not let in."""
 

@@ -57,7 +57,8 @@ class TrainingReason(StrEnum):
     MODEL_NOT_READY = "ModelNotReady"
     """Accepted: set when a model that this one is made from is not Ready."""
     INCOMPATIBLE_MODEL = "IncompatibleModel"
-    """Accepted: set when a model that this one is made from is of a family that does not fit."""
+    """Accepted: set when a model that this one is made from is of a family that does not fit, or a base that is
+    trained is quantized."""
     METRIC_NOT_MEASURED = "MetricNotMeasured"
     """Accepted: set when a gate or evaluation.stopAt asks for a figure that such a job does not measure; the message
     has the names that there are."""

@@ -76,7 +76,12 @@ def _own(kind: Kind) -> tuple[Grant, ...]:
 
 OPERATOR_GRANTS: tuple[Grant, ...] = (
     # ConfigMaps are read by name only: a watch would keep every ConfigMap of the cluster in memory.
-    Grant(group="", resource="configmaps", verbs=("get", *CHANGE), why="configuration of trainers and servers"),
+    Grant(
+        group="",
+        resource="configmaps",
+        verbs=("get", *CHANGE),
+        why="data of jobs; configuration of servers, inspections and imports",
+    ),
     Grant(
         group="",
         resource="events",
