@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from bench import Bench
+from fakes import Crash
 from tables import table
 from world import completed, due, failed, failure, jobs, progress, running, states, submitted
 
@@ -196,6 +198,22 @@ async def test_a_suspended_job_never_starts_and_makes_nothing(bench: Bench) -> N
     bench.cluster.edit("TrainingJob", "tiny", suspend=False)
     await bench.settle()
     assert jobs(bench) == ["tiny-0"]
+
+
+async def test_a_job_that_is_resumed_while_it_stops_does_not_begin_the_same_attempt_again(bench: Bench) -> None:
+    await submitted(bench)
+    assert "attempt" not in bench.status("TrainingJob", "tiny"), "nobody has written down that it has begun"
+    bench.cluster.edit("TrainingJob", "tiny", suspend=True)
+    bench.writer.crash_after = 1
+    with pytest.raises(Crash):
+        await bench.reconcile("TrainingJob", "tiny")
+    assert bench.writer.writes[-1] == "status TrainingJob tiny", "before its Job goes, its number is used up"
+    bench.writer.crash_after = None
+    bench.restart()
+    bench.cluster.edit("TrainingJob", "tiny", suspend=False)
+    await bench.settle()
+    assert jobs(bench) == ["tiny-1"]
+    assert bench.status("TrainingJob", "tiny")["restarts"] == 0
 
 
 async def test_suspending_stops_the_pods_keeps_the_claim_and_resumes_with_the_next_attempt(bench: Bench) -> None:

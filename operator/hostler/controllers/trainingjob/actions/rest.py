@@ -18,7 +18,8 @@ def ended(seen: Observed, settings: Settings) -> Plan:
 
 
 def suspended(seen: Observed, settings: Settings) -> Plan:
-    """Pods go, the claim stays. The attempt's number is remembered, so that the next one gets another."""
+    """Pods go, the claim stays. The attempt's number is remembered, so that the next one gets another: first of all,
+    because who resumes the job while its Job is deleted makes the status that would have said so a conflict."""
     held = seen.newest is not None and not seen.newest.job_ended
     step = seen.status.progress.checkpoint_step if seen.status.progress else None
     where = f"the checkpoint of step {step}" if step is not None else "the newest checkpoint"
@@ -34,7 +35,7 @@ def suspended(seen: Observed, settings: Settings) -> Plan:
         placement=None,
         progress=progress.interrupted(seen.status.progress),
     )
-    return plan_of(seen, report, delete=(*(doomed(seen) if held else ()), *seen.obsolete))
+    return plan_of(seen, report, delete=(*(doomed(seen) if held else ()), *seen.obsolete), reserves=held)
 
 
 def resumed(seen: Observed, settings: Settings) -> Plan:
