@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from abc import ABC, abstractmethod
 from typing import Any
 
 import aiohttp
@@ -18,7 +19,7 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-class Proxy:
+class Proxy(ABC):
     """A reverse proxy; :meth:`pass_on` is what a subclass makes of a request."""
 
     def __init__(self, upstream: Connection) -> None:
@@ -48,6 +49,6 @@ class Proxy:
             timeout=aiohttp.ClientTimeout(total=None),
         )  # fmt: skip
 
+    @abstractmethod
     async def pass_on(self, request: web.Request) -> web.StreamResponse:
         """The answer to a request."""
-        raise NotImplementedError

@@ -27,15 +27,16 @@ class Happening:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Children first, status last: a status never claims what was not done. But for a reservation, which is a status:
-    it has to be readable before the first thing is made that sits on it."""
+    """Children first, status last: a status never claims what was not done. But for two facts that a status is the only
+    record of: a reservation has to be readable before the first thing is made that sits on it, and the number of an
+    attempt has to be used up before its Job goes."""
 
     apply: tuple[Object, ...] = ()
     bind: tuple[tuple[Object, str], ...] = ()
     """Pods that get their seats."""
     delete: tuple[Object, ...] = ()
     status: Object
-    reserves: bool = False
+    status_first: bool = False
     """Whether the status is written before the children."""
     happening: Happening | None = None
     notices: Mapping[tuple[str, str], Happening] = field(default_factory=dict)
@@ -57,7 +58,7 @@ async def write_children(writer: Writer, about: Object, plan: Plan) -> Plan:
 
     Returns the plan with those notices that are true: what an admission rule keeps otherwise is left so, in silence.
     """
-    if plan.reserves:
+    if plan.status_first:
         await _patch_status(writer, about, plan)
     written = set()
     for child in plan.apply:

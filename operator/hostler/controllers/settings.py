@@ -47,6 +47,12 @@ class Settings:
         because a job can say what keeps its pods from starting."""
         return 1.5 * self.start_grace_seconds
 
+    def default_image(self, verb: Verb) -> Image:
+        """The runtime image for what needs no accelerator."""
+        image = self.image(verb, variant=self.default_variant)
+        assert image is not None  # the default variant always has one
+        return image
+
     def image(self, verb: Verb, *, variant: str) -> Image | None:
         """The runtime image for a verb on a variant; None where the installation has none that could drive it."""
         reference = self.variant_images.get(f"{verb.value}-{variant}")

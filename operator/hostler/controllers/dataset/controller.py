@@ -14,6 +14,7 @@ from hostler.cluster.store import Change
 from hostler.controllers.creationfailures import CreationFailures
 from hostler.controllers.dataset.decide import decide, plan_of
 from hostler.controllers.dataset.observed import Observed, ended
+from hostler.controllers.filedjobs import with_files
 from hostler.controllers.plan import Plan, RefusedError, write_children, write_status
 from hostler.controllers.ports import Clock, Key, Object, Outcome, Reader, Writer
 from hostler.controllers.said import conditions, no
@@ -22,7 +23,6 @@ from hostler.controllers.sources import missing
 from hostler.controllers.triggers import key_of, referring
 from hostler.controllers.validity import invalid_spec_sentence
 from hostler.manifests import naming
-from hostler.manifests.podtemplate import Image
 from hostler.planning import moments
 from hostler.planning import pods as read
 
@@ -59,7 +59,7 @@ class DatasetController:
         plan = decide(
             seen,
             now=now,
-            image=self._image(),
+            image=self._settings.default_image(Verb.TRAIN),
             recheck=self._settings.recheck_seconds,
             allowed_endpoints=self._settings.allowed_endpoints,
             traffic=self._settings.traffic,
@@ -106,7 +106,7 @@ class DatasetController:
             refused=await self._failures.of_job(job, pods) if job is not None else "",
             file_missing=job is not None and await self._file_missing(job, pods),
             held_up=await self._held_up(spec, pods, namespace=namespace),
-            obsolete=await self._obsolete(done_with),
+            obsolete=await with_files(self._reader, done_with),
         )
         if seen.inspected or seen.job is not None:
             return seen
@@ -139,20 +139,6 @@ class DatasetController:
         named = spec.source.pvc.claim_name if spec.source.pvc is not None else ""
         claim = named and self._reader.get("PersistentVolumeClaim", namespace=namespace, name=named)
         return await self._failures.of_claim(claim) if claim else ""
-
-    async def _obsolete(self, jobs: list[Object]) -> tuple[Object, ...]:
-        """Jobs of earlier generations with their files; the Job goes last, because only it can be found by label."""
-        found: list[Object] = []
-        for job in jobs:
-            metadata = job["metadata"]
-            config = await self._reader.live("ConfigMap", namespace=metadata["namespace"], name=metadata["name"])
-            found += [child for child in (config, job) if child is not None]
-        return tuple(found)
-
-    def _image(self) -> Image:
-        image = self._settings.image(Verb.TRAIN, variant=self._settings.default_variant)
-        assert image is not None  # the default variant always has one
-        return image
 
 
 def _told(job: Object, status: DatasetStatus) -> bool:

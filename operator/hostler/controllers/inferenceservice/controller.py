@@ -85,7 +85,7 @@ class InferenceServiceController:
             said = wording.rejected(ServiceReason.NAME_TAKEN, f"{refusal}.")
         else:
             said = wording.refused(f"The API server refused {refusal}")
-        return self._saying(seen.service, said, status=plan.status if plan.reserves else None)
+        return self._saying(seen.service, said, status=plan.status if plan.status_first else None)
 
     def _invalid(self, service: Object, error: ValidationError) -> Plan:
         return self._saying(service, wording.rejected(ServiceReason.INVALID_SPEC, invalid_spec_sentence(error)))

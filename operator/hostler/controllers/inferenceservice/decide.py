@@ -80,7 +80,7 @@ def _served(seen: Observed, ground: Ground, *, now: str, settings: Settings) -> 
         delete=wanted.delete,
         requeue=None if ready.reason == ServiceReason.SERVING else settings.recheck_seconds,
         # More seats than before have to be readable before a pod sits on them.
-        reserves=placement is not None and seats_of(placement) != seats_of(seen.status.placement),
+        status_first=placement is not None and seats_of(placement) != seats_of(seen.status.placement),
     )
 
 

@@ -47,7 +47,7 @@ def plan_of(
     delete: tuple[Object, ...] = (),
     bind: tuple[tuple[Object, str], ...] = (),
     requeue: float | None = None,
-    reserves: bool = False,
+    status_first: bool = False,
 ) -> Plan:
     """The status with this report in it, and the writes that go before it."""
     before, rollout = seen.status, seen.rollout
@@ -74,7 +74,7 @@ def plan_of(
     return Plan(
         apply=apply,
         bind=bind,
-        reserves=reserves,
+        status_first=status_first,
         delete=delete,
         status=before.model_copy(update=update).model_dump(mode="json", by_alias=True, exclude_none=True),
         happening=change(before.conditions, said, warnings=WARNINGS),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from hostler.accelerators import Verb
 from hostler.api.model import ModelSpec, ModelStatus, ModelUser
 from hostler.controllers.creationfailures import CreationFailures
+from hostler.controllers.filedjobs import with_files
 from hostler.controllers.modelimport.decide import Terms, decide, refused
 from hostler.controllers.modelimport.observed import Observed
 from hostler.controllers.plan import RefusedError, write_children, write_status
@@ -15,7 +16,6 @@ from hostler.controllers.ports import Clock, Facts, Object, Outcome, Reader, Wri
 from hostler.controllers.settings import Settings
 from hostler.manifests import naming
 from hostler.manifests.importjob import Import
-from hostler.manifests.podtemplate import Image
 from hostler.planning import pods as read
 from hostler_contract.importing import ImportProgress
 
@@ -50,7 +50,7 @@ class ModelImports:
         wanted = Import(
             model=model["metadata"],
             spec=spec,
-            image=self._image(),
+            image=self._settings.default_image(Verb.TRAIN),
             rules=self._settings.imports,
             traffic=self._settings.traffic,
         )
@@ -82,12 +82,12 @@ class ModelImports:
             progress=self._progress(pods),
             refused=await self._failures.of_job(job, pods) if job is not None else "",
             held_up=await self._held_up(pods, claim),
-            obsolete=await self._with_files([each for each in jobs if each is not job]),
+            obsolete=await with_files(self._reader, [each for each in jobs if each is not job]),
             users=tuple(users),
         )
         if job is None or seen.ended_at is None:
             return seen
-        spent = await self._with_files([job])
+        spent = await with_files(self._reader, [job])
         return replace(seen, spent=spent)
 
     def _progress(self, pods: Iterable[Object]) -> ImportProgress | None:
@@ -101,20 +101,6 @@ class ModelImports:
             if said := await self._failures.of_pod(pod):
                 return said
         return await self._failures.of_claim(claim) if waiting and claim is not None else ""
-
-    async def _with_files(self, jobs: Iterable[Object]) -> tuple[Object, ...]:
-        """Jobs with their files; the Job goes last, because only it can be found by label."""
-        found: list[Object] = []
-        for job in jobs:
-            metadata = job["metadata"]
-            config = await self._reader.live("ConfigMap", namespace=metadata["namespace"], name=metadata["name"])
-            found += [child for child in (config, job) if child is not None]
-        return tuple(found)
-
-    def _image(self) -> Image:
-        image = self._settings.image(Verb.TRAIN, variant=self._settings.default_variant)
-        assert image is not None  # the default variant always has one
-        return image
 
 
 def _owned_by(child: Object, owner: Object) -> bool:

@@ -85,7 +85,7 @@ class TrainingJobController:
             said = wording.rejected(TrainingReason.NAME_TAKEN, f"{refusal}.")
         else:
             said = wording.refused(wording.Standing(), f"The API server refused {refusal}")
-        status = TrainingJobStatus.model_validate(plan.status) if plan.reserves else seen.status
+        status = TrainingJobStatus.model_validate(plan.status) if plan.status_first else seen.status
         return self._saying(seen.job, status, said)
 
     def _invalid(self, job: Object, error: ValidationError) -> Plan:

@@ -52,7 +52,7 @@ def plan_of(
     delete: tuple[Object, ...] = (),
     bind: tuple[tuple[Object, str], ...] = (),
     requeue: float | None = None,
-    reserves: bool = False,
+    status_first: bool = False,
 ) -> Plan:
     """The status with this report in it, and the writes that go before it."""
     before = seen.status
@@ -65,7 +65,7 @@ def plan_of(
     return Plan(
         apply=apply,
         bind=bind,
-        reserves=reserves,
+        status_first=status_first,
         delete=delete,
         status=after.model_dump(mode="json", by_alias=True, exclude_none=True),
         happening=change(before.conditions, said, warnings=WARNINGS, alike=AT_WORK),

@@ -70,7 +70,7 @@ def placed(seen: Observed, settings: Settings) -> Plan:
         apply=wanted,
         delete=seen.obsolete,
         requeue=settings.recheck_seconds,
-        reserves=report.placement != seen.status.placement,
+        status_first=report.placement != seen.status.placement,
     )
 
 

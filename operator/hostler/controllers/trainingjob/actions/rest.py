@@ -35,7 +35,7 @@ def suspended(seen: Observed, settings: Settings) -> Plan:
         placement=None,
         progress=progress.interrupted(seen.status.progress),
     )
-    return plan_of(seen, report, delete=(*(doomed(seen) if held else ()), *seen.obsolete), reserves=held)
+    return plan_of(seen, report, delete=(*(doomed(seen) if held else ()), *seen.obsolete), status_first=held)
 
 
 def resumed(seen: Observed, settings: Settings) -> Plan:
