@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from runtime.objectives.conftest import compared, model_of
 from runtime.training.harness import Train
 from runtime.training.toyjobs import run_in_processes
+from runtime.weights import assert_same_training
 from safetensors.torch import load_file
 
 from hostler_contract import JobConfig
@@ -38,12 +40,12 @@ def test_the_figures_of_a_quantized_model_are_its_own(
 
     _, wanted = compared(alone, "validation_loss")
     before, after = compared(halves, "validation_loss")
-    assert after == pytest.approx(wanted, abs=1e-4)
+    assert after == pytest.approx(wanted, abs=5e-4)
     # 8-bit weights compute something else than those that were trained; equal figures would be those of the latter.
     assert steps or after != before
 
 
-def test_pruned_weights_stay_zero_in_every_process(train: Train, job: JobMaker) -> None:
+def test_pruned_weights_stay_zero_in_every_process(train: Train, job: JobMaker, base: Path) -> None:
     asked: dict[str, Any] = {**FEW_STEPS, "objective": {"kind": "prune", "prune": {"sparsity": 0.5}}}
     alone, halves = job("alone", **asked), job("halves", **asked, **SHARDED)
     wanted = train(alone).result
@@ -51,9 +53,11 @@ def test_pruned_weights_stay_zero_in_every_process(train: Train, job: JobMaker) 
     found = run_in_processes(halves, count=2)
 
     assert found.metrics["sparsity"] == pytest.approx(wanted.metrics["sparsity"], abs=1e-6)
+    before = load_file(base / "model.safetensors")
     left, right = (load_file(model_of(each) / "model.safetensors") for each in (alone, halves))
+    kept = {name: torch.where(weight == 0, weight, before[name]) for name, weight in left.items()}
+    assert_same_training(right, left, control=kept)
     for name, weight in left.items():
-        torch.testing.assert_close(right[name], weight, atol=1e-4, rtol=0, msg=name)
         assert torch.equal(right[name] == 0, weight == 0), name
 
 
@@ -63,4 +67,4 @@ def test_an_adapter_is_merged_once_its_shards_are_joined(train: Train, job: JobM
 
     found = run_in_processes(job("halves", **asked, **SHARDED), count=2)
 
-    assert found.metrics["validation_loss"] == pytest.approx(wanted.metrics["validation_loss"], abs=1e-4)
+    assert found.metrics["validation_loss"] == pytest.approx(wanted.metrics["validation_loss"], abs=5e-4)

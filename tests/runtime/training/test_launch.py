@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from runtime.training.harness import JobFactory, Launch, Train, log_lines
+from runtime.weights import assert_same_training
 from safetensors.torch import load_file
 from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
 
@@ -24,17 +26,17 @@ def weights(job: JobConfig) -> dict[str, torch.Tensor]:
     return load_file(Path(job.workspace) / "model" / "model.safetensors")
 
 
-def assert_close(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
-    """Equal but for the order in which floating-point numbers were added; one step moves a weight by 3e-4 or more."""
-    assert found.keys() == wanted.keys()
-    for name, tensor in wanted.items():
-        torch.testing.assert_close(found[name], tensor, rtol=1e-3, atol=2e-4, msg=lambda text, name=name: name + text)
-
-
 def moved(job: JobConfig, workspace: Path) -> JobConfig:
     """The same job in another workspace."""
     workspace.mkdir(parents=True)
     return job.model_copy(update={"workspace": str(workspace)})
+
+
+def slower(job: JobConfig) -> JobConfig:
+    """The same job beside it, with half of its learning rate."""
+    document = json.loads(moved(job, Path(job.workspace).parent / "slower").to_json())
+    document["hyperparameters"]["learningRate"] /= 2
+    return JobConfig.model_validate(document)
 
 
 def test_two_pods_train_the_same_model_as_one_process(
@@ -47,7 +49,9 @@ def test_two_pods_train_the_same_model_as_one_process(
     first, second = launch(pods, pods=2)
     assert [first.wait(), second.wait()] == [0, 0], first.log.read_text()
 
-    assert_close(weights(pods), weights(alone))
+    control = slower(alone)
+    train(control)
+    assert_same_training(weights(pods), weights(alone), control=weights(control))
     result = first.result()
     assert (result.succeeded, result.steps) == (True, 12)
     assert result.artifact is not None
@@ -71,11 +75,11 @@ def test_one_pod_asked_to_stop_all_save_and_leave_together_and_fewer_processes_g
     assert result.reason is ErrorReason.INTERRUPTED
     (saved,) = (Path(config.workspace) / "checkpoints").glob("step-*")
     assert result.steps == int(saved.name.removeprefix("step-")) >= 5
-    whole = moved(config, tmp_path / "whole")
-    for each in (config, whole):
+    whole, control = moved(config, tmp_path / "whole"), slower(config)
+    for each in (config, whole, control):
         with pytest.raises(RuntimeFailure, match="asked to stop"):
             train(each, stop_after=result.steps + 3)
-    assert_close(saved_weights(config), saved_weights(whole))
+    assert_same_training(saved_weights(config), saved_weights(whole), control=saved_weights(control))
 
 
 def saved_weights(job: JobConfig) -> dict[str, torch.Tensor]:
@@ -90,7 +94,7 @@ def test_when_one_of_two_processes_is_killed_both_are_restarted_in_their_pod_and
     job: JobFactory, train: Train, launch: Launch, tmp_path: Path
 ) -> None:
     config = job(model__transformer__dropoutPercent=0, hyperparameters__steps=100, checkpoint__everySteps=10)
-    whole = moved(config, tmp_path / "whole")
+    whole, control = moved(config, tmp_path / "whole"), slower(config)
     (pod,) = launch(config, processes=2, restarts=1)
     pod.wait_for(lambda seen: (seen.checkpoint_step or 0) >= 10)
 
@@ -101,7 +105,8 @@ def test_when_one_of_two_processes_is_killed_both_are_restarted_in_their_pod_and
     assert resumed.resumed_from_step is not None
     assert resumed.resumed_from_step >= 10
     train(whole)
-    assert_close(weights(config), weights(whole))
+    train(control)
+    assert_same_training(weights(config), weights(whole), control=weights(control))
 
 
 def test_a_killed_process_without_restarts_ends_the_pod_with_a_reason(job: JobFactory, launch: Launch) -> None:

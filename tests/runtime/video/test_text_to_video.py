@@ -18,6 +18,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, TextToVideoSDPipeline, UNet3
 from runtime.families import moving_digits
 from runtime.families.jobs import Trained, train
 from runtime.training.harness import ROOT, free_port
+from runtime.weights import assert_same_training
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -248,13 +249,10 @@ def test_two_processes_learn_the_same_with_halves_of_every_weight_as_with_whole_
     halves = in_two_processes(small, tmp_path / "sharded", parallelism="sharded")
     whole = in_two_processes(small, tmp_path / "replicated", parallelism="replicated")
 
-    off = {name: float((halves[name] - whole[name]).abs().max()) for name in whole}
     alone = weights_of(small.model)
-    assert halves.keys() == whole.keys() == alone.keys()
-    assert max(off.values()) < 1e-4, max(off, key=off.__getitem__)
     # The control: one process draws other noise for the same rows, and ends elsewhere. So would processes that do not
     # reduce their gradients as they should: each would learn from the noise of its own rows.
-    assert max(float((alone[name] - whole[name]).abs().max()) for name in whole) > 1e-3
+    assert_same_training(halves, whole, control=alone)
     served = load(tmp_path / "sharded" / "workspace" / "model", options=LoadOptions())
     assert served.run_batch([VideoRequest("a one", 1)]).results
 
