@@ -21,6 +21,7 @@ class DataVersion:
     name: str
     version: int
     sha256: str
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,8 @@ def resolved(reader: Reader, spec: TrainingJobSpec, *, namespace: str) -> Resolv
         why = f"{said.reason}: {said.message}" if said is not None else "it has not been looked at yet"
         text = f"Dataset {name} is not ready: {why}"
         return Resolved(spec=there, rejection=rejection(TrainingReason.DATASET_NOT_READY, _PATH, text))
-    return Resolved(spec=there, data=DataVersion(name=name, version=status.version, sha256=status.sha256))
+    data = DataVersion(name=name, version=status.version, sha256=status.sha256, size_bytes=status.size_bytes)
+    return Resolved(spec=there, data=data)
 
 
 def _ready(dataset: Object, status: DatasetStatus) -> bool:

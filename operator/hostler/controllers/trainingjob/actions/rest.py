@@ -35,7 +35,10 @@ def suspended(seen: Observed, settings: Settings) -> Plan:
         placement=None,
         progress=progress.interrupted(seen.status.progress),
     )
-    return plan_of(seen, report, delete=(*(doomed(seen) if held else ()), *seen.obsolete), status_first=held)
+    # A preparation goes on from its shards when the job is resumed; one that is told is among the obsolete.
+    preparing = tuple(each for each in seen.preparations if each not in seen.obsolete)
+    delete = (*(doomed(seen) if held else ()), *preparing, *seen.obsolete)
+    return plan_of(seen, report, delete=delete, status_first=held)
 
 
 def resumed(seen: Observed, settings: Settings) -> Plan:
