@@ -25,7 +25,7 @@ from hostler_runtime.job import read_job
 from hostler_runtime.logs import configure, event
 from hostler_runtime.objectives import with_objective
 from hostler_runtime.training.assembled import VOLUME_ROOT
-from hostler_runtime.training.preparing.step import Watch, prepare_data
+from hostler_runtime.training.preparing.step import Watch, cores, prepare_data
 from hostler_runtime.training.progress import ProgressBoard, ProgressServer
 
 PORT = 8080
@@ -39,6 +39,8 @@ logger = logging.getLogger("hostler_runtime.prepare")
 def main(environ: Mapping[str, str] = os.environ) -> int:
     """The container's entry point; returns its exit status."""
     configure()
+    # The tokenizers' library takes all cores of the node otherwise, while it learns a vocabulary.
+    os.environ.setdefault("RAYON_NUM_THREADS", str(cores()))
     # A container's first process ignores signals that it has no handler for. What is finished is on the disk.
     signal.signal(signal.SIGTERM, _interrupted)
     try:
