@@ -71,7 +71,7 @@ def prepare_data(job: JobConfig, half: TrainingHalf, *, volume: Path, watch: Wat
     if job.prepared is not None and (there := _named(job, root, settings=settings)) is not None:
         return there
     started = time.monotonic()
-    records = open_source(job.dataset, cache=cache)
+    records = open_source(job.dataset, cache=cache, told=watch.advanced)
     watch.there()
     key = hashlib.sha256(f"{records.sha256} {settings}".encode()).hexdigest()[:32]
     place = Place(root, key, job.name)

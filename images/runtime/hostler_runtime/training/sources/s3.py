@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ from hostler_contract import DatasetSource, ErrorReason
 from hostler_data.libraries import library
 from hostler_data.readers.manifest import leaves
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.training.sources.tries import DownloadError, Pause, no_room, persistently, refuses
+from hostler_runtime.training.sources.tries import DownloadError, Pause, Told, no_room, persistently, refuses, untold
 
 _AT_ONCE = 8
 _CHUNK = 8 << 20
@@ -46,7 +46,7 @@ _ADVICE = "Check bucket, region, endpoint and credentials"
 _T = TypeVar("_T")
 
 
-def download(source: DatasetSource, directory: Path, *, pause: Pause) -> None:
+def download(source: DatasetSource, directory: Path, *, pause: Pause, told: Told = untold) -> None:
     """Fetch all objects below the location; their names relative to it stay. Raises ``RuntimeFailure``, and ``OSError``
     where there is no room."""
     bucket, prefix = split_location(source.location)
@@ -57,11 +57,14 @@ def download(source: DatasetSource, directory: Path, *, pause: Pause) -> None:
         failed = f"{source.location} could not be downloaded"
         return persistently(lambda: _once(fetch), failed=failed, advice=_ADVICE, pause=pause)
 
-    names = tried(lambda: _objects(filesystem, base))
+    sizes = tried(lambda: _objects(filesystem, base))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
+        copies = pool.map(lambda name: tried(lambda: _copy(filesystem, name, base=base, directory=directory)), sizes)
+        done, total = 0, sum(sizes.values())
         # The first failure ends the rest of the list unread.
-        for _ in pool.map(lambda name: tried(lambda: _copy(filesystem, name, base=base, directory=directory)), names):
-            pass
+        for size, _ in zip(sizes.values(), copies, strict=True):
+            done += size
+            told(done, total)
 
 
 def split_location(location: str) -> tuple[str, str]:
@@ -103,12 +106,13 @@ def _region_of(fs: Any, bucket: str, *, pause: Pause) -> str:
     )
 
 
-def _objects(filesystem: Any, base: str) -> Sequence[str]:
+def _objects(filesystem: Any, base: str) -> dict[str, int]:
+    """Sizes by name, in the order of the names."""
     fs = library("pyarrow.fs", use="reading s3://")
     if (info := filesystem.get_file_info(base)).type == fs.FileType.File:
-        return [info.path]
+        return {info.path: info.size}
     found = filesystem.get_file_info(fs.FileSelector(base, recursive=True, allow_not_found=True))
-    return sorted(info.path for info in found if info.type == fs.FileType.File)
+    return dict(sorted((info.path, info.size) for info in found if info.type == fs.FileType.File))
 
 
 def _copy(filesystem: Any, name: str, *, base: str, directory: Path) -> None:

@@ -15,6 +15,8 @@ from hostler_runtime.logs import event
 TRIES = 3
 Pause = Callable[[float], None]
 """Waits for a number of seconds."""
+Told = Callable[[int, int], None]
+"""Gets the bytes that have come, and those of all files."""
 
 _T = TypeVar("_T")
 _PASSING_STATUS = frozenset({408, 425, 429})
@@ -22,6 +24,10 @@ _PASSING_STATUS = frozenset({408, 425, 429})
 _NO_SUCH_HOST = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 
 logger = logging.getLogger(__name__)
+
+
+def untold(done: int, of: int) -> None:
+    """For whoever does not want to know."""
 
 
 class DownloadError(Exception):
