@@ -458,6 +458,14 @@ def test_what_another_process_of_the_same_job_has_left_is_taken_over_at_once(tmp
     assert clock.now == 0
 
 
+def test_whoever_has_lost_the_lease_does_not_take_it_back_from_its_own_job(tmp_path: Path) -> None:
+    left_by("first", tmp_path)
+    clock = Clock()
+    with Place(tmp_path, "key", "first").held(inherits=False, pause=clock.pause, clock=clock) as held:
+        assert held is not None
+    assert clock.now >= 60
+
+
 def test_whoever_loses_the_lease_stops_its_work(tmp_path: Path) -> None:
     told = threading.Event()
 
@@ -479,6 +487,10 @@ def test_a_mark_that_was_forgotten_keeps_nothing_for_ever(tmp_path: Path) -> Non
     place.mark()
     Place(tmp_path, "key", "deleted").mark()
     os.utime(place.users / "deleted", (0, 0))
+    other = Place(tmp_path, "other", "deleted too")
+    other.target.mkdir()
+    other.mark()
+    os.utime(other.users / "deleted too", (0, 0))
 
     assert release(tmp_path, "mine") == 5
     assert list(tmp_path.iterdir()) == []

@@ -61,7 +61,8 @@ def assemble(job: JobConfig, around: Surroundings) -> Assembled:
     """Data, networks, stages: everything that exists before the first step."""
     processes, board = around.processes, around.board
     half = with_objective(job, training_half(job.family))
-    board.enter(Stage.PREPARING_DATA if job.dataset.source.kind == "path" else Stage.IMPORTING)
+    if job.prepared is None:
+        board.enter(Stage.PREPARING_DATA if job.dataset.source.kind == "path" else Stage.IMPORTING)
     check_room(job, half, processes, rows=1)
     _make_workspace(job)
     watch = Watch(there=lambda: board.enter(Stage.PREPARING_DATA), advanced=board.advanced)

@@ -78,6 +78,7 @@ class Place:
     def held(
         self,
         *,
+        inherits: bool = True,
         waiting: Callable[[str], None] = lambda user: None,
         pause: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -85,11 +86,13 @@ class Place:
         beat: float = BEAT_SECONDS,
     ) -> Iterator[Callable[[], None] | None]:
         """Wait until the data is there (None), or until this process is the one to prepare it: then a function that
-        raises ``LeaseLostError`` where it is that no more. ``waiting`` is told once who else is at it."""
+        raises ``LeaseLostError`` where it is that no more. ``waiting`` is told once who else is at it. Whoever does
+        not inherit, because it has lost the lease before, waits for its own job's processes too."""
         told, seen, since = False, None, clock()
         while not self.target.exists():
             holder, state = self._holder()
-            if holder is None or holder == self.user or (state == seen and clock() - since >= patience):
+            stale = state == seen and clock() - since >= patience
+            if holder is None or stale or (inherits and holder == self.user):
                 if self._take(stale=holder is not None):
                     break
                 continue
@@ -156,13 +159,10 @@ class Place:
 
 
 def release(root: Path, user: str, *, now: Callable[[], float] = time.time) -> int:
-    """Take a job's marks away, and with them what no other job needs; returns the bytes that this freed."""
+    """Take a job's marks away, and whatever no job needs any more; returns the bytes that this freed."""
     freed = 0
     for users in root.glob(".users-*"):
-        mark = users / user
-        if not mark.exists():
-            continue
-        mark.unlink()
+        (users / user).unlink(missing_ok=True)
         if any(now() - other.stat().st_mtime < FORGOTTEN_SECONDS for other in users.iterdir()):
             continue
         place = Place(root, users.name.removeprefix(".users-"), user)

@@ -76,15 +76,16 @@ def prepare_data(job: JobConfig, half: TrainingHalf, *, volume: Path, watch: Wat
     key = hashlib.sha256(f"{records.sha256} {settings}".encode()).hexdigest()[:32]
     place = Place(root, key, job.name)
     place.mark()
-    found = True
+    found = inherits = True
     while not place.target.exists():
-        with place.held(waiting=_tell) as held:
+        with place.held(inherits=inherits, waiting=_tell) as held:
             if held is None:
                 break
             try:
                 _prepare(job, half, records, place, settings=settings, may_go_on=held, watch=watch)
             except LeaseLostError:
-                event(logger, "another job has taken the preparation over")
+                event(logger, "another process has taken the preparation over")
+                inherits = False
                 continue
             found = False
     seconds = round(time.monotonic() - started, 2)

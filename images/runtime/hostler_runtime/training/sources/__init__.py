@@ -39,8 +39,8 @@ class Located:
 
 
 def open_source(config: DatasetConfig, *, cache: Path, told: Told = untold) -> Records:
-    """The rows of a dataset, wherever it is; ``told`` hears how much of a download has come, where that is known. Raises
-    ``RuntimeFailure`` and ``DataError``."""
+    """The rows of a dataset, wherever it is; ``told`` hears how much of a download has come, where that is known.
+    Raises ``RuntimeFailure`` and ``DataError``."""
     located = find(config.source, cache=cache, told=told)
     return open_records(
         located.files,
