@@ -41,6 +41,8 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     configure()
     # The tokenizers' library takes all cores of the node otherwise, while it learns a vocabulary.
     os.environ.setdefault("RAYON_NUM_THREADS", str(cores()))
+    # Libraries print advice for people at a terminal.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     # A container's first process ignores signals that it has no handler for. What is finished is on the disk.
     signal.signal(signal.SIGTERM, _interrupted)
     try:
