@@ -358,7 +358,7 @@ def test_a_trainer_prepares_itself_what_it_does_not_find(job: JobFactory, train:
     [
         pytest.param({}, 2, ErrorReason.DATASET_NOT_FOUND, id="no data: the same again, so no other try"),
         pytest.param(
-            {"model__transformer__vocabularySize": 10, "data": None},
+            {"hyperparameters__contextLength": 64, "data": None},
             2,
             ErrorReason.INVALID_CONFIGURATION,
             id="a job that makes no sense",
@@ -393,7 +393,7 @@ def test_large_data_is_prepared_in_shards_that_are_gone_at_the_end(
     assert told[0][0] == 0
     assert told[-1][0] == total
     cache = tmp_path / "workspace" / "cache"
-    assert sorted(path.name for path in cache.iterdir()) == sorted([f"prepared-{found.key}", f".users-{found.key}"])
+    assert sorted(path.name for path in cache.iterdir()) == sorted([f"prepared-{found.key}", f"users-{found.key}"])
 
 
 class Clock:
@@ -513,6 +513,7 @@ def test_the_others_wait_for_the_first_however_long_it_takes(tmp_path: Path) -> 
         return tmp_path
 
     assert first.from_first(work) == tmp_path
+    first.wait_until_heard()  # or its store would go before the other one has read it
     waiting.join()
     assert found == [tmp_path]
 

@@ -14,7 +14,7 @@ import threading
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -29,6 +29,8 @@ GROUP_TIMEOUT = timedelta(minutes=10)
 """How long a process waits in a collective for one that hangs; a process that dies is noticed at once."""
 BEAT = timedelta(seconds=5)
 """Between two signs of life of rank 0 while it works alone."""
+HEARING = timedelta(seconds=30)
+"""How long rank 0 stays for the others to hear what it said last."""
 SILENCE = timedelta(minutes=10)
 """How long the others wait for the next one. Longer than a call of a library that lets no other thread run."""
 
@@ -47,6 +49,8 @@ class Processes:
     beat: timedelta = BEAT
     silence: timedelta = SILENCE
     _turns: Iterator[int] = field(default_factory=itertools.count, repr=False, compare=False)
+    _newest: list[str] = field(default_factory=list, repr=False, compare=False)
+    """The turn that rank 0 took last."""
 
     @property
     def first(self) -> bool:
@@ -76,6 +80,7 @@ class Processes:
 
     def _work(self, function: Callable[[], Value], name: str) -> Value:
         assert self.store is not None
+        self._newest[:] = [name]
         # Failures travel as text: an exception of a library need not survive pickling.
         said: tuple[str, Any] = (ErrorReason.INTERRUPTED.value, "rank 0 was asked to stop while it worked alone")
         with _beating(self.store, f"{name}/beat", every=self.beat):
@@ -89,6 +94,15 @@ class Processes:
                 raise failure from (None if failure is error else error)
             finally:
                 self.store.set(name, b64encode(pickle.dumps(said)).decode())
+
+    def wait_until_heard(self, *, patience: timedelta = HEARING) -> None:
+        """Rank 0, before it leaves: what it said last may be on its way to the others, and its store goes with it where
+        no agent of torchrun's keeps one."""
+        if self.store is None or not self._newest:
+            return
+        others = [_heard(self._newest[0], rank) for rank in range(1, self.world_size)]
+        with suppress(dist.DistError):  # one that was killed says nothing
+            self.store.wait(others, patience)
 
     def _await(self, name: str) -> Any:
         assert self.store is not None
@@ -107,6 +121,7 @@ class Processes:
                         ErrorReason.INTERNAL, f"rank 0 works alone and has shown no sign of life for {minutes:.3g} min"
                     ) from None
         reason, value = pickle.loads(b64decode(self.store.get(name)))
+        self.store.set(_heard(name, self.rank), "")
         if reason:
             raise RuntimeFailure(ErrorReason(reason), value)
         return value
@@ -125,7 +140,11 @@ def joined(environ: Mapping[str, str] = os.environ) -> Iterator[Processes]:
     store = _store(environ, rank)
     dist.init_process_group(backend, store=store, rank=rank, world_size=world_size, timeout=GROUP_TIMEOUT)
     try:
-        yield Processes(rank=rank, world_size=world_size, device=device, store=store)
+        processes = Processes(rank=rank, world_size=world_size, device=device, store=store)
+        try:
+            yield processes
+        finally:
+            processes.wait_until_heard()
     finally:
         dist.destroy_process_group()
 
@@ -144,6 +163,10 @@ def _store(environ: Mapping[str, str], rank: int) -> dist.Store:
     # The agent's store outlives a restart of its workers; without a prefix the new ones would read the addresses
     # of the dead ones.
     return dist.PrefixStore(f"workers-{environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+
+
+def _heard(name: str, rank: int) -> str:
+    return f"{name}/heard/{rank}"
 
 
 @contextmanager

@@ -57,7 +57,7 @@ class Place:
     @property
     def users(self) -> Path:
         """A file for each job that needs it."""
-        return self.root / f".users-{self.key}"
+        return self.root / f"users-{self.key}"
 
     @property
     def _lease(self) -> Path:
@@ -161,11 +161,11 @@ class Place:
 def release(root: Path, user: str, *, now: Callable[[], float] = time.time) -> int:
     """Take a job's marks away, and whatever no job needs any more; returns the bytes that this freed."""
     freed = 0
-    for users in root.glob(".users-*"):
+    for users in root.glob("users-*"):
         (users / user).unlink(missing_ok=True)
         if any(now() - other.stat().st_mtime < FORGOTTEN_SECONDS for other in users.iterdir()):
             continue
-        place = Place(root, users.name.removeprefix(".users-"), user)
+        place = Place(root, users.name.removeprefix("users-"), user)
         for path in (place.target, place.under_way):
             freed += sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
             clear_directory(path)
