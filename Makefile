@@ -23,7 +23,8 @@ demo: dev ## Bring up a real cluster, train a model, serve it, ask it, read its 
 	$(BIN)/hostler demo
 
 .PHONY: test
-test: lint dev-runtime lint-runtime test-unit test-runtime test-clusters ## Lint and all four levels of tests
+test: lint dev-runtime lint-runtime test-unit ## Lint and all four levels of tests, the long ones side by side
+	@MAKE="$(MAKE)" $(BIN)/python tests/levels.py --logs dist/levels test-clusters test-apiserver test-runtime
 
 ##@ Tests, one level at a time
 
@@ -59,8 +60,8 @@ test-e2e: dev ## Helm install, train, serve, measure on one cluster
 	$(PYTEST) tests/e2e
 
 .PHONY: test-clusters
-test-clusters: dev ## The last three levels in one session, which brings each of its clusters up once
-	$(PYTEST) tests/apiserver tests/cluster tests/e2e
+test-clusters: dev ## The last two levels in one session, which brings their cluster up once
+	$(PYTEST) tests/cluster tests/e2e
 
 .PHONY: examples
 examples: dev dev-runtime ## Train, serve and ask every example on a local cluster, at full length
