@@ -67,6 +67,9 @@ class _Shown:
 
     verdict: Verdict
     at: float
+    earlier: bool = False
+    """Whether the workload was told by an earlier process, in words that still hold but for its place in line. To tell
+    two thousand jobs anew at each restart would be two thousand writes that say next to nothing."""
 
 
 class Admitter:
@@ -101,6 +104,7 @@ class Admitter:
         """Pools whose stored spec this release cannot read, with the reason."""
         self._generations: dict[str, tuple[str, int]] = {}
         self._news = asyncio.Event()
+        self._first_pass = True
 
     # -- what the store tells --------------------------------------------------------------------------------------
 
@@ -225,7 +229,8 @@ class Admitter:
         return self.usage.view(name)
 
     def ask(self, request: Request) -> Verdict | None:
-        """Come into line, or stay there; the standing verdict, or None before the first pass has seen the request."""
+        """Come into line, or stay there; the standing verdict, or None before the first pass has seen the request, and
+        while what an earlier process has told stands."""
         workload = request.workload
         grant = self._grants.get(workload)
         if grant is not None:
@@ -240,7 +245,7 @@ class Admitter:
             self._shown.pop(workload, None)
             self._news.set()
         shown = self._shown.get(workload)
-        return shown.verdict if shown else None
+        return shown.verdict if shown and not shown.earlier else None
 
     def lost(self, workload: Workload) -> TakeBack | None:
         """Why the seats of a workload are taken back, where they are."""
@@ -325,6 +330,7 @@ class Admitter:
                     self.take_back(workload, verdict, now)
                 case Wait():
                     budget -= self._let_wait(workload, verdict, now, may_refresh=budget > 0)
+        self._first_pass = False
         self._metrics.passed(self._clock.monotonic() - now)
 
     def _grant(self, workload: Workload, admit: Admit, now: float) -> None:
@@ -390,14 +396,16 @@ class Admitter:
         before = shown.verdict if shown is not None else None
         if isinstance(before, Wait) and before.obstacle is wait.obstacle:
             assert shown is not None
-            moved = _told(before) != _told(wait)
+            moved = shown.earlier or _told(before) != _told(wait)
             if not moved or not may_refresh or now < shown.at + REFRESH_SECONDS:
                 return False
             self._shown[workload] = _Shown(wait, now)
             self._wake(workload)
             return True
-        self._shown[workload] = _Shown(wait, now)
-        self._wake(workload)
+        earlier = self._first_pass and self._requests[workload].told is wait.obstacle
+        self._shown[workload] = _Shown(wait, now, earlier)
+        if not earlier:
+            self._wake(workload)
         return False
 
 
