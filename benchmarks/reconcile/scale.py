@@ -72,7 +72,7 @@ class Operator:
 
     def start(self) -> int:
         (self.port,) = free_ports(1)
-        argv = systems.operator_argv(self.plane, metrics=self.port)
+        argv = systems.operator_argv(self.plane, metrics=self.port, log_level="info")
         return self.plane.processes.start("hostler", argv, cwd=self.plane.directory)
 
     async def figure(self, name: str) -> float | None:
