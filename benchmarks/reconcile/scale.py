@@ -75,21 +75,25 @@ class Operator:
 
     plane: ControlPlane
     http: aiohttp.ClientSession
+    kubeconfig: Path | None = None
+    """Another one than the plane's."""
     port: int = 0
 
     def start(self) -> int:
         (self.port,) = free_ports(1)
-        argv = [*systems.operator_argv(self.plane, metrics=self.port), f"--resync={RESYNC}"]
+        argv = systems.operator_argv(self.plane, metrics=self.port, kubeconfig=self.kubeconfig)
+        argv.append(f"--resync={RESYNC}")
         return self.plane.processes.start("hostler", argv, cwd=self.plane.directory)
 
-    async def figure(self, name: str) -> float | None:
-        """The sum of a metric over its labels; None where nobody answers."""
+    async def figure(self, name: str, *, only: str = "") -> float | None:
+        """The sum of a metric over its labels, or over the series that have this one, such as ``kind="Pod"``; None
+        where nobody answers."""
         try:
             async with self.http.get(f"http://127.0.0.1:{self.port}/metrics") as response:
                 lines = (await response.text()).splitlines()
         except aiohttp.ClientError:
             return None
-        samples = [line.rsplit(" ", 1) for line in lines if line.startswith((f"{name} ", f"{name}{{"))]
+        samples = [line.rsplit(" ", 1) for line in lines if line.startswith((f"{name} ", f"{name}{{")) and only in line]
         return sum(float(value) for _, value in samples)
 
 

@@ -189,4 +189,3 @@ async def idle(queue: WorkQueue[Key]) -> None:
         await asyncio.sleep(1.0)
         if not len(queue) and not queue.in_hand:
             return
-
