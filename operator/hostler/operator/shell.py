@@ -153,6 +153,7 @@ class Operator:
             resources=self.watched,
             interval=settings.resync,
             namespaces=settings.watch_namespaces,
+            whole=self.monitor.whole,
             on_round=self.dispatcher.enqueue_all,
             repaired=lambda kind, found: self.metrics.swept(kind, found.deleted),
         )
