@@ -16,6 +16,7 @@ import aiohttp
 import yaml
 from aiohttp import web
 from plane import ControlPlane
+from yarl import URL
 
 _GONE = {
     "type": "ERROR",
@@ -80,7 +81,7 @@ class ForgetfulServer:
         return self._open
 
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
-        url = f"{self.plane.url}{request.raw_path}"
+        url = URL(f"{self.plane.url}{request.raw_path}", encoded=True)
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
         async with self._session.request(
             request.method, url, data=await request.read(), headers=headers, allow_redirects=False

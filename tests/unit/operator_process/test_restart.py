@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tables import table
-from unit.operator_process.restarting import a_cluster_with, restarted
+from unit.operator_process.restarting import a_cluster_with, idle, restarted
 from virtualtime import virtual
 
 
@@ -50,3 +50,20 @@ async def test_only_another_obstacle_is_told_anew(runs: int, waits: int) -> None
     """Where every node is gone, what they wait for is another thing than capacity."""
     async with restarted(await a_cluster_with(runs=runs, waits=waits)) as world:
         assert len(world.server.writes) == waits
+
+
+@virtual
+async def test_where_everything_is_deleted_at_once_nothing_is_held_and_nobody_is_written_to() -> None:
+    async with restarted(await a_cluster_with(runs=40, waits=80)) as world:
+        looked = world.metrics.reconciles["TrainingJob"]
+        for kind in ("TrainingJob", "Job", "Pod"):
+            for obj in world.store.list(kind):
+                world.store.remove(kind, obj)
+        await idle(world.queue)
+        assert world.admitter.line() == {}
+        assert list(world.admitter.usage.reservations()) == []
+        view = world.admitter.view("gpu")
+        assert view is not None
+        assert (view.held, view.in_use) == (0, 0)
+        assert set(world.server.writes) == {"replace_status gpu"}, "of the pool, whose figures are others"
+        assert world.metrics.reconciles["TrainingJob"] <= looked + 2 * 120, "not once for each child"
