@@ -43,6 +43,9 @@ WRITE_SECONDS = 60.0
 """How long a grant is held for a workload that does not write it down."""
 REFRESH_SECONDS = 60.0
 """Between two looks at a request whose place in line has changed and nothing else."""
+RETURN_SECONDS = 5.0
+"""After the first pass, how long who comes into line may have been there before this process: a look at it may have
+waited for the API server."""
 REFRESHED_PER_PASS = 20
 """Requests that are woken in one pass only to say that their place has changed."""
 NOT_WRITTEN = "NotWritten"
@@ -104,7 +107,8 @@ class Admitter:
         """Pools whose stored spec this release cannot read, with the reason."""
         self._generations: dict[str, tuple[str, int]] = {}
         self._news = asyncio.Event()
-        self._first_pass = True
+        self._began: float | None = None
+        """When the first pass was."""
 
     # -- what the store tells --------------------------------------------------------------------------------------
 
@@ -315,6 +319,7 @@ class Admitter:
         if not requests and not self.usage.has_pending:
             return
         now = self._clock.monotonic()
+        self._began = now if self._began is None else self._began
         snapshot = self.usage.snapshot(
             {request.pool for request in requests}, {request.volumes for request in requests}
         )
@@ -330,7 +335,6 @@ class Admitter:
                     self.take_back(workload, verdict, now)
                 case Wait():
                     budget -= self._let_wait(workload, verdict, now, may_refresh=budget > 0)
-        self._first_pass = False
         self._metrics.passed(self._clock.monotonic() - now)
 
     def _grant(self, workload: Workload, admit: Admit, now: float) -> None:
@@ -402,7 +406,8 @@ class Admitter:
             self._shown[workload] = _Shown(wait, now)
             self._wake(workload)
             return True
-        earlier = self._first_pass and self._requests[workload].told is wait.obstacle
+        returning = self._began is not None and now < self._began + RETURN_SECONDS
+        earlier = returning and self._requests[workload].told is wait.obstacle
         self._shown[workload] = _Shown(wait, now, earlier)
         if not earlier:
             self._wake(workload)

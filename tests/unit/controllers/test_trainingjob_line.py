@@ -138,6 +138,16 @@ class TestRestart:
         await bench.settle()
         assert bench.writer.writes[before:] == [], "nor at the next look at everything"
 
+    async def test_who_comes_back_after_the_first_pass_is_not_told_again_either(self, bench: Bench) -> None:
+        """Its look had to wait for the API server."""
+        await a_line(bench, jobs=2)
+        bench.restart()
+        before = len(bench.writer.writes)
+        await bench.reconcile("TrainingJob", "job-1")
+        bench.admitter.run_pass()
+        await bench.settle()
+        assert bench.writer.writes[before:] == []
+
     async def test_a_place_that_has_moved_is_told_a_minute_later(self, bench: Bench) -> None:
         await a_line(bench, jobs=2)
         bench.restart()
@@ -174,6 +184,7 @@ class TestRestart:
         stranger = await a_line(bench, jobs=1)
         bench.restart()
         await bench.settle()
+        bench.cluster.clock.advance(10)
         bench.cluster.remove(stranger)
         await bench.settle()
         bench.cluster.stranger("late", node="gpu-1", requests={GPU: "4"})
