@@ -63,6 +63,8 @@ class Found:
     """Seconds from the start of the process until it is ready."""
     restart_done: float = 0.0
     """Until it has looked at everything."""
+    restart_cpu: float = 0.0
+    """The operator's processor time until then, in seconds."""
     restart_writes: int = 0
     peak_mib: float = 0.0
     blocks: dict[str, float] = field(default_factory=dict)
@@ -252,6 +254,7 @@ async def _restart(found: Found, operator: Operator, *, wanted: int) -> None:
 
     found.restart_ready = await _seconds_until(leads, began, operator)
     found.restart_done = await _seconds_until(looked, began, operator)
+    found.restart_cpu = cpu_seconds(pid)
     await asyncio.sleep(5.0)
     found.blocks["in a restart"] = await operator.figure(names.LOOP_LAG) or 0.0
     found.restart_writes = sum(audit.writes(operator.plane.audit_log, since=mark).get("hostler", {}).values())
