@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 from hostler.api.common import AccessMode, Conditions, Family, Figures, Gates, PodResources, Sha256, Source
 from hostler.api.podoptions import PullSecrets
 from hostler.api.schema import ApiModel, ByteQuantity, Name, ObjectName, StatusModel, Text, cel, rules
+from hostler.api.tuning import Tuning
 
 
 class ModelCondition:
@@ -37,7 +38,7 @@ class ModelReason(StrEnum):
     IMPORTING = "Importing"
     """Set while a Job brings the files into the namespace; status.import says how far it is."""
     NOT_USED = "NotUsed"
-    """Set on a ClusterModel that no service or job has named yet; it is imported where one does."""
+    """Set on a ClusterModel that no service or job has named yet: it is in no namespace, and imported where one does."""
     SOURCE_NOT_FOUND = "SourceNotFound"
     """Set when the hub has no such repository, revision, path or file."""
     SOURCE_MOVED = "SourceMoved"
@@ -199,6 +200,11 @@ class ModelSpec(ApiModel):
                 field_path=".acceptedLicense",
             ),
             cel(
+                "!self.gated || has(self.artifacts.source.hf)",
+                "only a hub gates: remove gated",
+                field_path=".gated",
+            ),
+            cel(
                 "!has(self.artifacts.source.http) || has(self.artifacts.source.http.sha256)",
                 "sha256 is needed: nothing else says whether it is the right model",
                 field_path=".artifacts.source.http.sha256",
@@ -220,6 +226,14 @@ class ModelSpec(ApiModel):
     accepted_license: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     """Name of the licence, as the hub writes it, that you accept by this field. A gated repository is imported only
     with it, and no repository whose licence has another name."""
+    gated: bool = False
+    """Whether the hub gives the files only to accounts that it has granted access, under a licence that acceptedLicense
+    has to name. It is for people to read; the import asks the hub."""
+    languages: Annotated[
+        tuple[Annotated[str, Field(max_length=8, pattern=r"^[a-z]{2,3}(-[A-Za-z]{2,4})?$")], ...],
+        Field(max_length=128, json_schema_extra={"x-kubernetes-list-type": "set"}),
+    ] = ()
+    """Languages (ISO 639) that its authors say it is for; empty where they list none, or where it reads none."""
     artifacts: Artifacts
     """The files."""
     importer: Importer | None = None
@@ -230,6 +244,8 @@ class ModelSpec(ApiModel):
     """Memory that serving needs."""
     sample_request: ModelSampleRequest | None = None
     """Request that proves that it works; absent means the family's own."""
+    tuning: Tuning | None = None
+    """How to tune it; absent where that is not known."""
     metrics: Figures = ()
     """Figures measured at the end of training."""
     base_metrics: Figures = ()

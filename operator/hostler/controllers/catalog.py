@@ -113,8 +113,8 @@ def _said(entry: Object, statuses: Sequence[ModelStatus], refused: int) -> Said:
         return unknown(ModelReason.IMPORTING, f"It is on its way into {_namespaces(len(statuses) - there)}.")
     if there:
         return yes(ModelReason.ARTIFACTS_AVAILABLE, f"It is in {_namespaces(there)}, as Model {name}.")
-    text = "It is brought into a namespace once a service or job there names it."
-    return unknown(ModelReason.NOT_USED, text)
+    text = "It is in no namespace: it is brought into one once a service or job there names it."
+    return no(ModelReason.NOT_USED, text)
 
 
 def _namespaces(count: int) -> str:
