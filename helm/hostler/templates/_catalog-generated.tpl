@@ -3608,6 +3608,7 @@ metadata:
     {{- include "hostler.labels" $ | nindent 4 }}
 spec:
   family: bert
+  task: fill-mask
   displayName: tiny-bert
   description: 'Laboratory size: guesses hidden words of Python''s help topics. It is where examples/bert/trainingjob.yaml
     has trained it: apply that file in the same namespace first.'

@@ -38,7 +38,8 @@ class ModelReason(StrEnum):
     IMPORTING = "Importing"
     """Set while a Job brings the files into the namespace; status.import says how far it is."""
     NOT_USED = "NotUsed"
-    """Set on a ClusterModel that no service or job has named yet: it is in no namespace, and imported where one does."""
+    """Set on a ClusterModel that no service or job has named yet: it is in no namespace, and imported where one does
+    so."""
     SOURCE_NOT_FOUND = "SourceNotFound"
     """Set when the hub has no such repository, revision, path or file."""
     SOURCE_MOVED = "SourceMoved"
@@ -284,6 +285,8 @@ class ModelFacts(StatusModel):
     """Tokens of the vocabulary."""
     kv_bytes_per_token: Annotated[int, Field(ge=1)] | None = None
     """Key-value cache of one token of context, in bytes."""
+    apis: Annotated[tuple[Annotated[str, Field(max_length=64)], ...], Field(max_length=16)] = ()
+    """HTTP paths under which a service of it answers."""
     chat_template: bool | None = None
     """Whether the tokenizer brings a chat template; absent where that was not looked at."""
 

@@ -1,4 +1,4 @@
-"""How a model may be made into another one: methods, hyperparameters with defaults and bounds, what the data is like."""
+"""How a model may be tuned: methods, hyperparameters with defaults and bounds, and what the data is like."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The entries that the chart brings: one file each in ``entries/``, the spec of a ClusterModel. Adding one is adding a file."""
+"""The entries that the chart brings: one file each in ``entries/``, the spec of a ClusterModel.
+
+Adding an entry is adding a file.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,8 @@ def _entry(name: str, spec: Manifest) -> Manifest:
 
 
 def _files() -> Iterator[tuple[str, Manifest]]:
-    for file in sorted(resources.files("hostler.catalog").joinpath("entries").iterdir(), key=lambda each: each.name[:-5]):
+    for file in sorted(
+        resources.files("hostler.catalog").joinpath("entries").iterdir(), key=lambda each: each.name[:-5]
+    ):
         if file.name.endswith(".yaml"):
             yield file.name.removesuffix(".yaml"), yaml.safe_load(file.read_text(encoding="utf-8"))

@@ -140,7 +140,9 @@ def _rules() -> GeneratedFile:
 
 
 def _catalog() -> GeneratedFile:
-    header = f"{{{{- /* Written by `{_COMMAND}` from operator/hostler/catalog/entries; change that, not this file. */}}}}\n"
+    header = (
+        f"{{{{- /* Written by `{_COMMAND}` from operator/hostler/catalog/entries; change that, not this file. */}}}}\n"
+    )
     return GeneratedFile(CHART / "_catalog-generated.tpl", header + render_catalog())
 
 

@@ -72,6 +72,10 @@ class Family:
         """Task of a model with these sizes, where they decide it."""
         return self.task
 
+    def apis_of(self, task: str | None) -> tuple[str, ...]:
+        """HTTP paths under which a server of a model of this task answers."""
+        return self.apis
+
     def head_of(self, task: str) -> str | None:
         """The head of a model of this task, in a family whose heads are for different ones."""
         return None
