@@ -14,6 +14,7 @@ from hostler.accelerators.reference import render_reference as render_accelerato
 from hostler.api.crd import Manifest, crds
 from hostler.api.reference import render_reference as render_api
 from hostler.cli.alert_rules import render_template as render_rules
+from hostler.cli.catalog_reference import render_reference as render_catalog_page
 from hostler.cli.catalog_template import render_template as render_catalog
 from hostler.cli.chart_reference import render_reference as render_chart
 from hostler.cli.metrics_reference import render_reference as render_metrics
@@ -164,6 +165,7 @@ def _pages() -> Iterator[GeneratedFile]:
     pages = (
         ("api.md", "operator/hostler/api", render_api),
         ("accelerators.md", "operator/hostler/accelerators", render_accelerators),
+        ("catalog.md", "operator/hostler/catalog/entries", render_catalog_page),
         ("metrics.md", "operator/hostler/cli/metrics_reference.py", render_metrics),
         ("chart.md", str(VALUES), lambda: render_chart((ROOT / VALUES).read_text(encoding="utf-8"))),
     )
