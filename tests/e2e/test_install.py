@@ -69,7 +69,7 @@ def test_the_operator_was_never_refused_anything(stack: Stack) -> None:
 
 
 def test_the_first_installation_brings_the_catalog_and_the_next_one_keeps_it(stack: Stack) -> None:
-    """Made by a hook, because Helm builds no object of a kind that the same release brings; then taken over as it is."""
+    """By a hook: Helm builds no object of a kind that the same release brings. Then it is taken over as it is."""
 
     def found() -> dict[str, tuple[str, dict[str, object]]]:
         text = stack.tools.kubectl_run("get", "clustermodels", "-o", "json")

@@ -716,6 +716,7 @@ spec:
     parameters: 124439808
     contextLength: 1024
     vocabularySize: 50257
+    chatTemplate: false
   memory:
     weightsBytes: 548090880
     kvBytesPerToken: 73728

@@ -77,6 +77,8 @@ class Architecture(ApiModel):
     """Longest sequence, in tokens."""
     vocabulary_size: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     """Tokens of the vocabulary."""
+    chat_template: bool | None = None
+    """Whether the tokenizer brings a chat template; without one a model of family chat only continues texts."""
     quantization: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9._-]+$")] | None = None
     """How the weights are rounded, such as int8-weight-only; absent means that they are not. Such a model is served,
     and teaches, and cannot be trained any further."""

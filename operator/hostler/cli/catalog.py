@@ -94,8 +94,9 @@ def apis_of(entry: Entry) -> tuple[str, ...]:
     """Paths under which a service of it answers; those that all have are left out."""
     if entry.spec.family is None:
         return ()
-    kind = family(entry.spec.family.value)
-    return tuple(path for path in kind.apis_of(entry.spec.task or kind.task) if path != "/v1/models")
+    kind, sizes = family(entry.spec.family.value), entry.spec.architecture
+    found = kind.apis_of(entry.spec.task or kind.task, chat_template=sizes.chat_template if sizes else None)
+    return tuple(path for path in found if path != "/v1/models")
 
 
 def facts(entry: Entry, found: Shelf) -> Object:
