@@ -49,6 +49,7 @@ async def test_the_chart_s_catalog_is_written_to_once_and_makes_nothing(bench: B
         bench.cluster.put(copy.deepcopy(each))
     await bench.settle()
     assert sorted(bench.writer.writes[before:]) == [f"status ClusterModel {name}" for name in sorted(entries())]
+    assert bench.writer.events == [], "that there is an entry is no news"
 
     for _ in range(50):
         bench.cluster.clock.advance(30)
