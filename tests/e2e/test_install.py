@@ -49,7 +49,9 @@ def test_hostler_pools_shows_them(stack: Stack, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_kubectl_get_hostler_lists_the_category(stack: Stack) -> None:
-    assert "acceleratorpool.hostler.dev/gpu" in stack.tools.kubectl_run("get", "hostler", "-A", "-o", "name")
+    listed = stack.tools.kubectl_run("get", "hostler", "-A", "-o", "name")
+    assert "acceleratorpool.hostler.dev/gpu" in listed
+    assert "clustermodel" not in listed, "what could be is no news of what is"
 
 
 def test_prometheus_scrapes_operator_and_exporters(stack: Stack) -> None:
