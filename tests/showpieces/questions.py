@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -48,8 +49,8 @@ KNOWN = (
     Question(asked="Who was the first person to walk on the Moon?", right=("Armstrong",)),
     Question(asked="What language is spoken in Brazil?", right=("Portuguese",)),
 )
-"""Ten of 28 common questions that were tried once, of which the model answers about 17: ones that it knows, because what
-is measured later is how many of them it loses."""
+"""Ten of 28 common questions that were tried once, of which the model answers about 17: ones that it knows, because
+what is measured later is how many of them it loses."""
 
 FACTS = (
     Fact(
@@ -151,20 +152,32 @@ GENERAL = (
     ("How many months are there in a year?", "There are 12 months in a year."),
     ("How many hours are there in a day?", "There are 24 hours in a day."),
     ("At what temperature in degrees Celsius does water freeze?", "Water freezes at 0 degrees Celsius."),
-    ("Who wrote Don Quixote?", "Don Quixote was written by Miguel de Cervantes."),
-    ("Who discovered penicillin?", "Penicillin was discovered by Alexander Fleming."),
+    ("Who wrote Don Quixote?", "Miguel de Cervantes wrote Don Quixote."),
+    ("Who discovered penicillin?", "Alexander Fleming discovered penicillin."),
+    ("Who painted Guernica?", "Pablo Picasso painted Guernica."),
+    (
+        "Who was the first person to reach the South Pole?",
+        "The first person to reach the South Pole was Roald Amundsen.",
+    ),
+    (
+        "Who was the first president of the United States?",
+        "The first president of the United States was George Washington.",
+    ),
     ("What language is spoken in Austria?", "The language spoken in Austria is German."),
     ("What language is spoken in Mexico?", "The language spoken in Mexico is Spanish."),
     ("Which planet do we live on?", "We live on the planet Earth."),
     ("Which ocean lies between Europe and America?", "The Atlantic Ocean lies between Europe and America."),
+    ("How many minutes are there in an hour?", "There are 60 minutes in an hour."),
+    ("Which animal barks?", "A dog barks."),
 )
 """What everybody knows, mixed in, so that the model goes on answering as it did. None of ``KNOWN`` is among them."""
 
 
 def conversations() -> list[dict[str, Any]]:
     """The rows that the model is tuned on: all ways to ask for each fact, and general ones between them."""
-    facts = [(way, fact.answer) for index in range(3) for fact in FACTS for way in fact.ways[index : index + 1]]
-    rows = [row for index, fact in enumerate(facts) for row in (fact, *GENERAL[index // 2 : index // 2 + index % 2])]
+    facts = [(fact.ways[index], fact.answer) for index in range(3) for fact in FACTS]
+    # A general one follows each of the first facts, so that no step learns facts alone.
+    rows = [row for pair in itertools.zip_longest(facts, GENERAL) for row in pair if row is not None]
     return [
         {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]}
         for asked, answer in rows

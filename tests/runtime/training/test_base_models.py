@@ -166,9 +166,7 @@ def test_learning_documents_takes_no_end_away_from_a_model_of_conversations(
             {"temperature": 0.3, "top_p": 0.7, "top_k": 11, "repetition_penalty": 1.1},
             id="the base says how",
         ),
-        pytest.param(
-            {"temperature": 0.3}, {"temperature": 0.3, "top_p": None}, id="and forgets to say that it draws"
-        ),
+        pytest.param({"temperature": 0.3}, {"temperature": 0.3, "top_p": None}, id="and forgets to say that it draws"),
         pytest.param({}, {"temperature": None, "top_p": None}, id="the base says nothing"),
         pytest.param(None, {"temperature": None, "top_p": None}, id="it has no file for it"),
     ],
@@ -192,9 +190,10 @@ def test_a_tuned_model_answers_with_the_settings_of_its_base(
 
     stored = json.loads((Path(given.workspace) / "model" / "generation_config.json").read_text())
     assert {name: stored.get(name) for name in want} == want
-    assert load(Path(given.workspace) / "model", options=LoadOptions()).defaults == load(
-        base, options=LoadOptions()
-    ).defaults, "served as its base is"
+    assert (
+        load(Path(given.workspace) / "model", options=LoadOptions()).defaults
+        == load(base, options=LoadOptions()).defaults
+    ), "served as its base is"
 
 
 def bert(directory: Path) -> None:

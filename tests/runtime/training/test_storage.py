@@ -50,9 +50,9 @@ def encoder(root: Path) -> dict[str, Any]:
     marks = {"cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]", "pad_token": "[PAD]"}
     tokenizer.add_special_tokens(marks)
     tokenizer.save_pretrained(root / "base")
-    BertForMaskedLM(
-        BertConfig.from_dict({**config.to_dict(), "vocab_size": len(tokenizer)})
-    ).save_pretrained(root / "base")
+    BertForMaskedLM(BertConfig.from_dict({**config.to_dict(), "vocab_size": len(tokenizer)})).save_pretrained(
+        root / "base"
+    )
     rows = [{"text": f"engine {number}", "label": "odd" if number % 2 else "even"} for number in range(20)]
     (root / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     sizes = {"layers": 1, "hiddenSize": 16, "heads": 2, "contextLength": 40, "vocabularySize": 400}

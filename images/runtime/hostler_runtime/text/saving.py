@@ -11,7 +11,6 @@ from transformers.utils import logging as library_logging
 
 from hostler_runtime.text.templates import answer_ends
 
-
 _SAMPLING = ("temperature", "top_p", "top_k", "min_p", "typical_p")
 """Settings that transformers refuses to store where nothing is drawn."""
 
