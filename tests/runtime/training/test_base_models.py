@@ -157,18 +157,21 @@ def test_learning_documents_takes_no_end_away_from_a_model_of_conversations(
     assert model.end_tokens == {0, 7, model._tokenizer.convert_tokens_to_ids("<|im_end|>")}
 
 
-@pytest.mark.parametrize("objective", [{"kind": "finetune"}, {"kind": "finetune", "lora": {}}, {"kind": "quantize"}])
+DRAWN = {"temperature": 0.3, "top_p": 0.7, "top_k": 11, "repetition_penalty": 1.1}
+UNSAID = {"temperature": None, "top_p": None}
+
+
 @pytest.mark.parametrize(
-    ("told", "want"),
+    ("told", "want", "objective"),
     [
+        pytest.param({"do_sample": True, **DRAWN}, DRAWN, {"kind": "finetune"}, id="the base says how"),
+        pytest.param({"do_sample": True, **DRAWN}, DRAWN, {"kind": "finetune", "lora": {}}, id="to an adapter too"),
+        pytest.param({"do_sample": True, **DRAWN}, DRAWN, {"kind": "quantize"}, id="and to 8-bit weights"),
         pytest.param(
-            {"do_sample": True, "temperature": 0.3, "top_p": 0.7, "top_k": 11, "repetition_penalty": 1.1},
-            {"temperature": 0.3, "top_p": 0.7, "top_k": 11, "repetition_penalty": 1.1},
-            id="the base says how",
+            {"temperature": 0.3}, {**UNSAID, "temperature": 0.3}, {"kind": "finetune"}, id="it forgets a flag"
         ),
-        pytest.param({"temperature": 0.3}, {"temperature": 0.3, "top_p": None}, id="and forgets to say that it draws"),
-        pytest.param({}, {"temperature": None, "top_p": None}, id="the base says nothing"),
-        pytest.param(None, {"temperature": None, "top_p": None}, id="it has no file for it"),
+        pytest.param({}, UNSAID, {"kind": "finetune"}, id="it says nothing"),
+        pytest.param(None, UNSAID, {"kind": "finetune"}, id="it has no file for it"),
     ],
 )
 def test_a_tuned_model_answers_with_the_settings_of_its_base(

@@ -41,18 +41,15 @@ def decoder(root: Path) -> dict[str, Any]:
 
 def encoder(root: Path) -> dict[str, Any]:
     """A BERT whose head is replaced by a new one."""
-    config = BertConfig(
-        vocab_size=400, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
-        max_position_embeddings=40,
-    )  # fmt: skip
-    BertForMaskedLM(config).save_pretrained(root / "base")
     tokenizer = tiny_model.make_tokenizer(template=None)
     marks = {"cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]", "pad_token": "[PAD]"}
     tokenizer.add_special_tokens(marks)
     tokenizer.save_pretrained(root / "base")
-    BertForMaskedLM(BertConfig.from_dict({**config.to_dict(), "vocab_size": len(tokenizer)})).save_pretrained(
-        root / "base"
-    )
+    config = BertConfig(
+        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=40,
+    )  # fmt: skip
+    BertForMaskedLM(config).save_pretrained(root / "base")
     rows = [{"text": f"engine {number}", "label": "odd" if number % 2 else "even"} for number in range(20)]
     (root / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     sizes = {"layers": 1, "hiddenSize": 16, "heads": 2, "contextLength": 40, "vocabularySize": 400}
@@ -140,4 +137,4 @@ def test_a_weight_beyond_the_type_keeps_the_model_as_it_was_trained() -> None:
     store_weights(model, torch.float16)
 
     assert model.bias.dtype == torch.float32
-    assert float(model.bias[0]) == 1e6
+    assert model.bias[0].item() == 1e6
