@@ -20,7 +20,7 @@ pipeline_tag: text-generation
 ---
 SmolLM2-135M-Instruct of Hugging Face, with the weights of its 4-bit release (Q4_1) unpacked.
 """
-_FORGOTTEN = ("quantization_config", "_name_or_path", "torch_dtype", "dtype")
+_FORGOTTEN = ("quantization_config", "_name_or_path", "_model_name_or_path", "torch_dtype", "dtype")
 
 
 def main(source: Path, target: Path) -> None:
