@@ -91,7 +91,8 @@ class Store:
             found = self._bucket.facts(file.name)
         except s3.S3Error as error:
             raise self._refused(error, what=f"{self._name}/{file.name}") from error
-        if found.etag and file.version and found.etag != file.version:
+        # Some stores leave the quotation marks out of their listings.
+        if found.etag and file.version and found.etag.strip('"') != file.version.strip('"'):
             raise self._changed(file)
         return replace(file, sha256=found.sha256, md5=found.md5, version=found.etag or file.version)
 

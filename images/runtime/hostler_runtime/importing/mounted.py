@@ -60,10 +60,17 @@ class Mounted:
 
     def _hash(self, path: Path) -> str:
         digest = hashlib.sha256()
-        with path.open("rb") as stream:
-            while block := stream.read(_CHUNK):
-                digest.update(block)
-                self._tools.meter.took(len(block), now=self._tools.clock())
+        try:
+            with path.open("rb") as stream:
+                while block := stream.read(_CHUNK):
+                    digest.update(block)
+                    self._tools.meter.took(len(block), now=self._tools.clock())
+        except PermissionError as error:
+            text = (
+                f"{path.name} of {self.what} may be read by its owner alone, which no pod of ours is: push an image "
+                "whose files everybody may read (chmod -R a+rX)"
+            )
+            raise ImportFailure(ImportReason.ACCESS_DENIED, text) from error
         return digest.hexdigest()
 
 
