@@ -13,8 +13,10 @@ from runtime.importing.models import llama
 from runtime.importing.registryserver import EMPTY, IMAGE_LAYER, INDEX, RegistryServer, manifest, tar
 from runtime.importing.volume import WANTED, Volume
 
-from hostler_contract.importing import ImportReason, ImportReport, ModelSource
+from hostler_contract.importing import ImportConfig, ImportReason, ImportReport, ModelSource
+from hostler_runtime.importing.failure import ImportFailure
 from hostler_runtime.importing.fetching import TRIES
+from hostler_runtime.importing.registry import Registry
 
 NAME = "acme/tiny"
 TITLE, FILEPATH = "org.opencontainers.image.title", "org.cncf.model.filepath"
@@ -248,3 +250,92 @@ def test_a_mounted_image_is_looked_at_where_it_is(
     assert report.facts is not None
     assert (report.facts.family, report.files) == ("chat", 5)
     assert not (volume.root / "m").exists(), "nothing is copied"
+
+
+@pytest.mark.parametrize("packed", ["gzip", "zstd"])
+def test_a_layer_that_unpacks_to_more_than_the_claim_is_left(packed: str, registry: Serve, volume: Volume) -> None:
+    server = registry()
+    server.image(NAME, "v1", [tar(llama() | {"big.bin": bytes(5_000_000)})], packed=packed)
+
+    report = pulled(server, volume, volume_bytes=1_000_000)
+
+    assert report.reason is ImportReason.STORAGE_FULL
+    assert "unpacks to more than the 1,000,000 bytes that the claim holds" in (report.message or "")
+
+
+def test_links_out_of_an_image_are_not_followed(registry: Serve, volume: Volume, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes(llama()["config.json"])
+    server = registry()
+    files = llama(**{"config.json": None, "onnx/config.json": None})
+    server.image(NAME, "v1", [tar(files, links={"config.json": f"{tmp_path}/config.json"})])
+
+    report = pulled(server, volume)
+
+    assert report.reason is ImportReason.UNSUPPORTED_FORMAT
+    assert "has neither config.json nor model_index.json" in (report.message or "")
+
+
+def test_links_out_of_a_mounted_image_are_not_followed(volume: Volume, tmp_path: Path) -> None:
+    mounted = tmp_path / "mounted"
+    mounted.mkdir()
+    for name, content in llama(**{"onnx/config.json": None}).items():
+        (mounted / name).write_bytes(content)
+    (tmp_path / "elsewhere.json").write_bytes((mounted / "config.json").read_bytes())
+    (mounted / "config.json").unlink()
+    (mounted / "config.json").symlink_to(tmp_path / "elsewhere.json")
+
+    report = volume.take(ModelSource(kind="image", url=f"registry.example.org/{NAME}"), mount=str(mounted))
+
+    assert report.reason is ImportReason.UNSUPPORTED_FORMAT
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        pytest.param({"schemaVersion": 1, "fsLayers": []}, "is no manifest of an image or artifact", id="an old one"),
+        pytest.param(manifest({"mediaType": EMPTY}, []), "has no layers with files of a model", id="no layers"),
+        pytest.param(
+            manifest({"mediaType": EMPTY}, [{"mediaType": "x", "digest": "sha256:../../x", "size": 1}]),
+            "is no manifest of an image or artifact",
+            id="a digest that is a path",
+        ),
+        pytest.param({"mediaType": INDEX, "manifests": []}, "is an index without manifests", id="an empty index"),
+    ],
+)
+def test_what_is_no_model_is_named(document: dict[str, Any], words: str, registry: Serve, volume: Volume) -> None:
+    server = registry()
+    server.push(NAME, "v1", document)
+
+    report = pulled(server, volume)
+
+    assert report.reason is ImportReason.UNSUPPORTED_FORMAT
+    assert words in (report.message or "")
+
+
+def test_a_manifest_with_another_digest_is_refused(registry: Serve, volume: Volume) -> None:
+    server = registry()
+    digest = _image(server)
+    server.other_bytes[digest] = json.dumps(manifest({"mediaType": EMPTY}, [])).encode()
+
+    report = pulled(server, volume, digest)
+
+    assert report.reason is ImportReason.DIGEST_MISMATCH
+    assert digest in (report.message or "")
+
+
+def test_credentials_are_not_sent_in_the_clear_where_the_registry_is_not(
+    registry: Serve, volume: Volume, tmp_path: Path
+) -> None:
+    """A registry over https that names a place for tokens over http."""
+    server = registry(user=USER)
+    config = {"name": "tiny", "namespace": "default", "directory": "m", "volume": str(volume.root)}
+    source = ModelSource(kind="oci", repository=NAME, revision="v1", endpoint=f"https://{server.host}", url="x")
+    asked = ImportConfig(
+        source=source, **config, **secret(tmp_path, {server.host: {"username": "me", "password": "x"}})
+    )
+    found = Registry(asked, {})
+
+    with pytest.raises(ImportFailure, match="where anybody on the way can read them"):
+        found._proof(f'Bearer realm="{server.url}/token",service="{server.host}"', what=NAME)
+
+    assert server.proofs == []

@@ -209,7 +209,7 @@ def _entry(found: ElementTree.Element) -> Entry:
     )
 
 
-def _checksum(headers: Mapping[str, str]) -> str | None:
+def _checksum(headers: Message) -> str | None:
     """In hex; None where it is a hash of the parts' hashes."""
     value = headers.get("x-amz-checksum-sha256") or ""
     if not value or "-" in value or headers.get("x-amz-checksum-type") == "COMPOSITE":

@@ -50,7 +50,7 @@ class _Proxies(urllib.request.ProxyHandler):
         """None leaves the request to those who ask the host itself."""
         if direct(req.full_url, self._environ):
             return None
-        return super().proxy_open(req, proxy, type)  # type: ignore[misc]
+        return super().proxy_open(req, proxy, type)
 
 
 def proxy_of(scheme: str, environ: Mapping[str, str]) -> str | None:
