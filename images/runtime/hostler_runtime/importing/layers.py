@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final
 
 from hostler_contract.importing import ImportReason
+from hostler_data.libraries import library
 from hostler_runtime.importing.failure import ImportFailure
 from hostler_runtime.training.sources.tries import no_room
 
@@ -76,7 +77,7 @@ class Layer:
         """From its first byte on; what is wrong with it while it is read is the layer's fault."""
         try:
             with _plain(self._path) as stream:
-                bounded = _Bounded(stream, most=self._most, what=self._what)
+                bounded: Any = _Bounded(stream, most=self._most, what=self._what)
                 with tarfile.open(fileobj=bounded, mode="r|") as archive:
                     yield archive
         except (tarfile.TarError, EOFError, zlib.error, ValueError, OSError) as error:
@@ -120,8 +121,7 @@ def _plain(path: Path) -> Iterator[IO[bytes]]:
             with gzip.open(stream) as unzipped:
                 yield unzipped  # type: ignore[misc]
         elif head == _ZSTD:
-            import pyarrow
-
+            pyarrow = library("pyarrow", use="layers of zstd")
             with pyarrow.CompressedInputStream(stream, "zstd") as unpacked:
                 yield unpacked
         else:

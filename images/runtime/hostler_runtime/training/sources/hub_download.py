@@ -72,7 +72,7 @@ def _limit_requests(*, silence: float, hub: str) -> None:
     make, verify = type(usual), certificates(os.environ)
     # Whatever the hub's library talks through, which has changed between its releases.
     http: Any = sys.modules[make.__module__.partition(".")[0]]
-    ways = {
+    ways: Any = {
         f"{scheme}://": _Chooses(http.HTTPTransport(proxy=proxy, verify=verify), http.HTTPTransport(verify=verify))
         for scheme in _PORTS
         if (proxy := proxy_of(scheme, os.environ))
