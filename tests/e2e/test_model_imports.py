@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -20,7 +21,7 @@ from hostler.local.cluster import load_archive
 NAMESPACE = "imports"
 HUB = """
 import threading
-from pathlib import Path
+
 from runtime.importing.modelhub import ModelHub, Shelf
 from runtime.importing.registryserver import RegistryServer, tar
 from runtime.serving.tiny_model import save
