@@ -39,6 +39,9 @@ class ServiceReason(StrEnum):
     """Admitted: set when artifacts of the model or of an adapter are not there, or their figures miss a gate."""
     INCOMPATIBLE_MODEL = "IncompatibleModel"
     """Accepted: set when the family takes no adapters, or an adapter is of another family."""
+    MODEL_TOO_LARGE = "ModelTooLarge"
+    """Accepted: set when the weights, with the cache of one answer, are more than one device holds; the message has the
+    sum."""
     SOURCE_NOT_SUPPORTED = "SourceNotSupported"
     """Accepted: set when this release cannot serve from the model's source."""
     POOL_NOT_FOUND = "PoolNotFound"

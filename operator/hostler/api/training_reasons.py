@@ -59,6 +59,9 @@ class TrainingReason(StrEnum):
     INCOMPATIBLE_MODEL = "IncompatibleModel"
     """Accepted: set when a model that this one is made from is of a family that does not fit, or a base that is
     trained is quantized."""
+    MODEL_TOO_LARGE = "ModelTooLarge"
+    """Accepted: set when the network could not be trained within the memory of the devices; the message has the
+    sum."""
     METRIC_NOT_MEASURED = "MetricNotMeasured"
     """Accepted: set when a gate or evaluation.stopAt asks for a figure that such a job does not measure; the message
     has the names that there are."""

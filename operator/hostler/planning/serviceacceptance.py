@@ -18,6 +18,7 @@ from hostler.planning.acceptance import (
     reject_source,
 )
 from hostler.planning.demand import need_of_pod
+from hostler.planning.devicememory import reject_memory_of_service
 from hostler.planning.models import SERVABLE_SOURCES, NamedModel, reject_model
 from hostler.planning.placement import Ask
 from hostler.planning.pools import Pool
@@ -54,6 +55,7 @@ def reject_service(
         or reject_pool(spec.accelerators, choice, verb=Verb.SERVE, family_name=known.value)
         or reject_image(choice, has_image, verb=Verb.SERVE, family_name=known.value)
         or reject_size(choice, lambda pool: ask_of_service(spec, pool=pool))
+        or reject_memory_of_service(spec, model=model, choice=choice)
     )
 
 
