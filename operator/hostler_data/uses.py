@@ -130,8 +130,16 @@ USES = (
     _use("documents", "code bert", _has("text"), _document, "text"),
 )  # fmt: skip
 """From what needs most to what needs least, which is the order in which a broken row is taken for one of them."""
+_JUDGED = ("pairs", "verdicts")
 FAMILIES = frozenset(family for use in USES for family in use.families)
 """Every family that reads rows."""
+
+
+def reads_of(family: str, values: Mapping[str, Any], *, judged: bool) -> frozenset[str] | None:
+    """Roles that a job of a family reads of rows like this one, whether or not it is to learn from verdicts; None where
+    it can use no such rows."""
+    able = (use for use in USES if family in use.families and (use.what in _JUDGED) is judged)
+    return next((use.reads for use in able if use.applies(values)), None)
 
 
 class Candidates:

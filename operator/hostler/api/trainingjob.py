@@ -121,7 +121,7 @@ class Packing(ApiModel):
 
 
 class Overlong(StrEnum):
-    """What becomes of a conversation that is longer than the context."""
+    """What becomes of a row that is one sequence or none, and longer than the context."""
 
     TRUNCATE = "truncate"
     DROP = "drop"
@@ -175,9 +175,9 @@ class Hyperparameters(ApiModel):
     """fail ends the job with advice, because the same size would not fit again; shrink halves what is computed at once
     (as a doubled gradientAccumulation does) and goes on, as long as every process has a sequence of each part."""
     overlong: Overlong = Overlong.TRUNCATE
-    """Conversations and judged answers that are longer than the context (chat, and objective preference): truncate
-    keeps what fits, drop leaves them out, refuse ends the job before step 1; status.progress.notes counts them and
-    names the first. Documents are cut into pieces."""
+    """Conversations (chat), labelled texts and questions (bert) and judged answers (objective preference) that are
+    longer than the context: truncate keeps what fits, drop leaves them out, refuse ends the job before step 1;
+    status.progress.notes counts them and names the first. Documents are cut into pieces."""
 
 
 class StopAt(ApiModel):
