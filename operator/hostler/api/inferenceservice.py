@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from hostler.api.common import Accelerators, Conditions, Failure, ModelReference, PodRange, PodResources
 from hostler.api.placement import Placement
 from hostler.api.podoptions import SHARED_MEMORY_RULE, PodMetadata, PullSecrets, Scratch
-from hostler.api.schema import ApiModel, Name, ObjectName, StatusModel, cel, rules
+from hostler.api.schema import ApiModel, Name, ObjectName, StatusModel, Timestamp, cel, rules
 
 NAME_LIMIT = 52
 SERVED_NAME = r"^[A-Za-z0-9]([A-Za-z0-9._:/-]*[A-Za-z0-9])?$"
@@ -188,6 +188,8 @@ class InferenceServiceStatus(StatusModel):
     """Replicas that exist."""
     ready_replicas: Annotated[int, Field(ge=0)] = 0
     """Replicas that are ready."""
+    first_ready_time: Timestamp | None = None
+    """When a replica was ready for the first time: before, nobody can miss the service."""
     updated_replicas: Annotated[int, Field(ge=0)] = 0
     """Replicas of the current revision."""
     revision: Annotated[str, Field(max_length=63)] | None = None
