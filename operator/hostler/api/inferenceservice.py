@@ -38,7 +38,7 @@ class ServiceReason(StrEnum):
     MODEL_NOT_READY = "ModelNotReady"
     """Admitted: set when artifacts of the model or of an adapter are not there, or their figures miss a gate."""
     INCOMPATIBLE_MODEL = "IncompatibleModel"
-    """Accepted: set when the family takes no adapters, or an adapter is of another family."""
+    """Accepted: set when the family takes no adapters, or an adapter is of another family or for another network."""
     MODEL_TOO_LARGE = "ModelTooLarge"
     """Accepted: set when the weights, with the cache of one answer, are more than one device holds; the message has the
     sum."""

@@ -58,7 +58,7 @@ class TrainingReason(StrEnum):
     """Accepted: set when a model that this one is made from is not Ready."""
     INCOMPATIBLE_MODEL = "IncompatibleModel"
     """Accepted: set when a model that this one is made from is of a family that does not fit, or a base that is
-    trained is quantized."""
+    trained is quantized, or was made for shorter sequences."""
     MODEL_TOO_LARGE = "ModelTooLarge"
     """Accepted: set when the network could not be trained within the memory of the devices; the message has the
     sum."""

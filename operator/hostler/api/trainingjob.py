@@ -145,7 +145,8 @@ class Hyperparameters(ApiModel):
     """Optimizer steps over all stages; 0 only with objective quantize, which need not train."""
     batch_size: Annotated[int, Field(ge=1, le=1_048_576)] = 8
     """Sequences (images, clips) per optimizer step, over all pods together; at least pods.max times
-    gradientAccumulation."""
+    gradientAccumulation, and at least pods.min times accelerators.perPod times gradientAccumulation. No more pods are
+    taken than each part of a step has sequences for."""
     context_length: Annotated[int, Field(ge=8, le=1_048_576)] | None = None
     """Longest sequence to train on, in tokens, at most what the model was made for (chat, code, bert). Absent means
     output's contextLength, and beside a base without output's sizes what the base was made for, up to 4096;

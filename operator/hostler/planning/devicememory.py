@@ -102,7 +102,7 @@ def _network_terms(spec: TrainingJobSpec, base: ModelSpec | None, run: Run) -> d
         student = {_LEARNING: made * TRAINED_BYTES // shares} if made else {}
         # Each process asks a whole teacher.
         return {"the teacher's weights": asked, **student} if (asked := _teacher(base)) else student
-    weights = _parameters(base)
+    weights = weights_of(base)
     if weights is None:
         return {}
     if run.lora or spec.training.steps == 0:
@@ -113,7 +113,8 @@ def _network_terms(spec: TrainingJobSpec, base: ModelSpec | None, run: Run) -> d
     return learning
 
 
-def _parameters(model: ModelSpec | None) -> int | None:
+def weights_of(model: ModelSpec | None) -> int | None:
+    """How many weights a model has; None where nobody knows."""
     return model.architecture.parameters if model is not None and model.architecture is not None else None
 
 
@@ -121,7 +122,7 @@ def _teacher(model: ModelSpec | None) -> int | None:
     """One that is quantized is asked as it is stored."""
     if model is not None and rounding(model) is not None:
         return model.memory.weights_bytes if model.memory else None
-    weights = _parameters(model)
+    weights = weights_of(model)
     return weights * STORED_BYTES if weights else None
 
 
@@ -152,7 +153,7 @@ def serving_terms(
     stored, terms = model.memory.weights_bytes, {}
     if not on_cores:
         terms["weights"] = stored
-    elif (parameters := _parameters(model)) and _is_widened(model, parameters):
+    elif (parameters := weights_of(model)) and _is_widened(model, parameters):
         terms["weights in fp32, in which cores compute"] = parameters * STORED_BYTES
     else:
         # Weights that are used as they are stored are mapped, and the kernel may drop pages of them.

@@ -22,7 +22,7 @@ from hostler.planning.devicememory import reject_memory_of_job
 from hostler.planning.endpoints import EndpointPattern, reject_endpoint
 from hostler.planning.metrics import reject_metrics
 from hostler.planning.models import NamedModel, reject_inputs
-from hostler.planning.placement import Ask
+from hostler.planning.placement import Ask, counted_pods
 from hostler.planning.pools import Pool
 from hostler.planning.rejection import Rejection, rejection
 
@@ -104,7 +104,8 @@ def _reject_batch(spec: TrainingJobSpec, choice: PoolChoice) -> Rejection | None
     times = f" in {accumulated} parts of a step" if accumulated > 1 else ""
     text = (
         f"{spec.training.batch_size} sequences cannot be shared{times} by {processes} processes "
-        f"({spec.pods.min} pods with {per_pod} each): every process needs at least one"
+        f"({counted_pods(spec.pods.min)} with {per_pod} each): every process needs at least one, so raise it to "
+        f"{processes * accumulated}{' or more, or lower gradientAccumulation' if accumulated > 1 else ' or more'}"
     )
     return rejection(TrainingReason.UNSUPPORTED_COUNT, "spec.training.batchSize", text)
 
