@@ -194,17 +194,47 @@ class Candidates:
             return error
         return None
 
+    def _nearest(self, values: Mapping[str, Any]) -> str:
+        """What is missing for uses of which two columns are there."""
+        known = {use.what for use in self._uses}
+        said = []
+        for what, needed in _NEEDED.items():
+            missing = [role for role in needed if role not in values]
+            if what in known and len(missing) == 1:
+                said.append(f" For {what} {missing[0]} is missing: name its column under `columns`.")
+        return "".join(said)
+
     def _no_role(self, record: Record) -> DataError:
         have = ", ".join(sorted(record.values)) or "none"
         wanted = "; or ".join(dict.fromkeys(_WANTED[use.what] for use in self._uses))
+        hint = _answers_alone(record.values)
         if self._family is not None:
-            return record.error(f"has nothing for the family {self._family}, which reads {wanted}; its columns: {have}")
+            text = f"has nothing for the family {self._family}, which reads {wanted}; its columns: {have}"
+            return record.error(f"{text}{hint and f'.{hint}'}")
         if any(use.reads & record.values.keys() for use in self._uses):
-            return record.error(f"no family can use these columns alone: {have}. Families read {wanted}")
-        message = f"no column plays a role; the columns are: {have}. Name the one that is the text, the image, ..."
-        return record.error(message, kind=NoRoleError)
+            near = self._nearest(record.values)
+            return record.error(f"no family can use these columns alone: {have}.{hint}{near} Families read {wanted}")
+        message = f"no column plays a role; the columns are: {have}."
+        return record.error(f"{message}{hint} Name the one that is the text, the image, ...", kind=NoRoleError)
 
 
+def _answers_alone(values: Mapping[str, Any]) -> str:
+    """A way out for the most frequent rows that nobody reads: a question and its answer, under names of their own."""
+    asked, answered = (sorted(names & values.keys()) for names in _ANSWERED)
+    if not asked or not answered or "messages" in values:
+        return ""
+    renamed = [f"{name} to {new}" for name, new in ((asked[0], "instruction"), (answered[0], "output")) if name != new]
+    return f" To be learnt as conversations, rename {' and '.join(renamed)}." if renamed else ""
+
+
+_NEEDED = {
+    "questions": ("question", "context", "answer"),
+    "pairs": ("prompt", "chosen", "rejected"),
+    "verdicts": ("prompt", "completion", "praise"),
+}
+"""Uses for which several columns are needed."""
+_ANSWERED = ({"question", "prompt", "instruction"}, {"answer", "completion", "response", "output"})
+"""Names of questions, and of their answers, in files for fine-tuning."""
 _WANTED = {
     "conversations": "messages",
     "questions": "question, context and answer",

@@ -172,8 +172,8 @@ async def test_a_child_that_the_server_refuses_is_said(modelled: Bench) -> None:
             ),
             "Accepted",
             "IncompatibleModel",
-            "spec.adapters[0].modelRef: Model bold-style is an adapter for Model large with 2,000 weights, and Model tiny "
-            "has 1,000: serve Model large, or train an adapter for tiny.",
+            "spec.adapters[0].modelRef: Model bold-style is an adapter for Model large with 2,000 weights, and Model "
+            "tiny has 1,000: serve Model large, or train an adapter for tiny.",
         ),
         "a style whose files are gone": (
             lambda bench: bench.cluster.remove(bench.cluster.object("PersistentVolumeClaim", "bold-style")),
