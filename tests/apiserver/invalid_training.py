@@ -178,6 +178,12 @@ FAMILIES = (
         "texts are cut into pieces for head masked-lm: remove overlong, or take another head",
     ),
     Invalid(
+        "programs, which are cut into pieces",
+        make_family_job("code", training={"steps": 1, "overlong": "refuse"}),
+        "spec.training.overlong",
+        "other texts are cut: remove overlong",
+    ),
+    Invalid(
         "two networks that learn in turns, spread over processes",
         make_family_job("gan", training={"steps": 1, "parallelism": "sharded"}),
         "spec.training.parallelism",

@@ -12,10 +12,11 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from hostler.api.hyperparameters import OnOutOfMemory, Parallelism
 from hostler.api.inferenceservice import InferenceServiceSpec
 from hostler.api.model import ModelSpec
 from hostler.api.objectives import Prune, PruneMethod
-from hostler.api.trainingjob import OnOutOfMemory, Parallelism, TrainingJobSpec, TrainingReason
+from hostler.api.trainingjob import TrainingJobSpec, TrainingReason
 from hostler.families import family
 from hostler.planning import quantities
 from hostler.planning.acceptance import PoolChoice
