@@ -6,7 +6,7 @@ check a row are those that the trainers read it with, so that what is sound here
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,8 +138,16 @@ FAMILIES = frozenset(family for use in USES for family in use.families)
 def reads_of(family: str, values: Mapping[str, Any], *, judged: bool) -> frozenset[str] | None:
     """Roles that a job of a family reads of rows like this one, whether or not it is to learn from verdicts; None where
     it can use no such rows."""
-    able = (use for use in USES if family in use.families and (use.what in _JUDGED) is judged)
-    return next((use.reads for use in able if use.applies(values)), None)
+    return next((use.reads for use in _of(family, judged=judged) if use.applies(values)), None)
+
+
+def wanted_by(family: str, *, judged: bool) -> str:
+    """Roles that a job of a family can learn from, in words."""
+    return "; or ".join(dict.fromkeys(_WANTED[use.what] for use in _of(family, judged=judged)))
+
+
+def _of(family: str, *, judged: bool) -> Iterator[Use]:
+    return (use for use in USES if family in use.families and (use.what in _JUDGED) is judged)
 
 
 class Candidates:

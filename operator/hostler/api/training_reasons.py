@@ -51,7 +51,7 @@ class TrainingReason(StrEnum):
     ENDPOINT_NOT_ALLOWED = "EndpointNotAllowed"
     """Accepted: set when the data's endpoint may not be sent the credentials that secretRef names."""
     UNSUPPORTED_COMBINATION = "UnsupportedCombination"
-    """Accepted: set when the family cannot learn from data of the Dataset's format."""
+    """Accepted: set when the family cannot learn from data of the Dataset's format, or with its columns."""
     MODEL_NOT_FOUND = "ModelNotFound"
     """Accepted: set when spec.base or one of spec.parts names no Model."""
     MODEL_NOT_READY = "ModelNotReady"
