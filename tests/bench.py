@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from builders import make_pool
@@ -40,7 +42,7 @@ class Bench:
         self.cluster.objects.listeners.append(lambda change: self.admitter.changed(change))
         self.restart()
 
-    def restart(self, *, settings: Any = None) -> None:
+    def restart(self, *, settings: Any = None, stopwatch: Callable[[], float] = time.perf_counter) -> None:
         """A new process: nothing is remembered."""
         self.woken.clear()
         self._settings = settings or self._settings
@@ -53,6 +55,7 @@ class Bench:
             wake_pool=self.moved.add,
             grace=self._settings.seat_grace_seconds,
             metrics=self.metrics.admission,
+            stopwatch=stopwatch,
         )
         for (kind, _, _), obj in sorted(self.cluster.objects.items()):
             self.admitter.changed(Change(kind, None, obj))

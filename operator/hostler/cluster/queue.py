@@ -20,6 +20,10 @@ K = TypeVar("K", bound=Hashable)
 
 TURN_OF_THE_LAST = 8
 """One key in so many comes from the end of the lines, so that a stream of urgent ones starves nobody."""
+CALM_SECONDS = 0.1
+"""How long nothing may have begun until it is time for everything else."""
+LONGEST_DEFERRAL = 5.0
+"""Seconds that a key waits for calm."""
 
 
 class Priority(IntEnum):
@@ -27,7 +31,8 @@ class Priority(IntEnum):
 
     START = 0
     """Something is to begin: it is new, or it was given what it waited for. In a burst, reports of what runs can wait
-    longer than what stands idle."""
+    longer than what stands idle: they are written when the burst is over, and one report says what several would have
+    said."""
     CHANGE = 1
     """Something happened."""
     RESYNC = 2
@@ -95,7 +100,10 @@ class WorkQueue(Generic[K]):
         self._failures: dict[K, int] = {}
         self._news = asyncio.Event()
         self._emptied = asyncio.Event()
-        self._all_started = asyncio.Event()
+        self._starting: set[K] = set()
+        """Keys in hand with which something begins."""
+        self._calm_at = float("-inf")
+        self._begun = asyncio.Event()
         self._turn = asyncio.Lock()
         """Who is handed a key next; workers that wait for one stand in line here."""
 
@@ -165,18 +173,21 @@ class WorkQueue(Generic[K]):
             await asyncio.sleep(0)
             while True:
                 wait = self._advance()
-                waiting = [line for line in self._lines if line]
-                if waiting:
+                line, pause = self._next_line()
+                if line is not None:
                     self._taken += 1
-                    return self._take(waiting[-1 if self._taken % TURN_OF_THE_LAST == 0 else 0])
+                    return self._take(line)
                 self._news.clear()
-                await self._sleep(wait)
+                await self._sleep(min((each for each in (wait, pause) if each is not None), default=None))
 
-    async def started(self) -> None:
-        """Return when nothing waits that is to begin (:attr:`Priority.START`)."""
-        while self._lines[Priority.START]:
-            self._all_started.clear()
-            await self._all_started.wait()
+    async def calm(self) -> None:
+        """Return when nothing that is to begin (:attr:`Priority.START`) waits or is worked on, nor was a moment ago."""
+        while (pause := self._until_calm()) > 0:
+            if self._begins:
+                self._begun.clear()
+                await self._begun.wait()
+            else:
+                await asyncio.sleep(pause)
 
     async def caught_up(self) -> None:
         """Return when nothing waits that was put in line only to be looked at (:attr:`Priority.RESYNC`)."""
@@ -186,16 +197,45 @@ class WorkQueue(Generic[K]):
 
     def done(self, key: K) -> None:
         """Hand a key back; it comes into line again if it changed meanwhile."""
-        self._metrics.worked(self._clock() - self._in_hand.pop(key))
+        now = self._clock()
+        self._metrics.worked(now - self._in_hand.pop(key))
+        if key in self._starting:
+            self._starting.remove(key)
+            self._calm_at = now + CALM_SECONDS
+            self._begun.set()
+            self._tell()
         if key in self._again:
             self.add(key, priority=self._again.pop(key))
 
+    def _next_line(self) -> tuple[OrderedDict[K, float] | None, float | None]:
+        """Whose turn it is, or after how many seconds it is somebody's; neither where nobody waits."""
+        waiting = [line for line in self._lines if line]
+        if not waiting:
+            return None, None
+        if self._lines[Priority.START]:
+            turn_of_the_last = (self._taken + 1) % TURN_OF_THE_LAST == 0
+            return waiting[-1 if turn_of_the_last else 0], None
+        pause = self._until_calm()
+        if pause <= 0 or self._lines[Priority.RESYNC]:
+            # Nothing is put off as long as there is something to be looked at: after a start, nothing begins before.
+            return waiting[0], None
+        oldest = next(iter(self._lines[Priority.CHANGE].values()))
+        left = oldest + LONGEST_DEFERRAL - self._clock()
+        return (waiting[0], None) if left <= 0 else (None, min(pause, left))
+
+    @property
+    def _begins(self) -> bool:
+        return bool(self._lines[Priority.START] or self._starting)
+
+    def _until_calm(self) -> float:
+        return CALM_SECONDS if self._begins else self._calm_at - self._clock()
+
     def _take(self, line: OrderedDict[K, float]) -> K:
         key, since = line.popitem(last=False)
+        if line is self._lines[Priority.START]:
+            self._starting.add(key)
         if not self._lines[Priority.RESYNC]:
             self._emptied.set()
-        if not self._lines[Priority.START]:
-            self._all_started.set()
         now = self._clock()
         self._in_hand[key] = now
         self._metrics.waited(now - since)

@@ -1,8 +1,8 @@
 """Admission in one place: what the store tells becomes usage, controllers ask, one planner answers all at once.
 
     store changes -> PoolUsage        O(1) each, also on a standby, so that a new leader begins with the truth
-    ask(request)  -> the line         answered from memory; the first answer comes with the next pass
-    pass          -> verdicts         a few times a second at most, one for many changes; who has another one is woken
+    ask(request)  -> the line         answered by a pass at once where passes are cheap, else with the next one
+    pass          -> verdicts         one for many changes where it is expensive; who has another verdict is woken
 
 A seat that was granted is held from that moment, before anybody has written it down; it becomes durable when the
 workload's status names it (see ``hostler.planning.verdicts``). A grant that nobody writes down within a minute is
@@ -13,26 +13,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pydantic import ValidationError
-
 from hostler.api.placement import Placement
-from hostler.api.pool import AcceleratorPoolSpec
 from hostler.cluster.store import Change
+from hostler.controllers.passpace import PassPace
 from hostler.controllers.ports import AdmissionMetrics, Clock
-from hostler.controllers.validity import invalid_spec_sentence
-from hostler.controllers.workloads import WORKLOADS, need_of, placement_of, seats_of, seconds_left, workload_of_pod
+from hostler.controllers.usagefeed import UsageFeed
+from hostler.controllers.workloads import WORKLOADS, need_of, placement_of, seats_of, seconds_left
 from hostler.planning import moments
-from hostler.planning import pods as read
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.admission import plan
 from hostler.planning.placement import coarse_position, coarse_seconds
-from hostler.planning.pools import PoolView, read_pool
-from hostler.planning.seats import held_node, together
+from hostler.planning.pools import PoolView
+from hostler.planning.seats import together
 from hostler.planning.usage import PoolUsage
 from hostler.planning.verdicts import Admit, Request, Reservation, Seats, TakeBack, Verdict, Wait, Workload
 
@@ -49,8 +47,6 @@ REFRESHED_PER_PASS = 20
 """Requests that are woken in one pass only to say that their place has changed."""
 NOT_WRITTEN = "NotWritten"
 """Why a seat was lost that nobody has written down, beside the names of :class:`Loss`."""
-PASSES_PER_SECOND = 5.0
-BURST = 3
 
 
 @dataclass(frozen=True)
@@ -84,6 +80,7 @@ class Admitter:
         wake_pool: Callable[[str], None],
         grace: float,
         metrics: AdmissionMetrics,
+        stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.usage = PoolUsage(touched=wake_pool)
         self._clock = clock
@@ -92,6 +89,7 @@ class Admitter:
         self._grace = grace
         """Seconds within which the pods of a reservation must come."""
         self._metrics = metrics
+        self._stopwatch = stopwatch
         self._in_line_since: dict[Workload, float] = {}
         """On the monotonic clock, by this process's own experience."""
         self._requests: dict[Workload, Request] = {}
@@ -99,10 +97,12 @@ class Admitter:
         self._grants: dict[Workload, _Grant] = {}
         self._durable: dict[Workload, Reservation] = {}
         """What the statuses say."""
-        self._unreadable: dict[str, str] = {}
-        """Pools whose stored spec this release cannot read, with the reason."""
-        self._generations: dict[str, tuple[str, int]] = {}
+        self._feed = UsageFeed(self.usage)
         self._news = asyncio.Event()
+        self._pace: PassPace | None = None
+        """Of the passes that this process makes by itself; None while it does not lead, or does not yet know all."""
+        self._asking: Workload | None = None
+        """Who is answered by the pass under way, and so need not be woken for its answer."""
 
     # -- what the store tells --------------------------------------------------------------------------------------
 
@@ -111,55 +111,10 @@ class Admitter:
         obj = change.new or change.old
         assert obj is not None
         match change.kind:
-            case "Pod":
-                self._pod(change)
-            case "Node":
-                if change.new is None:
-                    self.usage.remove_node(obj["metadata"]["name"])
-                else:
-                    self.usage.put_node(change.new)
-                self._news.set()
-            case "AcceleratorPool":
-                self._pool(obj["metadata"]["name"], change.new)
             case kind if kind in WORKLOADS:
                 self._workload(Workload(kind, obj["metadata"]["namespace"], obj["metadata"]["name"]), change.new)
-
-    def _pod(self, change: Change) -> None:
-        old, new = change.old, change.new
-        gone = old is not None and (new is None or new["metadata"]["uid"] != old["metadata"]["uid"])
-        if old is not None and gone and self.usage.remove_pod(old["metadata"]["uid"]):
-            self._news.set()
-        if new is None:
-            return
-        node, workload = None if read.is_terminal(new) else held_node(new), workload_of_pod(new)
-        bound = read.node_name(new) is not None
-        moved = self.usage.put_pod(new["metadata"]["uid"], new, node=node, workload=workload, bound=bound)
-        # Room that was given back, or a stranger who may sit on a seat whose pod is still to come. A pod that comes to
-        # its own seat changes nothing for anybody, and one without a node holds nothing.
-        if moved and (node is None or (workload is None and self.usage.has_pending)):
-            self._news.set()
-
-    def _pool(self, name: str, pool: Object | None) -> None:
-        if pool is None or pool["metadata"].get("deletionTimestamp"):
-            self._generations.pop(name, None)
-            self._unreadable.pop(name, None)
-            self.usage.remove_pool(name)
-            self._news.set()
-            return
-        seen = pool["metadata"].get("uid", ""), int(pool["metadata"].get("generation") or 0)
-        if self._generations.get(name) == seen:
-            # Its own status changed, and that is no news of its nodes.
-            return
-        self._generations[name] = seen
-        try:
-            spec = AcceleratorPoolSpec.model_validate(pool["spec"])
-        except ValidationError as error:
-            self._unreadable[name] = invalid_spec_sentence(error)
-            self.usage.remove_pool(name)
-        else:
-            self._unreadable.pop(name, None)
-            self.usage.put_pool(read_pool(name, spec))
-        self._news.set()
+            case _ if self._feed.changed(change):
+                self._news.set()
 
     def _workload(self, workload: Workload, obj: Object | None) -> None:
         placement = placement_of(obj) if obj is not None else None
@@ -219,9 +174,7 @@ class Admitter:
 
     def pool(self, name: str) -> PoolChoice:
         """What a pool has, whatever is free of it."""
-        if name in self._unreadable:
-            return PoolChoice(view=None, unreadable=self._unreadable[name])
-        return PoolChoice(view=self.usage.shape(name), names=self.usage.names())
+        return self._feed.pool(name)
 
     def view(self, name: str) -> PoolView | None:
         """A pool as it is now, node by node; None where there is none that can be read."""
@@ -231,19 +184,33 @@ class Admitter:
         """Come into line, or stay there; the standing verdict, or None before the first pass has seen the request."""
         workload = request.workload
         grant = self._grants.get(workload)
-        if grant is not None:
-            if grant.request == request and grant.lost is None:
-                self._grants[workload] = replace(grant, told=True)
-                return grant.admit
+        if grant is not None and (grant.request != request or grant.lost is not None):
             # One look at a workload follows the other: nothing of the last one is on its way any more.
             self._drop_grant(workload)
-        self._in_line_since.setdefault(workload, self._clock.monotonic())
-        if self._requests.get(workload) != request:
-            self._requests[workload] = request
-            self._shown.pop(workload, None)
-            self._news.set()
+            grant = None
+        if grant is None:
+            self._come_into_line(request)
+            grant = self._grants.get(workload)
+        if grant is not None:
+            self._grants[workload] = replace(grant, told=True)
+            return grant.admit
         shown = self._shown.get(workload)
         return shown.verdict if shown else None
+
+    def _come_into_line(self, request: Request) -> None:
+        workload = request.workload
+        self._in_line_since.setdefault(workload, self._clock.monotonic())
+        if self._requests.get(workload) == request:
+            return
+        self._requests[workload] = request
+        self._shown.pop(workload, None)
+        self._news.set()
+        if self._pace is not None and not self._pace.wait(_loop_time()):
+            self._asking = workload
+            try:
+                self._paced_pass(self._pace)
+            finally:
+                self._asking = None
 
     def lost(self, workload: Workload) -> TakeBack | None:
         """Why the seats of a workload are taken back, where they are."""
@@ -282,20 +249,24 @@ class Admitter:
         return self._news.is_set()
 
     async def run(self) -> None:
-        """Passes for ever: at once after a change, but few in a second; and at each deadline."""
-        loop = asyncio.get_running_loop()
-        tokens, since = float(BURST), loop.time()
-        while True:
-            await self._until_due()
-            now = loop.time()
-            tokens, since = min(BURST, tokens + (now - since) * PASSES_PER_SECOND), now
-            if tokens < 1:
-                await asyncio.sleep((1 - tokens) / PASSES_PER_SECOND)
-                continue
-            tokens -= 1
-            self.run_pass()
-            # Whoever was woken goes first.
-            await asyncio.sleep(0)
+        """Passes for ever: after every change, but where they are expensive one for many; and at each deadline."""
+        pace = self._pace = PassPace()
+        try:
+            while True:
+                await self._until_due()
+                if pause := pace.wait(_loop_time()):
+                    await asyncio.sleep(pause)
+                    continue
+                self._paced_pass(pace)
+                # Whoever was woken goes first.
+                await asyncio.sleep(0)
+        finally:
+            self._pace = None
+
+    def _paced_pass(self, pace: PassPace) -> None:
+        began = self._stopwatch()
+        self.run_pass()
+        pace.passed(now=_loop_time(), took=self._stopwatch() - began)
 
     async def _until_due(self) -> None:
         deadline = min((r.deadline for r in self.usage.pending() if r.deadline is not None), default=None)
@@ -349,7 +320,8 @@ class Admitter:
             "admitted",
             extra={"key": str(workload), "pool": request.pool, "seats": _shown_seats(admit.seats)},
         )
-        self._wake_granted(workload)
+        if workload != self._asking:
+            self._wake_granted(workload)
 
     def take_back(self, workload: Workload, lost: TakeBack, now: float) -> None:
         """Tell a workload that its seats are lost; what was only granted, and not told, is free at once."""
@@ -381,11 +353,15 @@ class Admitter:
         assert held is not None
         self.usage.put_reservation(replace(held, deadline=None))
 
+    def _answer(self, workload: Workload) -> None:
+        if workload != self._asking:
+            self._wake(workload)
+
     def _show(self, workload: Workload, verdict: Verdict, now: float) -> None:
         shown = self._shown.get(workload)
         if shown is None or shown.verdict != verdict:
             self._shown[workload] = _Shown(verdict, now)
-            self._wake(workload)
+            self._answer(workload)
 
     def _let_wait(self, workload: Workload, wait: Wait, now: float, *, may_refresh: bool) -> bool:
         """Remember the verdict where its workload is to say it; whether that was only for its place in line."""
@@ -397,11 +373,15 @@ class Admitter:
             if not moved or not may_refresh or now < shown.at + REFRESH_SECONDS:
                 return False
             self._shown[workload] = _Shown(wait, now)
-            self._wake(workload)
+            self._answer(workload)
             return True
         self._shown[workload] = _Shown(wait, now)
-        self._wake(workload)
+        self._answer(workload)
         return False
+
+
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _told(wait: Wait) -> tuple[int, int | None]:

@@ -113,7 +113,7 @@ class Operator:
             instance=settings.identity,
             now=clock.now,
             dropped=self.metrics.event_dropped,
-            quiet=lambda: self.queue.started(),
+            quiet=lambda: self.queue.calm(),
         )
         self.pods = PodHttp(port=HTTP_PORT)
         self.facts = ProgressFacts(lambda key: self.queue.add(key), interval=settings.progress_interval)

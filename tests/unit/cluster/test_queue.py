@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from virtualtime import now, virtual
 
-from hostler.cluster.queue import TURN_OF_THE_LAST, Backoff, Priority, WorkQueue
+from hostler.cluster.queue import CALM_SECONDS, LONGEST_DEFERRAL, TURN_OF_THE_LAST, Backoff, Priority, WorkQueue
 
 
 class Meter:
@@ -235,16 +235,54 @@ async def test_what_the_queue_reports() -> None:
 
 
 @virtual
-async def test_who_waits_until_all_has_begun_is_told_when_the_last_is_in_hand() -> None:
-    queue = make_queue()
-    await queue.started()
+async def test_reports_wait_until_nothing_has_begun_for_a_moment() -> None:
+    queue, began = make_queue(), now()
     queue.add("report")
-    await queue.started()
-    for key in ("first", "second"):
-        queue.add(key, priority=Priority.START)
-    waiting = asyncio.create_task(queue.started())
-    assert await queue.get() == "first"
+    queue.add("new", priority=START)
+    assert await queue.get() == "new"
+    await asyncio.sleep(1)
+    report = asyncio.create_task(queue.get())
+    await asyncio.sleep(1)
+    assert not report.done(), "while the new one is in hand"
+    queue.done("new")
+    assert await report == "report"
+    assert now() - began == pytest.approx(2 + CALM_SECONDS)
+
+
+@virtual
+async def test_a_report_that_waits_for_calm_comes_at_its_time_though_there_is_none() -> None:
+    queue, began = make_queue(), now()
+    queue.add("new", priority=START)
+    assert await queue.get() == "new"
+    await asyncio.sleep(1)
+    queue.add("report")
+    assert await queue.get() == "report"
+    assert now() - began == pytest.approx(1 + LONGEST_DEFERRAL)
+
+
+@virtual
+async def test_nothing_is_put_off_while_all_is_still_to_be_looked_at() -> None:
+    """After a start nothing can begin before, so what is to begin must not hold it up."""
+    queue, began = make_queue(), now()
+    queue.add("look", priority=RESYNC)
+    queue.add("report")
+    queue.add("new", priority=START)
+    assert [await queue.get() for _ in range(3)] == ["new", "report", "look"]
+    assert now() == began
+
+
+@virtual
+async def test_who_waits_for_calm_is_told_a_moment_after_the_last_has_begun() -> None:
+    queue, began = make_queue(), now()
+    await queue.calm()
+    queue.add("report")
+    await queue.calm()
+    assert now() == began
+    queue.add("new", priority=START)
+    waiting = asyncio.create_task(queue.calm())
+    assert await queue.get() == "new"
     await asyncio.sleep(1)
     assert not waiting.done()
-    assert await queue.get() == "second"
-    await asyncio.wait_for(waiting, 1)
+    queue.done("new")
+    await waiting
+    assert now() - began == pytest.approx(1 + CALM_SECONDS, abs=CALM_SECONDS)

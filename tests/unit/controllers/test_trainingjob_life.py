@@ -11,6 +11,7 @@ from tables import table
 from world import completed, failed, failure, jobs, progress, running, states, submitted, success
 
 from hostler.cluster.errors import Forbidden
+from hostler.controllers.trainingjob.actions.live import END_SECONDS
 from hostler_contract import ErrorReason
 
 Object = dict[str, Any]
@@ -93,16 +94,20 @@ async def test_all_pods_running_means_ready(bench: Bench) -> None:
 
 
 @table(
-    ("ended", "want_message"),
+    ("ended", "seconds", "want_message"),
     {
-        "the first of two has finished": (1, "1 of 2 pods of attempt 0 finished; others still run."),
-        "both have, and the Job does not say so yet": (
+        "the first of two has finished": (1, 0, "1 of 2 pods of attempt 0 finished; others still run."),
+        "both have, and the Job will say so in a moment": (2, END_SECONDS - 1, "All 2 pods of attempt 0 run."),
+        "both have, and the Job does not say so": (
             2,
+            END_SECONDS,
             "2 of 2 pods of attempt 0 finished; the end of the Job is awaited.",
         ),
     },
 )
-async def test_pods_that_have_finished_are_not_missing(bench: Bench, ended: int, want_message: str) -> None:
+async def test_pods_that_have_finished_are_not_missing(
+    bench: Bench, ended: int, seconds: float, want_message: str
+) -> None:
     pods = await running(bench, pods={"min": 2, "max": 2})
     told = list(bench.writer.events)
     for pod in pods[:ended]:
@@ -110,6 +115,7 @@ async def test_pods_that_have_finished_are_not_missing(bench: Bench, ended: int,
     # The Job controller lets go of a pod that it has counted, and somebody may remove it then.
     finished = bench.cluster.object("Pod", pods[0]["metadata"]["name"])
     bench.cluster.put({**finished, "metadata": {**finished["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}})
+    bench.cluster.clock.advance(seconds)
     await bench.settle()
     assert bench.condition("TrainingJob", "tiny", "Ready") == ("True", "Training", want_message)
     assert bench.writer.events == told, "nothing has begun anew"

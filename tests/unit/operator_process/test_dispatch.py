@@ -13,7 +13,7 @@ import pytest
 from virtualtime import now, virtual
 
 from hostler.cluster.errors import Conflict, Invalid, NotLeading, TooManyRequests, Unavailable
-from hostler.cluster.queue import WorkQueue
+from hostler.cluster.queue import CALM_SECONDS, WorkQueue
 from hostler.cluster.store import Change, Store
 from hostler.controllers.ports import Key, Outcome
 from hostler.operator.dispatch import NOT_LEADING_PAUSE, Dispatcher, Workers
@@ -92,7 +92,7 @@ class World:
         self.workers.start(4)
         self.dispatcher.start()
 
-    async def settle(self, seconds: float = 0.001) -> list[str]:
+    async def settle(self, seconds: float = CALM_SECONDS + 0.001) -> list[str]:
         """Names that were reconciled since the last call."""
         await asyncio.sleep(seconds)
         names = [key.name for _, key in self.toy.seen]

@@ -14,7 +14,12 @@ from hostler.controllers.trainingjob import accounting, children, progress, sent
 from hostler.controllers.trainingjob.observed import Attempt, Observed
 from hostler.controllers.trainingjob.report import KEEP, Report, plan_of
 from hostler.controllers.workloads import seats_of
+from hostler.planning import moments
+from hostler.planning import pods as read
 from hostler.planning.seats import assign
+
+END_SECONDS = 10.0
+"""Within which the Job controller has noticed that all pods of a Job have ended; it looks about once in a second."""
 
 
 def starting(seen: Observed, settings: Settings) -> Plan:
@@ -46,12 +51,23 @@ def starting(seen: Observed, settings: Settings) -> Plan:
 def training(seen: Observed, settings: Settings) -> Plan:
     """Show the progress that rank 0 tells of."""
     attempt = _newest(seen)
+    if _is_about_to_end(seen, attempt):
+        # The Job says so in a moment, and what is written then is the success.
+        return plan_of(seen, Report(), requeue=END_SECONDS)
     stage = seen.progress.stage if seen.progress is not None else None
     said = wording.training(_standing(seen, attempt), sentences.training(attempt), stage=stage)
     report = _report(seen, attempt, said=said, blocked_since=None)
     report = replace(report, placement=_arrived(_placement(seen, attempt)))
     # Nothing is asked here: whoever asks rank 0 wakes the job when there is something new to show.
     return plan_of(seen, report, apply=_upkeep(seen, attempt, settings), delete=seen.obsolete)
+
+
+def _is_about_to_end(seen: Observed, attempt: Attempt) -> bool:
+    """Whether all trainers have just ended, and that is not yet said."""
+    ends = [ending for pod in attempt.done if (ending := read.own_end(pod)) is not None]
+    if len(ends) < attempt.size or attempt.number != seen.status.attempt:
+        return False
+    return all(moments.elapsed(ending.finished_at, now=seen.now) < END_SECONDS for ending in ends)
 
 
 def breaking(seen: Observed, settings: Settings) -> Plan:
