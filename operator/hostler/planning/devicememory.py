@@ -86,20 +86,28 @@ def reject_memory_of_service(spec: InferenceServiceSpec, *, model: ModelSpec, ch
 
 
 def training_terms(spec: TrainingJobSpec, base: ModelSpec | None, run: Run) -> dict[str, int]:
-    """Bytes of one process, by what they are for, at least; empty where the size of the network is not known."""
+    """Bytes of one process in the moment that takes most, by what they are for, at least; empty where the size of the
+    network is not known."""
     if not family(spec.family.value).learns_whole:
         return {}
     terms = _network_terms(spec, base, run)
     vocabulary = base.architecture.vocabulary_size if base is not None and base.architecture is not None else None
     if terms and vocabulary and run.length and family(spec.family.value).block == "transformer":
         terms["logits and their gradients"] = run.rows * run.length * vocabulary * LOGIT_BYTES
-    return terms
+    return max((terms, _before_sharding(spec, base, run)), key=lambda found: sum(found.values()))
+
+
+def _before_sharding(spec: TrainingJobSpec, base: ModelSpec | None, run: Run) -> dict[str, int]:
+    """Each process brings the whole network onto its device, and only there it is shared out."""
+    weights = _made(spec) if _is_fresh(spec) else weights_of(base)
+    whole = "weights, which each process holds whole before they are shared out"
+    return {whole: weights * STORED_BYTES} if weights and run.sharded else {}
 
 
 def _network_terms(spec: TrainingJobSpec, base: ModelSpec | None, run: Run) -> dict[str, int]:
     shares = run.processes if run.sharded else 1
-    if spec.base is None or spec.objective is Objective.DISTILL:
-        made = family(spec.family.value).parameters(_smallest(spec.output.network))
+    if _is_fresh(spec):
+        made = _made(spec)
         student = {_LEARNING: made * TRAINED_BYTES // shares} if made else {}
         # Each process asks a whole teacher.
         return {"the teacher's weights": asked, **student} if (asked := _teacher(base)) else student
@@ -112,6 +120,15 @@ def _network_terms(spec: TrainingJobSpec, base: ModelSpec | None, run: Run) -> d
     if spec.objective is Objective.PREFERENCE:
         return {**learning, "weights of the reference": weights * STORED_BYTES}
     return learning
+
+
+def _is_fresh(spec: TrainingJobSpec) -> bool:
+    """Whether what learns begins with random weights: without a base, or as the student of one."""
+    return spec.base is None or spec.objective is Objective.DISTILL
+
+
+def _made(spec: TrainingJobSpec) -> int | None:
+    return family(spec.family.value).parameters(_smallest(spec.output.network))
 
 
 def weights_of(model: ModelSpec | None) -> int | None:
@@ -223,7 +240,7 @@ def _largest(most: int, fits: Callable[[int], bool]) -> int | None:
 
 
 def _enough_processes(run: Run, fits: Callable[[Run], bool]) -> int | None:
-    """The least power of two of processes over which shards are small enough; None where a whole one is too large."""
+    """The least power of two of processes over which shards are small enough; None where no number of them helps."""
     powers = (2**power for power in range(1, _MOST_PROCESSES.bit_length()))
     return next((n for n in powers if fits(replace(run, sharded=True, processes=n, rows=1))), None)
 

@@ -56,8 +56,7 @@ def test_an_encoder_has_as_many_weights_as_the_formula_says(head: str) -> None:
     assert family("bert").parameters(ModelConfig(encoder=sizes)) == counted(built)
 
 
-@pytest.mark.parametrize("lora", [None, {}])
-@pytest.mark.parametrize("parallelism", ["replicated", "sharded"])
+@pytest.mark.parametrize(("parallelism", "lora"), [("replicated", None), ("replicated", {}), ("sharded", None)])
 def test_the_operator_and_the_trainer_count_the_same_bytes_of_weights(
     tmp_path: Path, parallelism: str, lora: dict[str, Any] | None
 ) -> None:

@@ -32,6 +32,7 @@ ONE_BILLION: dict[str, Any] = {
     "architecture": {"parameters": 1_000_000_000, "vocabularySize": 128_256},
     "memory": {"weightsBytes": 2_000_000_000, "kvBytesPerToken": 32_768},
 }
+SIX_BILLIONS: dict[str, Any] = {"architecture": {"parameters": 6_000_000_000}}
 CLAIM = {"metadata": {"name": "tiny"}}
 
 
@@ -45,6 +46,7 @@ def choice(kind: str, resource: str | None) -> PoolChoice:
     return PoolChoice(view=usage.shape("pool"))
 
 
+A10 = choice("nvidia-a10", "nvidia.com/gpu")
 A100, T4 = choice("nvidia-a100-80", "nvidia.com/gpu"), choice("nvidia-t4", "nvidia.com/gpu")
 IPU, CORES = choice("graphcore-c600", "graphcore.ai/ipu"), choice("cpu", None)
 SHARDED_OVER_8 = {
@@ -94,9 +96,17 @@ def training(**options: Any) -> dict[str, Any]:
             ["119.7Gi weights", "sharded with 2 processes"],
         ),
         "shards over eight fit": (of_job(A100, BILLIONS_8, **SHARDED_OVER_8), []),
-        "shards over eight of a smaller device do not": (
-            of_job(T4, BILLIONS_8 | {"architecture": {"parameters": 9_000_000_000}}, **SHARDED_OVER_8),
-            ["16.8Gi weights", "has 16Gi: ", "take 16 processes (pods.max times perPod)"],
+        "shards over two of a smaller device do not": (
+            of_job(A10, SIX_BILLIONS, **SHARDED_OVER_8 | {"accelerators": {"pool": "pool", "perPod": 2}}),
+            ["44.7Gi weights, gradients and optimizer state", "has 24Gi: ", "take 4 processes (pods.max times perPod)"],
+        ),
+        "shards do not help where the whole does not fit before them": (
+            of_job(T4, BILLIONS_8, **SHARDED_OVER_8),
+            [
+                "it needs at least 29.9Gi weights, which each process holds whole before they are shared out, and one "
+                "nvidia-t4 of pool pool has 16Gi: take a pool whose accelerators have more than 29.9Gi; or start from "
+                "a smaller base."
+            ],
         ),
         "more pods than the least count as well": (
             of_job(A100, BILLIONS_8, pods={"min": 1, "max": 2}, training=SHARDED_OVER_8["training"]),
@@ -105,7 +115,7 @@ def training(**options: Any) -> dict[str, Any]:
         "an adapter fits": (of_job(A100, BILLIONS_8, lora={}), []),
         "an adapter does not fit on a smaller device": (
             of_job(T4, BILLIONS_8, lora={}),
-            ["29.9Gi weights, and", "has 16Gi: set training.parallelism to sharded with 2 processes"],
+            ["29.9Gi weights, and", "has 16Gi: take a pool whose accelerators have more than 29.9Gi"],
         ),
         "what the data may make shorter is not held against a job": (
             of_job(A100, ONE_BILLION, **training(batchSize=64)),
@@ -178,7 +188,11 @@ def training(**options: Any) -> dict[str, Any]:
                     }
                 },
             ),
-            ["spec.output: such a network does not fit: it needs at least 96.1Gi", "take smaller sizes"],
+            [
+                "spec.output: such a network does not fit: it needs at least 96.1Gi weights, gradients and optimizer "
+                "state",
+                "take smaller sizes",
+            ],
         ),
         "a vocabulary may turn out smaller than the job allows": (
             of_job(
