@@ -38,6 +38,7 @@ from hostler_runtime.training.notes import data_notes, step_notes
 from hostler_runtime.training.parallel import Parallel
 from hostler_runtime.training.sources import open_source
 from hostler_runtime.training.storage import round_weights, storage_of, store_weights
+from hostler_runtime.training.unread import keep_unread, unread_notes
 
 _FINAL = "final"
 """Name of the samples of the finished model."""
@@ -81,6 +82,7 @@ def assemble(job: JobConfig, around: Surroundings) -> Assembled:
         *getattr(dataset, "notes", ()),
         *step_notes(job, dataset, processes),
         *data_notes(dataset.facts),
+        *unread_notes(prepared),
     ]
     board.described(unit=half.UNIT, packing_factor=dataset.facts.packing_factor, notes=notes)
     for note in notes if processes.first else ():
@@ -170,6 +172,7 @@ def prepare_data(job: JobConfig, half: TrainingHalf, *, there: Callable[[], None
         temporary = fresh_directory(cache / ".preparing")
         try:
             half.prepare(job, records, temporary)
+            keep_unread(job, half, records, temporary)
             publish_directory(temporary, target)
         finally:
             clear_directory(temporary)

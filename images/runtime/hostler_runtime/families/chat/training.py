@@ -9,11 +9,12 @@ from typing import Any, Final
 import tokenizers
 import torch
 
-from hostler_contract import JobConfig
+from hostler_contract import ErrorReason, JobConfig
 from hostler_contract.figures import Need
 from hostler_data.record import Record
 from hostler_data.records import Records
 from hostler_data.turns import conversation_of, said
+from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families.chat.answers import answer_figures, held_out_questions, write_answers
 from hostler_runtime.protocols.training import Evaluation, ModelFacts, Stage, Update
 from hostler_runtime.text.conversations import Conversations, spoken_bytes
@@ -45,6 +46,11 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
     """Train the tokenizer on the training part and store both parts as packed rows."""
     train, validation = records.split(job.dataset.validation_percent)
     talks = _MESSAGES in next(iter(train)).values
+    if not talks and job.overlong != "truncate":
+        raise RuntimeFailure(
+            ErrorReason.INVALID_CONFIGURATION,
+            f"the data has documents, which are cut into pieces, whatever their length: remove overlong {job.overlong}",
+        )
     tokenizer = tokenizer_for(job, _texts(train, talks=talks), special_tokens=ROLE_TOKENS)
     fitting = Fitting(context_length=context_length(job), overlong=job.overlong) if talks else None
     if fitting is not None:
