@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from hostler_contract.job import Overlong
 from hostler_contract.result import LeftOut
 from hostler_data.answers import answers_of, find_answer
 from hostler_data.labels import class_of
@@ -16,7 +17,7 @@ from hostler_runtime.families.bert.answers import token_span
 from hostler_runtime.families.bert.store import Example
 from hostler_runtime.families.bert.tokenizer import SequenceMaker
 from hostler_runtime.protocols.preparing import Made
-from hostler_runtime.text.cuts import Cuts
+from hostler_runtime.text.cuts import Cuts, Overlongs
 
 MOST_LABELS = 10_000
 _SHOWN = 5
@@ -46,7 +47,8 @@ class Unused:
 class Losses:
     """What does not make it into sequences, or not whole."""
 
-    def __init__(self, *, context_length: int) -> None:
+    def __init__(self, *, context_length: int, overlong: Overlong = "truncate") -> None:
+        self.rows = Overlongs("rows", context_length=context_length, overlong=overlong)
         self.texts = Cuts("texts", limit=context_length)
         self.questions = Cuts("questions", limit=context_length // 2)
         self.answers = Unused("answers", why=f"no sequence of {context_length} tokens holds the whole of one")
@@ -55,7 +57,8 @@ class Losses:
     @property
     def left_out(self) -> list[LeftOut]:
         """For ``DatasetFacts``."""
-        return [each for one in (self.texts, self.questions, self.answers, self.held_out) for each in one.left_out]
+        found = (self.rows, self.texts, self.questions, self.answers, self.held_out)
+        return [each for one in found for each in one.left_out]
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,11 @@ def class_examples(
         tokens = maker.tokens(text)
         kept = tokens[:room]
         sequence = maker.sequence(kept)
-        yield _made(Example(sequence, second=len(sequence), label=number(record)), text=[len(tokens), len(kept)])
+        yield _made(
+            Example(sequence, second=len(sequence), label=number(record)),
+            place=[record.file, record.row],
+            text=[len(tokens), len(kept)],
+        )
 
 
 def question_examples(records: Iterable[Record], maker: SequenceMaker) -> Iterator[Made]:
@@ -152,6 +159,7 @@ def question_examples(records: Iterable[Record], maker: SequenceMaker) -> Iterat
         windows = maker.windows(question, context)
         spans = [token_span(window, start=start, end=start + len(answer)) for window in windows]
         told: dict[str, Any] = {
+            "place": [record.file, record.row],
             "question": [len(maker.tokens(question)), windows[0].asked],
             "answer": any(end > 0 for _, end in spans),
         }
@@ -170,17 +178,28 @@ def _made(example: Example, **told: Any) -> Made:
 
 
 def counted_examples(passed: Iterable[Made], losses: Losses) -> Iterator[Example]:
-    """The sequences themselves; what did not fit is counted."""
+    """The sequences themselves; what does not fit is counted, and cut or left out. Of questions it is those where rows
+    are left out that do not fit."""
+    taken = True
     for made in passed:
-        if "text" in made.facts:
-            found, kept = made.facts["text"]
-            losses.texts.add(found, kept=kept)
-        if "question" in made.facts:
-            found, kept = made.facts["question"]
-            losses.questions.add(found, kept=kept)
-            losses.answers.add(used=made.facts["answer"])
-        second, label, begin, end = made.arrays["columns"].tolist()
-        yield Example(made.arrays["tokens"], second, label=label, begin=begin, end=end)
+        if "place" in made.facts:
+            taken = _take(made.facts, losses)
+        if taken:
+            second, label, begin, end = made.arrays["columns"].tolist()
+            yield Example(made.arrays["tokens"], second, label=label, begin=begin, end=end)
+
+
+def _take(facts: Mapping[str, Any], losses: Losses) -> bool:
+    """Whether a row is to be learnt."""
+    file, row = facts["place"]
+    counts, (found, kept) = (losses.texts, facts["text"]) if "text" in facts else (losses.questions, facts["question"])
+    held = facts.get("answer", True)
+    if not losses.rows.take(Record(file=file, row=row, values={}), longer=kept < found or not held):
+        return False
+    counts.add(found, kept=kept)
+    if "answer" in facts:
+        losses.answers.add(used=held)
+    return True
 
 
 def held_out_question(record: Record) -> Question:

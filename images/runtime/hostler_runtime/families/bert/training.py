@@ -49,6 +49,11 @@ from hostler_runtime.text.making import kept_tokenizer
 UNIT = "tokens"
 BLOCK = "encoder"
 _ROLES = {"masked-lm": ("text",), "classification": ("text",), "question-answering": ("question", "context")}
+_READS = {
+    "masked-lm": frozenset({"text"}),
+    "classification": frozenset({"text", "label"}),
+    "question-answering": frozenset({"question", "context", "answer", "answer_start"}),
+}
 _EMPTY = {stored.TRAIN: "the training part has no text", stored.VALIDATION: "the validation part has no text"}
 _MISSING = {
     stored.TRAIN: "there is not one row with a label to train on",
@@ -67,8 +72,13 @@ _PIPELINES = {
 def fingerprint(job: JobConfig) -> str:
     """Everything besides the data that decides what ``prepare`` writes."""
     plan, sizes = make_plan(job), job.model.encoder
-    parts = (plan.head, plan.context_length, sizes.vocabulary_size if sizes is not None else None)
-    return f"bert 4 {parts} tokenizers {tokenizers.__version__}"
+    parts = (plan.head, plan.context_length, sizes.vocabulary_size if sizes is not None else None, job.overlong)
+    return f"bert 5 {parts} tokenizers {tokenizers.__version__}"
+
+
+def reads(job: JobConfig) -> frozenset[str]:
+    """Roles of a row that the head reads."""
+    return _READS[make_plan(job).head]
 
 
 def prepare(job: JobConfig, records: Records, directory: Path, *, work: Work = INLINE) -> None:
@@ -79,19 +89,23 @@ def prepare(job: JobConfig, records: Records, directory: Path, *, work: Work = I
     tokenizer.save_pretrained(directory / stored.TOKENIZER)
     maker = SequenceMaker(tokenizer, context_length=plan.context_length)
     labels = _labels(plan, records)
-    losses = Losses(context_length=plan.context_length)
+    losses = Losses(context_length=plan.context_length, overlong=job.overlong)
     tokens = rows = 0
     for name, part in _parts(plan, train=train, validation=validation):
         counted = _Counted(part)
         made = work.each(name, counted, _make(plan, name, maker=maker, labels=labels))
         written = write_examples(directory / name, counted_examples(made, losses))
+        losses.rows.check_left(written)
         if not written:
             raise DataError(file=records.location, message=_MISSING[name] if plan.semi_supervised else _EMPTY[name])
         tokens += written
         rows += counted.number
+    losses.rows.check()
     if plan.head == "question-answering":
         with (directory / stored.QUESTIONS).open("w") as stream:
             for record in validation:
+                if losses.rows.has_left(record):
+                    continue
                 stream.write(json.dumps(dataclasses.asdict(held_out_question(record))) + "\n")
     if plan.semi_supervised:
         for record in validation:

@@ -22,6 +22,7 @@ from hostler_runtime.training.files import clear_directory, fresh_directory
 from hostler_runtime.training.preparing.place import LeaseLostError, Place, made, shared_root
 from hostler_runtime.training.preparing.work import KeptWork
 from hostler_runtime.training.sources import open_source
+from hostler_runtime.training.unread import keep_unread
 
 LAYOUT = "shards 1"
 """A release that cuts chunks elsewhere, or stores them otherwise, has another one."""
@@ -126,6 +127,7 @@ def _prepare(
     temporary = fresh_directory(place.under_way / f"assembled-{place.token}")
     try:
         half.prepare(job, records, temporary, work=_work(records, place, may_go_on=may_go_on, watch=watch))
+        keep_unread(job, half, records, temporary)
         stored = {"key": place.key, "sha256": records.sha256, "settings": settings}
         (temporary / _MANIFEST).write_text(json.dumps(stored))
         place.publish(temporary)
