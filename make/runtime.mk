@@ -21,6 +21,10 @@ lock-runtime: dev ## Compile requirements/runtime*.in; torch is resolved from th
 bench-packed-inference: dev-runtime ## Throughput and p99 of an encoder on mixed lengths, packed against padded
 	@OMP_NUM_THREADS=1 PYTHONPATH=operator:images/runtime .venv-runtime/bin/python benchmarks/packed_inference/bench.py
 
+.PHONY: bench-preparation
+bench-preparation: dev-runtime ## Seconds for preparing text, by size and number of processes
+	@PYTHONPATH=operator:images/runtime .venv-runtime/bin/python benchmarks/preparation/bench.py
+
 .PHONY: bench-examples
 bench-examples: examples ## How long each example's job took; fails where one took more than 180 s
 	@$(BIN)/python benchmarks/examples/check.py dist/examples.json

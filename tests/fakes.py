@@ -17,6 +17,7 @@ from hostler.cluster.store import Change
 from hostler.planning.seats import gated, node_of
 from hostler_contract import DatasetReport, Progress, Result
 from hostler_contract.importing import ImportProgress, ImportReport
+from hostler_contract.preparing import PreparationReport
 
 Object = dict[str, Any]
 CLUSTER_SCOPED = frozenset({"AcceleratorPool", "ClusterModel", "Node", "PersistentVolume"})
@@ -259,7 +260,7 @@ class FakeCluster:
         self,
         pod: Object,
         *,
-        result: Result | DatasetReport | ImportReport | None = None,
+        result: Result | DatasetReport | ImportReport | PreparationReport | None = None,
         code: int | None = None,
         reason: str = "",
     ) -> None:

@@ -189,6 +189,8 @@ class JobConfig(Message):
     """Peak dense FLOP/s of the accelerator behind one process; absent where the registry knows none."""
     workspace: str = "/workspace"
     """Directory on the shared volume that belongs to this job alone."""
+    prepared: str | None = None
+    """Key of the data that a step before this one has prepared on the volume; what is not there is prepared here."""
     resume_from: str | None = None
     """Workspace of another job, mounted read-only: its newest checkpoint is the start where this one has none."""
 

@@ -84,6 +84,20 @@ class Records(Rows):
         """Bytes of all files."""
         return sum(file.stat().st_size for file in self.files)
 
+    @cached_property
+    def amount(self) -> int:
+        """About how much there is to read, in the units of ``amount_of``: for showing how far a pass over it is. Lines
+        are counted, not understood; where rows are no lines, the rows are."""
+        if isinstance(self._reader, TextReader):
+            return self.size_bytes
+        if self.format in ("jsonl", "csv"):
+            return sum(map(_lines, self.row_files))
+        return sum(1 for _ in self.scan())
+
+    def amount_of(self, record: Record) -> int:
+        """What one row counts for."""
+        return len(record.text().encode()) if isinstance(self._reader, TextReader) else 1
+
     def split(self, validation_percent: int) -> tuple[Rows, Rows]:
         """Rows to train on and rows held out, both never empty. Raises ``DataError``.
 
@@ -133,3 +147,11 @@ def open_records(
     """A dataset of ``files`` below ``root`` (a directory, or the file itself), which its owner knows as ``location``.
     ``columns`` maps roles to columns. Nothing is read yet; raises ``DataError`` where no file is of this format."""
     return Records(files, root=root_of(root), location=location or str(root), format=format, columns=columns or {})
+
+
+def _lines(file: Path) -> int:
+    try:
+        with file.open("rb") as stream:
+            return sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 20), b""))
+    except OSError:
+        return 0  # whoever reads its rows says what is wrong with it

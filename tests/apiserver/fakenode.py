@@ -11,6 +11,7 @@ from typing import Any
 from kubeclient import MERGE, KubeClient
 
 from hostler_contract import DatasetReport, ImportReport, Result
+from hostler_contract.preparing import PreparationReport
 
 Object = dict[str, Any]
 
@@ -59,7 +60,9 @@ class FakeNode:
         wanted = {f"hostler.dev/{name.replace('_', '-')}": value for name, value in labels.items()}
         return [pod for pod in found if wanted.items() <= pod["metadata"]["labels"].items()]
 
-    def end(self, pod: Object, result: Result | DatasetReport | ImportReport, *, code: int = 1) -> None:
+    def end(
+        self, pod: Object, result: Result | DatasetReport | ImportReport | PreparationReport, *, code: int = 1
+    ) -> None:
         """The container ends with this last word, and where that is a failure with this status."""
         well = result.reason is None
         terminated = {

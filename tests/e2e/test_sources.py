@@ -100,6 +100,29 @@ def test_the_same_text_has_the_same_hash_wherever_it_comes_from(hashes: dict[str
     assert len(set(hashes.values())) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "apart"),
+    [
+        pytest.param("claim", True, id="nobody knows how much a claim holds"),
+        pytest.param("url", True, id="or a URL"),
+        pytest.param("config-map", False, id="a ConfigMap holds little"),
+        pytest.param("by-name", False, id="and the Dataset has been looked at"),
+    ],
+)
+def test_what_is_not_known_to_be_small_is_prepared_before_training(
+    hashes: dict[str, str], stack: Stack, name: str, *, apart: bool
+) -> None:
+    job = stack.get("trainingjobs", name, namespace=NAMESPACE)
+    assert job is not None
+    prepared = job["status"].get("prepared")
+    assert (prepared is not None) is apart
+    if prepared is not None:
+        assert prepared["sha256"] == hashes[name]
+        assert prepared["sizeBytes"] > 0
+        left = stack.pods(NAMESPACE, f"hostler.dev/preparation={name}")
+        assert not left, "its word is in the status, and it would keep the claim"
+
+
 def test_a_dataset_says_what_it_is(hashes: dict[str, str], stack: Stack) -> None:
     dataset = stack.get("datasets", "books", namespace=NAMESPACE)
     assert dataset is not None

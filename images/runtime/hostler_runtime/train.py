@@ -38,13 +38,13 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     steps = 0
+    volume = Path(environ.get("HOSTLER_VOLUME_ROOT") or VOLUME_ROOT)
     try:
         job = read_job(environ)
         world_size = int(environ.get("WORLD_SIZE", 1))
         board = ProgressBoard(job, world_size=world_size)
         with _served(board, environ, rank=rank), joined(environ) as processes:
             try:
-                volume = Path(environ.get("HOSTLER_VOLUME_ROOT") or VOLUME_ROOT)
                 result = run(job, Surroundings(processes, board, stop.is_set, volume))
             finally:
                 steps = board.snapshot.step
@@ -55,7 +55,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
         result = Result(succeeded=False, steps=steps, reason=failure.reason, message=failure.message)
     record(result, environ, rank=rank)
     if result.succeeded and rank == 0:
-        tidy(job)
+        tidy(job, volume=volume)
     return exit_status(result, pods=int(environ.get("GROUP_WORLD_SIZE", 1)))
 
 

@@ -106,9 +106,10 @@ class TrainingReason(StrEnum):
     LOADING = "Loading"
     """Ready: set while all pods run and load libraries, model or checkpoint."""
     IMPORTING = "Importing"
-    """Ready: set while the first process downloads the data."""
+    """Ready: set while the data is downloaded, by a pod of its own or by the first process."""
     PREPARING = "Preparing"
-    """Ready: set while the first process turns the data into what is trained on."""
+    """Ready: set while the data is turned into what is trained on: with False by a pod of its own, before the job is in
+    line for accelerators, with True by the first process."""
     EVALUATING = "Evaluating"
     """Ready: set while the model, or its base, is measured on held-out data."""
     SAVING = "Saving"

@@ -47,7 +47,7 @@ class TrainingProgress(StatusModel):
     training_stage: Annotated[str, Field(max_length=63)] | None = None
     """Which part of the model learns, in families that train several one after the other."""
     eta: Short | None = None
-    """Expected time to the last step, such as 2m10s."""
+    """Expected time to the last step, or to the end of a download or preparation, such as 2m10s."""
     checkpoint_step: Annotated[int, Field(ge=0)] | None = None
     """Step of the newest complete checkpoint."""
     resumed_from_step: Annotated[int, Field(ge=0)] | None = None
@@ -98,6 +98,23 @@ class Target(StatusModel):
     """Price of the accelerators for that time; absent where the pool has no price, or the devices are simulated."""
 
 
+class PreparedData(StatusModel):
+    """The data as it is trained on, which a pod without accelerators has prepared."""
+
+    job: Annotated[str, Field(max_length=63)]
+    """Name of the Job that did it."""
+    key: Annotated[str, Field(max_length=64)]
+    """Hash of data, tokenizer and settings: jobs with the same one and the same claim share what is prepared."""
+    sha256: Annotated[str, Field(max_length=64)]
+    """Content hash of the data."""
+    size_bytes: Annotated[int, Field(ge=0)] = 0
+    """Bytes of what is prepared, on the job's volume."""
+    seconds: Short
+    """How long it took, in seconds; waiting for another job that prepared the same counts."""
+    found: bool = False
+    """Whether another job had prepared it already."""
+
+
 class AttemptFailure(Failure):
     """Why an attempt ended without a result."""
 
@@ -144,6 +161,8 @@ class TrainingJobStatus(StatusModel):
     """What earlier attempts have cost, and when the next one may begin."""
     blocked_since: Timestamp | None = None
     """Since when something keeps pods of the newest attempt from starting."""
+    prepared: PreparedData | None = None
+    """What a preparation of its own has put onto the volume; absent where the training prepares its data itself."""
     placement: Placement | None = None
     """What is reserved for the job: from its admission to its end, from one attempt to the next."""
     progress: TrainingProgress | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
@@ -37,6 +38,7 @@ from hostler.api.training_status import (
     AttemptFailure,
     Comparison,
     Measured,
+    PreparedData,
     Retry,
     Target,
     TrainingJobStatus,
@@ -52,6 +54,7 @@ __all__ = [
     "JobData",
     "Measured",
     "Objective",
+    "PreparedData",
     "ResumeFrom",
     "Retry",
     "Target",
@@ -133,6 +136,14 @@ class Checkpointing(ApiModel):
     no other job can start from this one, but for one that names it already when the last attempt starts."""
 
 
+class Preparation(StrEnum):
+    """When the data is turned into what is trained on."""
+
+    AUTO = "Auto"
+    SEPARATE = "Separate"
+    WITH_TRAINING = "WithTraining"
+
+
 class WorkspaceStorage(ApiModel):
     """The volume for checkpoints and artifacts, shared by all pods."""
 
@@ -193,6 +204,7 @@ _IMMUTABLE = (
     "pods",
     "resources",
     "storage",
+    "preparation",
     "imagePullSecrets",
     "serviceAccountName",
     "podMetadata",
@@ -276,6 +288,10 @@ class TrainingJobSpec(ApiModel):
     """CPU and memory of each pod."""
     storage: WorkspaceStorage = WorkspaceStorage()
     """The volume for checkpoints and artifacts."""
+    preparation: Preparation = Preparation.AUTO
+    """Separate prepares the data in a pod without accelerators, before the job gets in line for any; WithTraining
+    leaves it to the first process of the training. Auto is Separate where the operator's installation says so, but for
+    data that is known to be small (at most 64 MiB, or in a ConfigMap)."""
     image_pull_secrets: PullSecrets = ()
     """Secrets of the same namespace with credentials of the registry that the images come from."""
     service_account_name: ObjectName | None = None

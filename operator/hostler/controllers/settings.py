@@ -36,6 +36,8 @@ class Settings:
     accelerators back."""
     pool_interval_seconds: float = 2.0
     """Between two writes of a pool's status, however many pods come and go."""
+    prepares_apart: bool = False
+    """Whether jobs that leave it open have their data prepared before they ask for accelerators."""
     traffic: TrafficRules | None = None
     """Rules of NetworkPolicies for workloads; None makes none."""
     recheck_seconds: float = 30.0

@@ -17,8 +17,11 @@ TRAINER = "trainer"
 SERVER = "server"
 INSPECTOR = "inspector"
 IMPORTER = "importer"
+PREPARER = "preparer"
 CATALOG = "catalog"
 TRAINING_JOB = f"{GROUP}/training-job"
+PREPARATION = f"{GROUP}/preparation"
+"""Label of what prepares the data of a TrainingJob: its name. No attempt has it."""
 DATASET = f"{GROUP}/dataset"
 MODEL = f"{GROUP}/model"
 CLUSTER_MODEL = f"{GROUP}/cluster-model"
@@ -54,6 +57,22 @@ def attempt_labels(job: str, *, attempt: int, pool: str) -> dict[str, str]:
 def job_selector(job: str) -> dict[str, str]:
     """What finds the pods of all attempts of a job."""
     return {TRAINING_JOB: job}
+
+
+def preparation_name(job: str, digest: str) -> str:
+    """Name of the Job that prepares a job's data: of its beginning, because a Job's name is a label of its pods, and of
+    a hash of what it does."""
+    return f"{job[:45].rstrip('-')}-prepare-{digest}"
+
+
+def preparation_labels(job: str) -> dict[str, str]:
+    """Labels of a preparation's children and pod."""
+    return {MANAGED_BY: MANAGER, COMPONENT: PREPARER, PREPARATION: job}
+
+
+def preparation_selector(job: str) -> dict[str, str]:
+    """What finds the pods that prepare a job's data."""
+    return {COMPONENT: PREPARER, PREPARATION: job}
 
 
 def attempt_selector(job: str, attempt: int) -> dict[str, str]:

@@ -20,6 +20,8 @@ from hostler.manifests.naming import (
     job_labels,
     job_selector,
     metadata,
+    preparation_labels,
+    preparation_selector,
     server_labels,
     server_selector,
 )
@@ -77,6 +79,19 @@ def trainer_policy(
         selector=job_selector(job),
         ingress=[{"from": [each_other]}, {"from": readers, "ports": _tcp([HTTP_PORT])}],
         egress=[{"to": [each_other]}, _DNS, *_data(source, rules)],
+    )
+
+
+def preparer_policy(
+    job: str, source: Source | None, *, namespace: str, rules: TrafficRules, owner: Manifest
+) -> Manifest:
+    """The pod that prepares a job's data fetches it, and is asked how far it is."""
+    readers = [_namespace(name) for name in dict.fromkeys((rules.operator_namespace, *rules.metrics_namespaces))]
+    return _policy(
+        metadata(f"{job}-preparer", namespace=namespace, labels=preparation_labels(job), owner=owner),
+        selector=preparation_selector(job),
+        ingress=[{"from": readers, "ports": _tcp([HTTP_PORT])}],
+        egress=[_DNS, *_data(source, rules)],
     )
 
 

@@ -155,6 +155,13 @@ def operator() -> None:
     show_default=True,
     help="Seconds for which something may keep a job's pods from starting before its accelerators are given back.",
 )
+@click.option(
+    "--preparation",
+    type=click.Choice(["separate", "with-training"]),
+    default="with-training",
+    show_default=True,
+    help="Where the data of jobs that leave spec.preparation at Auto is prepared.",
+)
 @click.option("--metrics-port", type=int, default=8080, show_default=True)
 @click.option("--probes-port", type=int, default=8081, show_default=True)
 @click.option(

@@ -173,10 +173,12 @@ class ProgressQuestion:
 
 
 def target_of(pod: Object) -> Target | None:
-    """Rank 0 of an attempt, or an importer, that can be asked now; None for every other pod."""
+    """Rank 0 of an attempt, or what imports a model or prepares data, where it can be asked now; None for every other
+    pod."""
     metadata = pod["metadata"]
     labels = metadata.get("labels") or {}
-    asked = pods.index(pod) == 0 if naming.TRAINING_JOB in labels else naming.MODEL in labels
+    alone = naming.MODEL in labels or naming.PREPARATION in labels
+    asked = pods.index(pod) == 0 if naming.TRAINING_JOB in labels else alone
     address, owner = pods.ip(pod), _controller(pod)
     if not asked or not pods.is_running(pod) or address is None:
         return None

@@ -72,6 +72,8 @@ class OperatorSettings:
     """Seconds between two readings of a running job's progress; more where there are very many jobs."""
     start_grace: float = 300.0
     """Seconds for which something may keep a job's pods from starting before its accelerators are given back."""
+    preparation: str = "with-training"
+    """Where jobs that leave it open have their data prepared: ``separate`` or ``with-training``."""
     metrics_port: int = 8080
     probes_port: int = 8081
     kubeconfig: Path | None = None
@@ -107,6 +109,7 @@ class OperatorSettings:
                 image_volumes=ImageVolumes(self.image_volumes),
             ),
             start_grace_seconds=self.start_grace,
+            prepares_apart=self.preparation == "separate",
             traffic=self._traffic(),
         )
 

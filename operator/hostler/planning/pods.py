@@ -12,7 +12,7 @@ from hostler_contract import Result
 Object = dict[str, Any]
 
 INDEX = "batch.kubernetes.io/job-completion-index"
-OWN_CONTAINERS = frozenset({"trainer", "server", "inspector", "importer"})
+OWN_CONTAINERS = frozenset({"trainer", "server", "inspector", "importer", "preparer"})
 """Names of our containers. Others in our pods are strangers', put there by an admission webhook (a mesh's proxy)."""
 _TERMINAL = frozenset({"Succeeded", "Failed"})
 _IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"})

@@ -108,7 +108,7 @@ def test_each_kind_has_its_own_sentence_and_the_tokens_are_added_up() -> None:
 def test_progress_result_and_card_say_it(tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     genuine = toyfamily.prepare
 
-    def cutting(job: JobConfig, records: Any, directory: Path) -> None:
+    def cutting(job: JobConfig, records: Any, directory: Path, *, work: Any) -> None:
         genuine(job, records, directory)
         path = directory / "facts.json"
         facts = DatasetFacts.model_validate_json(path.read_text())

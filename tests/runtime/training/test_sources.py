@@ -39,6 +39,18 @@ def test_a_download_is_kept_for_later_attempts(site: Site, tmp_path: Path) -> No
     assert site.requests == ["/text"]
 
 
+def test_how_much_has_come_is_told_while_it_comes(site: Site, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    body = b"x" * (3 << 20)
+    source = DatasetSource(kind="http", location=site.url("/text", (200, body, None)))
+
+    find(source, cache=tmp_path, told=lambda done, of: told.append((done, of)))
+
+    assert told[-1] == (len(body), len(body))
+    assert len(told) >= 3
+    assert told == sorted(told)
+
+
 def test_a_kept_download_that_is_not_what_was_asked_for_is_fetched_again(site: Site, tmp_path: Path) -> None:
     url = site.url("/text", (200, b"first edition", None), (200, BODY, None))
     fetch(url, tmp_path)

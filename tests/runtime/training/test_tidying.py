@@ -78,4 +78,5 @@ def test_a_job_that_was_stopped_keeps_everything_that_it_goes_on_from(job: JobFa
 
     assert pod.wait() != 0
     assert left(asked)
-    assert list((Path(asked.workspace) / "cache").glob("prepared-*"))
+    # Beside the workspace: the jobs of a volume share what they prepare.
+    assert list((Path(asked.workspace).parent / ".shared").glob("prepared-*"))

@@ -20,6 +20,7 @@ from torch import nn
 from hostler_contract import JobConfig
 from hostler_contract.result import DatasetFacts
 from hostler_data.records import Records
+from hostler_runtime.protocols.preparing import INLINE, Work
 from hostler_runtime.protocols.training import Batch, Evaluation, LossSum, ModelFacts, Stage, Survey, Update
 
 UNIT = "numbers"
@@ -85,7 +86,7 @@ def fingerprint(job: JobConfig) -> str:
     return "toy"
 
 
-def prepare(job: JobConfig, records: Records, directory: Path) -> None:
+def prepare(job: JobConfig, records: Records, directory: Path, *, work: Work = INLINE) -> None:
     rows = sum(1 for _ in records)
     values = np.random.default_rng(7).normal(size=(40, WIDTH)).astype(np.float32)
     np.save(directory / "values.npy", values)

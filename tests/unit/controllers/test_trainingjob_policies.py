@@ -16,10 +16,12 @@ from hostler.api.trainingjob import Retry, TrainingJobSpec, TrainingJobStatus
 from hostler.controllers.trainingjob.actions import ACTIONS
 from hostler.controllers.trainingjob.observed import Attempt, Observed
 from hostler.controllers.trainingjob.policies import POLICIES, classify
+from hostler.controllers.trainingjob.preparing import Preparing
 from hostler.controllers.trainingjob.seat import Considered, Waiting
 from hostler.controllers.trainingjob.states import State
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.verdicts import Loss, Obstacle, TakeBack
+from hostler_contract import JobConfig
 
 Object = dict[str, Any]
 
@@ -87,6 +89,10 @@ RUNS, GOES = pod("Running"), pod("Running", deletionTimestamp="2026-01-01T00:00:
     ("moment", "want"),
     {
         "nothing was ever done": (seen(), State.WAITING),
+        "the data comes first": (
+            seen(verdict=Preparing(name="tiny-prepare-1", config=JobConfig.model_construct())),
+            State.PREPARING,
+        ),
         "in line, and nobody has looked yet": (seen(verdict=Considered()), State.CONSIDERED),
         "a seat was lost before anything sat on it": (
             seen(status=TrainingJobStatus(placement=RESERVED), taken_back=GONE),

@@ -30,7 +30,9 @@ from hostler.controllers.inferenceservice import children as serving
 from hostler.controllers.inferenceservice.observed import Observed as ServiceObserved
 from hostler.controllers.settings import Settings
 from hostler.controllers.trainingjob import children as training
+from hostler.controllers.trainingjob.config import job_config
 from hostler.controllers.trainingjob.observed import Observed as JobObserved
+from hostler.controllers.trainingjob.preparing import Preparing, asked_of, name_of
 from hostler.manifests.configfile import JOB_CONFIG
 from hostler.manifests.datasetjob import inspection_children
 from hostler.manifests.deployment import ServerPlan, server_deployment
@@ -38,6 +40,7 @@ from hostler.manifests.downloads import NO_RULES, DownloadRules
 from hostler.manifests.importjob import Import, import_children
 from hostler.manifests.model import Origin, trained_model
 from hostler.manifests.naming import owner_reference
+from hostler.manifests.networkpolicy import TrafficRules
 from hostler.manifests.podtemplate import Image
 from hostler.manifests.yamltext import to_yaml
 from hostler.planning.acceptance import PoolChoice
@@ -188,6 +191,28 @@ def joined_attempt() -> dict[str, Object]:
     return {child["kind"]: child for child in made}
 
 
+def preparation() -> dict[str, Object]:
+    """What prepares data with credentials for a base, on a pool with a taint."""
+    view = pool_view(tolerations=[{"key": "gpu", "effect": "NoSchedule"}])
+    store = {"s3": {"bucket": "books", "prefix": "a", "region": "eu-1", "secretRef": {"name": "keys"}}}
+    seen = job_seen(
+        view,
+        objective="finetune",
+        base={"name": "tiny"},
+        output={},
+        dataset={"source": store, "format": "jsonl"},
+        accelerators={"pool": "nvidia", "perPod": 4},
+        resources={"cpu": "3", "memory": "6Gi"},
+        scratch={"size": "1Gi"},
+    )
+    seen = replace(seen, inputs=(named("spec.base", seen.spec.base, family="chat"),))
+    config = asked_of(job_config(seen, number=0, pods=2, view=view))
+    step = Preparing(name=name_of(config), config=config)
+    settings = replace(SETTINGS, traffic=TrafficRules(operator_namespace="hostler-system"))
+    made = training.preparation_children(seen, step, settings=settings)
+    return {child["kind"]: child for child in made}
+
+
 def named(path: str, reference: ModelReference, *, family: str, part: str | None = None) -> NamedModel:
     """A model that is there."""
     described = ModelSpec.model_validate(make_model(reference.name, family=family)["spec"])
@@ -320,6 +345,8 @@ def model() -> Object:
         "the model": ("model", model),
         "the Job that looks at a dataset": ("job-inspect", lambda: inspection()["Job"]),
         "the Job that looks at a dataset with credentials": ("job-inspect-s3", lambda: private_inspection()["Job"]),
+        "the Job that prepares data": ("job-prepare", lambda: preparation()["Job"]),
+        "the policy of what prepares data": ("networkpolicy-prepare", lambda: preparation()["NetworkPolicy"]),
         "the Job that imports a model": ("job-import", lambda: importing()["Job"]),
         "the Job that imports a private model": ("job-import-private", lambda: private_importing()["Job"]),
         "the Job that imports from a bucket": (
@@ -354,6 +381,7 @@ def templates() -> dict[str, Object]:
         "trainers on GPUs": gpu_attempt()["Job"]["spec"]["template"],
         "trainers on cores": cpu_attempt()["Job"]["spec"]["template"],
         "trainers that start from another model": tuned_attempt()["Job"]["spec"]["template"],
+        "what prepares data": preparation()["Job"]["spec"]["template"],
         "what imports models": importing()["Job"]["spec"]["template"],
         "what pulls models": mounting()["Job"]["spec"]["template"],
         "what looks at images": looking()["Job"]["spec"]["template"],

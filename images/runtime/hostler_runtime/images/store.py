@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from hostler_data.record import Record
 from hostler_data.records import Records
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.images.png import CHANNELS, to_floats
+from hostler_runtime.protocols.preparing import CHUNK_OF_MEDIA, INLINE, Made, Work
 from hostler_runtime.protocols.training import Batch
 
 PARTS = ("train", "validation")
@@ -89,7 +90,13 @@ class ImageDataset:
 
 
 def write_images(
-    job: JobConfig, records: Records, directory: Path, *, shape: tuple[int, int], captions: Captions
+    job: JobConfig,
+    records: Records,
+    directory: Path,
+    *,
+    shape: tuple[int, int],
+    captions: Captions,
+    work: Work = INLINE,
 ) -> None:
     """Both parts, the names of the labels and what the data turned out to be; ``shape`` is size and channels.
 
@@ -106,7 +113,14 @@ def write_images(
     known = {name: index for index, name in enumerate(classes)}
     stored = {
         name: _write_part(
-            directory / f"{name}.images", rows, shape=(size, size, channels), known=known, captions=captions
+            directory / f"{name}.images",
+            work.each(
+                name,
+                rows,
+                lambda chunk, _: _made(chunk, size=size, channels=channels, known=known, captions=captions),
+                most=max(1, CHUNK_OF_MEDIA // (size * size * channels)),
+            ),
+            shape=(size, size, channels),
         )
         for name, rows in parts.items()
     }
@@ -129,21 +143,31 @@ def _classes(rows: Iterable[Record]) -> list[str]:
     return sorted(found, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
 
 
-def _write_part(
-    path: Path, rows: Iterable[Record], *, shape: tuple[int, int, int], known: dict[str, int], captions: Captions
-) -> dict[str, Any]:
+def _made(
+    rows: Iterable[Record], *, size: int, channels: int, known: dict[str, int], captions: Captions
+) -> Iterator[Made]:
+    for row in rows:
+        pixels = decode_image(row, size=size, channels=channels)
+        label, caption = None, None
+        if known:
+            name = label_of(row)
+            if name not in known:
+                raise row.error(f"label {name!r} occurs only among the held-out rows: it cannot be learnt")
+            label = known[name]
+        if captions == "required":
+            caption = caption_of(row)
+        yield Made({"pixels": np.asarray(pixels, dtype=np.uint8).reshape(-1)}, [label, caption])
+
+
+def _write_part(path: Path, passed: Iterable[Made], *, shape: tuple[int, int, int]) -> dict[str, Any]:
     labels: list[int] = []
     said: list[str] = []
     count = 0
     with path.open("wb") as file:
-        for row in rows:
-            file.write(decode_image(row, size=shape[0], channels=shape[2]).tobytes())
-            if known:
-                label = label_of(row)
-                if label not in known:
-                    raise row.error(f"label {label!r} occurs only among the held-out rows: it cannot be learnt")
-                labels.append(known[label])
-            if captions == "required":
-                said.append(caption_of(row))
+        for made in passed:
+            file.write(made.arrays["pixels"].tobytes())
+            label, caption = made.facts
+            labels += [] if label is None else [label]
+            said += [] if caption is None else [caption]
             count += 1
     return {"shape": [count, *shape], "labels": labels, "captions": said}

@@ -24,6 +24,7 @@ from hostler_data.records import Records
 from hostler_runtime.objectives.decorator import Decorator
 from hostler_runtime.objectives.lora import remove
 from hostler_runtime.objectives.verdicts import Verdicts, prepare
+from hostler_runtime.protocols.preparing import INLINE, Work
 from hostler_runtime.protocols.training import Batch, Evaluation, LossSum, ModelFacts, Stage, Survey, Update
 from hostler_runtime.text.decoder import describe, forward
 from hostler_runtime.text.sequences import IGNORED
@@ -43,9 +44,9 @@ class Preference(Decorator):
         """The family's, for other rows."""
         return f"preference 4 {job.overlong} {self._half.fingerprint(job)}"
 
-    def prepare(self, job: JobConfig, records: Records, directory: Path) -> None:
+    def prepare(self, job: JobConfig, records: Records, directory: Path, *, work: Work = INLINE) -> None:
         """Prompts with their completions as tokens of the base model."""
-        prepare(job, records, directory)
+        prepare(job, records, directory, work=work)
 
     def open_dataset(self, job: JobConfig, directory: Path) -> Verdicts:
         """Open what ``prepare`` wrote."""

@@ -8,7 +8,7 @@ with the mean of its batch. It needs one likelihood for each row, and packing wo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,14 @@ from hostler_contract import ErrorReason, JobConfig, PackingConfig
 from hostler_contract.result import DatasetFacts
 from hostler_data.answers import praise_of
 from hostler_data.judged import are_messages
-from hostler_data.records import Records, Rows
+from hostler_data.record import Record
+from hostler_data.records import Records
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.objectives.judged import JudgedAnswers
+from hostler_runtime.protocols.preparing import INLINE, Made, Make, Work
 from hostler_runtime.protocols.training import Batch
-from hostler_runtime.text.completions import Completions
+from hostler_runtime.text.completions import Completions, WholeCompletions
+from hostler_runtime.text.making import examples_of, made_of, place_of
 from hostler_runtime.text.rows import collate
 from hostler_runtime.text.sequences import IGNORED, Example, Sequences, write
 from hostler_runtime.text.starting import context_length, made_for, starting_notes, tokenizer_for, vocabulary_size
@@ -99,19 +102,21 @@ class Verdicts:
         return {**batch, "praised": torch.from_numpy(self._verdicts[part][members].astype(np.float32))}
 
 
-def prepare(job: JobConfig, records: Records, directory: Path) -> None:
+def prepare(job: JobConfig, records: Records, directory: Path, *, work: Work = INLINE) -> None:
     """Prompts with their completions as tokens of the base model."""
     tokenizer = tokenizer_for(job, ())
     length, vocabulary = context_length(job), vocabulary_size(job, tokenizer)
     method = _method(job, records)
     completions = Completions(context_length=length, overlong=job.overlong)
-    judged = JudgedAnswers(tokenizer, completions, talks=are_messages(next(iter(records))))
+    whole = WholeCompletions(context_length=length)
+    judged = JudgedAnswers(tokenizer, whole, talks=are_messages(next(iter(records))))
+    make = _maker(judged, method=method)
     tokenizer.save_pretrained(directory / _TOKENIZER)
     tokens = 0
     for part, found in zip(_PARTS, records.split(job.dataset.validation_percent), strict=True):
         verdicts: list[bool] = []
         written = write(
-            _examples(found, verdicts, method=method, judged=judged, completions=completions),
+            _examples(work.each(part, found, make), verdicts, completions=completions),
             directory / part,
             context_length=length,
             vocabulary_size=vocabulary,
@@ -154,12 +159,23 @@ def _method(job: JobConfig, records: Records) -> str:
     return found
 
 
-def _examples(
-    rows: Rows, verdicts: list[bool], *, method: str, judged: JudgedAnswers, completions: Completions
-) -> Iterator[Example]:
-    for record in rows:
-        sides = [("chosen", True), ("rejected", False)] if method == "dpo" else [("completion", praise_of(record))]
-        examples = judged.examples(record, [role for role, _ in sides])
-        if completions.take(record):
-            verdicts += [praised for _, praised in sides]
+def _maker(judged: JudgedAnswers, *, method: str) -> Make:
+    def make(rows: Iterable[Record], number: int) -> Iterator[Made]:
+        for record in rows:
+            sides = [("chosen", True), ("rejected", False)] if method == "dpo" else [("completion", praise_of(record))]
+            made = made_of(judged.examples(record, [role for role, _ in sides]), record)
+            yield Made(made.arrays, [*made.facts, [bool(praised) for _, praised in sides]])
+
+    return make
+
+
+def _examples(passed: Iterable[Made], verdicts: list[bool], *, completions: Completions) -> Iterator[Example]:
+    for made in passed:
+        examples = []
+        for whole in examples_of(made):
+            assert whole.learnt is not None  # no answer is without its end
+            border = int(np.argmax(whole.learnt))
+            examples.append(completions.joined(whole.tokens[:border], whole.tokens[border:]))
+        if completions.take(place_of(made)):
+            verdicts += made.facts[2]
             yield from examples

@@ -17,6 +17,7 @@ from hostler_contract import JobConfig
 from hostler_contract.figures import Need
 from hostler_contract.result import DatasetFacts
 from hostler_data.records import Records
+from hostler_runtime.protocols.preparing import Work
 from hostler_runtime.room import Demand
 
 Batch = Mapping[str, torch.Tensor]
@@ -149,8 +150,10 @@ class TrainingHalf(Protocol):
     def fingerprint(self, job: JobConfig) -> str:
         """Whatever besides the data decides what ``prepare`` writes."""
 
-    def prepare(self, job: JobConfig, records: Records, directory: Path) -> None:
-        """Turn the rows into files that ``open_dataset`` reads. Rank 0 only. Raises ``RuntimeFailure``."""
+    def prepare(self, job: JobConfig, records: Records, directory: Path, *, work: Work) -> None:
+        """Turn the rows into files that ``open_dataset`` reads, in one process, which may share out the passes over
+        the rows by ``work``. Nothing else than the data and what ``fingerprint`` names may show in the files, because
+        other jobs read them too. Raises ``RuntimeFailure`` and ``DataError``."""
 
     def open_dataset(self, job: JobConfig, directory: Path) -> Dataset:
         """Open what ``prepare`` wrote."""

@@ -66,3 +66,12 @@ class Completions:
         self._answers.add(len(answer), kept=len(learnt))
         self._cut_here |= len(given) < len(prompt) or len(learnt) < len(answer)
         return Example(tokens=[*given, *learnt], learnt=[False] * len(given) + [True] * len(learnt))
+
+
+class WholeCompletions(Completions):
+    """Cuts nothing, so that others can do that: whoever turns rows into tokens in a process of its own counts nothing
+    that anybody else would see."""
+
+    def joined(self, prompt: Sequence[int], answer: Sequence[int]) -> Example:
+        """An example of any length; the first token that is learnt begins the answer."""
+        return Example(tokens=[*prompt, *answer], learnt=[False] * len(prompt) + [True] * len(answer))

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
+
 from hostler_contract import ErrorReason
 from hostler_contract.job import Overlong
 from hostler_contract.result import LeftOut
@@ -117,7 +119,7 @@ class Fitting:
 
 def _taught(examples: Iterable[Example]) -> int:
     """Tokens that are learnt; the first one of a sequence is nobody's target."""
-    return sum(sum(_learnt(example)[1:]) for example in examples)
+    return sum(int(np.count_nonzero(_learnt(example)[1:])) for example in examples)
 
 
 def _learnt(example: Example) -> Sequence[bool]:

@@ -1,13 +1,23 @@
-"""The processes of one attempt: which one this is, and how they agree."""
+"""The processes of one attempt: which one this is, and how they agree.
+
+What takes as long as it takes is done by rank 0 alone, and the others wait for it in the store, not in a collective: a
+collective gives up after a while, however well rank 0 does. While rank 0 works, it counts a number up, and only where
+that stands still it is taken to hang.
+"""
 
 from __future__ import annotations
 
+import itertools
 import os
+import pickle
+import threading
+import time
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -17,6 +27,12 @@ from hostler_runtime.errors import RuntimeFailure, classify
 
 GROUP_TIMEOUT = timedelta(minutes=10)
 """How long a process waits in a collective for one that hangs; a process that dies is noticed at once."""
+BEAT = timedelta(seconds=5)
+"""Between two signs of life of rank 0 while it works alone."""
+HEARING = timedelta(seconds=30)
+"""How long rank 0 stays for the others to hear what it said last."""
+SILENCE = timedelta(minutes=10)
+"""How long the others wait for the next one. Longer than a call of a library that lets no other thread run."""
 
 Value = TypeVar("Value")
 
@@ -28,6 +44,13 @@ class Processes:
     rank: int
     world_size: int
     device: torch.device
+    store: dist.Store | None = None
+    """What all of them reach; None where there is only one."""
+    beat: timedelta = BEAT
+    silence: timedelta = SILENCE
+    _turns: Iterator[int] = field(default_factory=itertools.count, repr=False, compare=False)
+    _newest: list[str] = field(default_factory=list, repr=False, compare=False)
+    """The turn that rank 0 took last."""
 
     @property
     def first(self) -> bool:
@@ -48,26 +71,60 @@ class Processes:
         return dict(zip(values, self.sum(*values.values()), strict=True))
 
     def from_first(self, function: Callable[[], Value]) -> Value:
-        """Run ``function`` on rank 0 and give its result, or its failure, to everybody."""
+        """Run ``function`` on rank 0 and give its result, or its failure, to everybody, however long it takes. Every
+        process must ask. Raises ``RuntimeFailure``."""
         if self.world_size == 1:
             return function()
+        name = f"hostler/first/{next(self._turns)}"
+        return self._work(function, name) if self.first else self._await(name)
+
+    def _work(self, function: Callable[[], Value], name: str) -> Value:
+        assert self.store is not None
+        self._newest[:] = [name]
         # Failures travel as text: an exception of a library need not survive pickling.
-        box: list[tuple[str, Any, str]] = [("", None, "")]
-        failure: RuntimeFailure | None = None
-        if self.first:
+        said: tuple[str, Any] = (ErrorReason.INTERRUPTED.value, "rank 0 was asked to stop while it worked alone")
+        with _beating(self.store, f"{name}/beat", every=self.beat):
             try:
-                box[0] = ("", function(), "")
+                value = function()
+                said = ("", value)
+                return value
             except Exception as error:
                 failure = classify(error)
-                failure.__cause__ = None if failure is error else error
-                box[0] = (failure.reason.value, None, failure.message)
-        dist.broadcast_object_list(box, src=0, device=self.device)
-        reason, value, message = box[0]
-        if failure is not None:
-            raise failure
+                said = (failure.reason.value, failure.message)
+                raise failure from (None if failure is error else error)
+            finally:
+                self.store.set(name, b64encode(pickle.dumps(said)).decode())
+
+    def wait_until_heard(self, *, patience: timedelta = HEARING) -> None:
+        """Rank 0, before it leaves: what it said last may be on its way to the others, and its store goes with it where
+        no agent of torchrun's keeps one."""
+        if self.store is None or not self._newest:
+            return
+        others = [_heard(self._newest[0], rank) for rank in range(1, self.world_size)]
+        with suppress(dist.DistError):  # one that was killed says nothing
+            self.store.wait(others, patience)
+
+    def _await(self, name: str) -> Any:
+        assert self.store is not None
+        heard, since = -1, time.monotonic()
+        while True:
+            try:
+                self.store.wait([name], self.beat)
+                break
+            except dist.DistStoreError:  # not yet
+                beats = self.store.add(f"{name}/beat", 0)
+                if beats != heard:
+                    heard, since = beats, time.monotonic()
+                elif time.monotonic() - since > self.silence.total_seconds():
+                    minutes = self.silence.total_seconds() / 60
+                    raise RuntimeFailure(
+                        ErrorReason.INTERNAL, f"rank 0 works alone and has shown no sign of life for {minutes:.3g} min"
+                    ) from None
+        reason, value = pickle.loads(b64decode(self.store.get(name)))
+        self.store.set(_heard(name, self.rank), "")
         if reason:
-            raise RuntimeFailure(ErrorReason(reason), message)
-        return cast(Value, value)
+            raise RuntimeFailure(ErrorReason(reason), value)
+        return value
 
 
 @contextmanager
@@ -80,11 +137,14 @@ def joined(environ: Mapping[str, str] = os.environ) -> Iterator[Processes]:
         torch.cuda.set_device(device)
     else:
         device, backend = torch.device("cpu"), "gloo"
-    dist.init_process_group(
-        backend, store=_store(environ, rank), rank=rank, world_size=world_size, timeout=GROUP_TIMEOUT
-    )
+    store = _store(environ, rank)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=world_size, timeout=GROUP_TIMEOUT)
     try:
-        yield Processes(rank=rank, world_size=world_size, device=device)
+        processes = Processes(rank=rank, world_size=world_size, device=device, store=store)
+        try:
+            yield processes
+        finally:
+            processes.wait_until_heard()
     finally:
         dist.destroy_process_group()
 
@@ -103,3 +163,25 @@ def _store(environ: Mapping[str, str], rank: int) -> dist.Store:
     # The agent's store outlives a restart of its workers; without a prefix the new ones would read the addresses
     # of the dead ones.
     return dist.PrefixStore(f"workers-{environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+
+
+def _heard(name: str, rank: int) -> str:
+    return f"{name}/heard/{rank}"
+
+
+@contextmanager
+def _beating(store: dist.Store, name: str, *, every: timedelta) -> Iterator[None]:
+    """Count up in the store while the block runs."""
+    over = threading.Event()
+
+    def count() -> None:
+        while not over.wait(every.total_seconds()):
+            store.add(name, 1)
+
+    counter = threading.Thread(target=count, name="sign of life", daemon=True)
+    counter.start()
+    try:
+        yield
+    finally:
+        over.set()
+        counter.join()

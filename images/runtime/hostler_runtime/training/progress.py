@@ -26,6 +26,8 @@ from hostler_runtime.errors import RuntimeFailure
 
 WINDOW_STEPS = 20
 """Steps over which speed is averaged."""
+_BEFORE_TRAINING = (Stage.IMPORTING, Stage.PREPARING_DATA)
+"""Stages whose time to go is their own."""
 _POLL_SECONDS = 0.1
 """How soon the server notices that it is closed."""
 _STEP_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
@@ -51,6 +53,7 @@ class ProgressBoard:
 
     def __init__(self, job: JobConfig, *, world_size: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._began = clock()
         self._flops_per_unit = job.flops_per_unit
         self._given = job.flops_per_unit is not None
         peak = job.peak_flops_per_process
@@ -66,13 +69,19 @@ class ProgressBoard:
 
     def enter(self, stage: Stage) -> None:
         """Another stage begins."""
+        if self._progress.stage in _BEFORE_TRAINING:
+            self._update(eta_seconds=None)
         self._update(stage=stage, stage_percent=None)
+        self._began = self._clock()
         if stage is Stage.TRAINING and not self._marks:
             self._marks.append((self._clock(), 0.0))
 
     def advanced(self, done: int, of: int) -> None:
         """So much of the stage is done; all of it only when another one begins, because more may follow."""
         self._update(stage_percent=min(99, done * 100 // max(1, of)) if done < of else None)
+        if self._progress.stage in _BEFORE_TRAINING:
+            elapsed = self._clock() - self._began
+            self._update(eta_seconds=elapsed * (of - done) / done if 0 < done < of else None)
 
     def described(self, *, unit: str, packing_factor: float | None, notes: Sequence[str]) -> None:
         """What is known before the first step."""

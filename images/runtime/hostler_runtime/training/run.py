@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import shutil
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +16,6 @@ from hostler_contract import ErrorReason, JobConfig, Result
 from hostler_contract.figures import FIGURES, Figure, Need, figures_of, unmeasured
 from hostler_contract.progress import Stage
 from hostler_contract.result import Comparison, Measured, TargetReached
-from hostler_data.records import Records
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families import training_half
 from hostler_runtime.logs import event
@@ -31,14 +27,14 @@ from hostler_runtime.training.assembled import Assembled, Surroundings
 from hostler_runtime.training.checkpoint import Checkpoints
 from hostler_runtime.training.comparing import latencies, latency
 from hostler_runtime.training.distributed import Processes
-from hostler_runtime.training.files import clear_directory, fresh_directory, publish_directory, write_file
+from hostler_runtime.training.files import write_file
 from hostler_runtime.training.loop import Trainer, fewest_rows, micro_batch_rows
 from hostler_runtime.training.measuring import Measurer, measured
 from hostler_runtime.training.notes import data_notes, step_notes
 from hostler_runtime.training.parallel import Parallel
-from hostler_runtime.training.sources import open_source
+from hostler_runtime.training.preparing.step import Watch, prepare_data
 from hostler_runtime.training.storage import round_weights, storage_of, store_weights
-from hostler_runtime.training.unread import keep_unread, unread_notes
+from hostler_runtime.training.unread import unread_notes
 
 _FINAL = "final"
 """Name of the samples of the finished model."""
@@ -67,9 +63,12 @@ def assemble(job: JobConfig, around: Surroundings) -> Assembled:
     """Data, networks, stages: everything that exists before the first step."""
     processes, board = around.processes, around.board
     half = with_objective(job, training_half(job.family))
-    board.enter(Stage.PREPARING_DATA if job.dataset.source.kind == "path" else Stage.IMPORTING)
+    if job.prepared is None:
+        board.enter(Stage.PREPARING_DATA if job.dataset.source.kind == "path" else Stage.IMPORTING)
     check_room(job, half, processes, rows=1)
-    prepared = processes.from_first(lambda: prepare_data(job, half, there=lambda: board.enter(Stage.PREPARING_DATA)))
+    _make_workspace(job)
+    watch = Watch(there=lambda: board.enter(Stage.PREPARING_DATA), advanced=board.advanced)
+    prepared = processes.from_first(lambda: prepare_data(job, half, volume=around.volume, watch=watch).directory)
     board.enter(Stage.STARTING)
     dataset = half.open_dataset(job, prepared)
     _check(job, processes)
@@ -155,30 +154,6 @@ def _complete(parts: Assembled, model: torch.nn.Module) -> torch.nn.Module:
     done: torch.nn.Module = model if complete is None else complete(model)
     round_weights(done, storage_of(parts.job))
     return done.eval()
-
-
-def prepare_data(job: JobConfig, half: TrainingHalf, *, there: Callable[[], None]) -> Path:
-    """Rank 0: the prepared dataset's directory in the workspace, once for each content.
-
-    ``there`` is called when the data itself is on this machine.
-    """
-    cache = _workspace(job) / "cache"
-    started = time.monotonic()
-    records = open_source(job.dataset, cache=cache)
-    there()
-    key = hashlib.sha256(_preparation(job, half, records).encode()).hexdigest()[:32]
-    target = cache / f"prepared-{key}"
-    if not target.exists():
-        temporary = fresh_directory(cache / ".preparing")
-        try:
-            half.prepare(job, records, temporary)
-            keep_unread(job, half, records, temporary)
-            publish_directory(temporary, target)
-        finally:
-            clear_directory(temporary)
-    seconds = round(time.monotonic() - started, 2)
-    event(logger, "data ready", files=len(records.files), bytes=records.size_bytes, seconds=seconds)
-    return target
 
 
 def measure_and_sample(parts: Assembled) -> dict[str, float]:
@@ -279,19 +254,6 @@ def whole_model(parts: Assembled) -> torch.nn.Module | None:
     return _complete(parts, model)
 
 
-def _preparation(job: JobConfig, half: TrainingHalf, records: Records) -> str:
-    """Whatever decides what the prepared data looks like."""
-    settings = {
-        "data": records.sha256,
-        "dataset": job.dataset.model_dump(mode="json", exclude={"source", "license"}),
-        "packing": job.packing.model_dump(mode="json"),
-        "objective": job.objective.model_dump(mode="json"),
-        "base": job.inputs.base,
-        "family": half.fingerprint(job),
-    }
-    return json.dumps(settings, sort_keys=True)
-
-
 def _check(job: JobConfig, processes: Processes) -> None:
     least, batch = fewest_rows(job, processes), job.hyperparameters.batch_size
     if batch < least:
@@ -324,13 +286,11 @@ def lacking(half: TrainingHalf, model: torch.nn.Module, dataset: Dataset) -> Col
     return found
 
 
-def _workspace(job: JobConfig) -> Path:
+def _make_workspace(job: JobConfig) -> None:
     workspace = Path(job.workspace)
     try:
-        (workspace / "cache").mkdir(parents=True, exist_ok=True)
-        (workspace / "checkpoints").mkdir(exist_ok=True)
+        (workspace / "checkpoints").mkdir(parents=True, exist_ok=True)
     except (PermissionError, NotADirectoryError, FileExistsError) as error:
         raise RuntimeFailure(
             ErrorReason.INVALID_CONFIGURATION, f"the workspace {workspace} cannot be written: {error.strerror}"
         ) from error
-    return workspace

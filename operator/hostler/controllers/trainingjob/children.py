@@ -7,13 +7,15 @@ from hostler.controllers.ports import Object
 from hostler.controllers.settings import Settings
 from hostler.controllers.trainingjob.config import job_config
 from hostler.controllers.trainingjob.observed import Observed
+from hostler.controllers.trainingjob.preparing import Preparing
 from hostler.manifests.claim import workspace_claim
 from hostler.manifests.downloads import at_mirror
 from hostler.manifests.inputs import base_mount, other_workspace_mount, part_mount
 from hostler.manifests.job import attempt_job
 from hostler.manifests.naming import owner_reference
-from hostler.manifests.networkpolicy import trainer_policy
+from hostler.manifests.networkpolicy import preparer_policy, trainer_policy
 from hostler.manifests.podtemplate import Mount
+from hostler.manifests.preparejob import preparation_job
 from hostler.manifests.service import attempt_service
 from hostler.planning import quantities
 from hostler.planning.imports import place_of
@@ -46,6 +48,32 @@ def attempt_children(
     )
     children = (*_policies(seen, settings), *_service(seen, number=number, pods=pods), job)
     return children if has_claim(seen) else (own_claim(seen, owner), *children)
+
+
+def preparation_children(seen: Observed, step: Preparing, *, settings: Settings) -> tuple[Object, ...]:
+    """What prepares the data: the claim, the policy, and the Job last."""
+    owner, view = _owner(seen), seen.pool.view
+    assert view is not None  # a missing pool is a rejection
+    job = preparation_job(
+        seen.spec,
+        step.config,
+        name=step.name,
+        image=settings.default_image(Verb.TRAIN),
+        pool=view.pool,
+        claim=claim_name(seen),
+        owner=owner,
+        inputs=_input_mounts(seen),
+    )
+    claim = () if has_claim(seen) else (own_claim(seen, owner),)
+    return (*claim, *preparation_policies(seen, settings), job)
+
+
+def preparation_policies(seen: Observed, settings: Settings) -> tuple[Object, ...]:
+    """What the pod that prepares data may reach, where there are rules."""
+    source = seen.spec.dataset.source
+    if settings.traffic is None:
+        return ()
+    return (preparer_policy(seen.name, source, namespace=seen.namespace, rules=settings.traffic, owner=_owner(seen)),)
 
 
 def upkeep(seen: Observed, *, number: int, pods: int, settings: Settings) -> tuple[Object, ...]:

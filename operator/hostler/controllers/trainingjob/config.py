@@ -50,6 +50,7 @@ def job_config(seen: Observed, *, number: int, pods: int, view: PoolView) -> Job
         license=license_of(spec, base_license(seen)),
         model=network(spec),
         inputs=_inputs(spec),
+        prepared=None if seen.status.prepared is None else seen.status.prepared.key,
         resume_from=_other_workspace(seen),
         # Nothing else is trained on than what the Dataset's status speaks of.
         dataset=dataset_config(spec.dataset, sha256=seen.data.sha256 if seen.data else None),

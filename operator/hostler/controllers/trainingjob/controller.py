@@ -19,6 +19,7 @@ from hostler.controllers.trainingjob import wording
 from hostler.controllers.trainingjob.decide import decide
 from hostler.controllers.trainingjob.gather import Gatherer
 from hostler.controllers.trainingjob.observed import AttemptState, Observed
+from hostler.controllers.trainingjob.preparing import Preparing
 from hostler.controllers.validity import invalid_spec_sentence
 from hostler.manifests import naming
 from hostler.planning import pods as read
@@ -69,10 +70,18 @@ class TrainingJobController:
 
     def affected(self, change: Change) -> Iterable[Key]:
         """Jobs that a change of any watched object may concern."""
-        return triggers.affected(self._reader, self.kind, label=naming.TRAINING_JOB, change=change)
+        found = dict.fromkeys(triggers.affected(self._reader, self.kind, label=naming.TRAINING_JOB, change=change))
+        for obj in filter(None, (change.old, change.new)):
+            if named := (obj["metadata"].get("labels") or {}).get(naming.PREPARATION):
+                found[Key(self.kind, obj["metadata"].get("namespace", ""), named)] = None
+        return found
 
     def _progress(self, seen: Observed) -> Progress | None:
-        """What rank 0 of the attempt under way has told; nobody waits for it here."""
+        """What rank 0 of the attempt under way has told, or the pod that prepares the data; nobody waits for it
+        here."""
+        if isinstance(seen.verdict, Preparing):
+            at_it = seen.verdict.running
+            return self._facts.progress(at_it["metadata"]["uid"]) if at_it else None
         attempt = seen.newest
         if attempt is None or attempt.state is not AttemptState.LIVE or seen.ended:
             return None

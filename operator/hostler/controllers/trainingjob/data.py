@@ -23,6 +23,7 @@ class DataVersion:
     name: str
     version: int
     sha256: str
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ def resolved(reader: Reader, spec: TrainingJobSpec, *, namespace: str) -> Resolv
         why = f"{said.reason}: {said.message}" if said is not None else "it has not been looked at yet"
         text = f"Dataset {name} is not ready: {why}"
         return Resolved(spec=there, rejection=rejection(TrainingReason.DATASET_NOT_READY, _PATH, text))
-    version = DataVersion(name=name, version=status.version, sha256=status.sha256)
+    version = DataVersion(name=name, version=status.version, sha256=status.sha256, size_bytes=status.size_bytes)
     # Of another format than the family reads, that is said, and not which columns it lacks.
     readable = there.dataset.format.value in family(spec.family.value).formats
     no = reject_roles(there, status.roles, path=_PATH, name=name) if readable else None

@@ -12,10 +12,12 @@ from hostler.controllers.named import named_model
 from hostler.controllers.ports import Admission, Clock, Object, Reader
 from hostler.controllers.settings import Settings
 from hostler.controllers.sources import missing
+from hostler.controllers.trainingjob.config import job_config
 from hostler.controllers.trainingjob.data import resolved
 from hostler.controllers.trainingjob.finish import made_by
 from hostler.controllers.trainingjob.observed import Attempt, AttemptState, Observed, Obstacle
 from hostler.controllers.trainingjob.policies import wants_seat
+from hostler.controllers.trainingjob.preparing import Preparations, Preparing, asked_of, is_wanted, name_of, told
 from hostler.controllers.trainingjob.resuming import is_awaited, other_job
 from hostler.controllers.trainingjob.seat import SeatVerdict, find_seat
 from hostler.controllers.volumes import reaches
@@ -53,6 +55,7 @@ class Gatherer:
         self._admission = admission
         self._failures = failures
         self._settings = settings
+        self._preparations = Preparations(reader, failures)
 
     async def gather(self, job: Object) -> Observed:
         """One moment. Raises ``pydantic.ValidationError`` where the stored spec is not one of this release."""
@@ -105,6 +108,7 @@ class Gatherer:
             if not _has_checkpoint(seen.status):
                 facts = replace(facts, resume=reject_resuming(spec, own_name=name, other=other))
         workload = Workload("TrainingJob", namespace, name)
+        preparations = self._preparations.jobs(seen.job)
         seen = replace(
             seen,
             claim=self._reader.get("PersistentVolumeClaim", namespace=namespace, name=name),
@@ -116,15 +120,16 @@ class Gatherer:
             taken_back=self._admission.lost(workload),
             obstacle=await self._obstacle(seen, newest) if newest is not None and live else None,
             services=self._services(seen, seen.latest) if _closes(seen) else (),
-            obsolete=_obsolete(seen),
+            obsolete=(*_obsolete(seen), *told(preparations, seen.status)),
+            preparations=preparations,
         )
         if not wants_seat(seen):
             self._admission.withdraw(workload)
             return seen
         volumes = await reaches(self._reader, _mounted_claims(seen), namespace=namespace)
-        return replace(seen, verdict=self._seat(seen, workload, volumes))
+        return replace(seen, verdict=await self._seat(seen, workload, volumes))
 
-    def _seat(self, seen: Observed, workload: Workload, volumes: tuple[Reach, ...]) -> SeatVerdict:
+    async def _seat(self, seen: Observed, workload: Workload, volumes: tuple[Reach, ...]) -> SeatVerdict:
         def has_image(verb: Verb, variant: str) -> bool:
             return self._settings.image(verb, variant=variant) is not None
 
@@ -138,6 +143,10 @@ class Gatherer:
         if rejection is not None:
             self._admission.withdraw(workload)
             return rejection
+        if (first := await self._preparing(seen)) is not None:
+            # Nobody is in line for accelerators that would wait for a CPU.
+            self._admission.withdraw(workload)
+            return first
         return find_seat(
             seen.spec,
             workload=workload,
@@ -149,6 +158,20 @@ class Gatherer:
             told=told_obstacle(seen.status.conditions, generation=seen.generation),
             ask=self._admission.ask,
         )
+
+    async def _preparing(self, seen: Observed) -> Preparing | None:
+        """What has to be prepared first; None where nothing has, or it is done."""
+        apart = self._settings.prepares_apart
+        if not is_wanted(seen.spec, seen.status, data=seen.data, apart=apart, begun=seen.latest >= 0):
+            return None
+        assert seen.pool.view is not None  # a missing pool is a rejection
+        config = asked_of(job_config(seen, number=0, pods=1, view=seen.pool.view))
+        prepared = seen.status.prepared
+        if prepared is not None and prepared.job == name_of(config):
+            return None
+        name = seen.spec.storage.claim_name or seen.name
+        claim = self._reader.get("PersistentVolumeClaim", namespace=seen.namespace, name=name)
+        return await self._preparations.look(config, jobs=seen.preparations, claim=claim)
 
     async def _attempts(self, job: Object, status: TrainingJobStatus, pods: list[Object]) -> tuple[Attempt, ...]:
         name, namespace, uid = job["metadata"]["name"], job["metadata"]["namespace"], job["metadata"]["uid"]

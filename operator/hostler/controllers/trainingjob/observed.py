@@ -157,7 +157,10 @@ class Observed:
     services: tuple[Object, ...] = ()
     """Service of the newest attempt, where that is over or to be ended and there is one."""
     obsolete: tuple[Object, ...] = ()
-    """Jobs of earlier attempts that nobody needs for their logs any more."""
+    """Jobs of earlier attempts that nobody needs for their logs any more, and those that prepared data, once status
+    has their word."""
+    preparations: tuple[Object, ...] = ()
+    """Jobs that prepare data."""
 
     @property
     def name(self) -> str:

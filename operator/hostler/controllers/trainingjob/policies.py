@@ -13,6 +13,7 @@ from hostler.api.trainingjob import TrainingCondition, TrainingReason
 from hostler.controllers.trainingjob.accounting import LONGEST_BACK_OFF_SECONDS
 from hostler.controllers.trainingjob.finish import made_by
 from hostler.controllers.trainingjob.observed import AttemptState, Observed
+from hostler.controllers.trainingjob.preparing import Preparing
 from hostler.controllers.trainingjob.seat import Considered, Waiting
 from hostler.controllers.trainingjob.states import State
 from hostler.planning import moments
@@ -134,6 +135,10 @@ def _is_rejected(seen: Observed) -> bool:
     return isinstance(seen.verdict, Rejection)
 
 
+def _is_preparing(seen: Observed) -> bool:
+    return isinstance(seen.verdict, Preparing)
+
+
 def _is_considered(seen: Observed) -> bool:
     return isinstance(seen.verdict, Considered)
 
@@ -190,8 +195,9 @@ _BEFORE_SEAT: tuple[tuple[Predicate, State], ...] = (
 
 POLICIES: tuple[tuple[Predicate, State], ...] = (
     *_BEFORE_SEAT,
-    # Admission was asked while everything was gathered: these four are the whole answer.
+    # Admission was asked while everything was gathered: these five are the whole answer.
     (_is_rejected, State.REJECTED),
+    (_is_preparing, State.PREPARING),
     (_is_considered, State.CONSIDERED),
     (_has_no_room, State.WAITING),
     (_otherwise, State.PLACED),

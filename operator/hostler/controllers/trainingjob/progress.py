@@ -35,12 +35,19 @@ def shown(progress: Progress) -> TrainingProgress:
         memory=None if progress.memory_bytes is None else quantities.show_bytes(progress.memory_bytes)[:24],
         metrics=figures(progress.metrics),
         training_stage=None if progress.training_stage is None else progress.training_stage[:63],
-        eta=None if eta is None or not progress.step or progress.stage is not Stage.TRAINING else moments.duration(eta),
+        eta=None if eta is None or not _has_eta(progress) else moments.duration(eta),
         checkpoint_step=progress.checkpoint_step,
         resumed_from_step=progress.resumed_from_step,
         stage=progress.stage.value,
         notes=_notes(progress.notes),
     )
+
+
+def _has_eta(progress: Progress) -> bool:
+    """Whether the time to go is that of what is shown."""
+    if progress.stage in (Stage.IMPORTING, Stage.PREPARING_DATA):
+        return True
+    return progress.stage is Stage.TRAINING and progress.step > 0
 
 
 def _speed(progress: Progress) -> Measurement | None:

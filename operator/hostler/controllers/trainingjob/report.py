@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from hostler.api.placement import Placement
-from hostler.api.trainingjob import AttemptFailure, Comparison, Retry, Target, TrainingProgress
+from hostler.api.trainingjob import AttemptFailure, Comparison, PreparedData, Retry, Target, TrainingProgress
 from hostler.controllers.plan import Plan
 from hostler.controllers.ports import Object
 from hostler.controllers.said import change, conditions
@@ -37,6 +37,7 @@ class Report:
     model: str | _Keep = KEEP
     comparison: Comparison | _Keep | None = KEEP
     target: Target | _Keep | None = KEEP
+    prepared: PreparedData | _Keep = KEEP
     placement: Placement | _Keep | None = KEEP
     progress: TrainingProgress | _Keep | None = KEEP
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from hostler.api.placement import Placement
 from hostler.api.trainingjob import TrainingJobSpec
+from hostler.controllers.trainingjob.preparing import Preparing
 from hostler.controllers.workloads import seats_of
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.jobacceptance import ask_of_job
@@ -51,7 +52,7 @@ class Considered:
     """It is in line, and there is nothing to say that status does not say: another answer wakes the job."""
 
 
-SeatVerdict = Seat | Waiting | Considered | Rejection
+SeatVerdict = Seat | Waiting | Considered | Preparing | Rejection
 
 
 def find_seat(

@@ -46,6 +46,8 @@ class State(Enum):
     """The spec cannot be honoured until a person changes something."""
     SEAT_LOST = auto()
     """A seat was reserved and lost before an attempt could begin on it."""
+    PREPARING = auto()
+    """Its data is prepared, before it gets in line for a seat."""
     CONSIDERED = auto()
     """It is in line for a seat, and nobody has looked yet."""
     WAITING = auto()

@@ -104,6 +104,12 @@ def placed(text: str) -> Standing:
     return Standing(admitted=yes(R.PLACED, text))
 
 
+def preparing(reason: R, message: str) -> Wording:
+    """The data comes first; accelerators are not asked for yet."""
+    admitted = unknown(R.PENDING, "Not in line yet: the data is prepared first.")
+    return _said(Standing(admitted=admitted), no(reason, message))
+
+
 def starting(standing: Standing, message: str) -> Wording:
     """Pods are on their way."""
     return _said(standing, no(R.STARTING, message))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from hostler_contract.job import Overlong
 from hostler_contract.result import LeftOut
@@ -13,6 +16,7 @@ from hostler_data.records import Record
 from hostler_runtime.families.bert.answers import token_span
 from hostler_runtime.families.bert.store import Example
 from hostler_runtime.families.bert.tokenizer import SequenceMaker
+from hostler_runtime.protocols.preparing import Made
 from hostler_runtime.text.cuts import Cuts, Overlongs
 
 MOST_LABELS = 10_000
@@ -120,17 +124,17 @@ def labelled(record: Record) -> bool:
     return class_of(record) is not None
 
 
-def text_examples(records: Iterable[Record], maker: SequenceMaker) -> Iterator[Example]:
+def text_examples(records: Iterable[Record], maker: SequenceMaker) -> Iterator[Made]:
     """All of every text, cut where it is longer than the context."""
     for record in records:
         for tokens in maker.chunks(record.text()):
-            yield Example(tokens, second=len(tokens))
+            yield _made(Example(tokens, second=len(tokens)))
 
 
 def class_examples(
-    records: Iterable[Record], maker: SequenceMaker, *, number: Callable[[Record], int], losses: Losses
-) -> Iterator[Example]:
-    """One sequence for each text; what does not fit is counted, and cut or left out."""
+    records: Iterable[Record], maker: SequenceMaker, *, number: Callable[[Record], int]
+) -> Iterator[Made]:
+    """One sequence for each text, and how much of it that is."""
     room = maker.context_length - 2
     for record in records:
         text = record.text()
@@ -138,29 +142,64 @@ def class_examples(
             raise record.error("the text is empty")
         tokens = maker.tokens(text)
         kept = tokens[:room]
-        if not losses.rows.take(record, longer=len(kept) < len(tokens)):
-            continue
-        losses.texts.add(len(tokens), kept=len(kept))
         sequence = maker.sequence(kept)
-        yield Example(sequence, second=len(sequence), label=number(record))
+        yield _made(
+            Example(sequence, second=len(sequence), label=number(record)),
+            place=[record.file, record.row],
+            text=[len(tokens), len(kept)],
+        )
 
 
-def question_examples(records: Iterable[Record], maker: SequenceMaker, *, losses: Losses) -> Iterator[Example]:
+def question_examples(records: Iterable[Record], maker: SequenceMaker) -> Iterator[Made]:
     """A sequence for each window of each context. Where a window does not hold the answer, the first token stands for
-    "not here". Questions that are cut, and answers that no window holds, are counted; where rows are left out that do
-    not fit, it is those."""
+    "not here". The first window of each row says how much of the question it has, and whether any has the answer."""
     for record in records:
         question, context = record.text("question"), record.text("context")
         answer, start = find_answer(record)
         windows = maker.windows(question, context)
         spans = [token_span(window, start=start, end=start + len(answer)) for window in windows]
-        asked, held = len(maker.tokens(question)), any(end > 0 for _, end in spans)
-        if not losses.rows.take(record, longer=windows[0].asked < asked or not held):
-            continue
-        losses.questions.add(asked, kept=windows[0].asked)
-        losses.answers.add(used=held)
+        told: dict[str, Any] = {
+            "place": [record.file, record.row],
+            "question": [len(maker.tokens(question)), windows[0].asked],
+            "answer": any(end > 0 for _, end in spans),
+        }
         for window, (begin, end) in zip(windows, spans, strict=True):
-            yield Example(window.tokens, window.second, begin=begin, end=end)
+            yield _made(Example(window.tokens, window.second, begin=begin, end=end), **told)
+            told = {}
+
+
+def _made(example: Example, **told: Any) -> Made:
+    columns = (example.second, example.label, example.begin, example.end)
+    arrays: dict[str, np.ndarray] = {
+        "tokens": np.asarray(example.tokens, dtype=np.uint32),
+        "columns": np.array(columns, dtype=np.int64),
+    }
+    return Made(arrays, told)
+
+
+def counted_examples(passed: Iterable[Made], losses: Losses) -> Iterator[Example]:
+    """The sequences themselves; what does not fit is counted, and cut or left out. Of questions it is those where rows
+    are left out that do not fit."""
+    taken = True
+    for made in passed:
+        if "place" in made.facts:
+            taken = _take(made.facts, losses)
+        if taken:
+            second, label, begin, end = made.arrays["columns"].tolist()
+            yield Example(made.arrays["tokens"], second, label=label, begin=begin, end=end)
+
+
+def _take(facts: Mapping[str, Any], losses: Losses) -> bool:
+    """Whether a row is to be learnt."""
+    file, row = facts["place"]
+    counts, (found, kept) = (losses.texts, facts["text"]) if "text" in facts else (losses.questions, facts["question"])
+    held = facts.get("answer", True)
+    if not losses.rows.take(Record(file=file, row=row, values={}), longer=kept < found or not held):
+        return False
+    counts.add(found, kept=kept)
+    if "answer" in facts:
+        losses.answers.add(used=held)
+    return True
 
 
 def held_out_question(record: Record) -> Question:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ _TABLE_TYPE = np.dtype(
 class Example:
     """One sequence with what is to be learnt of it, besides its own tokens."""
 
-    tokens: list[int]
+    tokens: Sequence[int] | np.ndarray
     second: int
     """Index of the first token of the second text; the length where there is none."""
     label: int = IGNORED

@@ -32,16 +32,19 @@ from hostler_runtime.families.bert.preparation import (
     Losses,
     Texts,
     class_examples,
+    counted_examples,
     find_labels,
     held_out_question,
     labelled,
     question_examples,
     text_examples,
 )
-from hostler_runtime.families.bert.store import Example, write_examples
+from hostler_runtime.families.bert.store import write_examples
 from hostler_runtime.families.bert.tokenizer import SequenceMaker, train_tokenizer
 from hostler_runtime.pretrained import from_base
+from hostler_runtime.protocols.preparing import INLINE, Make, Work
 from hostler_runtime.protocols.training import Batch, Evaluation, ModelFacts, Stage, Update
+from hostler_runtime.text.making import kept_tokenizer
 
 UNIT = "tokens"
 BLOCK = "encoder"
@@ -78,11 +81,11 @@ def reads(job: JobConfig) -> frozenset[str]:
     return _READS[make_plan(job).head]
 
 
-def prepare(job: JobConfig, records: Records, directory: Path) -> None:
+def prepare(job: JobConfig, records: Records, directory: Path, *, work: Work = INLINE) -> None:
     """Learn or take over vocabulary and labels, and store both parts as sequences."""
     plan = make_plan(job)
     train, validation = records.split(job.dataset.validation_percent)
-    tokenizer = _tokenizer(plan, train)
+    tokenizer = kept_tokenizer(work, lambda: _tokenizer(plan, train)) if plan.base is None else _tokenizer(plan, train)
     tokenizer.save_pretrained(directory / stored.TOKENIZER)
     maker = SequenceMaker(tokenizer, context_length=plan.context_length)
     labels = _labels(plan, records)
@@ -90,8 +93,8 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
     tokens = rows = 0
     for name, part in _parts(plan, train=train, validation=validation):
         counted = _Counted(part)
-        examples = _examples(plan, name, counted, maker=maker, labels=labels, losses=losses)
-        written = write_examples(directory / name, examples)
+        made = work.each(name, counted, _make(plan, name, maker=maker, labels=labels))
+        written = write_examples(directory / name, counted_examples(made, losses))
         losses.rows.check_left(written)
         if not written:
             raise DataError(file=records.location, message=_MISSING[name] if plan.semi_supervised else _EMPTY[name])
@@ -241,12 +244,10 @@ def _parts(plan: Plan, *, train: Rows, validation: Rows) -> Iterator[tuple[str, 
     yield stored.VALIDATION, (record for record in validation if labelled(record))
 
 
-def _examples(
-    plan: Plan, name: str, records: Iterable[Record], *, maker: SequenceMaker, labels: Labels, losses: Losses
-) -> Iterator[Example]:
+def _make(plan: Plan, name: str, *, maker: SequenceMaker, labels: Labels) -> Make:
     if plan.head == "masked-lm":
-        return text_examples(records, maker)
+        return lambda rows, _: text_examples(rows, maker)
     if plan.head == "question-answering":
-        return question_examples(records, maker, losses=losses)
+        return lambda rows, _: question_examples(rows, maker)
     number = (lambda record: 0) if name == stored.UNLABELLED else labels.number
-    return class_examples(records, maker, number=number, losses=losses)
+    return lambda rows, _: class_examples(rows, maker, number=number)

@@ -16,14 +16,17 @@ from hostler_data.records import Records
 from hostler_data.turns import conversation_of, said
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families.chat.answers import answer_figures, held_out_questions, write_answers
+from hostler_runtime.protocols.preparing import INLINE, Made, Work
 from hostler_runtime.protocols.training import Evaluation, ModelFacts, Stage, Update
 from hostler_runtime.text.conversations import Conversations, spoken_bytes
-from hostler_runtime.text.dataset import TokenDataset, store, text_lacks
+from hostler_runtime.text.dataset import PARTS, TokenDataset, store, text_lacks
 from hostler_runtime.text.decoder import describe, facts_of, logits, loss, prunable
 from hostler_runtime.text.documents import continuations, documents, utf8_bytes, write_continuations
 from hostler_runtime.text.fitting import Fitting
+from hostler_runtime.text.making import examples_of, kept_tokenizer, made_of, place_of, prepared
 from hostler_runtime.text.room import demand
 from hostler_runtime.text.saving import save_decoder
+from hostler_runtime.text.sequences import Example
 from hostler_runtime.text.starting import build_decoder, context_length, preparation, tokenizer_for, vocabulary_size
 from hostler_runtime.text.templates import ROLE_TOKENS, adopt_template
 from hostler_runtime.text.tokenizer import borders
@@ -42,7 +45,7 @@ def fingerprint(job: JobConfig) -> str:
     return f"chat 4 {preparation(job)} {job.overlong} tokenizers {tokenizers.__version__}"
 
 
-def prepare(job: JobConfig, records: Records, directory: Path) -> None:
+def prepare(job: JobConfig, records: Records, directory: Path, *, work: Work = INLINE) -> None:
     """Train the tokenizer on the training part and store both parts as packed rows."""
     train, validation = records.split(job.dataset.validation_percent)
     talks = _MESSAGES in next(iter(train)).values
@@ -51,16 +54,22 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
             ErrorReason.INVALID_CONFIGURATION,
             f"the data has documents, which are cut into pieces, whatever their length: remove overlong {job.overlong}",
         )
-    tokenizer = tokenizer_for(job, _texts(train, talks=talks), special_tokens=ROLE_TOKENS)
+
+    def new_tokenizer() -> Any:
+        return tokenizer_for(job, _texts(train, talks=talks), special_tokens=ROLE_TOKENS)
+
+    tokenizer = kept_tokenizer(work, new_tokenizer) if job.inputs.base is None else new_tokenizer()
+    parts = dict(zip(PARTS, (train, validation), strict=True))
     fitting = Fitting(context_length=context_length(job), overlong=job.overlong) if talks else None
     if fitting is not None:
         adopt_template(tokenizer)
         borders(tokenizer)  # a model whose answers nothing ends would never stop
-        spoken = Conversations(tokenizer).of_rows
-        examples = [fitting.examples(spoken(part)) for part in (train, validation)]
+        examples = [fitting.examples(_spoken(work, name, part, tokenizer)) for name, part in parts.items()]
         size = spoken_bytes(validation)
     else:
-        examples = [documents(tokenizer, part) for part in (train, validation)]
+        examples = [
+            prepared(work, name, part, lambda rows, number: documents(tokenizer, rows)) for name, part in parts.items()
+        ]
         size = utf8_bytes(validation)
     store(
         job,
@@ -132,6 +141,15 @@ def card_header() -> dict[str, Any]:
 
 def _update(model: torch.nn.Module) -> Update:
     return Update("decoder", model, loss)
+
+
+def _spoken(work: Work, name: str, rows: Iterable[Record], tokenizer: Any) -> Iterator[tuple[Record, list[Example]]]:
+    conversations = Conversations(tokenizer)
+
+    def make(chunk: Sequence[Record], number: int) -> Iterator[Made]:
+        return (made_of(examples, record) for record, examples in conversations.of_rows(chunk))
+
+    return ((place_of(made), examples_of(made)) for made in work.each(name, rows, make))
 
 
 def _texts(rows: Iterable[Record], *, talks: bool) -> Iterator[str]:

@@ -41,7 +41,7 @@ def cut(text: str, generator: random.Random) -> Cut | None:
 
 
 def examples(
-    tokenizer: Any, texts: Iterable[str], *, marks: Sentinels | None, context_length: int, seed: int
+    tokenizer: Any, texts: Iterable[str], *, marks: Sentinels | None, context_length: int, seed: int | str
 ) -> Iterator[Example]:
     """Every text as it is, and once more with its middle last: half of all documents are rearranged.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,16 +11,20 @@ import torch
 
 from hostler_contract import JobConfig
 from hostler_contract.figures import Need
-from hostler_data.records import Records
+from hostler_data.record import Record
+from hostler_data.records import Records, Rows
 from hostler_runtime.families.code.cutting import examples
 from hostler_runtime.families.code.figures import code_figures, code_lacks, write_code_samples, write_probes
+from hostler_runtime.protocols.preparing import INLINE, Work
 from hostler_runtime.protocols.training import Evaluation, ModelFacts, Stage, Update
 from hostler_runtime.text.dataset import TokenDataset, store, text_lacks
 from hostler_runtime.text.decoder import describe, facts_of, logits, loss, prunable
 from hostler_runtime.text.documents import documents, utf8_bytes
 from hostler_runtime.text.infilling import FIM_TOKENS, prefer_spm, sentinels_of
+from hostler_runtime.text.making import kept_tokenizer, prepared
 from hostler_runtime.text.room import demand
 from hostler_runtime.text.saving import save_decoder
+from hostler_runtime.text.sequences import Example
 from hostler_runtime.text.starting import build_decoder, context_length, preparation, tokenizer_for, vocabulary_size
 
 __all__ = ["demand", "logits", "loss", "prunable"]
@@ -36,13 +40,17 @@ _TEMPERATURE = 0.2
 
 def fingerprint(job: JobConfig) -> str:
     """A new release of the tokenizer library may cut differently; the seed decides where documents are cut."""
-    return f"code 1 {preparation(job)} seed {job.hyperparameters.seed} tokenizers {tokenizers.__version__}"
+    return f"code 2 {preparation(job)} seed {job.hyperparameters.seed} tokenizers {tokenizers.__version__}"
 
 
-def prepare(job: JobConfig, records: Records, directory: Path) -> None:
+def prepare(job: JobConfig, records: Records, directory: Path, *, work: Work = INLINE) -> None:
     """Train the tokenizer on the training part; store that part as it is and rearranged, the held-out part as it is."""
     train, validation = records.split(job.dataset.validation_percent)
-    tokenizer = tokenizer_for(job, (record.text() for record in train), special_tokens=FIM_TOKENS, newlines="alone")
+
+    def new_tokenizer() -> Any:
+        return tokenizer_for(job, (record.text() for record in train), special_tokens=FIM_TOKENS, newlines="alone")
+
+    tokenizer = kept_tokenizer(work, new_tokenizer) if job.inputs.base is None else new_tokenizer()
     if job.inputs.base is None:
         prefer_spm(tokenizer)
     seed, context = job.hyperparameters.seed, context_length(job)
@@ -54,14 +62,8 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
         tokenizer=tokenizer,
         context_length=context,
         vocabulary_size=vocabulary_size(job, tokenizer),
-        train=examples(
-            tokenizer,
-            (record.text() for _ in range(variants) for record in train),
-            marks=sentinels_of(tokenizer),
-            context_length=context,
-            seed=seed,
-        ),
-        validation=documents(tokenizer, validation),
+        train=_cut(work, train, tokenizer, variants=variants, context_length=context, seed=seed),
+        validation=prepared(work, "validation", validation, lambda rows, number: documents(tokenizer, rows)),
         validation_bytes=utf8_bytes(validation),
         rows=sum(1 for part in (train, validation) for _ in part),
     )
@@ -109,6 +111,19 @@ def save(model: Any, dataset: TokenDataset, directory: Path) -> ModelFacts:
 def card_header() -> dict[str, Any]:
     """For the model card."""
     return {"library_name": "transformers", "pipeline_tag": "text-generation"}
+
+
+def _cut(work: Work, rows: Rows, tokenizer: Any, *, variants: int, context_length: int, seed: int) -> Iterator[Example]:
+    """All rows, once for each variant, with cuts of their own in each chunk."""
+    marks = sentinels_of(tokenizer)
+    for variant in range(variants):
+
+        def make(chunk: Iterable[Record], number: int, variant: int = variant) -> Iterator[Example]:
+            texts = (record.text() for record in chunk)
+            own = f"{seed} {variant} {number}"
+            return examples(tokenizer, texts, marks=marks, context_length=context_length, seed=own)
+
+        yield from prepared(work, f"train-{variant}", rows, make)
 
 
 def _update(model: torch.nn.Module) -> Update:

@@ -26,6 +26,7 @@ from hostler_runtime.families.gan.networks import (
 from hostler_runtime.images.png import write_grid
 from hostler_runtime.images.store import ImageDataset, write_images
 from hostler_runtime.pretrained import from_base
+from hostler_runtime.protocols.preparing import INLINE, Work
 from hostler_runtime.protocols.training import Batch, Evaluation, LossSum, ModelFacts, Stage, Update
 
 UNIT = "images"
@@ -46,9 +47,9 @@ def fingerprint(job: JobConfig) -> str:
     return f"images 1 {image_shape(job)}"
 
 
-def prepare(job: JobConfig, records: Records, directory: Path) -> None:
+def prepare(job: JobConfig, records: Records, directory: Path, *, work: Work = INLINE) -> None:
     """Images of one size with their labels. Raises ``RuntimeFailure`` and ``DataError``."""
-    write_images(job, records, directory, shape=image_shape(job), captions="unused")
+    write_images(job, records, directory, shape=image_shape(job), captions="unused", work=work)
 
 
 def open_dataset(job: JobConfig, directory: Path) -> ImageDataset:

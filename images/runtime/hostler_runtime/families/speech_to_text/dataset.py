@@ -21,11 +21,14 @@ from hostler_runtime.families.speech_to_text.plan import Plan
 from hostler_runtime.families.speech_to_text.store import Examples, write_examples
 from hostler_runtime.families.speech_to_text.whisper import WhisperFormat
 from hostler_runtime.pretrained import from_base
+from hostler_runtime.protocols.preparing import INLINE, Made, Make, Work
 from hostler_runtime.protocols.tasks import SAMPLING_RATE
 from hostler_runtime.protocols.training import Batch
 
 MOST_TRANSCRIBED = 512
 """Held-out rows that are transcribed at most: writing costs more than a loss, and more of them change little."""
+_MOST_ROWS = 64
+"""Recordings that are turned into frames together."""
 _FACTS = "facts.json"
 _FORMAT = "format"
 _TRAIN, _VALIDATION = "train", "validation"
@@ -84,19 +87,34 @@ class SpeechDataset:
         return self._validation[row][0]
 
 
-def prepare_speech(plan: Plan, records: Records, directory: Path, *, validation_percent: int) -> None:
+def prepare_speech(
+    plan: Plan, records: Records, directory: Path, *, validation_percent: int, work: Work = INLINE
+) -> None:
     """Languages and vocabulary first, then both parts as frames and tokens. Raises ``DataError`` and
     ``RuntimeFailure``."""
     train, validation = records.split(validation_percent)
     text_languages = _text_languages(plan, records)
     languages = sorted({each for spoken, targets in text_languages.items() for each in (spoken, *targets)})
-    layout = plan.format(texts=(record.text() for record in train), languages=languages)
+
+    def new_layout() -> WhisperFormat | ConformerFormat:
+        return plan.format(texts=(record.text() for record in train), languages=languages)
+
+    if plan.base is None:
+        layout = work.once(
+            _FORMAT,
+            new_layout,
+            save=lambda made, directory: made.save(directory),
+            load=lambda directory: _stored_format(directory, plan),
+        )
+    else:
+        layout = new_layout()
     (directory / _FORMAT).mkdir()
     layout.save(directory / _FORMAT)
     tokens = rows = 0
     transcripts: list[Transcript] = []
     for name, part in ((_TRAIN, train), (_VALIDATION, validation)):
-        counted = _Prepared(plan, layout, part)
+        make = _maker(plan, layout)
+        counted = _Prepared(work.each(name, part, make, most=_MOST_ROWS))
         tokens += write_examples(directory / name, counted)
         rows += counted.rows
         transcripts = counted.transcripts
@@ -109,30 +127,43 @@ def prepare_speech(plan: Plan, records: Records, directory: Path, *, validation_
     (directory / _FACTS).write_text(json.dumps(stored))
 
 
-class _Prepared:
-    """Rows of one part as sounds with what is to be written for them."""
-
-    def __init__(self, plan: Plan, layout: Format, part: Iterable[Record]) -> None:
-        self._plan = plan
-        self._layout = layout
-        self._part = part
-        self.rows = 0
-        self.transcripts: list[Transcript] = []
-
-    def __iter__(self) -> Iterator[tuple[Sound, Example]]:
-        for record in self._part:
-            transcript = transcript_of(record, default=self._plan.language)
-            sound = self._layout.sound(_samples(record, self._layout))
+def _maker(plan: Plan, layout: Format) -> Make:
+    def make(rows: Iterable[Record], number: int) -> Iterator[Made]:
+        for record in rows:
+            transcript = transcript_of(record, default=plan.language)
+            sound = layout.sound(_samples(record, layout))
             try:
-                example = self._layout.example(
+                example = layout.example(
                     transcript.text, spoken=transcript.spoken, target=transcript.target, sound=sound
                 )
             except MisfitError as problem:
                 raise record.error(str(problem)) from problem
+            arrays = {
+                "frames": sound.frames.astype("<f2").reshape(-1),
+                "tokens": np.asarray(example.tokens, dtype=np.int32),
+            }
+            facts = [sound.frames.shape[1], example.given, float(sound.silence), float(sound.seconds), vars(transcript)]
+            yield Made(arrays, facts)
+
+    return make
+
+
+class _Prepared:
+    """Rows of one part as sounds with what is to be written for them."""
+
+    def __init__(self, passed: Iterable[Made]) -> None:
+        self._passed = passed
+        self.rows = 0
+        self.transcripts: list[Transcript] = []
+
+    def __iter__(self) -> Iterator[tuple[Sound, Example]]:
+        for made in self._passed:
+            bins, given, silence, seconds, transcript = made.facts
             self.rows += 1
             if len(self.transcripts) < MOST_TRANSCRIBED:
-                self.transcripts.append(transcript)
-            yield sound, example
+                self.transcripts.append(Transcript(**transcript))
+            frames = made.arrays["frames"].reshape(-1, bins)
+            yield Sound(frames, silence, seconds), Example(tuple(made.arrays["tokens"].tolist()), given)
 
 
 def _samples(record: Record, layout: Format) -> np.ndarray:

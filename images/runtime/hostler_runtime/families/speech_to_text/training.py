@@ -30,6 +30,7 @@ from hostler_runtime.families.speech_to_text.networks import (
 )
 from hostler_runtime.families.speech_to_text.plan import make_plan
 from hostler_runtime.pretrained import from_base
+from hostler_runtime.protocols.preparing import INLINE, Work
 from hostler_runtime.protocols.training import Batch, Evaluation, ModelFacts, Stage, Update
 
 UNIT = "audio-seconds"
@@ -43,9 +44,9 @@ def fingerprint(job: JobConfig) -> str:
     return f"speech-to-text 1 {parts} tokenizers {tokenizers.__version__}"
 
 
-def prepare(job: JobConfig, records: Records, directory: Path) -> None:
+def prepare(job: JobConfig, records: Records, directory: Path, *, work: Work = INLINE) -> None:
     """Learn or take over the vocabulary, and store both parts as frames and tokens."""
-    prepare_speech(make_plan(job), records, directory, validation_percent=job.dataset.validation_percent)
+    prepare_speech(make_plan(job), records, directory, validation_percent=job.dataset.validation_percent, work=work)
 
 
 def open_dataset(job: JobConfig, directory: Path) -> SpeechDataset:

@@ -40,8 +40,10 @@ from hostler_runtime.images.autoencoder import (
 from hostler_runtime.images.png import write_grid
 from hostler_runtime.images.store import write_images
 from hostler_runtime.pretrained import from_base
+from hostler_runtime.protocols.preparing import INLINE, Work
 from hostler_runtime.protocols.training import Evaluation, ModelFacts, Stage, Update
 from hostler_runtime.text.captions import train_tokenizer
+from hostler_runtime.text.making import kept_tokenizer
 
 UNIT = "images"
 BLOCK = "diffusion"
@@ -58,21 +60,24 @@ def fingerprint(job: JobConfig) -> str:
     return f"text-to-image 1 {image_shape(job)} {text} tokenizers {tokenizers.__version__}"
 
 
-def prepare(job: JobConfig, records: Records, directory: Path) -> None:
+def prepare(job: JobConfig, records: Records, directory: Path, *, work: Work = INLINE) -> None:
     """Images of one shape, captions, and the tokenizer. Raises ``RuntimeFailure`` and ``DataError``."""
     percent = job.dataset.validation_percent
     source = _text_source(job)
     if source is None:
         sizes = _sizes(job).text_encoder
-        tokenizer: Any = train_tokenizer(
-            (caption_of(row) for row in records.split(percent)[0]),
-            vocabulary_size=sizes.vocabulary_size,
-            context_length=sizes.context_length,
+        tokenizer: Any = kept_tokenizer(
+            work,
+            lambda: train_tokenizer(
+                (caption_of(row) for row in records.split(percent)[0]),
+                vocabulary_size=sizes.vocabulary_size,
+                context_length=sizes.context_length,
+            ),
         )
     else:
         tokenizer = from_base(lambda: load_text_encoder(source), what="the text encoder")[1]
     tokenizer.save_pretrained(directory / TOKENIZER)
-    write_images(job, records, directory, shape=image_shape(job), captions="required")
+    write_images(job, records, directory, shape=image_shape(job), captions="required", work=work)
 
 
 def open_dataset(job: JobConfig, directory: Path) -> CaptionedDataset:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from hostler_contract.result import DatasetFacts
 from hostler_data.record import Record
 from hostler_data.records import Records
 from hostler_runtime.diffusion.losses import with_noise_levels
+from hostler_runtime.protocols.preparing import CHUNK_OF_MEDIA, INLINE, Made, Work
 from hostler_runtime.protocols.training import Batch
 from hostler_runtime.text.captions import cut_captions, tokens_of
 from hostler_runtime.video.clips import ClipShape, read_clip
@@ -82,12 +83,16 @@ class ClipDataset:
 
 
 def write_dataset(
-    directory: Path, records: Records, *, shape: ClipShape, tokenizer: Any, validation_percent: int
+    directory: Path, records: Records, *, shape: ClipShape, tokenizer: Any, validation_percent: int, work: Work = INLINE
 ) -> None:
     """Both parts as raw bytes, the captions and what the data turned out to be. Raises ``DataError``."""
     tokenizer.save_pretrained(directory / _TOKENIZER)
     stored: dict[str, Any] = {
-        name: _write_part(directory / f"{name}.clips", rows, shape)
+        name: _write_part(
+            directory / f"{name}.clips",
+            work.each(name, rows, lambda chunk, _: _made(chunk, shape), most=max(1, CHUNK_OF_MEDIA // _bytes(shape))),
+            shape,
+        )
         for name, rows in zip(PARTS, records.split(validation_percent), strict=True)
     }
     rows = sum(len(stored[name]["captions"]) for name in PARTS)
@@ -100,12 +105,22 @@ def captions_of(rows: Iterable[Record]) -> Iterable[str]:
     return (row.text("caption") for row in rows)
 
 
-def _write_part(path: Path, rows: Iterable[Record], shape: ClipShape) -> dict[str, Any]:
+def _bytes(shape: ClipShape) -> int:
+    return shape.frames * shape.size * shape.size * shape.channels
+
+
+def _made(rows: Iterable[Record], shape: ClipShape) -> Iterator[Made]:
+    for row in rows:
+        caption = row.text("caption")
+        yield Made({"pixels": np.asarray(read_clip(row, shape), dtype=np.uint8).reshape(-1)}, caption)
+
+
+def _write_part(path: Path, passed: Iterable[Made], shape: ClipShape) -> dict[str, Any]:
     captions = []
     with path.open("wb") as file:
-        for row in rows:
-            captions.append(row.text("caption"))
-            file.write(read_clip(row, shape).tobytes())
+        for made in passed:
+            captions.append(made.facts)
+            file.write(made.arrays["pixels"].tobytes())
     return {
         "captions": captions,
         "shape": [len(captions), shape.frames, shape.size, shape.size, shape.channels],

@@ -23,8 +23,10 @@ from hostler_runtime.families.text_to_video.network import ClipSettings, VideoMo
 from hostler_runtime.families.text_to_video.samples import write_samples
 from hostler_runtime.images.autoencoder import load_autoencoder
 from hostler_runtime.pretrained import from_base
+from hostler_runtime.protocols.preparing import INLINE, Work
 from hostler_runtime.protocols.training import Evaluation, ModelFacts, Stage
 from hostler_runtime.text.captions import train_tokenizer
+from hostler_runtime.text.making import kept_tokenizer
 
 UNIT = "clips"
 BLOCK = "video"
@@ -41,7 +43,7 @@ def fingerprint(job: JobConfig) -> str:
     return f"text-to-video 1 {settings.shape} {text} tokenizers {tokenizers.__version__}"
 
 
-def prepare(job: JobConfig, records: Records, directory: Path) -> None:
+def prepare(job: JobConfig, records: Records, directory: Path, *, work: Work = INLINE) -> None:
     """Clips of one shape as raw bytes, and the tokenizer. Raises ``RuntimeFailure`` and ``DataError``."""
     settings = clip_settings(job)
     source = job.inputs.base or job.inputs.parts.get("text_encoder")
@@ -49,10 +51,13 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
         tokenizer = from_base(lambda: load_text_encoder(Path(source)), what="the text encoder")[1]
     else:
         sizes = sizes_of(job).text_encoder
-        tokenizer = train_tokenizer(
-            captions_of(records.split(job.dataset.validation_percent)[0]),
-            vocabulary_size=sizes.vocabulary_size,
-            context_length=sizes.context_length,
+        tokenizer = kept_tokenizer(
+            work,
+            lambda: train_tokenizer(
+                captions_of(records.split(job.dataset.validation_percent)[0]),
+                vocabulary_size=sizes.vocabulary_size,
+                context_length=sizes.context_length,
+            ),
         )
     write_dataset(
         directory,
@@ -60,6 +65,7 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
         shape=settings.shape,
         tokenizer=tokenizer,
         validation_percent=job.dataset.validation_percent,
+        work=work,
     )
 
 

@@ -20,7 +20,7 @@ from hostler_data.records import Records, open_records
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.training.files import clear_directory, fresh_directory, publish_directory
 from hostler_runtime.training.sources import hub, s3, web
-from hostler_runtime.training.sources.tries import Pause
+from hostler_runtime.training.sources.tries import Pause, Told, untold
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,10 @@ class Located:
         return content_sha256(self.files, root=self.root)
 
 
-def open_source(config: DatasetConfig, *, cache: Path) -> Records:
-    """The rows of a dataset, wherever it is. Raises ``RuntimeFailure`` and ``DataError``."""
-    located = find(config.source, cache=cache)
+def open_source(config: DatasetConfig, *, cache: Path, told: Told = untold) -> Records:
+    """The rows of a dataset, wherever it is; ``told`` hears how much of a download has come, where that is known.
+    Raises ``RuntimeFailure`` and ``DataError``."""
+    located = find(config.source, cache=cache, told=told)
     return open_records(
         located.files,
         root=located.root,
@@ -50,10 +51,10 @@ def open_source(config: DatasetConfig, *, cache: Path) -> Records:
     )
 
 
-def find(source: DatasetSource, *, cache: Path, pause: Pause = time.sleep) -> Located:
+def find(source: DatasetSource, *, cache: Path, pause: Pause = time.sleep, told: Told = untold) -> Located:
     """The dataset's files. Raises ``RuntimeFailure`` and ``DataError``."""
     if source.kind != "path":
-        return _kept(source, cache=cache, pause=pause)
+        return _kept(source, cache=cache, pause=pause, told=told)
     path = Path(source.location)
     if not path.exists():
         raise RuntimeFailure(
@@ -64,7 +65,7 @@ def find(source: DatasetSource, *, cache: Path, pause: Pause = time.sleep) -> Lo
     return located
 
 
-def _kept(source: DatasetSource, *, cache: Path, pause: Pause) -> Located:
+def _kept(source: DatasetSource, *, cache: Path, pause: Pause, told: Told) -> Located:
     identity = " ".join((source.kind, source.location, source.path or "", source.revision or "", source.endpoint or ""))
     target = cache / "downloads" / hashlib.sha256(identity.encode()).hexdigest()[:32]
     if target.exists():
@@ -73,7 +74,7 @@ def _kept(source: DatasetSource, *, cache: Path, pause: Pause) -> Located:
             return located
     temporary = fresh_directory(target.with_name(f".{target.name}"))
     try:
-        _fetch(source, temporary, pause=pause)
+        _fetch(source, temporary, pause=pause, told=told)
         _verify(_located(source, temporary), source)
         publish_directory(temporary, target)
     finally:
@@ -92,11 +93,11 @@ def _located(source: DatasetSource, directory: Path) -> Located:
         ) from None
 
 
-def _fetch(source: DatasetSource, directory: Path, *, pause: Pause) -> None:
+def _fetch(source: DatasetSource, directory: Path, *, pause: Pause, told: Told) -> None:
     if source.kind == "http":
-        web.download(source.location, directory, pause=pause)
+        web.download(source.location, directory, pause=pause, told=told)
     elif source.kind == "s3":
-        s3.download(source, directory, pause=pause)
+        s3.download(source, directory, pause=pause, told=told)
     else:
         hub.download(source, directory, pause=pause)
 

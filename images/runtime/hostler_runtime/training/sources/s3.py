@@ -16,7 +16,7 @@ from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.remote.identity import keys_of
 from hostler_runtime.remote.s3 import Bucket, Entry, Place, S3Error, below, split_location
 from hostler_runtime.remote.ways import BundleError
-from hostler_runtime.training.sources.tries import DownloadError, Pause, no_room, persistently
+from hostler_runtime.training.sources.tries import DownloadError, Pause, Told, no_room, persistently, untold
 
 _AT_ONCE = 8
 _CHUNK = 8 << 20
@@ -25,7 +25,7 @@ _ADVICE = "Check bucket, region, endpoint and credentials"
 _T = TypeVar("_T")
 
 
-def download(source: DatasetSource, directory: Path, *, pause: Pause) -> None:
+def download(source: DatasetSource, directory: Path, *, pause: Pause, told: Told = untold) -> None:
     """Fetch all objects below the location; their names relative to it stay. Raises ``RuntimeFailure``, and ``OSError``
     where there is no room."""
     named = split_location(source.location)
@@ -42,8 +42,10 @@ def download(source: DatasetSource, directory: Path, *, pause: Pause) -> None:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         copies = [partial(_copy, bucket, entry, directory / _inside(each, entry)) for each, entry in objects.items()]
         # The first failure ends the rest of the list unread.
-        for _ in pool.map(tried, copies):
-            pass
+        done, total = 0, sum(entry.size for entry in objects.values())
+        for entry, _ in zip(objects.values(), pool.map(tried, copies), strict=True):
+            done += entry.size
+            told(done, total)
 
 
 def _bucket(source: DatasetSource, name: str) -> Bucket:

@@ -14,10 +14,16 @@ from hostler_runtime.remote.failures import causes
 TRIES = 3
 Pause = Callable[[float], None]
 """Waits for a number of seconds."""
+Told = Callable[[int, int], None]
+"""Gets the bytes that have come, and those of all files."""
 
 _T = TypeVar("_T")
 
 logger = logging.getLogger(__name__)
+
+
+def untold(done: int, of: int) -> None:
+    """For whoever does not want to know."""
 
 
 class DownloadError(Exception):

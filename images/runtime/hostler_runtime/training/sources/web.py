@@ -14,20 +14,23 @@ from hostler_contract import ErrorReason
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.remote.failures import distrusted, nobody_there, refuses
 from hostler_runtime.remote.ways import BundleError, opener
-from hostler_runtime.training.sources.tries import DownloadError, Pause, no_room, persistently
+from hostler_runtime.training.sources.tries import DownloadError, Pause, Told, no_room, persistently, untold
 
 _TIMEOUT_SECONDS = 30
 _CHUNK = 1 << 20
 
 
-def download(url: str, directory: Path, *, pause: Pause) -> None:
+def download(url: str, directory: Path, *, pause: Pause, told: Told = untold) -> None:
     """Fetch ``url`` into ``directory`` under its own name. Raises ``RuntimeFailure``, and ``OSError`` where there is
     no room."""
     if urlsplit(url).scheme not in {"http", "https"}:
         raise RuntimeFailure(ErrorReason.DATASET_NOT_FOUND, f"{url} is not an http or https URL")
     target = directory / name_in(url)
     persistently(
-        lambda: _fetch(url, target), failed=f"{url} could not be downloaded", advice="Check the URL", pause=pause
+        lambda: _fetch(url, target, told),
+        failed=f"{url} could not be downloaded",
+        advice="Check the URL",
+        pause=pause,
     )
 
 
@@ -37,9 +40,9 @@ def name_in(url: str) -> str:
     return re.sub(r"[^\w.-]", "_", last).lstrip(".")[-100:] or "data"
 
 
-def _fetch(url: str, target: Path) -> None:
+def _fetch(url: str, target: Path, told: Told) -> None:
     try:
-        _write(url, target)
+        _write(url, target, told)
     except BundleError as error:
         raise DownloadError(str(error), for_good=True) from error
     except (OSError, HTTPException, ValueError) as error:
@@ -48,12 +51,14 @@ def _fetch(url: str, target: Path) -> None:
         raise DownloadError(_said(error), for_good=_for_good(error)) from error
 
 
-def _write(url: str, target: Path) -> None:
+def _write(url: str, target: Path, told: Told) -> None:
     request = urllib.request.Request(url, headers={"User-Agent": "hostler"})
     with opener(os.environ).open(request, timeout=_TIMEOUT_SECONDS) as response, target.open("wb") as stream:
         announced = int(response.headers.get("Content-Length") or 0)
         while block := response.read(_CHUNK):
             stream.write(block)
+            if announced:
+                told(stream.tell(), announced)
         if announced and stream.tell() != announced:
             # http.client ends a cut body without an error when it is read in blocks.
             raise ConnectionError(f"the body ended after {stream.tell()} of {announced} bytes")

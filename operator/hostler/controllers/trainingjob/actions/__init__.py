@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from hostler.controllers.plan import Plan
 from hostler.controllers.settings import Settings
-from hostler.controllers.trainingjob.actions import begin, live, over, rest, result
+from hostler.controllers.trainingjob.actions import begin, live, over, prepare, rest, result
 from hostler.controllers.trainingjob.observed import Observed
 from hostler.controllers.trainingjob.states import State
 
@@ -14,6 +14,7 @@ Action = Callable[[Observed, Settings], Plan]
 
 ACTIONS: Mapping[State, Action] = {
     State.REJECTED: begin.rejected,
+    State.PREPARING: prepare.preparing,
     State.CONSIDERED: begin.considered,
     State.WAITING: begin.waiting,
     State.SEAT_LOST: over.seat_lost,

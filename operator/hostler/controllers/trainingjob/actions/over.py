@@ -193,8 +193,13 @@ def _next(seen: Observed, cause: Cause, account: accounting.Account) -> wording.
     return between(account.failure, account.retry)
 
 
+def way_out(reason: str) -> str:
+    """What to do about a failure for good."""
+    return {known.value: way for known, way in _WAYS_OUT.items()}.get(reason, _OTHER_WAY_OUT)
+
+
 def _with_way_out(seen: Observed, cause: Cause) -> str:
-    known = {reason.value: way for reason, way in _WAYS_OUT.items()}.get(cause.reason, _OTHER_WAY_OUT)
+    known = way_out(cause.reason)
     if cause.reason == ErrorReason.OUT_OF_MEMORY:
         known = advice(seen.spec, halvings=seen.retry.halvings, view=seen.pool.view)
     text = f"{cause.message.rstrip('.')}. Another attempt would meet it again: {known}."

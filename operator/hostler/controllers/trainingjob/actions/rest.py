@@ -37,7 +37,9 @@ def suspended(seen: Observed, settings: Settings) -> Plan:
         placement=kept(seen) if ending else None,
         progress=progress.interrupted(seen.status.progress),
     )
-    delete = (*(doomed(seen) if held else ()), *seen.obsolete)
+    # A preparation goes on from its shards when the job is resumed; one that is told is among the obsolete.
+    preparing = tuple(each for each in seen.preparations if each not in seen.obsolete)
+    delete = (*(doomed(seen) if held else ()), *preparing, *seen.obsolete)
     requeue = settings.recheck_seconds if ending else None
     return plan_of(seen, report, delete=delete, status_first=held, requeue=requeue)
 
