@@ -75,8 +75,8 @@ class Connection:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=limit, ssl=tls),
             cookie_jar=aiohttp.DummyCookieJar(),
-            # The server would compress every page of a list, and we would take it apart: more time at both ends than the
-            # network of a cluster saves.
+            # The server would compress every page of a list, and we would take it apart: more time at both ends than
+            # the network of a cluster saves.
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
             middlewares=(self.authorise, *middlewares),
             proxy=self.configuration.proxy or proxy_of_environment(self.server),
