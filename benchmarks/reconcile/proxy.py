@@ -118,6 +118,9 @@ class ForgetfulServer:
                 else:
                     return answer
             await answer.write(b"\n" + json.dumps(_GONE).encode() + b"\n")
+        except ConnectionResetError:
+            # Whoever asked has gone.
+            pass
         finally:
             self._open -= 1
             end.cancel()
