@@ -80,6 +80,8 @@ def apiserver(layout: Layout) -> Component:
             "--authorization-mode=Node,RBAC",
             "--enable-admission-plugins=NodeRestriction",
             "--allow-privileged=true",
+            # Models that are images; on by itself from 1.35.
+            "--feature-gates=ImageVolume=true",
             f"--kubelet-certificate-authority={pki / 'ca.crt'}",
             f"--kubelet-client-certificate={pki / 'admin.crt'}",
             f"--kubelet-client-key={pki / 'admin.key'}",
@@ -125,6 +127,9 @@ def scheduler(layout: Layout) -> Component:
             f"--kubeconfig={layout.kubeconfig}",
             "--leader-elect=false",
             "--profiling=false",
+            # A claim that is bound while the scheduler looks at its pod can pass it by, and the pod would lie there
+            # for five minutes, as for any event that is missed.
+            "--pod-max-in-unschedulable-pods-duration=20s",
             *_QPS,
         ),
     )
