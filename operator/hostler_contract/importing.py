@@ -124,6 +124,8 @@ class ImportedFacts(Part):
     vocabulary_size: Annotated[int, Field(gt=0)] | None = None
     kv_bytes_per_token: Annotated[int, Field(gt=0)] | None = None
     """2 x layers x key-value heads x head size x bytes per value as stored."""
+    quantization: str | None = None
+    """How the weights are rounded, in the words of config.json, such as ``torchao``; absent means that they are not."""
     chat_template: bool | None = None
     """Whether the tokenizer brings one; absent for what is no language model."""
 

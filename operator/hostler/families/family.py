@@ -59,6 +59,10 @@ class Family:
     """Whether it has sequences of which several fit into one row."""
     shards: ClassVar[bool] = True
     """Whether one network at a time learns, so that its weights can be spread over processes."""
+    learns_whole: ClassVar[bool] = False
+    """Whether a stored model is one network, all of which learns; else only some of its parts do at a time."""
+    widened_on_cores: ClassVar[bool] = False
+    """Whether servers without an accelerator hold weights in fp32 that are stored in fewer bits."""
     parts: ClassVar[Mapping[str, tuple[FamilyName, ...]]] = MappingProxyType({})
     """Parts that another Model may bring, and the families that have them."""
     adapters: ClassVar[bool] = False
@@ -71,6 +75,11 @@ class Family:
     def task_of(self, model: ModelConfig) -> str:
         """Task of a model with these sizes, where they decide it."""
         return self.task
+
+    def apis_of(self, task: str | None, *, chat_template: bool | None = None) -> tuple[str, ...]:
+        """HTTP paths under which a server of a model of this task answers. ``chat_template`` is None where nobody knows
+        whether there is one."""
+        return self.apis
 
     def head_of(self, task: str) -> str | None:
         """The head of a model of this task, in a family whose heads are for different ones."""

@@ -17,7 +17,7 @@ from hostler.api.model import (
     ModelSpec,
     ModelStatus,
 )
-from hostler.families import FamilyName, family
+from hostler.families import FamilyName, families, family
 
 _ALIKE = frozenset({FamilyName.CHAT, FamilyName.CODE})
 """Families of which files cannot always tell which one they are."""
@@ -90,6 +90,7 @@ def resolved(spec: ModelSpec, status: ModelStatus) -> ModelSpec:
                 parameters=facts.parameters,
                 context_length=facts.context_length,
                 vocabulary_size=facts.vocabulary_size,
+                quantization=facts.quantization,
             ),
             "memory": facts.weights_bytes
             and MemoryFacts(weights_bytes=facts.weights_bytes, kv_bytes_per_token=facts.kv_bytes_per_token),
@@ -120,10 +121,16 @@ def facts_of(spec: ModelSpec, imported: ModelImport | None) -> ModelFacts:
         "parameters": architecture.parameters if architecture else None,
         "context_length": architecture.context_length if architecture else None,
         "vocabulary_size": architecture.vocabulary_size if architecture else None,
+        "chat_template": architecture.chat_template if architecture else None,
+        "quantization": architecture.quantization if architecture else None,
         "weights_bytes": memory.weights_bytes if memory else None,
         "kv_bytes_per_token": memory.kv_bytes_per_token if memory else None,
     }
-    return read.model_copy(update={name: value for name, value in said.items() if value is not None})
+    facts = read.model_copy(update={name: value for name, value in said.items() if value is not None})
+    known = families().get(facts.family or "")
+    return facts.model_copy(
+        update={"apis": known.apis_of(facts.task, chat_template=facts.chat_template) if known else ()}
+    )
 
 
 def family_conflict(spec: ModelSpec, found: str) -> str:
