@@ -96,7 +96,7 @@ def _local(file: LocalFile, *, family: str, method: TuningMethod, namespace: str
     report, format = checked(path, format=file.format, columns=file.columns, family=family)
     if not report.valid:
         shown = "\n".join(f"  {error}" for error in report.errors[:_ERRORS_SHOWN])
-        raise click.ClickException(f"{path} cannot be learned from: {counted(report.error_count, "error")}\n{shown}")
+        raise click.ClickException(f"{path} cannot be learned from: {counted(report.error_count, 'error')}\n{shown}")
     _check_format(format, method, what=str(path))
     name = dataset_name(path)
     if file.claim is None and not dry_run:
