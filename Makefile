@@ -71,7 +71,7 @@ examples: dev dev-runtime ## Train, serve and ask every example on a local clust
 	$(PYTEST) tests/examples
 
 .PHONY: acceptance
-acceptance: test test-quality ## Everything, every family until it is good, and then what a new user does, in a fresh clone
+acceptance: test test-quality showpieces ## Everything, every family until it is good, models of others, and what a new user does
 	$(PYTEST) tests/acceptance
 
 ##@ Development
@@ -97,6 +97,7 @@ $(VENV)/.stamp: requirements/dev.lock pyproject.toml
 
 include make/runtime.mk
 include make/bench.mk
+include make/showpieces.mk
 
 .PHONY: lock
 lock: dev ## Compile requirements/*.in into lock files with hashes

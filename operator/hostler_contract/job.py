@@ -86,8 +86,8 @@ class Hyperparameters(Part):
 
 
 Overlong = Literal["truncate", "drop", "refuse"]
-"""What becomes of a conversation that is longer than the context: its beginning is kept as far as it fits, it is left
-out, or the job ends before its first step."""
+"""What becomes of a row that is longer than the context: its beginning is kept as far as it fits, it is left out, or
+the job ends before its first step."""
 
 
 class CheckpointPolicy(Part):
@@ -172,7 +172,7 @@ class JobConfig(Message):
     dataset: DatasetConfig
     packing: PackingConfig = PackingConfig()
     overlong: Overlong = "truncate"
-    """For conversations and judged answers; documents are cut into pieces."""
+    """For conversations, labelled texts, questions and judged answers; documents are cut into pieces."""
     hyperparameters: Hyperparameters
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint: CheckpointPolicy

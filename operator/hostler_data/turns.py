@@ -21,6 +21,10 @@ _REASONING = ("reasoning_content", "reasoning", "thinking")
 KEYS = ("role", "content", "name", "tool_calls", "tool_call_id", "weight", *_REASONING)
 """What is read of a turn. Everything else has no place in a chat template."""
 WEIGHT = "weight"
+_MEANT = dict.fromkeys(("human", "customer", "prompter"), "user") | dict.fromkeys(
+    ("gpt", "chatgpt", "bot", "ai", "model", "agent"), "assistant"
+)
+"""What other names of roles stand for: not taken as such, because what wrote them may mean more by them."""
 
 Turn = dict[str, Any]
 """``role``, ``content`` (text, absent where the assistant only calls tools), and where the data has them ``name``,
@@ -72,12 +76,19 @@ def said(turn: Turn) -> str:
     return "\n".join(part for part in parts if part)
 
 
+def _hint(role: Any) -> str:
+    meant = _MEANT.get(role.lower()) if isinstance(role, str) else None
+    return f": write {meant}" if meant else ""
+
+
 def _turn(record: Record, value: Any, *, where: str) -> Turn:
     if not isinstance(value, Mapping):
         raise record.error(f"{where} is {kind_of(value)}, not an object with role and content")
     role = _ALIASES.get(str(value.get("role")), value.get("role"))
     if role not in ROLES:
-        raise record.error(f"{where} has the role {value.get('role')!r}; the roles are {', '.join(ROLES)}")
+        raise record.error(
+            f"{where} has the role {value.get('role')!r}; the roles are {', '.join(ROLES)}{_hint(value.get('role'))}"
+        )
     turn: Turn = {"role": role}
     content = _content(record, value.get("content"), where=where)
     calls = _calls(record, value.get("tool_calls"), where=where)

@@ -6,7 +6,7 @@ check a row are those that the trainers read it with, so that what is sound here
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,8 +130,24 @@ USES = (
     _use("documents", "code bert", _has("text"), _document, "text"),
 )  # fmt: skip
 """From what needs most to what needs least, which is the order in which a broken row is taken for one of them."""
+_JUDGED = ("pairs", "verdicts")
 FAMILIES = frozenset(family for use in USES for family in use.families)
 """Every family that reads rows."""
+
+
+def reads_of(family: str, values: Mapping[str, Any], *, judged: bool) -> frozenset[str] | None:
+    """Roles that a job of a family reads of rows like this one, whether or not it is to learn from verdicts; None where
+    it can use no such rows."""
+    return next((use.reads for use in _of(family, judged=judged) if use.applies(values)), None)
+
+
+def wanted_by(family: str, *, judged: bool) -> str:
+    """Roles that a job of a family can learn from, in words."""
+    return "; or ".join(dict.fromkeys(_WANTED[use.what] for use in _of(family, judged=judged)))
+
+
+def _of(family: str, *, judged: bool) -> Iterator[Use]:
+    return (use for use in USES if family in use.families and (use.what in _JUDGED) is judged)
 
 
 class Candidates:
@@ -186,17 +202,47 @@ class Candidates:
             return error
         return None
 
+    def _nearest(self, values: Mapping[str, Any]) -> str:
+        """What is missing for uses of which two columns are there."""
+        known = {use.what for use in self._uses}
+        said = []
+        for what, needed in _NEEDED.items():
+            missing = [role for role in needed if role not in values]
+            if what in known and len(missing) == 1:
+                said.append(f" For {what} {missing[0]} is missing: name its column under `columns`.")
+        return "".join(said)
+
     def _no_role(self, record: Record) -> DataError:
         have = ", ".join(sorted(record.values)) or "none"
         wanted = "; or ".join(dict.fromkeys(_WANTED[use.what] for use in self._uses))
+        hint = _answers_alone(record.values)
         if self._family is not None:
-            return record.error(f"has nothing for the family {self._family}, which reads {wanted}; its columns: {have}")
+            text = f"has nothing for the family {self._family}, which reads {wanted}; its columns: {have}"
+            return record.error(f"{text}{hint and f'.{hint}'}")
         if any(use.reads & record.values.keys() for use in self._uses):
-            return record.error(f"no family can use these columns alone: {have}. Families read {wanted}")
-        message = f"no column plays a role; the columns are: {have}. Name the one that is the text, the image, ..."
-        return record.error(message, kind=NoRoleError)
+            near = self._nearest(record.values)
+            return record.error(f"no family can use these columns alone: {have}.{hint}{near} Families read {wanted}")
+        message = f"no column plays a role; the columns are: {have}."
+        return record.error(f"{message}{hint} Name the one that is the text, the image, ...", kind=NoRoleError)
 
 
+def _answers_alone(values: Mapping[str, Any]) -> str:
+    """A way out for the most frequent rows that nobody reads: a question and its answer, under names of their own."""
+    asked, answered = (sorted(names & values.keys()) for names in _ANSWERED)
+    if not asked or not answered or "messages" in values:
+        return ""
+    renamed = [f"{name} to {new}" for name, new in ((asked[0], "instruction"), (answered[0], "output")) if name != new]
+    return f" To be learnt as conversations, rename {' and '.join(renamed)}." if renamed else ""
+
+
+_NEEDED = {
+    "questions": ("question", "context", "answer"),
+    "pairs": ("prompt", "chosen", "rejected"),
+    "verdicts": ("prompt", "completion", "praise"),
+}
+"""Uses for which several columns are needed."""
+_ANSWERED = ({"question", "prompt", "instruction"}, {"answer", "completion", "response", "output"})
+"""Names of questions, and of their answers, in files for fine-tuning."""
 _WANTED = {
     "conversations": "messages",
     "questions": "question, context and answer",

@@ -175,7 +175,13 @@ FAMILIES = (
         "conversations that are too long where there are none",
         make_family_job("bert", training={"steps": 1, "overlong": "drop"}),
         "spec.training.overlong",
-        "are one sequence or none; other texts are cut: remove overlong",
+        "texts are cut into pieces for head masked-lm: remove overlong, or take another head",
+    ),
+    Invalid(
+        "programs, which are cut into pieces",
+        make_family_job("code", training={"steps": 1, "overlong": "refuse"}),
+        "spec.training.overlong",
+        "other texts are cut: remove overlong",
     ),
     Invalid(
         "two networks that learn in turns, spread over processes",

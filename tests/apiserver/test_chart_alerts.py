@@ -216,6 +216,7 @@ CASES = (
         series={
             f"hostler_inferenceservice_ready_replicas{SERVICE}": "0x60",
             f"hostler_inferenceservice_desired_replicas{SERVICE}": "2x60",
+            f"hostler_inferenceservice_ever_ready{SERVICE}": "1x60",
         },
         summary="InferenceService team/chat has no replica that is ready.",
         labels={"namespace": "team", "service": "chat"},
@@ -226,6 +227,43 @@ CASES = (
         series={
             f"hostler_inferenceservice_ready_replicas{SERVICE}": "0x60",
             f"hostler_inferenceservice_desired_replicas{SERVICE}": "0x60",
+            f"hostler_inferenceservice_ever_ready{SERVICE}": "1x60",
+        },
+    ),
+    Case(
+        alert="HostlerServiceDown",
+        because="it has never answered, so that nobody misses it",
+        series={
+            f"hostler_inferenceservice_ready_replicas{SERVICE}": "0x60",
+            f"hostler_inferenceservice_desired_replicas{SERVICE}": "2x60",
+            f"hostler_inferenceservice_ever_ready{SERVICE}": "0x60",
+        },
+    ),
+    Case(
+        alert="HostlerServiceNeverReady",
+        because="an hour after it was made",
+        series={
+            f"hostler_inferenceservice_desired_replicas{SERVICE}": "2x60",
+            f"hostler_inferenceservice_ever_ready{SERVICE}": "0x60",
+        },
+        summary="InferenceService team/chat has not been ready since it was made.",
+        labels={"namespace": "team", "service": "chat"},
+    ),
+    Case(
+        alert="HostlerServiceNeverReady",
+        because="a large model takes half an hour to load",
+        series={
+            f"hostler_inferenceservice_desired_replicas{SERVICE}": "2x60",
+            f"hostler_inferenceservice_ever_ready{SERVICE}": "0x30 1x30",
+        },
+    ),
+    Case(
+        alert="HostlerServiceNeverReady",
+        because="it was ready once, and is down",
+        series={
+            f"hostler_inferenceservice_ready_replicas{SERVICE}": "0x60",
+            f"hostler_inferenceservice_desired_replicas{SERVICE}": "2x60",
+            f"hostler_inferenceservice_ever_ready{SERVICE}": "1x60",
         },
     ),
     Case(

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from hostler.api.common import Accelerators, Conditions, Failure, ModelReference, PodRange, PodResources
 from hostler.api.placement import Placement
 from hostler.api.podoptions import SHARED_MEMORY_RULE, PodMetadata, PullSecrets, Scratch
-from hostler.api.schema import ApiModel, Name, ObjectName, StatusModel, cel, rules
+from hostler.api.schema import ApiModel, Name, ObjectName, StatusModel, Timestamp, cel, rules
 
 NAME_LIMIT = 52
 SERVED_NAME = r"^[A-Za-z0-9]([A-Za-z0-9._:/-]*[A-Za-z0-9])?$"
@@ -38,7 +38,10 @@ class ServiceReason(StrEnum):
     MODEL_NOT_READY = "ModelNotReady"
     """Admitted: set when artifacts of the model or of an adapter are not there, or their figures miss a gate."""
     INCOMPATIBLE_MODEL = "IncompatibleModel"
-    """Accepted: set when the family takes no adapters, or an adapter is of another family."""
+    """Accepted: set when the family takes no adapters, or an adapter is of another family or for another network."""
+    MODEL_TOO_LARGE = "ModelTooLarge"
+    """Accepted: set when the weights, with the cache of one answer, are more than one device holds; the message has the
+    sum."""
     SOURCE_NOT_SUPPORTED = "SourceNotSupported"
     """Accepted: set when this release cannot serve from the model's source."""
     POOL_NOT_FOUND = "PoolNotFound"
@@ -185,6 +188,8 @@ class InferenceServiceStatus(StatusModel):
     """Replicas that exist."""
     ready_replicas: Annotated[int, Field(ge=0)] = 0
     """Replicas that are ready."""
+    first_ready_time: Timestamp | None = None
+    """When a replica was ready for the first time: before, nobody can miss the service."""
     updated_replicas: Annotated[int, Field(ge=0)] = 0
     """Replicas of the current revision."""
     revision: Annotated[str, Field(max_length=63)] | None = None

@@ -51,14 +51,17 @@ class TrainingReason(StrEnum):
     ENDPOINT_NOT_ALLOWED = "EndpointNotAllowed"
     """Accepted: set when the data's endpoint may not be sent the credentials that secretRef names."""
     UNSUPPORTED_COMBINATION = "UnsupportedCombination"
-    """Accepted: set when the family cannot learn from data of the Dataset's format."""
+    """Accepted: set when the family cannot learn from data of the Dataset's format, or with its columns."""
     MODEL_NOT_FOUND = "ModelNotFound"
     """Accepted: set when spec.base or one of spec.parts names no Model."""
     MODEL_NOT_READY = "ModelNotReady"
     """Accepted: set when a model that this one is made from is not Ready."""
     INCOMPATIBLE_MODEL = "IncompatibleModel"
     """Accepted: set when a model that this one is made from is of a family that does not fit, or a base that is
-    trained is quantized."""
+    trained is quantized, or was made for shorter sequences."""
+    MODEL_TOO_LARGE = "ModelTooLarge"
+    """Accepted: set when the network could not be trained within the memory of the devices; the message has the
+    sum."""
     METRIC_NOT_MEASURED = "MetricNotMeasured"
     """Accepted: set when a gate or evaluation.stopAt asks for a figure that such a job does not measure; the message
     has the names that there are."""

@@ -178,9 +178,14 @@ def _training() -> Iterator[Rule]:
         field_path=".training.packing",
     )
     yield cel(
-        "self.training.overlong == 'truncate' || self.family == 'chat' || self.objective == 'preference'",
-        "only conversations (family chat) and judged answers (objective preference) are one sequence or none; other "
-        "texts are cut: remove overlong",
+        "self.training.overlong == 'truncate' || self.family in ['chat', 'bert'] || self.objective == 'preference'",
+        "only conversations (family chat), labelled texts and questions (bert), and judged answers (objective "
+        "preference) are one sequence or none; other texts are cut: remove overlong",
+        field_path=".training.overlong",
+    )
+    yield cel(
+        "self.training.overlong == 'truncate' || !has(self.output.encoder) || self.output.encoder.head != 'masked-lm'",
+        "texts are cut into pieces for head masked-lm: remove overlong, or take another head",
         field_path=".training.overlong",
     )
     yield _only_for(

@@ -193,6 +193,12 @@ _DOMAIN = _Section(
         ),
         _gauge(names.DESIRED_REPLICAS, "Replicas that an InferenceService wants.", "namespace", "service"),
         _gauge(names.READY_REPLICAS, "Replicas of an InferenceService that are ready.", "namespace", "service"),
+        _gauge(
+            names.EVER_READY,
+            "1 once a replica of an InferenceService was ready for the first time, 0 before.",
+            "namespace",
+            "service",
+        ),
         _gauge(names.OMITTED, "Objects that a metric leaves out, to stay bounded.", "metric"),
         _counter(names.RESTARTS, "Attempts of TrainingJobs that failed and were replaced.", "reason"),
         _counter(names.FAILURES, "TrainingJobs that failed for good, by the reason of Stalled.", "reason"),

@@ -39,6 +39,8 @@ _log = logging.getLogger(__name__)
 
 WRITE_SECONDS = 60.0
 """How long a grant is held for a workload that does not write it down."""
+_LEAST_GRACE_SECONDS = 60.0
+"""For pods of a seat that an earlier process has written down, whatever the time is."""
 REFRESH_SECONDS = 60.0
 """Between two looks at a request whose place in line has changed and nothing else."""
 RETURN_SECONDS = 5.0
@@ -158,8 +160,9 @@ class Admitter:
             return None
         if before is not None and before.deadline is not None:
             return before.deadline
-        left = moments.elapsed(self._clock.now(), now=placement.deadline)
-        return self._clock.monotonic() + min(max(left, 0.0), self._grace)
+        # What another process has written can only be read by the wall clock, which may have jumped in between.
+        left = max(moments.elapsed(self._clock.now(), now=placement.deadline), _LEAST_GRACE_SECONDS)
+        return self._clock.monotonic() + min(left, self._grace)
 
     def _hold(self, workload: Workload) -> None:
         """Let usage hold what is granted, or else what is written down."""

@@ -42,6 +42,8 @@ class Bert(Family):
     supervisions = frozenset().union(*heads.values())
     shrinks = True
     packs = True
+    learns_whole = True
+    widened_on_cores = True
 
     def task_of(self, model: ModelConfig) -> str:
         """What the head is for."""

@@ -21,6 +21,8 @@ class Decoder(Family):
     supervisions: ClassVar[frozenset[Supervision]] = frozenset({Supervision.SELF_SUPERVISED})
     shrinks: ClassVar[bool] = True
     packs: ClassVar[bool] = True
+    learns_whole: ClassVar[bool] = True
+    widened_on_cores: ClassVar[bool] = True
 
     def parameters(self, model: ModelConfig) -> int | None:
         """Embeddings, blocks and the final norm."""

@@ -59,6 +59,10 @@ class Family:
     """Whether it has sequences of which several fit into one row."""
     shards: ClassVar[bool] = True
     """Whether one network at a time learns, so that its weights can be spread over processes."""
+    learns_whole: ClassVar[bool] = False
+    """Whether a stored model is one network, all of which learns; else only some of its parts do at a time."""
+    widened_on_cores: ClassVar[bool] = False
+    """Whether servers without an accelerator hold weights in fp32 that are stored in fewer bits."""
     parts: ClassVar[Mapping[str, tuple[FamilyName, ...]]] = MappingProxyType({})
     """Parts that another Model may bring, and the families that have them."""
     adapters: ClassVar[bool] = False

@@ -33,6 +33,7 @@ class SpeechToText(Family):
     supervisions = frozenset({Supervision.SUPERVISED})
     lora = True
     shrinks = True
+    learns_whole = True
 
     def parameters(self, model: ModelConfig) -> int | None:
         """Of a Whisper."""

@@ -178,10 +178,19 @@ OBJECT_ALERTS = (
     Alert(
         name="HostlerServiceDown",
         expression=f"max by (namespace, service) ({names.READY_REPLICAS}) == 0 "
-        f"and max by (namespace, service) ({names.DESIRED_REPLICAS}) > 0",
+        f"and max by (namespace, service) ({names.DESIRED_REPLICAS}) > 0 "
+        f"and max by (namespace, service) ({names.EVER_READY}) == 1",
         hold="5m",
         severity=Severity.CRITICAL,
         summary="InferenceService {{ $labels.namespace }}/{{ $labels.service }} has no replica that is ready.",
+    ),
+    Alert(
+        name="HostlerServiceNeverReady",
+        expression=f"max by (namespace, service) ({names.EVER_READY}) == 0 "
+        f"and max by (namespace, service) ({names.DESIRED_REPLICAS}) > 0",
+        hold="45m",
+        severity=Severity.WARNING,
+        summary="InferenceService {{ $labels.namespace }}/{{ $labels.service }} has not been ready since it was made.",
     ),
     Alert(
         name="HostlerServiceReplicasMissing",

@@ -42,6 +42,8 @@ class Replicas:
 
     desired: int
     ready: int
+    ever_ready: bool = True
+    """Whether one of them was ready at some time."""
 
     @property
     def missing(self) -> int:
@@ -104,5 +106,7 @@ def _why(state: str, conditions: Mapping[str, Object]) -> str:
 
 def _replicas(obj: Object) -> Replicas:
     pods = (obj.get("spec") or {}).get("pods") or {}
-    ready = (obj.get("status") or {}).get("readyReplicas")
-    return Replicas(desired=int(pods.get("min") or 1), ready=int(ready or 0))
+    status = obj.get("status") or {}
+    ready = int(status.get("readyReplicas") or 0)
+    known = ready > 0 or "firstReadyTime" in status
+    return Replicas(desired=int(pods.get("min") or 1), ready=ready, ever_ready=known)

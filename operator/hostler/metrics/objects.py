@@ -183,12 +183,16 @@ class ObjectMetrics:
         labels = ["namespace", "service"]
         desired = GaugeMetricFamily(names.DESIRED_REPLICAS, "Replicas that a service wants.", labels=labels)
         ready = GaugeMetricFamily(names.READY_REPLICAS, "Replicas of a service that are ready.", labels=labels)
+        ever = GaugeMetricFamily(
+            names.EVER_READY, "1 once a replica of a service was ready for the first time, 0 before.", labels=labels
+        )
         shown = heapq.nlargest(SERVICES, self._services.items(), key=lambda entry: entry[1].missing)
         for (namespace, name), replicas in shown:
             desired.add_metric([namespace, name], replicas.desired)
             ready.add_metric([namespace, name], replicas.ready)
+            ever.add_metric([namespace, name], float(replicas.ever_ready))
         omitted.add_metric([names.DESIRED_REPLICAS], len(self._services) - len(shown))
-        yield from (desired, ready)
+        yield from (desired, ready, ever)
 
 
 def _counter(name: str, text: str, found: Mapping[str, int]) -> Metric:

@@ -18,10 +18,11 @@ from hostler.planning.acceptance import (
     reject_source,
 )
 from hostler.planning.demand import need_of_pod
+from hostler.planning.devicememory import reject_memory_of_job
 from hostler.planning.endpoints import EndpointPattern, reject_endpoint
 from hostler.planning.metrics import reject_metrics
 from hostler.planning.models import NamedModel, reject_inputs
-from hostler.planning.placement import Ask
+from hostler.planning.placement import Ask, counted_pods
 from hostler.planning.pools import Pool
 from hostler.planning.rejection import Rejection, rejection
 
@@ -77,10 +78,21 @@ def reject_job(
         or _fact(TrainingReason.DATASET_NOT_FOUND, facts.dataset_missing)
         or _fact(TrainingReason.STORAGE_NOT_FOUND, facts.storage_missing)
         or reject_inputs(spec, facts.inputs)
+        or _reject_memory(spec, choice, facts.inputs)
         or reject_metrics(spec, facts.inputs)
         or facts.resume
         or _fact(TrainingReason.NAME_TAKEN, facts.name_taken)
     )
+
+
+def _reject_memory(spec: TrainingJobSpec, choice: PoolChoice, inputs: Sequence[NamedModel]) -> Rejection | None:
+    view = choice.view
+    if view is None:
+        return None
+    per_pod = spec.accelerators.per_pod if view.pool.resource else 1
+    processes = ask_of_job(spec, pool=view.pool).most * per_pod
+    base = next((each for each in inputs if each.part is None), None)
+    return reject_memory_of_job(spec, base=base, choice=choice, processes=processes)
 
 
 def _reject_batch(spec: TrainingJobSpec, choice: PoolChoice) -> Rejection | None:
@@ -92,7 +104,8 @@ def _reject_batch(spec: TrainingJobSpec, choice: PoolChoice) -> Rejection | None
     times = f" in {accumulated} parts of a step" if accumulated > 1 else ""
     text = (
         f"{spec.training.batch_size} sequences cannot be shared{times} by {processes} processes "
-        f"({spec.pods.min} pods with {per_pod} each): every process needs at least one"
+        f"({counted_pods(spec.pods.min)} with {per_pod} each): every process needs at least one, so raise it to "
+        f"{processes * accumulated}{' or more, or lower gradientAccumulation' if accumulated > 1 else ' or more'}"
     )
     return rejection(TrainingReason.UNSUPPORTED_COUNT, "spec.training.batchSize", text)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hostler.api.trainingjob import OnOutOfMemory, TrainingJobSpec
+from hostler.api.hyperparameters import OnOutOfMemory
+from hostler.api.trainingjob import TrainingJobSpec
 from hostler.families import family
 from hostler.planning import quantities
 from hostler.planning.failures import Cause

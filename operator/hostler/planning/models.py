@@ -11,7 +11,7 @@ from hostler.api.common import Gate, ModelReference
 from hostler.api.model import IMPORTED_SOURCES, ModelReason, ModelSpec
 from hostler.api.trainingjob import TrainingJobSpec, TrainingReason
 from hostler.families import FamilyName, family
-from hostler.planning.imports import is_imported
+from hostler.planning.imports import is_imported, place_of
 from hostler.planning.rejection import Rejection, rejection
 from hostler_contract import Objective
 
@@ -60,11 +60,11 @@ class NamedModel:
 def obstacle(model: ModelSpec, *, claim: Object | None, namespace: str) -> tuple[ModelReason, str] | None:
     """Why a model is not Ready, as its own condition says it; None where it is."""
     source = model.artifacts.source
-    if source.pvc is None:
+    if place_of(source) is None:
         known = " or ".join((*SERVABLE_SOURCES, *IMPORTED_SOURCES))
         text = f"spec.artifacts.source.{source.member}: this release serves from {known} only."
         return ModelReason.SOURCE_NOT_SUPPORTED, text
-    if problem := claim_problem(source.pvc.claim_name, claim, namespace=namespace):
+    if source.pvc is not None and (problem := claim_problem(source.pvc.claim_name, claim, namespace=namespace)):
         return problem
     if missed := missed_gates(model):
         return ModelReason.GATE_MISSED, f"{' '.join(missed)} Train a better one, or change spec.gates."
@@ -153,7 +153,7 @@ def reject_inputs(spec: TrainingJobSpec, inputs: Iterable[NamedModel]) -> Reject
     for named in inputs:
         if found := reject_model(named, families=_families_for(spec, named)):
             return found
-        if found := _reject_rounded(spec, named):
+        if found := _reject_rounded(spec, named) or _reject_context(spec, named):
             return found
     return None
 
@@ -173,6 +173,25 @@ def _reject_rounded(spec: TrainingJobSpec, named: NamedModel) -> Rejection | Non
         f"{start}, and quantize what comes out"
     )
     return rejection(TrainingReason.INCOMPATIBLE_MODEL, named.path, text)
+
+
+def _reject_context(spec: TrainingJobSpec, named: NamedModel) -> Rejection | None:
+    """Sequences that the base was not made for. A student may have a context of its own where it reads its own rows."""
+    limit = named.model.architecture.context_length if named.model and named.model.architecture else None
+    knows = family(spec.family.value)
+    if limit is None or named.part is not None or not knows.packs:
+        return None
+    sizes = getattr(spec.output.network, knows.block)
+    asked = {"spec.training.contextLength": spec.training.context_length}
+    if sizes is not None:
+        asked[f"spec.output.{knows.block}.contextLength"] = sizes.context_length
+    if spec.objective is Objective.DISTILL and knows.block != "transformer":
+        return None
+    for path, length in asked.items():
+        if length is not None and length > limit:
+            text = f"{length:,} tokens are more than the {limit:,} that {named.title} was made for: lower it"
+            return rejection(TrainingReason.INCOMPATIBLE_MODEL, path, text)
+    return None
 
 
 def rounding(model: ModelSpec) -> str | None:

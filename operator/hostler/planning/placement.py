@@ -120,11 +120,11 @@ def _capacity_sentence(pool: Pool, ask: Ask, wait: Wait) -> str:
         return _volumes_sentence(pool, ask, wait)
     if pool.resource and wait.fit_by_units >= ask.least:
         return (
-            f"Pool {pool.name} has enough free {pool.unit}, but only {wait.fit} of {_pods(ask.least)} of "
+            f"Pool {pool.name} has enough free {pool.unit}, but only {wait.fit} of {counted_pods(ask.least)} of "
             f"{_host_share(ask.need)} fit on the nodes that have them. {_subject(ask)} starts when CPU or memory "
             "there is free; smaller spec.resources would fit sooner."
         )
-    hint = f" {_pods(wait.fit).capitalize()} of this size would fit now." if wait.fit else ""
+    hint = f" {counted_pods(wait.fit).capitalize()} of this size would fit now." if wait.fit else ""
     return (
         f"Pool {pool.name} has {figures.free} of {figures.allocatable} {pool.unit} free, at most "
         f"{figures.largest_free_block} on one node; {ask.who} needs {_needed(pool, ask)}. "
@@ -135,7 +135,7 @@ def _capacity_sentence(pool: Pool, ask: Ask, wait: Wait) -> str:
 def _volumes_sentence(pool: Pool, ask: Ask, wait: Wait) -> str:
     figures = wait.figures
     nodes = f"{wait.within_reach} node" if wait.within_reach == 1 else f"{wait.within_reach} nodes"
-    hint = f" {_pods(wait.fit).capitalize()} of this size would fit there now." if wait.fit else ""
+    hint = f" {counted_pods(wait.fit).capitalize()} of this size would fit there now." if wait.fit else ""
     return (
         f"Pool {pool.name} has {figures.free} of {figures.allocatable} {pool.unit} free, and the volumes of "
         f"{ask.who}'s claims can be mounted on {nodes} of it only; {ask.who} needs {_needed(pool, ask)} there. It "
@@ -145,15 +145,16 @@ def _volumes_sentence(pool: Pool, ask: Ask, wait: Wait) -> str:
 
 def _needed(pool: Pool, ask: Ask) -> str:
     if pool.resource is None:
-        return f"{_pods(ask.least)} of {_host_share(ask.need)}"
-    return f"{_pods(ask.least)} with {ask.need.get(pool.resource, 0)} each"
+        return f"{counted_pods(ask.least)} of {_host_share(ask.need)}"
+    return f"{counted_pods(ask.least)} with {ask.need.get(pool.resource, 0)} each"
 
 
 def _host_share(need: Mapping[str, int]) -> str:
     return f"{quantities.show_cores(need.get(CPU, 0))} CPU and {quantities.show_bytes(need.get(MEMORY, 0))} memory"
 
 
-def _pods(count: int) -> str:
+def counted_pods(count: int) -> str:
+    """``2 pods``."""
     return f"{count} pod" if count == 1 else f"{count} pods"
 
 

@@ -18,6 +18,7 @@ from hostler.planning.acceptance import (
     reject_source,
 )
 from hostler.planning.demand import need_of_pod
+from hostler.planning.devicememory import reject_memory_of_service, weights_of
 from hostler.planning.models import SERVABLE_SOURCES, NamedModel, reject_model
 from hostler.planning.placement import Ask
 from hostler.planning.pools import Pool
@@ -54,6 +55,7 @@ def reject_service(
         or reject_pool(spec.accelerators, choice, verb=Verb.SERVE, family_name=known.value)
         or reject_image(choice, has_image, verb=Verb.SERVE, family_name=known.value)
         or reject_size(choice, lambda pool: ask_of_service(spec, pool=pool))
+        or reject_memory_of_service(spec, model=model, choice=choice)
     )
 
 
@@ -66,4 +68,20 @@ def _reject_adapters(spec: InferenceServiceSpec, model: ModelSpec, adapters: Seq
         return rejection(TrainingReason.INCOMPATIBLE_MODEL, "spec.adapters", text)
     found = (reject_model(named, families=(model.known_family,)) for named in adapters)
     # An adapter that is not Ready may become so: the service waits for it.
-    return next((no for no in found if no and no.reason != TrainingReason.MODEL_NOT_READY), None)
+    refused = next((no for no in found if no and no.reason != TrainingReason.MODEL_NOT_READY), None)
+    return refused or next(filter(None, (_reject_other_base(spec, model, named) for named in adapters)), None)
+
+
+def _reject_other_base(spec: InferenceServiceSpec, model: ModelSpec, named: NamedModel) -> Rejection | None:
+    """An adapter whose base is another network. One that was trained here is described with its base's weights; of
+    files that others made, the server tells whether their layers are the model's."""
+    lineage = named.model.lineage if named.model else None
+    trained, served = weights_of(named.model), weights_of(model)
+    if lineage is None or lineage.base is None or trained is None or served is None or trained == served:
+        return None
+    base = f"{lineage.base.kind} {lineage.base.name}"
+    text = (
+        f"{named.title} is an adapter for {base} with {trained:,} weights, and {spec.model_ref.kind} "
+        f"{spec.model_ref.name} has {served:,}: serve {base}, or train an adapter for {spec.model_ref.name}"
+    )
+    return rejection(TrainingReason.INCOMPATIBLE_MODEL, named.path, text)

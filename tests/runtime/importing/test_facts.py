@@ -98,6 +98,26 @@ def test_a_tokenizer_of_another_model_is_refused(tokenizer: dict[str, Any]) -> N
     assert "301 tokens, and config.json a vocabulary of 300" in caught.value.message
 
 
+def test_quantized_weights_that_no_server_reads_are_refused_with_the_way_out() -> None:
+    rounded = LLAMA | {"quantization_config": {"quant_method": "gptq", "bits": 4}}
+    with pytest.raises(ImportFailure, match=r"quantized by gptq, .* name the repository with the weights as they were"):
+        kind_of({"config.json": rounded}, names=DECODER, tags=[], known=KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("section", "want"),
+    [
+        pytest.param({}, None, id="weights as they were trained"),
+        pytest.param({"quantization_config": {"quant_method": "torchao"}}, "torchao", id="rounded"),
+    ],
+)
+def test_how_weights_are_rounded_is_a_fact(section: dict[str, Any], want: str | None) -> None:
+    documents = {"config.json": LLAMA | section}
+    kind = kind_of(documents, names=DECODER, tags=[], known=KNOWN)
+
+    assert facts(kind, documents, names=DECODER, tensors=SOME, license=None).quantization == want
+
+
 def test_a_tokenizer_may_use_all_rows() -> None:
     documents = {"config.json": LLAMA, "tokenizer.json": {"model": {"vocab": {"a": 0, "b": 299}}}}
 

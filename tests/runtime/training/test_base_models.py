@@ -159,6 +159,48 @@ def test_learning_documents_takes_no_end_away_from_a_model_of_conversations(
     assert model.end_tokens == {0, 7, model._tokenizer.convert_tokens_to_ids("<|im_end|>")}
 
 
+DRAWN = {"temperature": 0.3, "top_p": 0.7, "top_k": 11, "repetition_penalty": 1.1}
+UNSAID = {"temperature": None, "top_p": None}
+
+
+@pytest.mark.parametrize(
+    ("told", "want", "objective"),
+    [
+        pytest.param({"do_sample": True, **DRAWN}, DRAWN, {"kind": "finetune"}, id="the base says how"),
+        pytest.param({"do_sample": True, **DRAWN}, DRAWN, {"kind": "finetune", "lora": {}}, id="to an adapter too"),
+        pytest.param({"do_sample": True, **DRAWN}, DRAWN, {"kind": "quantize"}, id="and to 8-bit weights"),
+        pytest.param(
+            {"temperature": 0.3}, {**UNSAID, "temperature": 0.3}, {"kind": "finetune"}, id="it forgets a flag"
+        ),
+        pytest.param({}, UNSAID, {"kind": "finetune"}, id="it says nothing"),
+        pytest.param(None, UNSAID, {"kind": "finetune"}, id="it has no file for it"),
+    ],
+)
+def test_a_tuned_model_answers_with_the_settings_of_its_base(
+    objective: dict[str, Any], told: dict[str, Any] | None, want: dict[str, Any],
+    job: JobFactory, train: Train, tmp_path: Path,
+) -> None:  # fmt: skip
+    base = checkpoint(tmp_path / "base", "llama")
+    (base / "generation_config.json").unlink()
+    if told is not None:
+        (base / "generation_config.json").write_text(json.dumps({"eos_token_id": 0, **told}))
+    (tmp_path / "few.txt").write_text(REFERENCE_TEXT[:4_000])
+    steps = 0 if objective["kind"] == "quantize" else 1
+    given = job(
+        data=tmp_path / "few.txt", model={}, inputs={"base": str(base)}, objective=objective,
+        hyperparameters__steps=steps,
+    )  # fmt: skip
+
+    train(given)
+
+    stored = json.loads((Path(given.workspace) / "model" / "generation_config.json").read_text())
+    assert {name: stored.get(name) for name in want} == want
+    assert (
+        load(Path(given.workspace) / "model", options=LoadOptions()).defaults
+        == load(base, options=LoadOptions()).defaults
+    ), "served as its base is"
+
+
 def bert(directory: Path) -> None:
     """A checkpoint of another architecture."""
     BertForMaskedLM(

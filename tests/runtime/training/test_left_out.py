@@ -13,9 +13,11 @@ from runtime.training import toyfamily
 from runtime.training.harness import Train, make_job
 from runtime.training.toyjobs import toy_job
 
-from hostler_contract import JobConfig
+from hostler_contract import ErrorReason, JobConfig, Objective
+from hostler_contract.objective import ObjectiveConfig
 from hostler_contract.result import DatasetFacts, LeftOut
 from hostler_data.records import open_records
+from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families.bert import training as bert
 from hostler_runtime.families.chat import training as chat
 from hostler_runtime.families.code import training as code
@@ -25,6 +27,7 @@ from hostler_runtime.text.completions import Completions
 from hostler_runtime.text.tokenizer import train_tokenizer
 from hostler_runtime.training import run
 from hostler_runtime.training.notes import data_notes
+from hostler_runtime.training.unread import keep_unread, unread_notes
 
 CONTEXT = 16
 LABELS = ("mammal", "bird")
@@ -224,3 +227,106 @@ def test_captions_that_are_cut_are_counted() -> None:
         LeftOut(what="captions", count=1, of=2, limit=6, tokens=5)
     ]
     assert cut_captions(tokenizer, []) == []
+
+
+def judging(overlong: str, root: Path, head: str, rows: Sequence[dict[str, Any]]) -> DatasetFacts:
+    """What an encoder of this head makes of rows, of which some may be too long."""
+    return prepared(bert, encoder(root, head).model_copy(update={"overlong": overlong}), root, rows)
+
+
+SHORT_QUESTION = {"question": "who ?", "context": "anna came", "answer": "anna"}
+LONG_QUESTION = {**SHORT_QUESTION, "question": " ".join(["who"] * 10)}
+LABELLED = [
+    {"text": " ".join(["word"] * count), "label": LABELS[place % 2]} for place, count in enumerate([3, 3, 20, 3, 2, 2])
+]
+
+
+@pytest.mark.parametrize(
+    ("head", "rows"),
+    [
+        pytest.param("classification", LABELLED, id="a text with a label"),
+        pytest.param(
+            "question-answering", [*[SHORT_QUESTION] * 2, LONG_QUESTION, *[SHORT_QUESTION] * 3], id="a question"
+        ),
+    ],
+)
+def test_rows_of_an_encoder_that_are_too_long_are_left_out_or_refused_as_the_job_says(
+    tmp_path: Path, head: str, rows: Sequence[dict[str, Any]]
+) -> None:
+    (tmp_path / "drop").mkdir()
+    facts = judging("drop", tmp_path / "drop", head, rows)
+
+    why = f"they are longer than {CONTEXT} tokens"
+    assert facts.left_out == [LeftOut(what="rows", count=1, of=6, why=why, first="rows.jsonl:3")]
+    with pytest.raises(
+        RuntimeFailure, match=r"1 of 6 rows are longer .* the first is rows.jsonl:3: shorten them, raise"
+    ):
+        judging("refuse", tmp_path, head, rows)
+
+
+def test_held_out_questions_that_are_left_out_are_not_asked(tmp_path: Path) -> None:
+    rows = [SHORT_QUESTION, LONG_QUESTION] * 8
+    job = encoder(tmp_path, "question-answering").model_copy(update={"overlong": "drop"})
+    prepared(bert, job, tmp_path, rows)
+
+    asked = bert.open_dataset(job, tmp_path / "prepared").questions()
+    assert {question.question for question in asked} == {"who ?"}
+
+
+def test_data_that_loses_every_row_is_refused_by_its_name(tmp_path: Path) -> None:
+    rows = [{"text": " ".join(["word"] * 20), "label": LABELS[place % 2]} for place in range(4)]
+    with pytest.raises(RuntimeFailure) as refused:
+        judging("drop", tmp_path, "classification", rows)
+
+    assert refused.value.reason is ErrorReason.DATASET_INVALID
+    assert "rows are longer than the context of" in refused.value.message
+    assert refused.value.message.endswith("raise contextLength, or set training.overlong to truncate")
+
+
+@pytest.mark.parametrize(
+    ("half", "job", "rows", "want"),
+    [
+        pytest.param(
+            bert, {"head": "classification"}, [{"text": "a", "label": "b", "id": 1}, {"text": "a", "label": "c"}],
+            ["1 column that nobody reads: id (1 row)."], id="a classifier",
+        ),
+        pytest.param(
+            bert, {"head": "masked-lm"}, [{"text": "a", "label": "b"}] * 2,
+            ["1 column that nobody reads: label (2 rows)."], id="hidden words need no labels",
+        ),
+        pytest.param(
+            chat, {}, [{"messages": [{"role": "user", "content": "a", "mood": "gay"}], "text": "b"}],
+            ["2 columns that nobody reads: messages[].mood (1 row), text (1 row)."], id="conversations",
+        ),
+        pytest.param(
+            chat, {"judged": True}, [{"prompt": "a", "chosen": "b", "rejected": "c", "score": 2}],
+            ["1 column that nobody reads: score (1 row)."], id="praise and criticism",
+        ),
+        pytest.param(code, {}, [{"text": "a"}], [], id="everything is read"),
+    ],
+)  # fmt: skip
+def test_what_nobody_reads_is_counted_for_what_the_job_learns(
+    tmp_path: Path, half: Any, job: dict[str, Any], rows: Sequence[dict[str, Any]], want: list[str]
+) -> None:
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    made = encoder(tmp_path, job["head"]) if "head" in job else decoder(tmp_path, "chat" if half is chat else "code")
+    if job.get("judged"):
+        made = made.model_copy(update={"objective": ObjectiveConfig(kind=Objective.PREFERENCE)})
+
+    keep_unread(made, half, open_records([tmp_path / "rows.jsonl"], root=tmp_path, format="jsonl"), tmp_path)
+    assert unread_notes(tmp_path) == want
+
+
+def test_a_job_says_what_nobody_reads_in_every_attempt(
+    tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "training_half", lambda family: toyfamily)
+    (tmp_path / "data").mkdir()
+    lines = [json.dumps({"text": f"number {place}", "source": "nobody"}) for place in range(40)]
+    (tmp_path / "data" / "rows.jsonl").write_text("\n".join(lines))
+    source = {"kind": "path", "location": str(tmp_path / "data")}
+    changes = {"dataset__source": source, "dataset__format": "jsonl", "hyperparameters__steps": 1}
+    job = toy_job(tmp_path / "workspace", family="chat", **changes)
+
+    for _ in range(2):
+        assert train(job).result.notes == ["1 column that nobody reads: source (40 rows)."]

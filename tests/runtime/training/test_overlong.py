@@ -22,6 +22,7 @@ from hostler_runtime.text.completions import Completions
 from hostler_runtime.text.dataset import TokenDataset
 from hostler_runtime.text.fitting import Fitting
 from hostler_runtime.text.sequences import IGNORED, Example
+from hostler_runtime.training.checkpoint import identity
 from hostler_runtime.training.notes import data_notes
 
 CONTEXT = 4
@@ -200,6 +201,20 @@ def test_every_row_of_a_job_has_something_to_learn(overlong: str, tmp_path: Path
         assert all((sequences[index][1] != IGNORED).any() for index in range(len(sequences)))
     (part,) = dataset.facts.left_out
     assert (part.what, part.count, part.of, part.first is not None) == ("conversations", 2, 8, True)
+
+
+def test_a_checkpoint_belongs_to_the_setting_that_its_rows_are_of(tmp_path: Path) -> None:
+    """Who goes on under another one would train on other rows and say nothing."""
+    jobs = [chatter(tmp_path, overlong, [3, 4]) for overlong in ("truncate", "drop", "refuse")]
+
+    assert len({identity(job, dataset_sha256="a" * 64) for job in jobs}) == 3
+
+
+def test_documents_that_are_cut_in_any_case_refuse_the_setting(tmp_path: Path) -> None:
+    job = chatter(tmp_path, "drop", [3, 4])
+    (tmp_path / "texts.jsonl").write_text('{"text": "one"}\n{"text": "two"}\n')
+    with pytest.raises(RuntimeFailure, match=r"documents, which are cut into pieces, .* remove overlong drop"):
+        chat.prepare(job, open_records([tmp_path / "texts.jsonl"], root=tmp_path, format="jsonl"), tmp_path)
 
 
 def test_the_setting_decides_what_is_prepared(tmp_path: Path) -> None:

@@ -225,11 +225,15 @@ async def test_a_clock_that_jumps_ends_no_seat_and_keeps_none(bench: Bench, hour
 
 @pytest.mark.parametrize("hours", [-9000, 9000], ids=["back by a year", "forward by a year"])
 async def test_a_seat_ends_in_time_although_the_clock_has_jumped_before_a_restart(bench: Bench, hours: int) -> None:
-    """Only the wall clock's word of the deadline is left: it may end a seat early, and never late."""
+    """Only the wall clock's word of the deadline is left: it may end a seat early, and never late, nor before pods that
+    are on their way can have come."""
     await submitted(bench, accelerators={"pool": "gpu", "perPod": 3})
     bench.cluster.clock.off = 3600.0 * hours
     bench.restart()
     await submitted(bench, "waits", accelerators={"pool": "gpu", "perPod": 2})
+    bench.cluster.clock.advance(50)
+    await bench.settle()
+    assert jobs(bench) == ["tiny-0"]
     bench.cluster.clock.advance(SETTINGS.seat_grace_seconds + 1)
     await bench.settle()
     assert "apply Job waits-0" in bench.writer.writes

@@ -94,6 +94,19 @@ async def test_a_family_that_cannot_learn_from_the_dataset(bench: Bench) -> None
     )
 
 
+async def test_a_family_that_finds_none_of_its_columns_in_the_dataset(bench: Bench) -> None:
+    await created(bench)
+    await inspected(bench, report().model_copy(update={"roles": ["body", "id"]}))
+
+    bench.cluster.put(make_training_job("tiny", dataset=BY_NAME))
+    await bench.settle()
+
+    status, reason, message = bench.condition("TrainingJob", "tiny", "Accepted")
+    assert (status, reason) == ("False", "UnsupportedCombination")
+    assert message.startswith("spec.dataset.ref.name: Dataset books has the columns body, id, and family chat learns")
+    assert "tiny-0" not in jobs(bench)
+
+
 async def test_a_job_without_its_dataset_is_told_so_and_wakes_with_it(bench: Bench) -> None:
     bench.cluster.put(make_training_job("tiny", dataset=BY_NAME))
     await bench.settle()

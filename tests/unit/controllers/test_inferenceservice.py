@@ -79,15 +79,19 @@ async def test_ready_means_that_every_replica_of_this_revision_is(modelled: Benc
     await modelled.settle()
     revision = modelled.status("InferenceService", "tiny")["revision"]
     assert said(modelled) == ("False", "Starting", f"0 of 2 replicas of revision {revision} are ready.")
+    assert "firstReadyTime" not in modelled.status("InferenceService", "tiny")
     modelled.cluster.run(first)
     modelled.cluster.set_status(modelled.cluster.object("Deployment", "tiny"), readyReplicas=1, availableReplicas=1)
     await modelled.settle()
     assert said(modelled) == ("False", "Starting", f"1 of 2 replicas of revision {revision} are ready.")
+    since = modelled.status("InferenceService", "tiny")["firstReadyTime"]
+    modelled.cluster.clock.advance(60)
     modelled.cluster.roll("tiny", node="ipu-1")
     await modelled.settle()
     assert said(modelled) == ("True", "Serving", f"2 of 2 replicas of revision {revision} are ready.")
     status = modelled.status("InferenceService", "tiny")
     assert (status["replicas"], status["readyReplicas"], status["updatedReplicas"]) == (2, 2, 2)
+    assert status["firstReadyTime"] == since, "of the first replica, and never again"
 
 
 async def test_a_status_of_the_deployment_that_speaks_of_an_older_spec_is_not_believed(modelled: Bench) -> None:

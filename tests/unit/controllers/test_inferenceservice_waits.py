@@ -163,6 +163,18 @@ async def test_a_child_that_the_server_refuses_is_said(modelled: Bench) -> None:
             "IncompatibleModel",
             "spec.adapters[0].modelRef: Model bold-style is of family chat; needed here: text-to-image.",
         ),
+        "a style of another base": (
+            lambda bench: (
+                bench.cluster.edit("Model", "tiny", architecture={"parameters": 1000}),
+                bench.cluster.edit(
+                    "Model", "bold-style", architecture={"parameters": 2000}, lineage={"base": {"name": "large"}}
+                ),
+            ),
+            "Accepted",
+            "IncompatibleModel",
+            "spec.adapters[0].modelRef: Model bold-style is an adapter for Model large with 2,000 weights, and Model "
+            "tiny has 1,000: serve Model large, or train an adapter for tiny.",
+        ),
         "a style whose files are gone": (
             lambda bench: bench.cluster.remove(bench.cluster.object("PersistentVolumeClaim", "bold-style")),
             "Admitted",

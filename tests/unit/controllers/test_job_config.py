@@ -10,8 +10,9 @@ from fakes import FakeCluster
 from floor import view_of
 from tables import table
 
+from hostler.api.hyperparameters import Precision
 from hostler.api.pool import AcceleratorPoolSpec
-from hostler.api.trainingjob import Precision, TrainingJobSpec, TrainingJobStatus
+from hostler.api.trainingjob import TrainingJobSpec, TrainingJobStatus
 from hostler.controllers.trainingjob.config import job_config, peak_flops
 from hostler.controllers.trainingjob.observed import Observed
 from hostler.families import family

@@ -231,6 +231,23 @@ async def test_suspending_stops_the_pods_keeps_the_claim_and_resumes_with_the_ne
     assert (status["attempt"], status["restarts"]) == (1, 0), "a suspension is no failure"
 
 
+async def test_a_suspended_job_keeps_its_seat_until_its_last_pod_has_ended(bench: Bench) -> None:
+    """Its devices are not free before: whoever was promised them would find them taken."""
+    (pod,) = await running(bench, accelerators={"pool": "gpu", "perPod": 3})
+    await submitted(bench, "next", accelerators={"pool": "gpu", "perPod": 3})
+    bench.cluster.edit("TrainingJob", "tiny", suspend=True)
+    await bench.reconcile("TrainingJob", "tiny")
+    assert bench.status("TrainingJob", "tiny")["placement"]["nodes"], "in the very write that says it is suspended"
+    bench.cluster.put({**pod, "metadata": {**pod["metadata"], "deletionTimestamp": bench.cluster.clock.now()}})
+    await bench.settle()
+    assert "placement" in bench.status("TrainingJob", "tiny")
+    assert states(bench, "next")["Admitted"] == ("False", "WaitingForCapacity")
+    bench.cluster.remove(bench.cluster.object("Pod", pod["metadata"]["name"]))
+    await bench.settle()
+    assert "placement" not in bench.status("TrainingJob", "tiny")
+    assert states(bench, "next")["Admitted"][0] == "True"
+
+
 async def test_a_resumed_job_does_not_take_an_older_failure_for_a_new_one(bench: Bench) -> None:
     await running(bench, maxRestarts=1)
     await failed(bench, result=failure(ErrorReason.INTERNAL))

@@ -105,8 +105,17 @@ Spec = dict[str, Any]
         "more processes than a step has sequences": (
             {"training": {"steps": 20, "batchSize": 2}, "accelerators": {"pool": "gpu", "perPod": 4}},
             "UnsupportedCount",
-            "spec.training.batchSize: 2 sequences cannot be shared by 4 processes (1 pods with 4 each): every process "
-            "needs at least one.",
+            "spec.training.batchSize: 2 sequences cannot be shared by 4 processes (1 pod with 4 each): every process "
+            "needs at least one, so raise it to 4 or more.",
+        ),
+        "and than each part of one has": (
+            {
+                "training": {"steps": 20, "batchSize": 6, "gradientAccumulation": 3},
+                "accelerators": {"pool": "gpu", "perPod": 4},
+            },
+            "UnsupportedCount",
+            "spec.training.batchSize: 6 sequences cannot be shared in 3 parts of a step by 4 processes (1 pod with 4 "
+            "each): every process needs at least one, so raise it to 12 or more, or lower gradientAccumulation.",
         ),
     },
 )

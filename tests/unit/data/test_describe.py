@@ -152,6 +152,17 @@ def test_every_error_names_file_and_row(tmp_path: Path) -> None:
             {"messages": [{"role": "assistant", "content": "a", "weight": 2}]},
             "a.jsonl:1: turn 1 has the weight 2: a weight is 1 (is learnt) or 0 (is only context",
         ),
+        (
+            {"prompt": "a", "completion": "b", "label": True},
+            "a.jsonl:1: no family can use these columns alone: completion, label, prompt. To be learnt as "
+            "conversations, rename prompt to instruction and completion to output. For verdicts praise is missing: "
+            "name its column under `columns`. Families read messages; or",
+        ),
+        (
+            {"instruction": "a", "response": "b"},
+            "a.jsonl:1: no column plays a role; the columns are: instruction, response. To be learnt as conversations, "
+            "rename response to output.",
+        ),
         ({"prompt": "a"}, "a.jsonl:1: no family can use these columns alone: prompt. Families read messages; or"),
     ],
 )

@@ -44,7 +44,7 @@ def talk(*turns: Row) -> Row:
         ),
         "a role that no template knows": (
             talk({"role": "human", "content": "hi"}, ASSISTANT),
-            ["1: turn 1 has the role 'human'; the roles are system, user, assistant, tool"],
+            ["1: turn 1 has the role 'human'; the roles are system, user, assistant, tool: write user"],
         ),
         "a turn without content": (talk({"role": "user", "content": " "}, ASSISTANT), ["1: turn 1 has no content"]),
         "nobody who answers": (

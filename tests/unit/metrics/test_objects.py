@@ -196,6 +196,18 @@ def test_replicas_of_services() -> None:
     }
 
 
+def test_a_service_is_known_once_one_of_its_replicas_was_ready() -> None:
+    site, pods = Site(), {"pods": {"min": 3, "max": 3}}
+    site.store.put("InferenceService", make("made-by-an-older-release", spec=pods, readyReplicas=1))
+    site.store.put("InferenceService", make("down", spec=pods, firstReadyTime="2026-01-01T00:00:00Z"))
+    site.store.put("InferenceService", make("new", spec=pods, readyReplicas=0))
+    assert site.scrape("hostler_inferenceservice_ever_ready") == {
+        'namespace="team",service="made-by-an-older-release"': 1,
+        'namespace="team",service="down"': 1,
+        'namespace="team",service="new"': 0,
+    }
+
+
 def test_of_very_many_services_those_with_missing_replicas_are_shown() -> None:
     site = Site()
     for number in range(SERVICES + 5):

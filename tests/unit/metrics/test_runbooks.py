@@ -48,6 +48,7 @@ SAID = {
     "HostlerTrainingJobFailed": ENDS_FOR_GOOD,
     "HostlerTrainingJobsRestarting": COSTS_AN_ATTEMPT,
     "HostlerServiceDown": {S.REPLICA_FAILED, S.NO_ENDPOINTS, S.NOT_ADMITTED},
+    "HostlerServiceNeverReady": {S.REPLICA_FAILED, S.NOT_ADMITTED, S.STARTING},
     "HostlerPoolNotReady": {reason.value for reason in PoolReason} - {PoolReason.DEVICES_AVAILABLE.value},
     "HostlerSeatsLost": {*(loss.value for loss in Loss), NOT_WRITTEN},
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from builders import make_cluster_model, make_family_job, make_model
+from builders import make_cluster_model, make_family_job, make_model, make_transformer
 from tables import table
 
 from hostler.api.common import ModelReference
@@ -174,12 +174,12 @@ CATALOG = ModelSpec.model_validate(make_cluster_model()["spec"])
             "ModelNotReady",
             "spec.base: ClusterModel large is not ready: Its files have not been brought into the namespace yet.",
         ),
-        "a base of a bucket, which cannot be mounted": (
+        "a base of a ConfigMap, which is no place for one": (
             "chat",
-            [named(model(artifacts={"source": {"s3": {"bucket": "models"}}}))],
+            [named(model(artifacts={"source": {"configMap": {"name": "models", "key": "tiny"}}}))],
             "ModelNotReady",
-            "spec.base: Model large is not ready: spec.artifacts.source.s3: this release serves from pvc or hf or "
-            "http only.",
+            "spec.base: Model large is not ready: spec.artifacts.source.configMap: this release serves from "
+            "pvc or hf or http or s3 or oci only.",
         ),
         "a base with 8-bit weights, whose own base is known": (
             "chat",
@@ -239,3 +239,42 @@ def test_a_model_is_made_only_from_what_fits_and_is_ready(
 def test_a_quantized_model_can_teach() -> None:
     spec = TrainingJobSpec.model_validate(make_family_job("chat", objective="distill")["spec"])
     assert reject_inputs(spec, [named(model(architecture=ROUNDED))]) is None
+
+
+READS_512 = {"architecture": {"contextLength": 512}}
+
+
+@table(
+    ("family", "spec", "want"),
+    {
+        "as long as the base reads": ("chat", {"output": {}, "training": {"steps": 1, "contextLength": 512}}, ""),
+        "nobody says how long": ("chat", {"output": {}}, ""),
+        "rows that are longer": (
+            "code",
+            {"output": {}, "training": {"steps": 1, "contextLength": 1024}},
+            "spec.training.contextLength: 1,024 tokens are more than the 512 that Model large was made for: lower it.",
+        ),
+        "a network that would read longer ones": (
+            "chat",
+            {"output": {"transformer": make_transformer(contextLength=1024)}},
+            "spec.output.transformer.contextLength: 1,024 tokens are more than the 512",
+        ),
+        "a student reads the rows of its teacher": (
+            "chat",
+            {"objective": "distill", "output": {"transformer": make_transformer(contextLength=1024)}},
+            "spec.output.transformer.contextLength: 1,024 tokens are more than the 512",
+        ),
+        "an encoder too": (
+            "bert",
+            {"output": {}, "training": {"steps": 1, "contextLength": 1024}},
+            "spec.training.contextLength: 1,024 tokens are more than the 512",
+        ),
+    },
+)
+def test_a_context_longer_than_the_base_s_is_refused_before_there_are_pods(
+    family: str, spec: dict[str, Any], want: str
+) -> None:
+    job = make_family_job(family, **({"objective": "finetune", "base": {"name": "large"}} | spec))
+    found = reject_inputs(TrainingJobSpec.model_validate(job["spec"]), [named(model(family=family, **READS_512))])
+    assert (found.reason if found else "") == ("IncompatibleModel" if want else "")
+    assert found is None or found.message.startswith(want)

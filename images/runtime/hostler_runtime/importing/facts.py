@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from hostler_runtime.importing.failure import ImportFailure
 
 HEADER_LIMIT: Final = 100_000_000
 """Bytes of a header, as the format's own reader bounds it."""
+_READ_QUANTIZED: Final = "torchao"
+"""Quantized weights that the runtime images can read."""
 _BITS: Final = {"F64": 64, "I64": 64, "F32": 32, "I32": 32, "F16": 16, "BF16": 16, "F8_E4M3": 8, "F8_E5M2": 8, "I8": 8}
 _ENCODERS: Final = {"bert": "Bert", "roberta": "Roberta", "xlm-roberta": "XLMRoberta", "modernbert": "ModernBert"}
 """Model type of an encoder to the beginning of its classes' names."""
@@ -81,6 +84,7 @@ def kind_of(documents: Mapping[str, Any], *, names: Collection[str], tags: Colle
     declared = [str(name) for name in config.get("architectures") or ()]
     model_type = str(config.get("model_type") or "")
     _refuse_remote_code(documents, model_type, known)
+    _refuse_rounding(config)
     architecture = declared[0] if declared else model_type or "unnamed"
     if any(name in _SPEECH for name in declared):
         _need(names, "preprocessor_config.json", "tokenizer.json")
@@ -139,6 +143,7 @@ def facts(
         context_length=_context_length(sizes) if text else None,
         vocabulary_size=_first(sizes, "vocab_size"),
         kv_bytes_per_token=_kv_bytes(sizes, _stored_bytes(tensors)) if decoder else None,
+        quantization=_quantization(sizes),
         chat_template=has_template(documents, names) if decoder else None,
     )
 
@@ -246,6 +251,26 @@ def _refuse_remote_code(documents: Mapping[str, Any], model_type: str, known: Kn
         f"{CONFIGURATION} needs code of the repository ({places}) for model type {model_type or 'unnamed'}, and such "
         "code is never run: name a model whose type transformers knows by itself",
     )
+
+
+def _refuse_rounding(config: Mapping[str, Any]) -> None:
+    how = _quantization(config)
+    if how is not None and how != _READ_QUANTIZED:
+        raise ImportFailure(
+            ImportReason.UNSUPPORTED_FORMAT,
+            f"the weights are quantized by {how}, and servers of ours read such of {_READ_QUANTIZED} only: name the "
+            "repository with the weights as they were before, and quantize those with a TrainingJob (objective "
+            "quantize)",
+        )
+
+
+def _quantization(config: Mapping[str, Any]) -> str | None:
+    """How weights are rounded, by the name that transformers knows the way by; None where they are not."""
+    found = config.get("quantization_config")
+    if not isinstance(found, dict):
+        return None
+    name = re.sub(r"[^a-z0-9._-]", "-", str(found.get("quant_method") or "unnamed").lower())
+    return name[:63] or "unnamed"
 
 
 def _strings(value: Any) -> Iterable[str]:

@@ -116,12 +116,7 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
             context_length=length,
             vocabulary_size=vocabulary,
         )
-        if not verdicts:
-            raise RuntimeFailure(
-                ErrorReason.DATASET_INVALID,
-                f"every row of the {part} part is longer than the context of {length:,} tokens: shorten them, raise "
-                "contextLength, or set training.overlong to truncate",
-            )
+        completions.check_left(len(verdicts))
         np.save(directory / part / _VERDICTS, np.array(verdicts, dtype=bool))
         tokens += written.tokens
     completions.check()

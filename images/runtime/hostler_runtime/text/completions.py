@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hostler_contract import ErrorReason
 from hostler_contract.job import Overlong
 from hostler_contract.result import LeftOut
 from hostler_data.record import Record
-from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.text.cuts import Cuts
+from hostler_runtime.text.cuts import Cuts, Overlongs
 from hostler_runtime.text.sequences import Example
 from hostler_runtime.text.tokenizer import borders, encode
 
@@ -25,45 +23,35 @@ class Completions:
     def __init__(self, *, context_length: int, overlong: Overlong = "truncate") -> None:
         self._context = context_length
         self._overlong = overlong
-        self._rows = self._longer = 0
         self._cut_here = False
-        self._first: str | None = None
+        self._judged = Overlongs("judged rows", context_length=context_length, overlong=overlong)
         self._prompts = Cuts("prompts with an answer", limit=context_length)
         self._answers = Cuts("answers", limit=context_length)
 
     @property
     def rows(self) -> int:
         """Rows that were asked for with ``take``."""
-        return self._rows
+        return self._judged.rows
 
     @property
     def left_out(self) -> list[LeftOut]:
         """What was cut or left out so far."""
         if self._overlong == "truncate":
             return [*self._prompts.left_out, *self._answers.left_out]
-        if not self._longer:
-            return []
-        why = f"they are longer than {self._context:,} tokens"
-        return [LeftOut(what="judged rows", count=self._longer, of=self._rows, why=why, first=self._first)]
+        return self._judged.left_out
 
     def take(self, record: Record) -> bool:
         """Whether the examples that were made since the last call, all of one row, are to be learnt."""
         longer, self._cut_here = self._cut_here, False
-        self._rows += 1
-        if longer:
-            self._longer += 1
-            self._first = self._first or f"{record.file}:{record.row}"
-        return not longer or self._overlong == "truncate"
+        return self._judged.take(record, longer=longer)
 
     def check(self) -> None:
         """Raises ``RuntimeFailure`` where too long rows are refused and there are any."""
-        if self._overlong == "refuse" and self._longer:
-            raise RuntimeFailure(
-                ErrorReason.DATASET_INVALID,
-                f"{self._longer:,} of {self._rows:,} rows are longer than the context of {self._context:,} tokens, the "
-                f"first is {self._first}: shorten them, raise contextLength, or set training.overlong to truncate or "
-                "drop",
-            )
+        self._judged.check()
+
+    def check_left(self, count: int) -> None:
+        """Raises ``RuntimeFailure`` where nothing was taken of a part because all of it was longer."""
+        self._judged.check_left(count)
 
     def plain(self, tokenizer: Any, *, prompt: str, answer: str) -> Example:
         """Tokens of a prompt and its completion, with what begins and ends a document."""

@@ -284,6 +284,8 @@ def identity(job: JobConfig, *, dataset_sha256: str) -> str:
         "hyperparameters": job.hyperparameters.model_dump(mode="json", exclude_none=True),
         "inputs": job.inputs.model_dump(mode="json"),
         "packing": job.packing.model_dump(mode="json"),
+        # Which rows there are follows from it. Left out where it is as it was before there was a choice.
+        **({} if job.overlong == "truncate" else {"overlong": job.overlong}),
         "validation_percent": job.dataset.validation_percent,
         "dataset": dataset_sha256,
     }

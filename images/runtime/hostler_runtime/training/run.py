@@ -37,6 +37,8 @@ from hostler_runtime.training.measuring import Measurer, measured
 from hostler_runtime.training.notes import data_notes, step_notes
 from hostler_runtime.training.parallel import Parallel
 from hostler_runtime.training.sources import open_source
+from hostler_runtime.training.storage import round_weights, storage_of, store_weights
+from hostler_runtime.training.unread import keep_unread, unread_notes
 
 _FINAL = "final"
 """Name of the samples of the finished model."""
@@ -80,6 +82,7 @@ def assemble(job: JobConfig, around: Surroundings) -> Assembled:
         *getattr(dataset, "notes", ()),
         *step_notes(job, dataset, processes),
         *data_notes(dataset.facts),
+        *unread_notes(prepared),
     ]
     board.described(unit=half.UNIT, packing_factor=dataset.facts.packing_factor, notes=notes)
     for note in notes if processes.first else ():
@@ -128,7 +131,7 @@ def completed(parts: Assembled) -> Assembled:
         model = gathered(parts)
     else:
         return replace(parts, whole=False)
-    return replace(parts, measurer=replace(parts.measurer, model=_complete(parts.half, model)))
+    return replace(parts, measurer=replace(parts.measurer, model=_complete(parts, model)))
 
 
 def gathered(parts: Assembled) -> torch.nn.Module:
@@ -146,10 +149,11 @@ def whole_tensor(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
-def _complete(half: TrainingHalf, model: torch.nn.Module) -> torch.nn.Module:
-    """Let the objective merge its adapter, or quantize."""
-    complete = getattr(half, "complete", None)
+def _complete(parts: Assembled, model: torch.nn.Module) -> torch.nn.Module:
+    """Let the objective merge its adapter, or quantize; then the weights are as precise as they will be stored."""
+    complete = getattr(parts.half, "complete", None)
     done: torch.nn.Module = model if complete is None else complete(model)
+    round_weights(done, storage_of(parts.job))
     return done.eval()
 
 
@@ -168,6 +172,7 @@ def prepare_data(job: JobConfig, half: TrainingHalf, *, there: Callable[[], None
         temporary = fresh_directory(cache / ".preparing")
         try:
             half.prepare(job, records, temporary)
+            keep_unread(job, half, records, temporary)
             publish_directory(temporary, target)
         finally:
             clear_directory(temporary)
@@ -216,6 +221,7 @@ def finish(
     def publish() -> Result:
         assert model is not None
         directory = staging(Path(job.workspace))
+        store_weights(model, storage_of(job))
         facts = parts.half.save(model, parts.dataset, directory)
         comparison = None
         if before is not None:
@@ -270,7 +276,7 @@ def whole_model(parts: Assembled) -> torch.nn.Module | None:
     model = parts.half.build(parts.job, parts.dataset)
     model.load_state_dict(state)
     # Only now: an adapter is merged into whole matrices.
-    return _complete(parts.half, model)
+    return _complete(parts, model)
 
 
 def _preparation(job: JobConfig, half: TrainingHalf, records: Records) -> str:

@@ -60,6 +60,8 @@ def plan_of(
         "ready_replicas": rollout.ready if rollout else 0,
         "updated_replicas": rollout.updated if rollout else 0,
     }
+    if before.first_ready_time is None and rollout is not None and rollout.ready:
+        update["first_ready_time"] = now
     sticky = {
         "revision": report.revision,
         "template_hash": report.template_hash,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hostler.api.trainingjob import Evaluation, Packing, Precision, TrainingJobSpec
+from hostler.api.hyperparameters import Packing, Precision
+from hostler.api.trainingjob import Evaluation, TrainingJobSpec
 from hostler.controllers.trainingjob.finish import base_license
 from hostler.controllers.trainingjob.observed import Observed
 from hostler.families import family

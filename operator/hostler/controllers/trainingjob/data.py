@@ -9,6 +9,8 @@ from hostler.api.data import JobData
 from hostler.api.dataset import DatasetCondition, DatasetSpec, DatasetStatus
 from hostler.api.trainingjob import TrainingJobSpec, TrainingReason
 from hostler.controllers.ports import Object, Reader
+from hostler.families import family
+from hostler.planning.datause import reject_roles
 from hostler.planning.rejection import Rejection, rejection
 
 _PATH = "spec.dataset.ref.name"
@@ -53,7 +55,11 @@ def resolved(reader: Reader, spec: TrainingJobSpec, *, namespace: str) -> Resolv
         why = f"{said.reason}: {said.message}" if said is not None else "it has not been looked at yet"
         text = f"Dataset {name} is not ready: {why}"
         return Resolved(spec=there, rejection=rejection(TrainingReason.DATASET_NOT_READY, _PATH, text))
-    return Resolved(spec=there, data=DataVersion(name=name, version=status.version, sha256=status.sha256))
+    version = DataVersion(name=name, version=status.version, sha256=status.sha256)
+    # Of another format than the family reads, that is said, and not which columns it lacks.
+    readable = there.dataset.format.value in family(spec.family.value).formats
+    no = reject_roles(there, status.roles, path=_PATH, name=name) if readable else None
+    return Resolved(spec=there, data=version, rejection=no)
 
 
 def _ready(dataset: Object, status: DatasetStatus) -> bool:

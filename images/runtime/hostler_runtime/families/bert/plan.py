@@ -49,6 +49,10 @@ def make_plan(job: JobConfig) -> Plan:
     semi_supervised = job.objective.supervision is Supervision.SEMI_SUPERVISED
     if semi_supervised and head != "classification":
         raise _invalid(f"semi-supervised training needs the head classification, and this one is {head}")
+    if head == "masked-lm" and job.overlong != "truncate":
+        raise _invalid(
+            f"texts are cut into pieces for head masked-lm, whatever their length: remove overlong {job.overlong}"
+        )
     made_for = sizes.context_length if sizes is not None else base.context_length if base is not None else 0
     return Plan(
         head=head,

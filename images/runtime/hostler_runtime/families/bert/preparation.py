@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from hostler_contract.job import Overlong
 from hostler_contract.result import LeftOut
 from hostler_data.answers import answers_of, find_answer
 from hostler_data.labels import class_of
@@ -12,7 +13,7 @@ from hostler_data.records import Record
 from hostler_runtime.families.bert.answers import token_span
 from hostler_runtime.families.bert.store import Example
 from hostler_runtime.families.bert.tokenizer import SequenceMaker
-from hostler_runtime.text.cuts import Cuts
+from hostler_runtime.text.cuts import Cuts, Overlongs
 
 MOST_LABELS = 10_000
 _SHOWN = 5
@@ -42,7 +43,8 @@ class Unused:
 class Losses:
     """What does not make it into sequences, or not whole."""
 
-    def __init__(self, *, context_length: int) -> None:
+    def __init__(self, *, context_length: int, overlong: Overlong = "truncate") -> None:
+        self.rows = Overlongs("rows", context_length=context_length, overlong=overlong)
         self.texts = Cuts("texts", limit=context_length)
         self.questions = Cuts("questions", limit=context_length // 2)
         self.answers = Unused("answers", why=f"no sequence of {context_length} tokens holds the whole of one")
@@ -51,7 +53,8 @@ class Losses:
     @property
     def left_out(self) -> list[LeftOut]:
         """For ``DatasetFacts``."""
-        return [each for one in (self.texts, self.questions, self.answers, self.held_out) for each in one.left_out]
+        found = (self.rows, self.texts, self.questions, self.answers, self.held_out)
+        return [each for one in found for each in one.left_out]
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ def text_examples(records: Iterable[Record], maker: SequenceMaker) -> Iterator[E
 def class_examples(
     records: Iterable[Record], maker: SequenceMaker, *, number: Callable[[Record], int], losses: Losses
 ) -> Iterator[Example]:
-    """One sequence for each text; what does not fit is counted."""
+    """One sequence for each text; what does not fit is counted, and cut or left out."""
     room = maker.context_length - 2
     for record in records:
         text = record.text()
@@ -135,6 +138,8 @@ def class_examples(
             raise record.error("the text is empty")
         tokens = maker.tokens(text)
         kept = tokens[:room]
+        if not losses.rows.take(record, longer=len(kept) < len(tokens)):
+            continue
         losses.texts.add(len(tokens), kept=len(kept))
         sequence = maker.sequence(kept)
         yield Example(sequence, second=len(sequence), label=number(record))
@@ -142,14 +147,18 @@ def class_examples(
 
 def question_examples(records: Iterable[Record], maker: SequenceMaker, *, losses: Losses) -> Iterator[Example]:
     """A sequence for each window of each context. Where a window does not hold the answer, the first token stands for
-    "not here". Questions that are cut, and answers that no window holds, are counted."""
+    "not here". Questions that are cut, and answers that no window holds, are counted; where rows are left out that do
+    not fit, it is those."""
     for record in records:
         question, context = record.text("question"), record.text("context")
         answer, start = find_answer(record)
         windows = maker.windows(question, context)
         spans = [token_span(window, start=start, end=start + len(answer)) for window in windows]
-        losses.questions.add(len(maker.tokens(question)), kept=windows[0].asked)
-        losses.answers.add(used=any(end > 0 for _, end in spans))
+        asked, held = len(maker.tokens(question)), any(end > 0 for _, end in spans)
+        if not losses.rows.take(record, longer=windows[0].asked < asked or not held):
+            continue
+        losses.questions.add(asked, kept=windows[0].asked)
+        losses.answers.add(used=held)
         for window, (begin, end) in zip(windows, spans, strict=True):
             yield Example(window.tokens, window.second, begin=begin, end=end)
 

@@ -46,6 +46,11 @@ from hostler_runtime.protocols.training import Batch, Evaluation, ModelFacts, St
 UNIT = "tokens"
 BLOCK = "encoder"
 _ROLES = {"masked-lm": ("text",), "classification": ("text",), "question-answering": ("question", "context")}
+_READS = {
+    "masked-lm": frozenset({"text"}),
+    "classification": frozenset({"text", "label"}),
+    "question-answering": frozenset({"question", "context", "answer", "answer_start"}),
+}
 _EMPTY = {stored.TRAIN: "the training part has no text", stored.VALIDATION: "the validation part has no text"}
 _MISSING = {
     stored.TRAIN: "there is not one row with a label to train on",
@@ -64,8 +69,13 @@ _PIPELINES = {
 def fingerprint(job: JobConfig) -> str:
     """Everything besides the data that decides what ``prepare`` writes."""
     plan, sizes = make_plan(job), job.model.encoder
-    parts = (plan.head, plan.context_length, sizes.vocabulary_size if sizes is not None else None)
-    return f"bert 4 {parts} tokenizers {tokenizers.__version__}"
+    parts = (plan.head, plan.context_length, sizes.vocabulary_size if sizes is not None else None, job.overlong)
+    return f"bert 5 {parts} tokenizers {tokenizers.__version__}"
+
+
+def reads(job: JobConfig) -> frozenset[str]:
+    """Roles of a row that the head reads."""
+    return _READS[make_plan(job).head]
 
 
 def prepare(job: JobConfig, records: Records, directory: Path) -> None:
@@ -76,19 +86,23 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
     tokenizer.save_pretrained(directory / stored.TOKENIZER)
     maker = SequenceMaker(tokenizer, context_length=plan.context_length)
     labels = _labels(plan, records)
-    losses = Losses(context_length=plan.context_length)
+    losses = Losses(context_length=plan.context_length, overlong=job.overlong)
     tokens = rows = 0
     for name, part in _parts(plan, train=train, validation=validation):
         counted = _Counted(part)
         examples = _examples(plan, name, counted, maker=maker, labels=labels, losses=losses)
         written = write_examples(directory / name, examples)
+        losses.rows.check_left(written)
         if not written:
             raise DataError(file=records.location, message=_MISSING[name] if plan.semi_supervised else _EMPTY[name])
         tokens += written
         rows += counted.number
+    losses.rows.check()
     if plan.head == "question-answering":
         with (directory / stored.QUESTIONS).open("w") as stream:
             for record in validation:
+                if losses.rows.has_left(record):
+                    continue
                 stream.write(json.dumps(dataclasses.asdict(held_out_question(record))) + "\n")
     if plan.semi_supervised:
         for record in validation:

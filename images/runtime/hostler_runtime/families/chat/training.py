@@ -9,11 +9,12 @@ from typing import Any, Final
 import tokenizers
 import torch
 
-from hostler_contract import JobConfig
+from hostler_contract import ErrorReason, JobConfig
 from hostler_contract.figures import Need
 from hostler_data.record import Record
 from hostler_data.records import Records
 from hostler_data.turns import conversation_of, said
+from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families.chat.answers import answer_figures, held_out_questions, write_answers
 from hostler_runtime.protocols.training import Evaluation, ModelFacts, Stage, Update
 from hostler_runtime.text.conversations import Conversations, spoken_bytes
@@ -22,7 +23,7 @@ from hostler_runtime.text.decoder import describe, facts_of, logits, loss, pruna
 from hostler_runtime.text.documents import continuations, documents, utf8_bytes, write_continuations
 from hostler_runtime.text.fitting import Fitting
 from hostler_runtime.text.room import demand
-from hostler_runtime.text.saving import generation_defaults, save_decoder
+from hostler_runtime.text.saving import save_decoder
 from hostler_runtime.text.starting import build_decoder, context_length, preparation, tokenizer_for, vocabulary_size
 from hostler_runtime.text.templates import ROLE_TOKENS, adopt_template
 from hostler_runtime.text.tokenizer import borders
@@ -32,6 +33,8 @@ __all__ = ["demand", "logits", "loss", "prunable"]
 UNIT: Final = "tokens"
 BLOCK: Final = "transformer"
 _MESSAGES = "messages"
+_TEMPERATURE = 0.8
+"""At which a model that was made here answers; one with a base keeps the base's."""
 
 
 def fingerprint(job: JobConfig) -> str:
@@ -43,6 +46,11 @@ def prepare(job: JobConfig, records: Records, directory: Path) -> None:
     """Train the tokenizer on the training part and store both parts as packed rows."""
     train, validation = records.split(job.dataset.validation_percent)
     talks = _MESSAGES in next(iter(train)).values
+    if not talks and job.overlong != "truncate":
+        raise RuntimeFailure(
+            ErrorReason.INVALID_CONFIGURATION,
+            f"the data has documents, which are cut into pieces, whatever their length: remove overlong {job.overlong}",
+        )
     tokenizer = tokenizer_for(job, _texts(train, talks=talks), special_tokens=ROLE_TOKENS)
     fitting = Fitting(context_length=context_length(job), overlong=job.overlong) if talks else None
     if fitting is not None:
@@ -76,7 +84,7 @@ def open_dataset(job: JobConfig, directory: Path) -> TokenDataset:
 
 def build(job: JobConfig, dataset: TokenDataset) -> torch.nn.Module:
     """A decoder with fresh weights, or the base model."""
-    model: torch.nn.Module = build_decoder(job, dataset.tokenizer)
+    model: torch.nn.Module = build_decoder(job, dataset.tokenizer, temperature=_TEMPERATURE)
     return model
 
 
@@ -112,8 +120,7 @@ def sample(model: torch.nn.Module, dataset: TokenDataset, directory: Path, *, co
 def save(model: Any, dataset: TokenDataset, directory: Path) -> ModelFacts:
     """Safetensors, configuration, generation defaults, tokenizer with its chat template."""
     tokenizer = dataset.tokenizer
-    generation = generation_defaults(model, tokenizer, temperature=0.8)
-    save_decoder(model, tokenizer, directory, generation=generation)
+    save_decoder(model, tokenizer, directory)
     learnt = "conversations" if dataset.extra[_MESSAGES] else "documents"
     return facts_of(model, context_length=dataset.context_length, description=describe(model, trained_on=learnt))
 

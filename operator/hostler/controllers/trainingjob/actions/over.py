@@ -120,7 +120,7 @@ def count(seen: Observed, cause: Cause, *, number: int) -> Plan:
         blocked_since=None,
         completion_time=completion_time,
         # The seat stays for the next attempt, unless it was the seat that was wrong.
-        placement=_kept(seen) if cause.toll is not Toll.REFUSAL and cause.reason != TAKEN_BACK else None,
+        placement=kept(seen) if cause.toll is not Toll.REFUSAL and cause.reason != TAKEN_BACK else None,
         progress=interrupted(seen.status.progress),
     )
     attempt = seen.newest
@@ -148,7 +148,7 @@ def backing_off(seen: Observed, settings: Settings) -> Plan:
     return plan_of(seen, report, requeue=_until_due(seen, seen.retry))
 
 
-def _kept(seen: Observed) -> Placement | None:
+def kept(seen: Observed) -> Placement | None:
     """The seat without a deadline: no pods are awaited while the next attempt is not due."""
     placement = seen.status.placement
     return None if placement is None else placement.model_copy(update={"deadline": None})

@@ -7,7 +7,7 @@ from hostler.api.trainingjob import TrainingCondition, TrainingReason
 from hostler.controllers.plan import Plan
 from hostler.controllers.settings import Settings
 from hostler.controllers.trainingjob import accounting, progress, wording
-from hostler.controllers.trainingjob.actions.over import between, doomed
+from hostler.controllers.trainingjob.actions.over import between, doomed, kept
 from hostler.controllers.trainingjob.observed import Observed
 from hostler.controllers.trainingjob.report import KEEP, Report, plan_of
 
@@ -25,17 +25,21 @@ def suspended(seen: Observed, settings: Settings) -> Plan:
     where = f"the checkpoint of step {step}" if step is not None else "the newest checkpoint"
     begun = seen.latest >= 0
     text = f"Resumes from {where} when spec.suspend is set to false." if begun else "Starts when spec.suspend is false."
-    if seen.unended or held:
+    ending = bool(seen.unended) or held
+    if ending:
         text = f"Waits for the end of its pods. {text}"
     report = Report(
         said=wording.suspended(text),
         attempt=seen.latest if begun else KEEP,
         retry=accounting.closed(seen, number=seen.latest) if begun else KEEP,
         blocked_since=None,
-        placement=None,
+        # Pods that still end hold what they had: nobody else may be promised it before.
+        placement=kept(seen) if ending else None,
         progress=progress.interrupted(seen.status.progress),
     )
-    return plan_of(seen, report, delete=(*(doomed(seen) if held else ()), *seen.obsolete), status_first=held)
+    delete = (*(doomed(seen) if held else ()), *seen.obsolete)
+    requeue = settings.recheck_seconds if ending else None
+    return plan_of(seen, report, delete=delete, status_first=held, requeue=requeue)
 
 
 def resumed(seen: Observed, settings: Settings) -> Plan:
