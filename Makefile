@@ -11,6 +11,7 @@ UV_VERSION := 0.13.9
 PYTEST := $(BIN)/pytest -q --durations=10
 # One thread for each of the two workers: with more they wait for each other.
 PYTEST_RUNTIME := OMP_NUM_THREADS=1 .venv-runtime/bin/pytest -q --durations=10 -n 2 --dist loadfile
+SIDE_BY_SIDE = MAKE="$(MAKE)" $(BIN)/python tests/levels.py --logs dist/levels
 
 .PHONY: help
 help: ## List the targets
@@ -23,7 +24,10 @@ demo: dev ## Bring up a real cluster, train a model, serve it, ask it, read its 
 	$(BIN)/hostler demo
 
 .PHONY: test
-test: lint dev-runtime lint-runtime test-unit test-runtime test-clusters ## Lint and all four levels of tests
+test: dev dev-runtime ## Lint and all four levels of tests, the long ones side by side
+	@$(SIDE_BY_SIDE) lint lint-runtime
+	@$(MAKE) --no-print-directory test-unit
+	@$(SIDE_BY_SIDE) test-clusters test-apiserver test-runtime
 
 ##@ Tests, one level at a time
 
@@ -44,7 +48,7 @@ test-runtime: dev-runtime ## Training and serving code as plain processes in the
 
 .PHONY: test-quality
 test-quality: dev-runtime ## Train each family until it is good, on real data, with controls that must fail
-	$(PYTEST_RUNTIME) -m quality tests/runtime/families
+	$(PYTEST_RUNTIME) -m quality tests/runtime
 
 .PHONY: test-apiserver
 test-apiserver: dev ## Chart, CRDs and controllers against a real API server without kubelets
@@ -59,15 +63,15 @@ test-e2e: dev ## Helm install, train, serve, measure on one cluster
 	$(PYTEST) tests/e2e
 
 .PHONY: test-clusters
-test-clusters: dev ## The last three levels in one session, which brings each of its clusters up once
-	$(PYTEST) tests/apiserver tests/cluster tests/e2e
+test-clusters: dev ## The last two levels in one session, which brings their cluster up once
+	$(PYTEST) tests/cluster tests/e2e
 
 .PHONY: examples
 examples: dev dev-runtime ## Train, serve and ask every example on a local cluster, at full length
 	$(PYTEST) tests/examples
 
 .PHONY: acceptance
-acceptance: test test-quality ## Everything, every family until it is good, and then what a new user does, in a fresh clone
+acceptance: test test-quality showpieces ## Everything, every family until it is good, models of others, and what a new user does
 	$(PYTEST) tests/acceptance
 
 ##@ Development
@@ -93,6 +97,7 @@ $(VENV)/.stamp: requirements/dev.lock pyproject.toml
 
 include make/runtime.mk
 include make/bench.mk
+include make/showpieces.mk
 
 .PHONY: lock
 lock: dev ## Compile requirements/*.in into lock files with hashes

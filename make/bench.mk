@@ -8,6 +8,10 @@ bench-reconcile: dev ## Jobs to pods, speed and cost: Hostler beside plain Jobs 
 bench-scale: dev ## A full pool of 1,000 nodes with 2,000 jobs in line: idle cost, next start, memory, restart
 	$(BIN)/python benchmarks/reconcile/scale.py $(ARGS)
 
+.PHONY: bench-storms
+bench-storms: dev ## What goes wrong at size: a pool taken away, thousands deleted at once, Events, watches that break
+	$(BIN)/python benchmarks/reconcile/storms.py $(ARGS)
+
 .PHONY: bench-planner
 bench-planner: dev ## Waiting times, use and pass times of the planner on a trace (ARGS="--trace FILE"), in virtual time
 	$(BIN)/python benchmarks/planner/trace_bench.py $(ARGS)

@@ -73,7 +73,7 @@ def run(stack: Stack, example: Example, *, namespace: str, scratch: Path, short:
     return found
 
 
-def trained(stack: Stack, job: Object, *, namespace: str) -> Object:
+def trained(stack: Stack, job: Object, *, namespace: str, timeout: float = 900) -> Object:
     """A job to its end; returns it, once its Model is Ready."""
     name = job["metadata"]["name"]
     stack.apply(job, namespace=namespace)
@@ -84,7 +84,7 @@ def trained(stack: Stack, job: Object, *, namespace: str) -> Object:
         return found if "True" in (conditions.get("Succeeded"), conditions.get("Stalled")) else None
 
     found: Object = wait(
-        ended, what=f"{name} ends", timeout=900, why=lambda: stack.get("trainingjobs", name, namespace=namespace)
+        ended, what=f"{name} ends", timeout=timeout, why=lambda: stack.get("trainingjobs", name, namespace=namespace)
     )
     assert found["status"].get("model") == name, found["status"]
     stack.wait_condition("models", name, "Ready", "True", namespace=namespace)

@@ -12,17 +12,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from traces import Job
+from jobs import Job, Node
 
 from hostler.api.pool import AcceleratorPoolSpec
 from hostler.planning.admission import plan
 from hostler.planning.pools import read_pool
+from hostler.planning.resources import holds
 from hostler.planning.usage import PoolUsage
 from hostler.planning.verdicts import Admit, Request, Reservation, Workload
 
-POOL = "replay"
 DEVICE = "nvidia.com/gpu"
-_LABEL = {"hostler.dev/pool": POOL}
+_CORES = "cpu"
+_MOST_PODS = 1024
 _BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -49,22 +50,37 @@ class Run:
 
 
 class Replay:
-    """One pool of equal nodes."""
+    """Nodes of one cluster, in one pool for each choice of devices that jobs leave: pools overlap, as they may."""
 
-    def __init__(self, jobs: Sequence[Job], *, nodes: int, devices: int) -> None:
-        """``devices`` of each node. Jobs larger than all of them together must not be among ``jobs``."""
-        self._jobs = {job.name: job for job in jobs}
-        self._per_node = devices
-        self._names = [f"node-{number}" for number in range(nodes)]
+    def __init__(self, jobs: Iterable[Job], *, nodes: Sequence[Node]) -> None:
+        self._nodes = {node.name: node for node in nodes}
+        self._per_node = max(node.devices for node in nodes)
+        self.too_large: list[Job] = []
+        """What the empty cluster could not hold, and is left out."""
+        self._jobs: dict[str, Job] = {}
+        for job in jobs:
+            if self._is_held(job):
+                self._jobs[job.name] = job
+            else:
+                self.too_large.append(job)
         self._usage = PoolUsage()
-        spec = AcceleratorPoolSpec.model_validate({"acceleratorType": "nvidia-a100-80", "nodeSelector": _LABEL})
-        self._usage.put_pool(read_pool(POOL, spec))
-        for name in self._names:
-            self._usage.put_node(_node(name, devices))
+        for pool in sorted({_pool(job) for job in self._jobs.values()}):
+            spec = AcceleratorPoolSpec.model_validate(
+                {"acceleratorType": _CORES if pool == _CORES else "nvidia-a100-80", "nodeSelector": _label(pool)}
+            )
+            self._usage.put_pool(read_pool(pool, spec))
+        pools = {_pool(job): job.models for job in self._jobs.values()}
+        for node in nodes:
+            self._usage.put_node(_manifest(node, [name for name, models in pools.items() if _suits(node, models)]))
         self._line: dict[Workload, Request] = {}
         self._ends: list[tuple[float, str]] = []
-        self._run = Run(devices=nodes * devices)
+        self._run = Run(devices=sum(node.devices for node in nodes))
         self._now = 0.0
+
+    @property
+    def jobs(self) -> list[Job]:
+        """What is replayed."""
+        return list(self._jobs.values())
 
     def run(self) -> Run:
         """All of it. Raises ``RuntimeError`` where a job never starts or a device is given away twice."""
@@ -89,15 +105,15 @@ class Replay:
     def _let_pass(self, now: float) -> None:
         """Count what was held and what was free since the last moment."""
         elapsed, self._now = now - self._now, now
-        free = [self._usage.free(name)[DEVICE] for name in self._names]
-        if min(free) < 0:
+        free = {name: self._usage.free(name).get(DEVICE, 0) for name in self._nodes}
+        if min(free.values()) < 0:
             raise RuntimeError(f"a device was given away twice, {now:.0f} s after the beginning")
         run = self._run
-        run.busy += elapsed * (run.devices - sum(free))
+        run.busy += elapsed * (run.devices - sum(free.values()))
         if self._line:
             run.line_seconds += elapsed
-            run.line_free += elapsed * sum(free)
-            run.line_crumbs += elapsed * sum(each for each in free if each < self._per_node)
+            run.line_free += elapsed * sum(free.values())
+            run.line_crumbs += elapsed * sum(each for name, each in free.items() if each < self._nodes[name].devices)
 
     def _pass(self) -> None:
         if not self._line:
@@ -105,7 +121,9 @@ class Replay:
         run = self._run
         run.longest_line = max(run.longest_line, len(self._line))
         began = time.process_time()
-        verdicts = plan(self._usage.snapshot([POOL]), self._line.values(), self._now)
+        verdicts = plan(
+            self._usage.snapshot({each.pool for each in self._line.values()}), self._line.values(), self._now
+        )
         run.passes.append(time.process_time() - began)
         for workload, verdict in verdicts.items():
             if isinstance(verdict, Admit):
@@ -115,25 +133,38 @@ class Replay:
         name = request.workload.name
         self._run.started[name] = self._now
         self._usage.put_reservation(
-            Reservation(workload=request.workload, pool=POOL, need=request.need, seats=verdict.seats)
+            Reservation(workload=request.workload, pool=request.pool, need=request.need, seats=verdict.seats)
         )
         heapq.heappush(self._ends, (self._now + self._jobs[name].seconds, name))
 
     def _request(self, job: Job) -> Request:
-        """One pod where a node is enough, else as few pods as possible that are all alike."""
-        pods = next(
-            pods for pods in range(-(-job.devices // self._per_node), job.devices + 1) if job.devices % pods == 0
-        )
-        need = {"cpu": 100, "memory": 2**20, "pods": 1, DEVICE: job.devices // pods}
+        pods = self._pods(job)
         since = _BEGINNING + timedelta(seconds=job.arrives)
         return Request(
             workload=_workload(job.name),
-            pool=POOL,
+            pool=_pool(job),
             least=pods,
             most=pods,
-            need=need,
+            need=_need(job, pods),
             since=since.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         )
+
+    def _is_held(self, job: Job) -> bool:
+        pods = self._pods(job)
+        need = _need(job, pods)
+        room = 0
+        for node in self._nodes.values():
+            room += holds(_offered(node), need) if _suits(node, job.models) else 0
+            if room >= pods:
+                return True
+        return False
+
+    def _pods(self, job: Job) -> int:
+        """One pod where a node is enough, else as few as possible that are all alike."""
+        if job.on_one_node or job.devices <= self._per_node:
+            return 1
+        fewest = -(-job.devices // self._per_node)
+        return next(pods for pods in range(fewest, job.devices + 1) if job.devices % pods == 0)
 
 
 def figures(jobs: Iterable[Job], run: Run) -> dict[str, float]:
@@ -175,10 +206,35 @@ def _workload(name: str) -> Workload:
     return Workload("TrainingJob", "replay", name)
 
 
-def _node(name: str, devices: int) -> dict[str, object]:
-    amounts = {"cpu": "1024", "memory": "8Ti", "pods": "1024", DEVICE: str(devices)}
+def _pool(job: Job) -> str:
+    """The pool that has every node which may do, and no other; who wants no device is in one of cores."""
+    return _CORES if not job.devices else "-".join(("any", *sorted(job.models)))
+
+
+def _label(pool: str) -> dict[str, str]:
+    return {f"hostler.dev/{pool}": "true"}
+
+
+def _suits(node: Node, models: frozenset[str]) -> bool:
+    return not models or node.model in models
+
+
+def _need(job: Job, pods: int) -> dict[str, int]:
+    devices = {DEVICE: job.devices // pods} if job.devices else {}
+    return {"cpu": job.cpu, "memory": job.memory, "pods": 1, **devices}
+
+
+def _offered(node: Node) -> dict[str, int]:
+    return {"cpu": node.cpu, "memory": node.memory, "pods": _MOST_PODS, DEVICE: node.devices}
+
+
+def _manifest(node: Node, pools: Iterable[str]) -> dict[str, object]:
+    amounts = {name: str(amount) for name, amount in _offered(node).items()} | {"cpu": f"{node.cpu}m"}
+    labels: dict[str, str] = {}
+    for pool in pools:
+        labels |= _label(pool)
     return {
-        "metadata": {"name": name, "labels": _LABEL},
+        "metadata": {"name": node.name, "labels": labels},
         "status": {
             "capacity": amounts,
             "allocatable": amounts,

@@ -12,21 +12,27 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from jobs import Node, Trace, TraceError, equal_nodes
+from openb import read_nodes
 from replay import Replay, figures
-from traces import Job, TraceError, make, read, too_large
+from traces import make, read
 
-_COUNTS = ("jobs", "longest line", "passes")
+_COUNTS = ("left out", "jobs", "longest line", "passes")
 
 
-def replay(title: str, jobs: Sequence[Job], *, nodes: int, devices: int) -> dict[str, float]:
-    """The figures of one trace; what is larger than the cluster is left out, and said. Raises :class:`TraceError`."""
-    large = {job.name for job in too_large(jobs, devices=nodes * devices)}
-    if large:
-        print(f"{title}: {len(large)} jobs need more than {nodes * devices} devices and are left out", file=sys.stderr)
-    rest = [job for job in jobs if job.name not in large]
-    if not rest:
-        raise TraceError(f"{title}: no job fits into {nodes} nodes of {devices} devices: give --nodes and --devices")
-    return figures(rest, Replay(rest, nodes=nodes, devices=devices).run())
+def replay(title: str, trace: Trace, *, nodes: Sequence[Node]) -> dict[str, float]:
+    """The figures of one trace; what cannot be replayed is left out, and said. Raises :class:`TraceError`."""
+    told = Replay(trace.jobs, nodes=nodes)
+    devices = sum(node.devices for node in nodes)
+    large = {f"need more than {len(nodes)} nodes with {devices} devices can hold": len(told.too_large)}
+    for why, count in (trace.left_out | large).items():
+        if count:
+            print(f"{title}: {count} jobs {why}: they are left out", file=sys.stderr)
+    if not told.jobs:
+        raise TraceError(
+            f"{title}: no job fits into {len(nodes)} nodes with {devices} devices: give --nodes and --devices"
+        )
+    return {"left out": sum(trace.left_out.values()) + len(told.too_large)} | figures(told.jobs, told.run())
 
 
 def markdown(found: dict[str, dict[str, float]]) -> str:
@@ -54,23 +60,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--throughputs", type=Path, help="steps per second by kind of job, for traces that count steps")
     parser.add_argument("--nodes", type=int, default=8)
     parser.add_argument("--devices", type=int, default=8, help="of each node")
+    parser.add_argument("--node-list", type=Path, help="the nodes of openb, in place of --nodes and --devices")
+    parser.add_argument("--every", type=int, default=1, help="take one of so many nodes of the list")
     parser.add_argument("--seed", type=int, default=0, help="of made-up jobs")
     parser.add_argument("--jobs", type=int, default=2000, help="made-up ones")
     parser.add_argument("--load", type=float, default=0.9, help="of made-up jobs, as a share of all devices")
     parser.add_argument("--output", type=Path, default=Path("dist/bench-planner.json"))
     options = parser.parse_args(argv)
-    if min(options.nodes, options.devices, options.jobs) < 1 or options.load <= 0:
-        parser.error("--nodes, --devices, --jobs and --load must be above 0")
-    size = {"nodes": options.nodes, "devices": options.devices}
+    if min(options.nodes, options.devices, options.jobs, options.every) < 1 or options.load <= 0:
+        parser.error("--nodes, --devices, --every, --jobs and --load must be above 0")
     found: dict[str, dict[str, float]] = {}
     try:
+        nodes = _nodes(options)
+        devices = sum(node.devices for node in nodes)
         for path in options.trace:
-            found[path.stem] = replay(path.stem, read(path, throughputs=options.throughputs), **size)
+            found[path.stem] = replay(path.stem, read(path, throughputs=options.throughputs), nodes=nodes)
         if not options.trace:
-            total = options.nodes * options.devices
-            jobs = make(seed=options.seed, jobs=options.jobs, devices=total, load=options.load)
+            jobs = make(seed=options.seed, jobs=options.jobs, devices=devices, load=options.load)
             title = f"made up, seed {options.seed}, load {options.load:g}"
-            found[title] = replay(title, jobs, **size)
+            found[title] = replay(title, Trace(jobs), nodes=nodes)
     except TraceError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -78,10 +86,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    document = {"date": datetime.now(UTC).isoformat(timespec="seconds"), **size, "traces": found}
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    document = {"date": date, "nodes": len(nodes), "devices": devices, "traces": found}
     options.output.write_text(json.dumps(document, indent=2) + "\n")
     print(markdown(found))
     return 0
+
+
+def _nodes(options: argparse.Namespace) -> list[Node]:
+    if options.node_list is not None:
+        return read_nodes(options.node_list, every=options.every)
+    return equal_nodes(options.nodes, devices=options.devices)
 
 
 if __name__ == "__main__":

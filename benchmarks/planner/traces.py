@@ -6,9 +6,13 @@ import csv
 import json
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
+
+import openb
+from jobs import Job, Trace, TraceError, count_of, number_of, opened, positive_of
 
 SHARES = {1: 0.58, 2: 0.12, 4: 0.12, 8: 0.12, 16: 0.04, 32: 0.02}
 """Made-up jobs by their devices: most are small, most of the device hours are not."""
@@ -18,39 +22,26 @@ _PHILLY = ("num_gpu", "submit_time", "duration")
 _GAVEL_COLUMNS = 7
 
 
-class TraceError(Exception):
-    """A file cannot be read as a trace; the message names file, line and way out."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One job of a trace."""
-
-    name: str
-    arrives: float
-    """Seconds since the first one."""
-    seconds: float
-    """How long it runs once it has its devices."""
-    devices: int
-
-
-def read(path: Path, *, throughputs: Path | None = None) -> list[Job]:
-    """Jobs by arrival. Comma-separated with a header (the Philly jobs that Muri prepared), or tab-separated without one
-    (Gavel's), which needs the measured steps per second beside it. Raises :class:`TraceError`."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            head = file.readline()
-            file.seek(0)
-            found = list(_gavel(path, file, throughputs) if "\t" in head else _philly(path, file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise TraceError(f"{path} cannot be read: {error}") from error
-    if not found:
+def read(path: Path, *, throughputs: Path | None = None) -> Trace:
+    """Jobs by arrival. Comma-separated with a header (the Philly jobs that Muri prepared, or the tasks of openb), or
+    tab-separated without one (Gavel's), which needs the measured steps per second beside it. Raises
+    :class:`TraceError`."""
+    with opened(path) as lines:
+        head = next(lines, "")
+        whole = chain([head], lines)
+        if "\t" in head:
+            found = Trace(list(_gavel(path, whole, throughputs)))
+        elif all(name in head for name in openb.POD_COLUMNS):
+            found = openb.read_tasks(path, whole)
+        else:
+            found = Trace(list(_philly(path, whole)))
+    if not found.jobs:
         raise TraceError(f"{path} has no job that can be replayed")
-    first = min(job.arrives for job in found)
-    return sorted(
-        (Job(name=j.name, arrives=j.arrives - first, seconds=j.seconds, devices=j.devices) for j in found),
-        key=lambda job: (job.arrives, job.name),
+    first = min(job.arrives for job in found.jobs)
+    jobs = sorted(
+        (replace(job, arrives=job.arrives - first) for job in found.jobs), key=lambda job: (job.arrives, job.name)
     )
+    return Trace(jobs, found.left_out)
 
 
 def _philly(path: Path, lines: Iterator[str]) -> Iterator[Job]:
@@ -63,9 +54,9 @@ def _philly(path: Path, lines: Iterator[str]) -> Iterator[Job]:
         where = f"{path}, line {number}"
         yield Job(
             name=f"job-{number - 2:06d}",
-            arrives=_number(where, "submit_time", row["submit_time"]) / 1000,
-            seconds=_positive(where, "duration", row["duration"]) / 1000,
-            devices=_count(where, "num_gpu", row["num_gpu"]),
+            arrives=number_of(where, "submit_time", row["submit_time"]) / 1000,
+            seconds=positive_of(where, "duration", row["duration"]) / 1000,
+            devices=count_of(where, "num_gpu", row["num_gpu"]),
         )
 
 
@@ -81,13 +72,13 @@ def _gavel(path: Path, lines: Iterator[str], throughputs: Path | None) -> Iterat
         if len(row) < _GAVEL_COLUMNS:
             raise TraceError(f"{where}: {len(row)} columns where {_GAVEL_COLUMNS} are needed")
         kind, steps, arrives, devices = row[0], row[-3], row[-2], row[-1]
-        count = _count(where, "scale factor", devices)
+        count = count_of(where, "scale factor", devices)
         speed = speeds.get((kind, count)) or speeds.get((kind, 1))
         if speed:
             yield Job(
                 name=f"job-{number - 1:06d}",
-                arrives=_number(where, "arrival time", arrives),
-                seconds=_positive(where, "steps", steps) / speed,
+                arrives=number_of(where, "arrival time", arrives),
+                seconds=positive_of(where, "steps", steps) / speed,
                 devices=count,
             )
 
@@ -122,32 +113,3 @@ def make(*, seed: int, jobs: int, devices: int, load: float) -> list[Job]:
         found.append(Job(name=f"job-{number:06d}", arrives=now, seconds=max(1.0, seconds), devices=size))
         now += dice.expovariate(1 / between)
     return found
-
-
-def too_large(jobs: Sequence[Job], *, devices: int) -> list[Job]:
-    """Those that the empty cluster could not hold."""
-    return [job for job in jobs if job.devices > devices]
-
-
-def _number(where: str, name: str, text: str | None) -> float:
-    try:
-        value = float(text or "")
-    except ValueError:
-        raise TraceError(f"{where}: {name} is {text!r} and not a number") from None
-    if not math.isfinite(value):
-        raise TraceError(f"{where}: {name} is {text!r} and not a finite number")
-    return value
-
-
-def _positive(where: str, name: str, text: str | None) -> float:
-    value = _number(where, name, text)
-    if value <= 0:
-        raise TraceError(f"{where}: {name} is {text!r}, and nothing takes no time")
-    return value
-
-
-def _count(where: str, name: str, text: str | None) -> int:
-    value = _number(where, name, text)
-    if value < 1 or value != int(value):
-        raise TraceError(f"{where}: {name} is {text!r} and not a whole number of devices")
-    return int(value)

@@ -82,6 +82,11 @@ class Api:
         """Delete one object or a whole collection; one that is not there is no error."""
         await self.call("DELETE", f"{path}?propagationPolicy=Background")
 
+    async def remove(self, path: str) -> None:
+        """Delete one object, at once where it is a pod."""
+        grace = "&gracePeriodSeconds=0" if "/pods/" in path else ""
+        await self._must("DELETE", f"{path}?propagationPolicy=Background{grace}")
+
     async def exists(self, path: str) -> bool:
         status, _ = await self.call("GET", path)
         return status == 200

@@ -12,8 +12,9 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -39,7 +40,11 @@ MOST_IDLE_CORES = 0.10
 MOST_START_SECONDS = 1.0
 MOST_MIB = 400.0
 MOST_RESTART_SECONDS = 3.0
+MOST_BLOCK_SECONDS = 0.1
+RESYNC = 120
+"""Seconds between two full lists: one falls into the time in which nothing changes."""
 _AT_ONCE = 16
+_REMEMBERED = 30.0
 _HELD = {"apiVersion": "v1", "kind": "Pod"}
 
 
@@ -58,8 +63,12 @@ class Found:
     """Seconds from the start of the process until it is ready."""
     restart_done: float = 0.0
     """Until it has looked at everything."""
+    restart_cpu: float = 0.0
+    """The operator's processor time until then, in seconds."""
     restart_writes: int = 0
     peak_mib: float = 0.0
+    blocks: dict[str, float] = field(default_factory=dict)
+    """The longest time for which the operator's event loop did nothing else, in seconds, by what was going on."""
 
 
 @dataclass
@@ -68,21 +77,25 @@ class Operator:
 
     plane: ControlPlane
     http: aiohttp.ClientSession
+    kubeconfig: Path | None = None
+    """Another one than the plane's."""
     port: int = 0
 
     def start(self) -> int:
         (self.port,) = free_ports(1)
-        argv = systems.operator_argv(self.plane, metrics=self.port)
+        argv = systems.operator_argv(self.plane, metrics=self.port, kubeconfig=self.kubeconfig)
+        argv.append(f"--resync={RESYNC}")
         return self.plane.processes.start("hostler", argv, cwd=self.plane.directory)
 
-    async def figure(self, name: str) -> float | None:
-        """The sum of a metric over its labels; None where nobody answers."""
+    async def figure(self, name: str, *, only: str = "") -> float | None:
+        """The sum of a metric over its labels, or over the series that have this one, such as ``kind="Pod"``; None
+        where nobody answers."""
         try:
             async with self.http.get(f"http://127.0.0.1:{self.port}/metrics") as response:
                 lines = (await response.text()).splitlines()
         except aiohttp.ClientError:
             return None
-        samples = [line.rsplit(" ", 1) for line in lines if line.startswith((f"{name} ", f"{name}{{"))]
+        samples = [line.rsplit(" ", 1) for line in lines if line.startswith((f"{name} ", f"{name}{{")) and only in line]
         return sum(float(value) for _, value in samples)
 
 
@@ -96,18 +109,44 @@ async def run(options: argparse.Namespace) -> Found:
         async with aiohttp.ClientSession() as http:
             operator = Operator(plane, http)
             pid = operator.start()
-            await _fill(options, plane=plane, api=api)
-            await _until_quiet(plane)
+            async with _watched(found, operator, "while jobs come"):
+                await _fill(options, plane=plane, api=api)
+                await _until_quiet(plane)
             found.objects = int(await operator.figure(names.STORE_OBJECTS) or 0)
-            await _stand_still(found, pid=pid, plane=plane, seconds=options.seconds)
+            async with _watched(found, operator, "while nothing changes, with a full list"):
+                await _stand_still(found, pid=pid, plane=plane, seconds=options.seconds)
             note(f"idle: {found.idle_cores:.3f} cores, {found.idle_mib:.0f} MiB, {found.idle_writes} writes")
-            found.starts = await _free_and_start(options.turns, plane=plane, api=api)
+            async with _watched(found, operator, "while jobs end and start"):
+                found.starts = await _free_and_start(options.turns, plane=plane, api=api)
             note(f"starts: {found.starts}")
             # Places in line are written at most once a minute, and what is behind then is no restart's doing.
             await _until_quiet(plane, seconds=75.0)
             found.peak_mib = memory_mib(pid, peak=True)
-            await _restart(found, operator, wanted=options.running + options.waiting)
+            await _restart(found, operator, wanted=options.running + options.waiting - options.turns)
     return found
+
+
+@asynccontextmanager
+async def _watched(found: Found, operator: Operator, what: str) -> AsyncIterator[None]:
+    """Keep the longest block of the loop. The operator tells that of the last half minute."""
+
+    async def look() -> None:
+        found.blocks[what] = max(found.blocks.get(what, 0.0), await operator.figure(names.LOOP_LAG) or 0.0)
+
+    async def watch() -> None:
+        # What was before is forgotten by then.
+        await asyncio.sleep(_REMEMBERED)
+        while True:
+            await look()
+            await asyncio.sleep(_REMEMBERED / 3)
+
+    task = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        task.cancel()
+    await look()
+    note(f"longest block {what}: {found.blocks[what]:.3f} s")
 
 
 async def _fill(options: argparse.Namespace, *, plane: ControlPlane, api: Api) -> None:
@@ -215,7 +254,9 @@ async def _restart(found: Found, operator: Operator, *, wanted: int) -> None:
 
     found.restart_ready = await _seconds_until(leads, began, operator)
     found.restart_done = await _seconds_until(looked, began, operator)
+    found.restart_cpu = cpu_seconds(pid)
     await asyncio.sleep(5.0)
+    found.blocks["in a restart"] = await operator.figure(names.LOOP_LAG) or 0.0
     found.restart_writes = sum(audit.writes(operator.plane.audit_log, since=mark).get("hostler", {}).values())
     found.peak_mib = max(found.peak_mib, memory_mib(pid, peak=True))
 
@@ -225,7 +266,8 @@ async def _seconds_until(holds: Callable[[], Awaitable[bool]], began: float, ope
         operator.plane.processes.require_alive()
         if time.monotonic() - began > 120.0:
             return float("inf")
-        await asyncio.sleep(0.05)
+        # Each question costs the operator milliseconds that it would use otherwise.
+        await asyncio.sleep(0.1)
     return time.monotonic() - began
 
 
@@ -240,6 +282,7 @@ def judge(found: Found) -> list[Demand]:
         _below(MOST_START_SECONDS, starts, "seconds from a pod's end to the next job's pod (median)"),
         _below(MOST_MIB, most_mib, f"MiB at the most, with {found.objects} objects in the store"),
         _below(MOST_RESTART_SECONDS, found.restart_done, "seconds from a restart until everything was looked at"),
+        *(_below(MOST_BLOCK_SECONDS, each, f"seconds of one block {what}") for what, each in found.blocks.items()),
         Demand(what="writes after a restart", found=found.restart_writes, wanted="0", holds=not found.restart_writes),
     ]
 
@@ -256,7 +299,7 @@ def main() -> int:
     parser.add_argument("--running", type=int, default=1000, help="jobs that take a whole node each")
     parser.add_argument("--waiting", type=int, default=2000)
     parser.add_argument("--objects", type=int, default=10_000, help="filled up with pods of strangers")
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long nothing changes")
+    parser.add_argument("--seconds", type=float, default=float(RESYNC), help="how long nothing changes")
     parser.add_argument("--turns", type=int, default=10, help="jobs that end one after the other")
     parser.add_argument("--keep", action="store_true", help="keep the logs")
     parser.add_argument("--output", type=Path, default=Path("dist/bench-scale.json"))

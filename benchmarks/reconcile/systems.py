@@ -131,9 +131,7 @@ async def prepare_hostler(api: Api) -> None:
         await api.apply(f"{_CRDS}/{crd['metadata']['name']}", crd)
         plural = crd["spec"]["names"]["plural"]
         await api.until(lambda plural=plural: api.exists(f"/apis/hostler.dev/v1alpha1/{plural}"), what=plural)
-    text = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "text"}, "data": {"text.txt": "some words"}}
-    await api.create(f"/api/v1/namespaces/{NAMESPACE}/configmaps", text)
-    await _bound_claim(api)
+    await prepare_namespace(api, NAMESPACE)
     pool = {
         "apiVersion": "hostler.dev/v1alpha1",
         "kind": "AcceleratorPool",
@@ -143,24 +141,31 @@ async def prepare_hostler(api: Api) -> None:
     await api.create("/apis/hostler.dev/v1alpha1/acceleratorpools", pool)
 
 
-async def _bound_claim(api: Api) -> None:
+async def prepare_namespace(api: Api, namespace: str) -> None:
+    """Some words to learn from, and a claim that is bound."""
+    text = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "text"}, "data": {"text.txt": "some words"}}
+    await api.create(f"/api/v1/namespaces/{namespace}/configmaps", text)
+    await _bound_claim(api, namespace)
+
+
+async def _bound_claim(api: Api, namespace: str) -> None:
     size = {"storage": "1Ti"}
     modes = ["ReadWriteMany"]
     volume = {
-        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": _CLAIM},
+        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": namespace},
         "spec": {
             "capacity": size, "accessModes": modes, "storageClassName": "none", "hostPath": {"path": "/nowhere"},
-            "claimRef": {"namespace": NAMESPACE, "name": _CLAIM},
+            "claimRef": {"namespace": namespace, "name": _CLAIM},
         },
     }  # fmt: skip
     claim = {
         "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": _CLAIM},
         "spec": {
-            "accessModes": modes, "storageClassName": "none", "volumeName": _CLAIM, "resources": {"requests": size},
+            "accessModes": modes, "storageClassName": "none", "volumeName": namespace, "resources": {"requests": size},
         },
     }  # fmt: skip
     await api.create("/api/v1/persistentvolumes", volume)
-    claims = f"/api/v1/namespaces/{NAMESPACE}/persistentvolumeclaims"
+    claims = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
     await api.create(claims, claim)
 
     async def bound() -> bool:
@@ -170,11 +175,14 @@ async def _bound_claim(api: Api) -> None:
     await api.until(bound, what="the claim")
 
 
-def operator_argv(plane: ControlPlane, *, metrics: int = 0, log_level: str = "warning") -> list[str | Path]:
+def operator_argv(
+    plane: ControlPlane, *, metrics: int = 0, kubeconfig: Path | None = None, log_level: str = "warning"
+) -> list[str | Path]:
     """The operator of this checkout, as a process of this machine; its metrics on any free port unless one is given."""
     free, probes = free_ports(2)
+    credentials = kubeconfig or plane.kubeconfig("hostler")
     return [
-        Path(sys.executable).parent / "hostler", "operator", "run", f"--kubeconfig={plane.kubeconfig('hostler')}",
+        Path(sys.executable).parent / "hostler", "operator", "run", f"--kubeconfig={credentials}",
         f"--namespace={NAMESPACE}", f"--train-image={_IMAGE}", f"--serve-image={_IMAGE}", "--default-variant=cuda",
         f"--metrics-port={metrics or free}", f"--probes-port={probes}", f"--log-level={log_level}",
     ]  # fmt: skip

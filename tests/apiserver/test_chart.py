@@ -67,7 +67,8 @@ def test_what_is_rendered(helm: Path, values: tuple[str, ...], want: dict[str, s
 )
 def test_names_follow_the_release(helm: Path, release: str, values: tuple[str, ...], want: str) -> None:
     documents = template(helm, *EVERYTHING, 'operator.watchNamespaces=["one"]', *values, release=release)
-    ours = [d for d in documents if d["kind"] != "CustomResourceDefinition"]
+    # What Helm did not make is chosen by those who use it: entries of the catalog have the names of their models.
+    ours = [d for d in documents if d["kind"] not in ("CustomResourceDefinition", "ClusterModel")]
     assert [d["metadata"]["name"] for d in ours if not d["metadata"]["name"].startswith(want)] == []
     name = f"{want}-operator"
     account = f"{want}-operator"

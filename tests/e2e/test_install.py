@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from click.testing import CliRunner
 from stack import Stack, condition
 
+from hostler.catalog import entries
 from hostler.cli.main import main
 from hostler.demo import install
 
@@ -46,7 +49,9 @@ def test_hostler_pools_shows_them(stack: Stack, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_kubectl_get_hostler_lists_the_category(stack: Stack) -> None:
-    assert "acceleratorpool.hostler.dev/gpu" in stack.tools.kubectl_run("get", "hostler", "-A", "-o", "name")
+    listed = stack.tools.kubectl_run("get", "hostler", "-A", "-o", "name")
+    assert "acceleratorpool.hostler.dev/gpu" in listed
+    assert "clustermodel" not in listed, "what could be is no news of what is"
 
 
 def test_prometheus_scrapes_operator_and_exporters(stack: Stack) -> None:
@@ -63,3 +68,20 @@ def test_the_operator_was_never_refused_anything(stack: Stack) -> None:
     stack.ask("sum(hostler_operator_api_requests_total) > 0")
     refused = stack.ask('sum(hostler_operator_api_requests_total{code=~"401|403"}) or vector(0)')
     assert [sample.value for sample in refused] == [0.0]
+
+
+def test_the_first_installation_brings_the_catalog_and_the_next_one_keeps_it(stack: Stack) -> None:
+    """By a hook: Helm builds no object of a kind that the same release brings. Then it is taken over as it is."""
+
+    def found() -> dict[str, tuple[str, dict[str, object]]]:
+        text = stack.tools.kubectl_run("get", "clustermodels", "-o", "json")
+        return {
+            each["metadata"]["name"]: (each["metadata"]["uid"], each["spec"]["tuning"])
+            for each in json.loads(text)["items"]
+        }
+
+    before = found()
+    assert set(entries()) <= set(before)
+    install.install_hostler(stack.tools, stack.images, more=stack.values)
+    assert found() == before
+    stack.wait_condition("clustermodels", "qwen3-8b", "Ready", "False")

@@ -4,29 +4,18 @@ be had."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 from builders import make_imported_model, make_inference_service
 from e2e.conftest import ALLOWED_HUB
+from hubpod import hub_objects
 from stack import Stack, condition, wait
 
 from hostler.demo.forward import forward
 
 NAMESPACE = "imports"
-TESTS = Path(__file__).parents[1]
-LIBRARY = {
-    "runtime/__init__.py": None,
-    "runtime/training/__init__.py": None,
-    "runtime/training/troubles.py": TESTS / "runtime/training/troubles.py",
-    "runtime/importing/__init__.py": None,
-    "runtime/importing/modelhub.py": TESTS / "runtime/importing/modelhub.py",
-    "runtime/serving/__init__.py": None,
-    "runtime/serving/tiny_model.py": TESTS / "runtime/serving/tiny_model.py",
-}
-"""Files of the hub's pod; None is an empty one."""
 HUB = """
 import threading
 from pathlib import Path
@@ -43,40 +32,6 @@ threading.Event().wait()
 SMALL = {"storage": {"size": "1Gi"}, "resources": {"cpu": "100m", "memory": "1Gi"}}
 
 
-def _hub(image: str) -> list[dict[str, Any]]:
-    """Scripts, pod and Service."""
-    keys = {name.replace("/", "__"): "" if path is None else path.read_text() for name, path in LIBRARY.items()}
-    items = [{"key": name.replace("/", "__"), "path": name} for name in LIBRARY]
-    meta = {"name": "hub", "namespace": NAMESPACE}
-    container = {
-        "name": "hub",
-        "image": image,
-        "command": ["python", "/hub/hub.py"],
-        "env": [{"name": "PYTHONPATH", "value": "/hub"}],
-        "readinessProbe": {"tcpSocket": {"port": 8000}, "periodSeconds": 1},
-        "resources": {"requests": {"cpu": "100m"}, "limits": {"memory": "1Gi"}},
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-        "volumeMounts": [{"name": "scripts", "mountPath": "/hub"}],
-    }
-    spec = {
-        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [container],
-        "volumes": [
-            {"name": "scripts", "configMap": {"name": "hub", "items": [*items, {"key": "hub.py", "path": "hub.py"}]}}
-        ],
-    }
-    return [
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {**keys, "hub.py": HUB}},
-        {"apiVersion": "v1", "kind": "Pod", "metadata": {**meta, "labels": {"app": "hub"}}, "spec": spec},
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": meta,
-            "spec": {"selector": {"app": "hub"}, "ports": [{"port": 8000}]},
-        },
-    ]
-
-
 def _model(name: str, repository: str, **spec: Any) -> dict[str, Any]:
     source = {"hf": {"repository": repository, "endpoint": ALLOWED_HUB}}
     return make_imported_model(name, namespace=NAMESPACE, artifacts={"source": source}, importer=SMALL, **spec)
@@ -86,7 +41,10 @@ def _model(name: str, repository: str, **spec: Any) -> dict[str, Any]:
 def hub(stack: Stack, namespace: Callable[[str], str]) -> None:
     """A hub with three repositories, ready."""
     namespace(NAMESPACE)
-    stack.apply(*_hub(stack.images["runtime-train"]))
+    hub = hub_objects(
+        stack.images["runtime-train"], namespace=NAMESPACE, program=HUB, modules=["runtime/serving/tiny_model.py"]
+    )
+    stack.apply(*hub)
     path = f"/api/v1/namespaces/{NAMESPACE}/pods/hub"
 
     def served() -> bool:

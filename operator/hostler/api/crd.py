@@ -34,7 +34,7 @@ def crd(kind: Kind) -> Manifest:
                 "plural": kind.plural,
                 "singular": kind.singular,
                 "shortNames": list(kind.short_names),
-                "categories": [CATEGORY],
+                "categories": [CATEGORY] if kind.at_a_glance else [],
             },
             "scope": "Namespaced" if kind.namespaced else "Cluster",
             "versions": [

@@ -47,6 +47,8 @@ class Kind:
     """CEL rules on the whole object, for what this kind forbids and another with the same spec allows."""
     children: str = ""
     """What derives its name from this object's, a Service among it; empty when nothing does."""
+    at_a_glance: bool = True
+    """Whether ``kubectl get hostler`` lists it among the rest."""
     name_limit: int = 63
     """Longest metadata.name, because children derive theirs from it."""
 
@@ -129,6 +131,7 @@ CLUSTER_MODEL = Kind(
     plural="clustermodels",
     short_names=("cmodel",),
     namespaced=False,
+    at_a_glance=False,  # a catalog is looked up, not watched
     spec=ModelSpec,
     status=ModelStatus,
     conditions=ModelCondition,

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 from hostler.api.common import AccessMode, Conditions, Family, Figures, Gates, PodResources, Sha256, Source
 from hostler.api.podoptions import PullSecrets
 from hostler.api.schema import ApiModel, ByteQuantity, Name, ObjectName, StatusModel, Text, cel, rules
+from hostler.api.tuning import Tuning
 
 
 class ModelCondition:
@@ -37,7 +38,8 @@ class ModelReason(StrEnum):
     IMPORTING = "Importing"
     """Set while a Job brings the files into the namespace; status.import says how far it is."""
     NOT_USED = "NotUsed"
-    """Set on a ClusterModel that no service or job has named yet; it is imported where one does."""
+    """Set on a ClusterModel that no service or job has named yet: it is in no namespace, and imported where one does
+    so."""
     SOURCE_NOT_FOUND = "SourceNotFound"
     """Set when the hub has no such repository, revision, path or file."""
     SOURCE_MOVED = "SourceMoved"
@@ -75,6 +77,8 @@ class Architecture(ApiModel):
     """Longest sequence, in tokens."""
     vocabulary_size: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     """Tokens of the vocabulary."""
+    chat_template: bool | None = None
+    """Whether the tokenizer brings a chat template; without one a model of family chat only continues texts."""
     quantization: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9._-]+$")] | None = None
     """How the weights are rounded, such as int8-weight-only; absent means that they are not. Such a model is served,
     and teaches, and cannot be trained any further."""
@@ -199,6 +203,11 @@ class ModelSpec(ApiModel):
                 field_path=".acceptedLicense",
             ),
             cel(
+                "!self.gated || has(self.artifacts.source.hf)",
+                "only a hub gates: remove gated",
+                field_path=".gated",
+            ),
+            cel(
                 "!has(self.artifacts.source.http) || has(self.artifacts.source.http.sha256)",
                 "sha256 is needed: nothing else says whether it is the right model",
                 field_path=".artifacts.source.http.sha256",
@@ -220,6 +229,14 @@ class ModelSpec(ApiModel):
     accepted_license: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     """Name of the licence, as the hub writes it, that you accept by this field. A gated repository is imported only
     with it, and no repository whose licence has another name."""
+    gated: bool = False
+    """Whether the hub gives the files only to accounts that it has granted access, under a licence that acceptedLicense
+    has to name. It is for people to read; the import asks the hub."""
+    languages: Annotated[
+        tuple[Annotated[str, Field(max_length=8, pattern=r"^[a-z]{2,3}(-[A-Za-z]{2,4})?$")], ...],
+        Field(max_length=128, json_schema_extra={"x-kubernetes-list-type": "set"}),
+    ] = ()
+    """Languages (ISO 639) that its authors say it is for; empty where they list none, or where it reads none."""
     artifacts: Artifacts
     """The files."""
     importer: Importer | None = None
@@ -230,6 +247,8 @@ class ModelSpec(ApiModel):
     """Memory that serving needs."""
     sample_request: ModelSampleRequest | None = None
     """Request that proves that it works; absent means the family's own."""
+    tuning: Tuning | None = None
+    """How to tune it; absent where that is not known."""
     metrics: Figures = ()
     """Figures measured at the end of training."""
     base_metrics: Figures = ()
@@ -270,6 +289,8 @@ class ModelFacts(StatusModel):
     """Key-value cache of one token of context, in bytes."""
     quantization: Annotated[str, Field(max_length=63)] | None = None
     """How the weights are rounded; absent means that they are not."""
+    apis: Annotated[tuple[Annotated[str, Field(max_length=64)], ...], Field(max_length=16)] = ()
+    """HTTP paths under which a service of it answers."""
     chat_template: bool | None = None
     """Whether the tokenizer brings a chat template; absent where that was not looked at."""
 

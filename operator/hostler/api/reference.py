@@ -17,9 +17,10 @@ Schema = dict[str, Any]
 _INTRO = f"""\
 # API reference
 
-Group and version: `{API_VERSION}`. `kubectl get {CATEGORY}` lists the objects of all kinds, `kubectl explain
-trainingjob.spec` shows the same texts as this page. The API server itself enforces every bound and every rule below
-and names the field in its answer; what only the cluster can tell (a pool that does not exist) is said in conditions.
+Group and version: `{API_VERSION}`. `kubectl get {CATEGORY}` lists the objects of all kinds but ClusterModels, which
+`hostler catalog` does; `kubectl explain trainingjob.spec` shows the same texts as this page. The API server itself
+enforces every bound and every rule below and names the field in its answer; what only the cluster can tell (a pool
+that does not exist) is said in conditions.
 
 Quantities are those of Kubernetes (`500m` CPU, `4Gi` bytes). Decimal numbers are strings and need quotes in YAML
 (`"3e-4"`), because floats do not survive a round trip. `[]` in a path stands for each item of a list or map.

@@ -195,7 +195,19 @@ def _report(
     return report.model_copy(update={"notes": [*guessed, *report.notes]})
 
 
-def _opened(path: Path, *, format: DataFormat | None, columns: Sequence[str]) -> Records:
+def checked(
+    path: Path, *, format: DataFormat | None, columns: Sequence[str], family: str
+) -> tuple[DatasetReport, DataFormat]:
+    """What `hostler data validate` finds for a family, and the format that was read. Raises ``ClickException``."""
+    try:
+        records = _opened(path, format=format, columns=columns)
+        return describe_records(records, family=family), records.format
+    except (DataError, MissingLibraryError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def roles_of(columns: Sequence[str]) -> dict[str, str]:
+    """Role to column, from what was typed as ROLE=NAME. Raises ``BadParameter``."""
     roles: dict[str, str] = {}
     for column in columns:
         role, _, name = column.partition("=")
@@ -205,8 +217,12 @@ def _opened(path: Path, *, format: DataFormat | None, columns: Sequence[str]) ->
             known = ", ".join(sorted(ROLES))
             raise click.BadParameter(f"{role!r} is no role; the roles are: {known}", param_hint="--column")
         roles[role] = name
+    return roles
+
+
+def _opened(path: Path, *, format: DataFormat | None, columns: Sequence[str]) -> Records:
     files = files_below(path)
-    return open_records(files, root=path, format=format or guess_format(files), columns=roles)
+    return open_records(files, root=path, format=format or guess_format(files), columns=roles_of(columns))
 
 
 def _facts(report: DatasetReport, path: Path) -> Table:

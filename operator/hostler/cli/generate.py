@@ -14,6 +14,8 @@ from hostler.accelerators.reference import render_reference as render_accelerato
 from hostler.api.crd import Manifest, crds
 from hostler.api.reference import render_reference as render_api
 from hostler.cli.alert_rules import render_template as render_rules
+from hostler.cli.catalog_reference import render_reference as render_catalog_page
+from hostler.cli.catalog_template import render_template as render_catalog
 from hostler.cli.chart_reference import render_reference as render_chart
 from hostler.cli.metrics_reference import render_reference as render_metrics
 from hostler.manifests.rbac import operator_roles, policy_roles, simulator_roles, user_roles
@@ -39,7 +41,7 @@ class GeneratedFile:
 @functools.cache
 def generated() -> tuple[GeneratedFile, ...]:
     """Every generated file with the content that it must have."""
-    return (*_crds(), _roles(), _rules(), *_pages())
+    return (*_crds(), _roles(), _rules(), _catalog(), *_pages())
 
 
 def stale(root: Path) -> list[Path]:
@@ -138,6 +140,13 @@ def _rules() -> GeneratedFile:
     return GeneratedFile(CHART / "rules-generated.yaml", header + render_rules())
 
 
+def _catalog() -> GeneratedFile:
+    header = (
+        f"{{{{- /* Written by `{_COMMAND}` from operator/hostler/catalog/entries; change that, not this file. */}}}}\n"
+    )
+    return GeneratedFile(CHART / "_catalog-generated.tpl", header + render_catalog())
+
+
 def _documents(roles: Iterable[Manifest]) -> str:
     return "".join(f"---\n{_with_labels(role)}" for role in roles)
 
@@ -156,6 +165,7 @@ def _pages() -> Iterator[GeneratedFile]:
     pages = (
         ("api.md", "operator/hostler/api", render_api),
         ("accelerators.md", "operator/hostler/accelerators", render_accelerators),
+        ("catalog.md", "operator/hostler/catalog/entries", render_catalog_page),
         ("metrics.md", "operator/hostler/cli/metrics_reference.py", render_metrics),
         ("chart.md", str(VALUES), lambda: render_chart((ROOT / VALUES).read_text(encoding="utf-8"))),
     )

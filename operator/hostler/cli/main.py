@@ -11,6 +11,7 @@ import hostler
 # Where each subcommand lives: module and name of its click command.
 COMMANDS: dict[str, tuple[str, str]] = {
     "accelerators": ("hostler.cli.pools", "list_accelerators"),
+    "catalog": ("hostler.cli.catalog", "catalog"),
     "data": ("hostler.cli.data", "data"),
     "demo": ("hostler.cli.demo", "demo"),
     "download": ("hostler.cli.download", "download"),
@@ -18,6 +19,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "manifests": ("hostler.cli.manifests", "manifests"),
     "operator": ("hostler.operator.command", "operator"),
     "pools": ("hostler.cli.pools", "pools"),
+    "tune": ("hostler.cli.catalog_begin", "tune"),
+    "use": ("hostler.cli.catalog_begin", "use"),
 }
 
 

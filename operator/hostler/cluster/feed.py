@@ -14,6 +14,7 @@ from typing import Any
 
 import kopf
 
+from hostler.cluster.client import PAGE
 from hostler.cluster.connection import Connection
 from hostler.cluster.resources import Resource
 from hostler.cluster.store import Store
@@ -90,7 +91,7 @@ def kopf_settings(resources: Iterable[Resource]) -> Any:
     settings.watching.server_timeout = SERVER_TIMEOUT
     settings.watching.inactivity_timeout = INACTIVITY_TIMEOUT
     settings.watching.connect_timeout = 5.0
-    settings.watching.chunk_size = 500
+    settings.watching.chunk_size = PAGE
     settings.networking.connect_timeout = 5.0
     settings.networking.request_timeout = 30.0
     settings.queueing.idle_timeout = 1.0

@@ -22,6 +22,9 @@ TURN_OF_THE_LAST = 8
 """One key in so many comes from the end of the lines, so that a stream of urgent ones starves nobody."""
 CALM_SECONDS = 0.1
 """How long nothing may have begun until it is time for everything else."""
+SETTLE_SECONDS = 0.05
+"""How long news of a key are gathered before it is looked at: a change seldom comes alone, and one look is enough for a
+pod that ends and for its Job that notices."""
 LONGEST_DEFERRAL = 5.0
 """Seconds that a key waits for calm."""
 
@@ -215,13 +218,13 @@ class WorkQueue(Generic[K]):
         if self._lines[Priority.START]:
             turn_of_the_last = (self._taken + 1) % TURN_OF_THE_LAST == 0
             return waiting[-1 if turn_of_the_last else 0], None
-        pause = self._until_calm()
-        if pause <= 0 or self._lines[Priority.RESYNC]:
+        changed = self._lines[Priority.CHANGE]
+        if self._lines[Priority.RESYNC] or not changed:
             # Nothing is put off as long as there is something to be looked at: after a start, nothing begins before.
             return waiting[0], None
-        oldest = next(iter(self._lines[Priority.CHANGE].values()))
-        left = oldest + LONGEST_DEFERRAL - self._clock()
-        return (waiting[0], None) if left <= 0 else (None, min(pause, left))
+        now, since = self._clock(), next(iter(changed.values()))
+        due = min(max(now + self._until_calm(), since + SETTLE_SECONDS), since + LONGEST_DEFERRAL)
+        return (changed, None) if due <= now else (None, due - now)
 
     @property
     def _begins(self) -> bool:

@@ -1,7 +1,8 @@
 """Periodic full lists, because a watch that was broken for too long does not tell what vanished meanwhile.
 
-A sweep runs once when every watch is open (only then is the store complete), every few minutes with jitter, and at
-once for a kind whose watch had to begin anew. After each round everything is looked at again with low priority.
+A sweep runs once when every watch is open (only then is the store complete) of those kinds that the watches' own lists
+have not brought, every few minutes with jitter, and at once for a kind whose watch had to begin anew. After each round
+everything is looked at again with low priority.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from hostler.cluster.client import Client
 from hostler.cluster.errors import ApiError, Forbidden, Gone
 from hostler.cluster.resources import Resource
 from hostler.cluster.store import Name, Repairs, Store, name_of
+from hostler.cluster.stream import Turns
 
 _log = logging.getLogger(__name__)
 
@@ -32,15 +34,18 @@ class Sweeper:
         resources: Iterable[Resource],
         interval: float,
         namespaces: Iterable[str] = (),
+        whole: Callable[[], Collection[str]] = frozenset,
         on_round: Callable[[], None] = lambda: None,
         repaired: Callable[[str, Repairs], None] = lambda _kind, _repairs: None,
         rng: random.Random | None = None,
     ) -> None:
+        """``whole`` names the kinds that were listed when the first round begins."""
         self._client = client
         self._store = store
         self._resources = {resource.kind: resource for resource in resources}
         self._interval = interval
         self._namespaces = tuple(namespaces)
+        self._whole = whole
         self._on_round = on_round
         self._repaired = repaired
         self._rng = rng or random.Random()
@@ -62,9 +67,12 @@ class Sweeper:
     async def run(self) -> None:
         """A round, then a pause with jitter, in which single kinds may be asked for."""
         loop = asyncio.get_running_loop()
+        listed = self._whole()
         while True:
             for kind in self._resources:
-                await self._insist(kind)
+                if kind not in listed:
+                    await self._insist(kind)
+            listed = ()
             self.synced.set()
             self._on_round()
             until = loop.time() + self._interval * (0.9 + 0.2 * self._rng.random())
@@ -93,7 +101,10 @@ class Sweeper:
         async for page in self._client.pages(resource, namespace=namespace, selector=resource.selector):
             version = page.resource_version
             listed.update(map(name_of, page.items))
-            updated += sum(self._store.put(resource.kind, obj) for obj in page.items)
+            turns = Turns()
+            for obj in page.items:
+                updated += self._store.put(resource.kind, obj)
+                await turns.give()
             del page
         deleted = self._store.take_list(resource.kind, listed, version=version, namespace=namespace or None)
         return Repairs(updated=updated, deleted=deleted)

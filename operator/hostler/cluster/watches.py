@@ -35,6 +35,8 @@ class _Stream:
     streams: int = 0
     lists: int = 0
     relisted: bool = False
+    whole: bool = False
+    """Whether every object of a list was given to the store."""
 
 
 class WatchMonitor:
@@ -96,7 +98,10 @@ class WatchMonitor:
 
             async def json(self, **options: Any) -> Any:
                 if self.status == 200 and not _is_watch(self) and (scope := monitor.scope(self.url)):
-                    return await without_items(await self.read(), take=functools.partial(take, scope[0]))
+                    page = await without_items(await self.read(), take=functools.partial(take, scope[0]))
+                    if not page["metadata"].get("continue"):
+                        monitor.took_list(scope)
+                    return page
                 return await super().json(**options)
 
         return connection.session(response_class=Response, middlewares=(self._notice,))
@@ -114,6 +119,17 @@ class WatchMonitor:
         stream = self._streams[scope]
         stream.lists += 1
         stream.relisted = stream.lists > 1
+
+    def took_list(self, scope: Scope) -> None:
+        """The last page of a list was given to the store."""
+        self._streams[scope].whole = True
+
+    def whole(self) -> frozenset[str]:
+        """Kinds of which the lists before the watches have brought everything. Empty with a kopf that reads lists in
+        another way than we know."""
+        return frozenset(kind for kind, _ in self._streams) - {
+            kind for (kind, _), stream in self._streams.items() if not stream.whole
+        }
 
     def opened(self, scope: Scope) -> None:
         """A watch was answered."""

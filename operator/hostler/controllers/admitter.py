@@ -43,6 +43,9 @@ _LEAST_GRACE_SECONDS = 60.0
 """For pods of a seat that an earlier process has written down, whatever the time is."""
 REFRESH_SECONDS = 60.0
 """Between two looks at a request whose place in line has changed and nothing else."""
+RETURN_SECONDS = 5.0
+"""After the first pass, how long who comes into line may have been there before this process: a look at it may have
+waited for the API server."""
 REFRESHED_PER_PASS = 20
 """Requests that are woken in one pass only to say that their place has changed."""
 NOT_WRITTEN = "NotWritten"
@@ -65,6 +68,9 @@ class _Shown:
 
     verdict: Verdict
     at: float
+    earlier: bool = False
+    """Whether the workload was told by an earlier process, in words that still hold but for its place in line. To tell
+    two thousand jobs anew at each restart would be two thousand writes that say next to nothing."""
 
 
 class Admitter:
@@ -99,6 +105,8 @@ class Admitter:
         """What the statuses say."""
         self._feed = UsageFeed(self.usage)
         self._news = asyncio.Event()
+        self._began: float | None = None
+        """When the first pass was."""
         self._pace: PassPace | None = None
         """Of the passes that this process makes by itself; None while it does not lead, or does not yet know all."""
         self._asking: Workload | None = None
@@ -181,7 +189,8 @@ class Admitter:
         return self.usage.view(name)
 
     def ask(self, request: Request) -> Verdict | None:
-        """Come into line, or stay there; the standing verdict, or None before the first pass has seen the request."""
+        """Come into line, or stay there; the standing verdict, or None before the first pass has seen the request, and
+        while what an earlier process has told stands."""
         workload = request.workload
         grant = self._grants.get(workload)
         if grant is not None and (grant.request != request or grant.lost is not None):
@@ -195,7 +204,7 @@ class Admitter:
             self._grants[workload] = replace(grant, told=True)
             return grant.admit
         shown = self._shown.get(workload)
-        return shown.verdict if shown else None
+        return shown.verdict if shown and not shown.earlier else None
 
     def _come_into_line(self, request: Request) -> None:
         workload = request.workload
@@ -284,6 +293,7 @@ class Admitter:
         if not requests and not self.usage.has_pending:
             return
         now = self._clock.monotonic()
+        self._began = now if self._began is None else self._began
         snapshot = self.usage.snapshot(
             {request.pool for request in requests}, {request.volumes for request in requests}
         )
@@ -369,14 +379,17 @@ class Admitter:
         before = shown.verdict if shown is not None else None
         if isinstance(before, Wait) and before.obstacle is wait.obstacle:
             assert shown is not None
-            moved = _told(before) != _told(wait)
+            moved = shown.earlier or _told(before) != _told(wait)
             if not moved or not may_refresh or now < shown.at + REFRESH_SECONDS:
                 return False
             self._shown[workload] = _Shown(wait, now)
             self._answer(workload)
             return True
-        self._shown[workload] = _Shown(wait, now)
-        self._answer(workload)
+        returning = self._began is not None and now < self._began + RETURN_SECONDS
+        earlier = returning and self._requests[workload].told is wait.obstacle
+        self._shown[workload] = _Shown(wait, now, earlier)
+        if not earlier:
+            self._answer(workload)
         return False
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from hostler.api.common import Conditions
 from hostler.api.conditions import find
 from hostler.api.model import ModelCondition, ModelReason, ModelSpec, ModelStatus
 from hostler.cluster.store import Change
@@ -91,9 +92,16 @@ def decide(entry: Object, spec: ModelSpec, models: Sequence[Object], *, refused:
     update = {"observed_generation": generation, "conditions": after, "facts": facts_of(spec, there)}
     return Plan(
         status=before.model_copy(update=update).model_dump(mode="json", by_alias=True, exclude_none=True),
-        happening=change(before.conditions, after, warnings=_WARNINGS),
+        happening=None if _is_new(before, after) else change(before.conditions, after, warnings=_WARNINGS),
         requeue_after=recheck if refused else None,
     )
+
+
+def _is_new(before: ModelStatus, after: Conditions) -> bool:
+    """Whether all there is to tell is that there is an entry: forty of them at once would be forty Events."""
+    ready = find(after, ModelCondition.READY)
+    first = find(before.conditions, ModelCondition.READY) is None
+    return first and ready is not None and ready.reason == ModelReason.NOT_USED
 
 
 def _said(entry: Object, statuses: Sequence[ModelStatus], refused: int) -> Said:
@@ -113,8 +121,8 @@ def _said(entry: Object, statuses: Sequence[ModelStatus], refused: int) -> Said:
         return unknown(ModelReason.IMPORTING, f"It is on its way into {_namespaces(len(statuses) - there)}.")
     if there:
         return yes(ModelReason.ARTIFACTS_AVAILABLE, f"It is in {_namespaces(there)}, as Model {name}.")
-    text = "It is brought into a namespace once a service or job there names it."
-    return unknown(ModelReason.NOT_USED, text)
+    text = "It is in no namespace: it is brought into one once a service or job there names it."
+    return no(ModelReason.NOT_USED, text)
 
 
 def _namespaces(count: int) -> str:

@@ -98,8 +98,8 @@ class Admission(Protocol):
         """A pool as it is now, node by node; None where there is none that can be read."""
 
     def ask(self, request: Request) -> Verdict | None:
-        """Come into line, or stay there; the standing verdict, or None before anybody has looked. Whoever's verdict
-        changes is woken."""
+        """Come into line, or stay there; the standing verdict, or None where there is none yet, or none that differs
+        from what an earlier process has told. Whoever's verdict changes is woken."""
 
     def lost(self, workload: Workload) -> TakeBack | None:
         """Why the seats of a workload are taken back, where they are."""

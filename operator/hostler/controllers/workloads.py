@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
+from hostler.api.common import Conditions
+from hostler.api.conditions import find
 from hostler.api.placement import NodeSeats, Placement
 from hostler.controllers.ports import Object
 from hostler.manifests import naming
 from hostler.planning import moments
 from hostler.planning.resources import CPU, Resources, amount_of
-from hostler.planning.verdicts import Seats, Workload
+from hostler.planning.verdicts import Obstacle, Seats, Workload
 
 WORKLOADS = {"TrainingJob": naming.TRAINING_JOB, "InferenceService": naming.INFERENCE_SERVICE}
 """Kinds that ask for seats, with the label of their pods."""
 _ENDS = frozenset({"Succeeded", "Stalled"})
+_OBSTACLES = {obstacle.value: obstacle for obstacle in Obstacle}
 
 
 def workload_of(obj: Object) -> Workload:
@@ -61,6 +64,14 @@ def seconds_left(obj: Object) -> float | None:
 def seats_of(placement: Placement | None) -> Seats:
     """Pods by node, as a status has them."""
     return {} if placement is None else {seat.name: seat.pods for seat in placement.nodes}
+
+
+def told_obstacle(conditions: Conditions, *, generation: int) -> Obstacle | None:
+    """What a status says that its workload waits for, where it speaks of this spec."""
+    admitted = find(conditions, "Admitted")
+    if admitted is None or admitted.status != "False" or admitted.observed_generation != generation:
+        return None
+    return _OBSTACLES.get(admitted.reason)
 
 
 def need_of(placement: Placement) -> Resources:

@@ -14,6 +14,11 @@ _TASKS = {
     "classification": "text-classification",
     "question-answering": "question-answering",
 }
+_ROUTES = {
+    "fill-mask": ("/v1/fill-mask", "/v1/embeddings"),
+    "text-classification": ("/v1/classify", "/v1/embeddings"),
+    "question-answering": ("/v1/answers", "/v1/embeddings"),
+}
 _TOKEN_TYPES = 2
 
 
@@ -43,6 +48,10 @@ class Bert(Family):
     def task_of(self, model: ModelConfig) -> str:
         """What the head is for."""
         return self.task if model.encoder is None else _TASKS[model.encoder.head]
+
+    def apis_of(self, task: str | None, *, chat_template: bool | None = None) -> tuple[str, ...]:
+        """Every encoder gives embeddings, and what its head is for."""
+        return (*_ROUTES.get(task or "", ("/v1/embeddings",)), "/v1/models")
 
     def head_of(self, task: str) -> str | None:
         """The head that has such a task."""

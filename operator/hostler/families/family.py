@@ -76,6 +76,11 @@ class Family:
         """Task of a model with these sizes, where they decide it."""
         return self.task
 
+    def apis_of(self, task: str | None, *, chat_template: bool | None = None) -> tuple[str, ...]:
+        """HTTP paths under which a server of a model of this task answers. ``chat_template`` is None where nobody knows
+        whether there is one."""
+        return self.apis
+
     def head_of(self, task: str) -> str | None:
         """The head of a model of this task, in a family whose heads are for different ones."""
         return None

@@ -142,7 +142,13 @@ def missing_packages(find: Callable[[str], str | None] = which, *, needed: Mappi
 
 def ensure_packages(note: Note, *, needed: Mapping[str, str] = PACKAGES) -> None:
     """Install what is missing with apt; says what it installs."""
-    missing = missing_packages(needed=needed)
+    if missing_packages(needed=needed):
+        # apt itself gives up where another one works; who waited here looks again.
+        with exclusive(cache_root() / ".packages.lock", note):
+            _install(missing_packages(needed=needed), note)
+
+
+def _install(missing: Sequence[str], note: Note) -> None:
     if not missing:
         return
     if shutil.which("apt-get") is None:
@@ -278,12 +284,12 @@ def follow(argv: Sequence[str], cwd: Path, environment: dict[str, str], *, title
 
 @contextmanager
 def exclusive(path: Path, note: Note) -> Iterator[None]:
-    """One build at a time: a second caller waits and then finds the first one's result."""
+    """One at a time: a second caller waits and then finds the first one's result."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            note("waiting for another build")
+            note("waiting for another command that builds or installs the same")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

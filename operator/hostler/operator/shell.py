@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 import time
@@ -46,6 +45,7 @@ from hostler.metrics.operator import OperatorMetrics
 from hostler.operator.clock import SystemClock
 from hostler.operator.dispatch import RESULTS, Dispatcher, Workers
 from hostler.operator.ending import ended, within
+from hostler.operator.garbage import GarbagePolicy
 from hostler.operator.health import LoopWatch, liveness, metrics_app, probes_app, readiness, serve
 from hostler.operator.podhttp import PodHttp
 from hostler.operator.prober import RESULTS as PROBE_RESULTS
@@ -153,11 +153,13 @@ class Operator:
             resources=self.watched,
             interval=settings.resync,
             namespaces=settings.watch_namespaces,
+            whole=self.monitor.whole,
             on_round=self.dispatcher.enqueue_all,
             repaired=lambda kind, found: self.metrics.swept(kind, found.deleted),
         )
         self.monitor.on_relist = self.sweeper.request
         self.loop_watch = LoopWatch(self.metrics.lagged)
+        self.garbage = GarbagePolicy()
         self._register_collectors([controller.kind for controller in controllers])
         self._stopping = False
         self._exit_code: int | None = None
@@ -190,12 +192,12 @@ class Operator:
 
     async def _live(self) -> None:
         await self._wait_until_nothing_is_missing()
+        self.garbage.load()
         await self._start_watching()
         self._spawn(self.sweeper.run(), "sweeper")
         await self.sweeper.synced.wait()
-        # Objects of the store hold no cycles, and a full collection looks at each of them: 0.1 s in which nothing else
-        # runs, at 10,000 pods.
-        gc.freeze()
+        self.garbage.loaded()
+        self._spawn(self.garbage.run(), "garbage")
         _log.info("the caches are complete", extra={kind: self.store.count(kind) for kind in self.store.kinds})
         await self.lease.acquire()
         self.metrics.lead()
@@ -316,6 +318,7 @@ class Operator:
         await within(CLOSE_PATIENCE, _all(*closing, self.pods.close()), what="servers")
         await ended(self._kopfs, seconds=KOPF_PATIENCE, what="kopf")
         await within(CLOSE_PATIENCE, _all(self.client.close(), self.lease_client.close()), what="connections")
+        self.garbage.stop()
         _log.info("stopped", extra={"exit_code": self._exit_code or 0})
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:

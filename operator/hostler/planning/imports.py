@@ -16,7 +16,7 @@ from hostler.api.model import (
     ModelSpec,
     ModelStatus,
 )
-from hostler.families import FamilyName, family
+from hostler.families import FamilyName, families, family
 
 _ALIKE = frozenset({FamilyName.CHAT, FamilyName.CODE})
 """Families of which files cannot always tell which one they are."""
@@ -87,10 +87,15 @@ def facts_of(spec: ModelSpec, imported: ModelImport | None) -> ModelFacts:
         "context_length": architecture.context_length if architecture else None,
         "vocabulary_size": architecture.vocabulary_size if architecture else None,
         "quantization": architecture.quantization if architecture else None,
+        "chat_template": architecture.chat_template if architecture else None,
         "weights_bytes": memory.weights_bytes if memory else None,
         "kv_bytes_per_token": memory.kv_bytes_per_token if memory else None,
     }
-    return read.model_copy(update={name: value for name, value in said.items() if value is not None})
+    facts = read.model_copy(update={name: value for name, value in said.items() if value is not None})
+    known = families().get(facts.family or "")
+    return facts.model_copy(
+        update={"apis": known.apis_of(facts.task, chat_template=facts.chat_template) if known else ()}
+    )
 
 
 def family_conflict(spec: ModelSpec, found: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from hostler.accelerators import AcceleratorType, ResourceNameError, UnknownAcceleratorError, accelerator
 from hostler.api.pool import AcceleratorPoolSpec, PoolReason
@@ -51,7 +52,11 @@ class Pool:
 
 @dataclass(frozen=True, kw_only=True)
 class PoolView:
-    """A pool at one moment."""
+    """A pool at one moment.
+
+    What is the same for every job that is looked at is computed once: two thousand jobs ask one view of a thousand
+    nodes.
+    """
 
     pool: Pool
     nodes: tuple[NodeView, ...] = ()
@@ -61,7 +66,7 @@ class PoolView:
     """Units that pods hold, whosever they are."""
     _ever: dict[frozenset[tuple[str, int]], int] = field(default_factory=dict, compare=False, repr=False)
 
-    @property
+    @cached_property
     def capacity(self) -> int:
         """Units that exist, healthy or not."""
         return sum(self.pool.whole_units(node.promised) for node in self.nodes)
@@ -81,7 +86,7 @@ class PoolView:
         """Most free units on one node."""
         return max((self.pool.whole_units(node.free) for node in self.nodes), default=0)
 
-    @property
+    @cached_property
     def simulated(self) -> bool:
         """Whether the devices are simulated."""
         return any(node.simulated for node in self.nodes)
@@ -89,7 +94,7 @@ class PoolView:
     def largest_ever(self, need: Mapping[str, int]) -> int:
         """How many such pods the empty pool could hold with every device healthy and every node ready.
 
-        Remembered, because two thousand jobs of one shape ask it of the same view.
+        Remembered by shape.
         """
         shape = frozenset(need.items())
         if shape not in self._ever:

@@ -1,75 +1,26 @@
-"""What is used of every node, kept up to date change by change.
+"""What is used of every pool, kept up to date change by change.
 
 The cost of a change is independent of how many objects there are: a pod touches its node, a reservation its nodes, a
 node the pools that it belongs to. Nothing is sorted and nothing is scanned until somebody asks for a snapshot or for a
-pool's figures.
-
-On each node a workload counts with the larger of what is reserved for it and what its pods hold, so that a seat is
-neither free before its pod has come nor counted twice after. Pods of nobody whom we know are strangers: they hold what
-they hold.
+pool's figures. What is taken of a node is in the :mod:`ledger <hostler.planning.ledger>`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from hostler.planning import nodes as node_reading
 from hostler.planning.admission import Pending, Snapshot
+from hostler.planning.ledger import Ledger
 from hostler.planning.nodes import NodeView
 from hostler.planning.pools import Pool, PoolView, describe
-from hostler.planning.resources import Resources, largest, of_pod, offered, overdrawn, subtract, times
+from hostler.planning.resources import Resources, largest, overdrawn, times
 from hostler.planning.room import PoolRoom
 from hostler.planning.verdicts import Reservation, Workload
 from hostler.planning.volumes import Reach, Reaches
 
 Object = dict[str, Any]
-
-
-@dataclass
-class _Share:
-    """One workload on one node; what nobody reserved is the strangers' share."""
-
-    reserved: Resources = field(default_factory=dict)
-    held: Resources = field(default_factory=dict)
-    bound: int = 0
-    """Pods among ``held`` that have this node for good."""
-
-    @property
-    def counted(self) -> Resources:
-        return largest(self.reserved, self.held)
-
-    @property
-    def empty(self) -> bool:
-        return not any(self.reserved.values()) and not any(self.held.values())
-
-
-@dataclass
-class _Node:
-    """What is known of one node; pods may be heard of before their node is."""
-
-    object: Object | None = None
-    offered: Resources = field(default_factory=dict)
-    promised: Resources = field(default_factory=dict)
-    zone: str | None = None
-    shares: dict[Workload | None, _Share] = field(default_factory=dict)
-    taken: Resources = field(default_factory=dict)
-    """Sum of what the shares count."""
-    held: Resources = field(default_factory=dict)
-    """Sum of what pods hold."""
-    free: Resources | None = None
-    """Offered without what is taken; None until somebody asks."""
-
-
-@dataclass(frozen=True)
-class _Use:
-    """A pod that holds something."""
-
-    node: str
-    workload: Workload | None
-    amount: Resources
-    bound: bool
 
 
 class PoolUsage:
@@ -78,8 +29,7 @@ class PoolUsage:
     def __init__(self, *, touched: Callable[[str], None] = lambda _pool: None) -> None:
         """``touched`` is called with the name of each pool whose figures a change may have moved."""
         self._touched = touched
-        self._nodes: dict[str, _Node] = {}
-        self._pods: dict[str, _Use] = {}
+        self._ledger = Ledger(moved=self._moved)
         self._pools: dict[str, Pool] = {}
         self._members: dict[str, dict[str, str | None]] = {}
         """Nodes of each pool, with why they take no pods of it."""
@@ -99,50 +49,29 @@ class PoolUsage:
     def put_node(self, obj: Object) -> None:
         """A node is there, or has changed."""
         name = obj["metadata"]["name"]
-        node = self._node(name)
-        allocatable, promised = offered((obj.get("status") or {}).get("allocatable")), node_reading.promised(obj)
-        if (node.offered, node.promised) != (allocatable, promised):
-            node.offered, node.promised, node.free = allocatable, promised, None
+        if self._ledger.put_node(obj):
             for member in self.pools_of(name):
                 self._reshaped(member)
         self._reaches.put_node(obj)
-        node.object, node.zone = obj, node_reading.zone(obj)
         for pool in self._pools.values():
             self._place_in(pool, name)
 
     def remove_node(self, name: str) -> None:
         """A node is gone; its pods may be heard of for a while."""
-        node = self._nodes.get(name)
-        if node is None:
+        if not self._ledger.remove_node(name):
             return
-        node.object, node.offered, node.promised, node.free = None, {}, {}, None
         self._reaches.remove_node(name)
         for pool, members in self._members.items():
             if members.pop(name, self) is not self:
                 self._reshaped(pool)
-        self._forget_if_empty(name)
 
     def put_pod(self, uid: str, pod: Object, *, node: str | None, workload: Workload | None, bound: bool) -> bool:
         """A pod holds what it asks for on ``node``; nowhere and nothing where that is None. Whether that is news."""
-        before = self._pods.get(uid)
-        if node is None:
-            return self.remove_pod(uid)
-        use = _Use(node, workload, of_pod(pod), bound)
-        if before == use:
-            return False
-        if before is not None:
-            self._hold(before, sign=-1)
-        self._pods[uid] = use
-        self._hold(use, sign=1)
-        return True
+        return self._ledger.put_pod(uid, pod, node=node, workload=workload, bound=bound)
 
     def remove_pod(self, uid: str) -> bool:
         """A pod is gone, or holds nothing any more. Whether it held anything."""
-        before = self._pods.pop(uid, None)
-        if before is None:
-            return False
-        self._hold(before, sign=-1)
-        return True
+        return self._ledger.remove_pod(uid)
 
     def put_pool(self, pool: Pool) -> None:
         """A pool is there, or has changed."""
@@ -150,7 +79,7 @@ class PoolUsage:
         self._members[pool.name] = {}
         self._held.setdefault(pool.name, 0)
         self._shapes.pop(pool.name, None)
-        for name in self._nodes:
+        for name in self._ledger:
             self._place_in(pool, name)
         self._held[pool.name] = sum(
             _units(reservation, pool) for reservation in self._reservations.values() if reservation.pool == pool.name
@@ -170,7 +99,7 @@ class PoolUsage:
         if reservation.deadline is not None:
             self._pending[reservation.workload] = None
         for node in _nodes_of(reservation):
-            self._reserve(node, reservation.workload, _amount(reservation, node))
+            self._ledger.reserve(node, reservation.workload, _amount(reservation, node))
         self._count_held(reservation, sign=1)
 
     def remove_reservation(self, workload: Workload) -> None:
@@ -180,7 +109,7 @@ class PoolUsage:
             return
         self._pending.pop(workload, None)
         for node in _nodes_of(before):
-            self._reserve(node, workload, {})
+            self._ledger.reserve(node, workload, {})
         self._count_held(before, sign=-1)
 
     def foretell(self, workload: Workload, ends: float | None) -> None:
@@ -223,28 +152,16 @@ class PoolUsage:
 
     def free(self, node: str) -> Resources:
         """What is left of a node; below zero where more was taken than there is."""
-        found = self._nodes.get(node)
-        if found is None:
-            return {}
-        if found.free is None:
-            found.free = subtract(found.offered, found.taken)
-        return found.free
+        return self._ledger.free(node)
 
     def unbound(self, reservation: Reservation) -> dict[str, int]:
         """Pods still to come, by node."""
-        missing = {}
-        for node, pods in reservation.seats.items():
-            known = self._nodes.get(node)
-            share = known.shares.get(reservation.workload) if known else None
-            left = pods - (share.bound if share else 0)
-            if left > 0:
-                missing[node] = left
-        return missing
+        left = {node: pods - self._ledger.bound(node, reservation.workload) for node, pods in reservation.seats.items()}
+        return {node: pods for node, pods in left.items() if pods > 0}
 
     def exists(self, node: str) -> bool:
         """Whether a node of this name is there."""
-        found = self._nodes.get(node)
-        return found is not None and found.object is not None
+        return self._ledger.exists(node)
 
     def shape(self, name: str) -> PoolView | None:
         """What a pool has: capacity, health, type. Its ``used`` and ``held`` may be old."""
@@ -292,7 +209,7 @@ class PoolUsage:
         return PoolRoom(
             pool=pool,
             nodes=nodes,
-            zones={name: zone for name in nodes if (zone := self._nodes[name].zone) is not None},
+            zones={name: zone for name in nodes if (zone := self._ledger[name].zone) is not None},
             allocatable=usable,
             held=self._held.get(pool.name, 0),
             trouble="" if usable > 0 else describe(view)[1],
@@ -302,7 +219,7 @@ class PoolUsage:
         members = self._members[pool.name]
         views = []
         for name, obstacle in sorted(members.items()):
-            node = self._nodes[name]
+            node = self._ledger[name]
             assert node.object is not None
             views.append(
                 NodeView(
@@ -314,11 +231,11 @@ class PoolUsage:
                     simulated=node_reading.simulated(node.object),
                 )
             )
-        in_use = sum(max(0, pool.units(self._nodes[name].held)) for name in members)
+        in_use = sum(max(0, pool.units(self._ledger[name].held)) for name in members)
         return PoolView(pool=pool, nodes=tuple(views), held=self._held.get(pool.name, 0), in_use=in_use)
 
     def _place_in(self, pool: Pool, name: str) -> None:
-        members, node = self._members[pool.name], self._nodes[name]
+        members, node = self._members[pool.name], self._ledger[name]
         if node.object is None or not node_reading.matches(node.object, pool.spec.node_selector):
             if name in members:
                 del members[name]
@@ -333,42 +250,9 @@ class PoolUsage:
         self._shapes.pop(pool, None)
         self._touched(pool)
 
-    def _node(self, name: str) -> _Node:
-        if name not in self._nodes:
-            self._nodes[name] = _Node()
-        return self._nodes[name]
-
-    def _hold(self, use: _Use, *, sign: int) -> None:
-        node = self._node(use.node)
-        share = node.shares.setdefault(use.workload, _Share())
-        before = share.counted
-        share.held = _moved(share.held, use.amount, sign=sign)
-        share.bound += sign * use.bound
-        node.held = _moved(node.held, use.amount, sign=sign)
-        self._settle(use.node, node, use.workload, before=before)
-
-    def _reserve(self, name: str, workload: Workload, amount: Resources) -> None:
-        node = self._node(name)
-        share = node.shares.setdefault(workload, _Share())
-        before = share.counted
-        share.reserved = amount
-        self._settle(name, node, workload, before=before)
-
-    def _settle(self, name: str, node: _Node, workload: Workload | None, *, before: Resources) -> None:
-        share = node.shares[workload]
-        node.taken = _moved(_moved(node.taken, before, sign=-1), share.counted, sign=1)
-        node.free = None
-        for pool in self.pools_of(name):
+    def _moved(self, node: str) -> None:
+        for pool in self.pools_of(node):
             self._touched(pool)
-        if share.empty:
-            del node.shares[workload]
-        self._forget_if_empty(name)
-
-    def _forget_if_empty(self, name: str) -> None:
-        """Names of nodes that were must not pile up."""
-        node = self._nodes.get(name)
-        if node is not None and node.object is None and not node.shares:
-            del self._nodes[name]
 
     def _count_held(self, reservation: Reservation, *, sign: int) -> None:
         pool = self._pools.get(reservation.pool)
@@ -393,15 +277,3 @@ def _units(reservation: Reservation, pool: Pool) -> int:
     """Likewise in the pool's unit."""
     units, also = reservation.pods * pool.units(reservation.need), reservation.instead_of
     return units if also is None or also.pool != pool.name else max(units, also.pods * pool.units(also.need))
-
-
-def _moved(total: Mapping[str, int], amount: Mapping[str, int], *, sign: int) -> Resources:
-    """The sum without zeros: a resource that nobody holds is not remembered."""
-    result = dict(total)
-    for name, count in amount.items():
-        left = result.get(name, 0) + sign * count
-        if left:
-            result[name] = left
-        else:
-            result.pop(name, None)
-    return result

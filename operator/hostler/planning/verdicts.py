@@ -58,6 +58,9 @@ class Request:
     """Over what its seats are spread; None packs them."""
     volumes: tuple[Reach, ...] = ()
     """Of the volumes that its pods mount, those that not every node can mount; sorted."""
+    told: Obstacle | None = field(default=None, compare=False)
+    """What its status says that it waits for. Nothing that is asked: a process that has just started learns from it
+    what an earlier one has said."""
 
     @property
     def shape(self) -> frozenset[tuple[str, int]]:

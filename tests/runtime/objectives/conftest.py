@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from runtime.once import made_once
 from runtime.training.harness import REFERENCE_TEXT, Train, make_job
 
 from hostler_contract import JobConfig
@@ -32,16 +33,19 @@ def documents(directory: Path, *, first: int, count: int) -> Path:
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory, train: Train) -> Path:
     """A Llama that has read most of the reference."""
-    root = tmp_path_factory.mktemp("base")
-    job = make_job(
-        root / "workspace",
-        data=documents(root / "data", first=0, count=900),
-        model=SIZES,
-        hyperparameters={"steps": 240, "batchSize": 32, "learningRate": 5e-3, "warmupSteps": 20},
-        checkpoint={"everySteps": 1000},
-    )
-    train(job)
-    return root / "workspace" / "model"
+
+    def make(root: Path) -> None:
+        train(
+            make_job(
+                root / "workspace",
+                data=documents(root / "data", first=0, count=900),
+                model=SIZES,
+                hyperparameters={"steps": 240, "batchSize": 32, "learningRate": 5e-3, "warmupSteps": 20},
+                checkpoint={"everySteps": 1000},
+            )
+        )
+
+    return made_once("base", make, directories=tmp_path_factory) / "workspace" / "model"
 
 
 @pytest.fixture

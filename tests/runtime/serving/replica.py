@@ -14,6 +14,7 @@ import httpx
 import openai
 from patience import PATIENCE
 from prometheus_client.parser import text_string_to_metric_families
+from runtime.forked import Forked
 from runtime.serving.waiting import eventually
 
 from hostler_contract import Result
@@ -66,9 +67,11 @@ class Replica:
         config: dict[str, Any] | str,
         *,
         module: str = "hostler_runtime.serve",
+        plain: bool = False,
         **environment: str,
     ) -> None:
-        self._module = module
+        """``plain`` starts Python, for tests of how it begins; otherwise what it imports is there already."""
+        self._module, self._plain = module, plain
         directory.mkdir(parents=True, exist_ok=True)
         config_path = directory / "serving.json"
         config_path.write_text(config if isinstance(config, str) else json.dumps(config))
@@ -90,9 +93,12 @@ class Replica:
 
     def __enter__(self) -> Replica:
         with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", self._module], env=self._environment, stdout=log, stderr=log
-            )
+            self._process: subprocess.Popen[bytes] | Forked
+            if self._plain:
+                command = [sys.executable, "-m", self._module]
+                self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+            else:
+                self._process = Forked(self._module, env=self._environment, stdout=log)
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -96,7 +96,7 @@ def test_a_port_in_use_is_told_at_once(tmp_path: Path) -> None:
 
 
 def test_sigterm_while_loading_ends_at_once_without_a_failure(tiny_directory: Path, tmp_path: Path) -> None:
-    with Replica(tmp_path, serving_config(tiny_directory)) as replica:
+    with Replica(tmp_path, serving_config(tiny_directory), plain=True) as replica:
         assert replica.port
         replica.terminate()
         assert replica.wait() == 0
@@ -114,7 +114,7 @@ def test_sigterm_while_libraries_are_imported_ends_at_once_without_a_failure(
     tiny_directory: Path, tmp_path: Path
 ) -> None:
     """Process number 1 of a container ignores a signal that it has no handler for."""
-    with Replica(tmp_path, serving_config(tiny_directory)) as replica:
+    with Replica(tmp_path, serving_config(tiny_directory), plain=True) as replica:
         eventually(lambda: handles_sigterm(replica.pid), what="a handler")
         assert "listening" not in replica.log.read_text()
         replica.terminate()

@@ -43,11 +43,11 @@ def make_tokenizer(*, template: str | None = TEMPLATE) -> PreTrainedTokenizerFas
     return fast
 
 
-def make_model(vocabulary_size: int, *, layers: int = 2) -> GPT2LMHeadModel:
+def make_model(vocabulary_size: int, *, layers: int = 2, context: int = CONTEXT) -> GPT2LMHeadModel:
     """Weights wide enough that context, and above all position, changes the likeliest token."""
     torch.manual_seed(7)
     config = GPT2Config(
-        vocab_size=vocabulary_size, n_positions=CONTEXT, n_embd=48, n_layer=layers, n_head=4, initializer_range=0.35,
+        vocab_size=vocabulary_size, n_positions=context, n_embd=48, n_layer=layers, n_head=4, initializer_range=0.35,
         resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=0, eos_token_id=0,
     )  # fmt: skip
     model = GPT2LMHeadModel(config)
@@ -57,11 +57,11 @@ def make_model(vocabulary_size: int, *, layers: int = 2) -> GPT2LMHeadModel:
     return model
 
 
-def make_llama(vocabulary_size: int) -> LlamaForCausalLM:
+def make_llama(vocabulary_size: int, *, context: int = CONTEXT) -> LlamaForCausalLM:
     """The same size with rotary positions and shared key heads."""
     torch.manual_seed(7)
     config = LlamaConfig(
-        vocab_size=vocabulary_size, max_position_embeddings=CONTEXT, hidden_size=48, intermediate_size=96,
+        vocab_size=vocabulary_size, max_position_embeddings=context, hidden_size=48, intermediate_size=96,
         num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, initializer_range=0.35,
         bos_token_id=0, eos_token_id=0,
     )  # fmt: skip

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from runtime.forked import Forked
 from runtime.training.harness import ROOT, JobFactory, Launch, Pod, free_port, make_job
 from runtime.training.webserver import Site
 
 from hostler_contract import JobConfig
+
+LAUNCHER = "hostler_runtime.launch"
 
 
 @pytest.fixture
@@ -28,10 +31,15 @@ def job(tmp_path: Path) -> JobFactory:
 
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Launch]:
-    """Start the pods of an attempt; whatever is still running at the end of the test is killed."""
+    """Start the pods of an attempt; whatever is still running at the end of the test is killed.
+
+    ``plain`` starts the launcher as a container does. The training processes that it starts always begin with Python.
+    """
     started: list[Pod] = []
 
-    def go(job: JobConfig | str, *, pods: int = 1, processes: int = 1, restarts: int = 0) -> list[Pod]:
+    def go(
+        job: JobConfig | str, *, pods: int = 1, processes: int = 1, restarts: int = 0, plain: bool = False
+    ) -> list[Pod]:
         run_id = len(started)
         scratch = tmp_path / "scratch"
         scratch.mkdir(exist_ok=True)
@@ -59,9 +67,13 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
                 "PET_MASTER_PORT": str(master_port),
                 "PET_MAX_RESTARTS": str(restarts),
             }
-            command = [sys.executable, "-m", "hostler_runtime.launch"]
+            process: subprocess.Popen[bytes] | Forked
             with log.open("wb") as stream:
-                process = subprocess.Popen(command, env=environ, stdout=stream, stderr=stream, cwd=tmp_path)
+                if plain:
+                    command = [sys.executable, "-m", LAUNCHER]
+                    process = subprocess.Popen(command, env=environ, stdout=stream, stderr=stream, cwd=tmp_path)
+                else:
+                    process = Forked(LAUNCHER, env=environ, stdout=stream, cwd=tmp_path)
             attempt.append(Pod(process, port, message, log))
         started.extend(attempt)
         return attempt

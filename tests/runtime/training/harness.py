@@ -14,6 +14,7 @@ from pydoc_data import topics
 from typing import Any
 
 from patience import PATIENCE
+from runtime.forked import Forked
 
 from hostler_contract import JobConfig, Progress, Result
 from hostler_runtime.training.progress import ProgressBoard
@@ -82,7 +83,7 @@ def free_port() -> int:
 class Pod:
     """One launcher as a container would run it."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     port: int
     message: Path
     log: Path

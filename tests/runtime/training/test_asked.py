@@ -8,6 +8,7 @@ import queue
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from hostler_contract import Progress
 from hostler_contract.progress import Stage
 
 Told = dict[str, Any]
+STEPS = 100_000
 
 CONTROL_PLANE = ROOT / ".venv/bin/python"
 """The environment that has the operator's libraries; ``make test-runtime`` makes it first."""
@@ -46,9 +48,12 @@ class Operator:
             self._told.put(json.loads(line))
 
     def wait_for(self, condition: Callable[[Told], bool]) -> list[Told]:
-        """Everything that is told until, and with, the first line that meets the condition."""
+        """Everything that is told until, and with, the first line that meets the condition. Lines come for ever, also
+        where nobody answers, so that it is the condition that has to come in time."""
         found: list[Told] = []
+        deadline = time.monotonic() + PATIENCE
         while not found or not condition(found[-1]):
+            assert time.monotonic() < deadline, f"not told within {PATIENCE} s; last told: {found[-5:]}"
             found.append(self._told.get(timeout=PATIENCE))
         return found
 
@@ -79,7 +84,8 @@ def shown(told: list[Told]) -> list[Progress]:
 def test_the_operator_reads_how_a_trainer_goes_on(
     job: JobFactory, launch: Launch, ask: Callable[[int], Operator]
 ) -> None:
-    (pod,) = launch(job(hyperparameters__steps=400, checkpoint__everySteps=50))
+    # More steps than it ever takes: a job that ends before it was asked would never be seen.
+    (pod,) = launch(job(hyperparameters__steps=STEPS, checkpoint__everySteps=50))
     operator = ask(pod.port)
     told = operator.wait_for(lambda line: line.get("progress", {}).get("checkpointStep", 0) >= 200)
     results = [line["result"] for line in told if "result" in line]
@@ -89,7 +95,7 @@ def test_the_operator_reads_how_a_trainer_goes_on(
     steps = [each.step for each in seen]
     assert steps == sorted(set(steps)) or seen[0].stage is not Stage.TRAINING
     last = seen[-1]
-    assert (last.stage in {Stage.TRAINING, Stage.SAVING}, last.total_steps, last.unit) == (True, 400, "tokens")
+    assert (last.stage in {Stage.TRAINING, Stage.SAVING}, last.total_steps, last.unit) == (True, STEPS, "tokens")
     assert last.loss is not None
     assert last.units_per_second is not None
     assert last.eta_seconds is not None
@@ -99,7 +105,7 @@ def test_a_trainer_that_stands_still_is_not_heard_and_is_heard_again_when_it_goe
     job: JobFactory, launch: Launch, ask: Callable[[int], Operator]
 ) -> None:
     """Stopped, its port still takes connections, as that of a process that swaps or waits for a disk does."""
-    (pod,) = launch(job(hyperparameters__steps=100_000, checkpoint__everySteps=50_000))
+    (pod,) = launch(job(hyperparameters__steps=STEPS, checkpoint__everySteps=50_000))
     operator = ask(pod.port)
     operator.wait_for(lambda line: line.get("progress", {}).get("step", 0) >= 5)
     stopped = pod.workers()

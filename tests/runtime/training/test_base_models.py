@@ -31,6 +31,8 @@ from hostler_runtime.text.conversations import (
 from hostler_runtime.text.infilling import FIM_TOKENS, infill_prompt, prefer_spm
 from hostler_runtime.text.tokenizer import train_tokenizer
 
+CONTEXT = 256
+"""Tokens: room for a conversation; what a step costs grows with it."""
 UNREADABLE, INVALID = ErrorReason.ARTIFACT_UNREADABLE, ErrorReason.INVALID_CONFIGURATION
 MESSAGES = [
     {"role": "system", "content": "Be short."},
@@ -45,7 +47,7 @@ def checkpoint(directory: Path, architecture: str, *, template: str | None = Non
     """A tiny GPT-2 or Llama as transformers saves it."""
     tokenizer = tiny_model.make_tokenizer(template=template)
     make = {"gpt2": tiny_model.make_model, "llama": tiny_model.make_llama}[architecture]
-    make(len(tokenizer)).save_pretrained(directory)
+    make(len(tokenizer), context=CONTEXT).save_pretrained(directory)
     tokenizer.save_pretrained(directory)
     return directory
 
@@ -78,7 +80,7 @@ def test_a_checkpoint_goes_on_learning_and_can_be_served(
     assert before.keys() == after.keys()
     assert any(not torch.equal(before[name], after[name]) for name in before)
     assert (written / "tokenizer.json").read_bytes() == (base / "tokenizer.json").read_bytes()
-    assert load(written, options=LoadOptions()).context_length == tiny_model.CONTEXT
+    assert load(written, options=LoadOptions()).context_length == CONTEXT
 
 
 def test_a_base_without_roles_learns_conversations_in_plain_words(
@@ -106,7 +108,7 @@ def talker(directory: Path) -> Path:
     """A base whose template ends turns with a token of its own and a line end, and whose defaults do not name it."""
     tokenizer = tiny_model.make_tokenizer(template=CHATML)
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
-    tiny_model.make_llama(len(tokenizer)).save_pretrained(directory)
+    tiny_model.make_llama(len(tokenizer), context=CONTEXT).save_pretrained(directory)
     tokenizer.save_pretrained(directory)
     return directory
 
@@ -157,6 +159,48 @@ def test_learning_documents_takes_no_end_away_from_a_model_of_conversations(
     assert model.end_tokens == {0, 7, model._tokenizer.convert_tokens_to_ids("<|im_end|>")}
 
 
+DRAWN = {"temperature": 0.3, "top_p": 0.7, "top_k": 11, "repetition_penalty": 1.1}
+UNSAID = {"temperature": None, "top_p": None}
+
+
+@pytest.mark.parametrize(
+    ("told", "want", "objective"),
+    [
+        pytest.param({"do_sample": True, **DRAWN}, DRAWN, {"kind": "finetune"}, id="the base says how"),
+        pytest.param({"do_sample": True, **DRAWN}, DRAWN, {"kind": "finetune", "lora": {}}, id="to an adapter too"),
+        pytest.param({"do_sample": True, **DRAWN}, DRAWN, {"kind": "quantize"}, id="and to 8-bit weights"),
+        pytest.param(
+            {"temperature": 0.3}, {**UNSAID, "temperature": 0.3}, {"kind": "finetune"}, id="it forgets a flag"
+        ),
+        pytest.param({}, UNSAID, {"kind": "finetune"}, id="it says nothing"),
+        pytest.param(None, UNSAID, {"kind": "finetune"}, id="it has no file for it"),
+    ],
+)
+def test_a_tuned_model_answers_with_the_settings_of_its_base(
+    objective: dict[str, Any], told: dict[str, Any] | None, want: dict[str, Any],
+    job: JobFactory, train: Train, tmp_path: Path,
+) -> None:  # fmt: skip
+    base = checkpoint(tmp_path / "base", "llama")
+    (base / "generation_config.json").unlink()
+    if told is not None:
+        (base / "generation_config.json").write_text(json.dumps({"eos_token_id": 0, **told}))
+    (tmp_path / "few.txt").write_text(REFERENCE_TEXT[:4_000])
+    steps = 0 if objective["kind"] == "quantize" else 1
+    given = job(
+        data=tmp_path / "few.txt", model={}, inputs={"base": str(base)}, objective=objective,
+        hyperparameters__steps=steps,
+    )  # fmt: skip
+
+    train(given)
+
+    stored = json.loads((Path(given.workspace) / "model" / "generation_config.json").read_text())
+    assert {name: stored.get(name) for name in want} == want
+    assert (
+        load(Path(given.workspace) / "model", options=LoadOptions()).defaults
+        == load(base, options=LoadOptions()).defaults
+    ), "served as its base is"
+
+
 def bert(directory: Path) -> None:
     """A checkpoint of another architecture."""
     BertForMaskedLM(
@@ -197,7 +241,7 @@ SIZES = {
         pytest.param(no_weights, {}, UNREADABLE, "has no model.safetensors", id="it has no weights"),
         pytest.param(
             plain, {"transformer": {**SIZES, "contextLength": 4096}}, INVALID,
-            "contextLength 4096 is more than the 2048 tokens", id="longer sequences than it was made for",
+            "contextLength 4096 is more than the 256 tokens", id="longer sequences than it was made for",
         ),
         pytest.param(
             plain, {"transformer": {**SIZES, "layers": 3}}, INVALID,

@@ -46,7 +46,7 @@ def test_two_pods_train_the_same_model_as_one_process(
     train(alone)
     pods = moved(alone, tmp_path / "pods")
 
-    first, second = launch(pods, pods=2)
+    first, second = launch(pods, pods=2, plain=True)
     assert [first.wait(), second.wait()] == [0, 0], first.log.read_text()
 
     control = slower(alone)
@@ -64,7 +64,7 @@ def test_two_pods_train_the_same_model_as_one_process(
 def test_one_pod_asked_to_stop_all_save_and_leave_together_and_fewer_processes_go_on(
     job: JobFactory, train: Train, launch: Launch, tmp_path: Path
 ) -> None:
-    config = job(model__transformer__dropoutPercent=0, hyperparameters__steps=400, checkpoint__everySteps=1000)
+    config = job(model__transformer__dropoutPercent=0, hyperparameters__steps=4000, checkpoint__everySteps=10_000)
     first, second = launch(config, pods=2)
     first.wait_for(lambda seen: seen.step >= 5)
 
@@ -141,7 +141,7 @@ def test_a_failure_that_would_come_again_is_not_tried_again(job: JobFactory, lau
     ],
 )
 def test_a_wrong_configuration_ends_before_torch_is_imported(text: str, want_words: str, launch: Launch) -> None:
-    (pod,) = launch(text)
+    (pod,) = launch(text, plain=True)
 
     assert pod.wait() == EXIT_FAILED
     result = pod.result()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
+import select
 import sys
 from pathlib import Path
 from typing import Any
 
 from patience import PATIENCE
+from runtime.forked import Forked
 from runtime.training import toyfamily
 from runtime.training.harness import ROOT, free_port, make_job
 from safetensors.torch import load_file
@@ -53,29 +54,34 @@ def run_in_processes(job: JobConfig, *, count: int, timeout: float = PATIENCE) -
     path = Path(job.workspace).parent / "job.json"
     path.write_text(job.to_json())
     port = free_port()
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "runtime.training.toyjobs", str(path)],
-            env={
-                **os.environ,
-                "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT / 'images/runtime'}:{ROOT / 'tests'}",
-                "OMP_NUM_THREADS": "1",
-                "PYTHONWARNINGS": "ignore",
-                "MASTER_ADDR": "127.0.0.1",
-                "MASTER_PORT": str(port),
-                "RANK": str(rank),
-                "LOCAL_RANK": str(rank),
-                "WORLD_SIZE": str(count),
-                "LOCAL_WORLD_SIZE": str(count),
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(count)
-    ]
-    outputs = [process.communicate(timeout=timeout)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0] * count, "\n".join(outputs)
+    logs = [path.with_name(f"log-{rank}") for rank in range(count)]
+    processes = []
+    for rank, log in enumerate(logs):
+        environ = {
+            **os.environ,
+            "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT / 'images/runtime'}:{ROOT / 'tests'}",
+            "OMP_NUM_THREADS": "1",
+            "PYTHONWARNINGS": "ignore",
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(port),
+            "RANK": str(rank),
+            "LOCAL_RANK": str(rank),
+            "WORLD_SIZE": str(count),
+            "LOCAL_WORLD_SIZE": str(count),
+        }
+        with log.open("wb") as stream:
+            processes.append(Forked("runtime.training.toyjobs", str(path), env=environ, stdout=stream))
+    running = list(processes)
+    try:
+        # The others of one that failed wait for it for minutes.
+        while running and not any(process.returncode for process in processes):
+            ended, _, _ = select.select(running, [], [], timeout)
+            assert ended, f"nothing happened for {timeout} s"
+            running = [process for process in running if process not in ended or process.poll() is None]
+    finally:
+        for process in running:
+            process.kill()
+    assert not any(process.returncode for process in processes), "\n".join(log.read_text() for log in logs)
     return Result.from_json(path.with_name("result.json").read_bytes())
 
 

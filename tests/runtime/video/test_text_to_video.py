@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,12 +14,12 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, TextToVideoSDPipeline, UNet3DConditionModel
 from runtime.families import moving_digits
 from runtime.families.jobs import Trained, train
-from runtime.training.harness import ROOT, free_port
+from runtime.training.toyjobs import run_in_processes
 from runtime.weights import assert_same_training
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from hostler_contract import ErrorReason, JobConfig, Result
+from hostler_contract import ErrorReason, JobConfig
 from hostler_runtime.errors import RuntimeFailure, classify
 from hostler_runtime.families.text_to_video.serving import load
 from hostler_runtime.protocols.serving import LoadOptions, PromptRejectedError, UnservableError
@@ -208,28 +205,14 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(
 
 
 def in_two_processes(like: Trained, root: Path, *, parallelism: str) -> dict[str, torch.Tensor]:
-    """What comes out of the launcher with two processes: all weights, by part and name."""
+    """What comes out of two processes: all weights, by part and name."""
     workspace = root / "workspace"
     document = json.loads(like.job.to_json()) | {"workspace": str(workspace)}
     document["topology"] = {"pods": 1, "processesPerPod": 2}
     document["hyperparameters"]["parallelism"] = parallelism
     workspace.mkdir(parents=True)
-    (root / "job.json").write_text(JobConfig.model_validate(document).to_json())
-    environ = {
-        "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT / 'images/runtime'}",
-        "HOSTLER_JOB_CONFIG": str(root / "job.json"),
-        "HOSTLER_TERMINATION_LOG": str(root / "result.json"),
-        "HOSTLER_VOLUME_ROOT": str(root),
-        "HOSTLER_PORT": str(free_port()),
-        "OMP_NUM_THREADS": "1",
-        "TMPDIR": str(root),
-        "PET_NNODES": "1", "PET_NPROC_PER_NODE": "2", "PET_NODE_RANK": "0", "PET_MASTER_ADDR": "127.0.0.1",
-        "PET_MASTER_PORT": str(free_port()), "PET_MAX_RESTARTS": "0",
-    }  # fmt: skip
-    command = [sys.executable, "-m", "hostler_runtime.launch"]
-    ended = subprocess.run(command, env=os.environ | environ, cwd=root, capture_output=True, text=True, timeout=300)
-    assert ended.returncode == 0, ended.stderr
-    assert Result.from_json((root / "result.json").read_bytes()).metrics.keys() == like.result.metrics.keys()
+    result = run_in_processes(JobConfig.model_validate(document), count=2)
+    assert result.metrics.keys() == like.result.metrics.keys()
     return weights_of(workspace / "model")
 
 

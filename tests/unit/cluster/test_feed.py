@@ -35,6 +35,8 @@ class Server:
         self.lists: list[str] = []
         self.watches: list[str] = []
         self.stream: web.StreamResponse | None = None
+        self.monitor = WatchMonitor([JOBS], observe=lambda *_: None)
+        """What is noticed of it."""
         self.ended = asyncio.Event()
 
     def app(self) -> web.Application:
@@ -106,11 +108,10 @@ async def fed(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Server, St
     await http.start_server()
     store = Store([JOBS])
     connection = Connection(Configuration(host=str(http.make_url("")).rstrip("/")))
-    monitor = WatchMonitor([JOBS], observe=lambda *_: None)
     settings = kopf_settings([JOBS])
     settings.watching.reconnect_backoff = 0.01
     stop = asyncio.Event()
-    registry = kopf_registry([JOBS], store=store, connection=connection, monitor=monitor)
+    registry = kopf_registry([JOBS], store=store, connection=connection, monitor=server.monitor)
     running = asyncio.create_task(kopf.operator(registry=registry, settings=settings, clusterwide=True, stop_flag=stop))
     try:
         await until(lambda: server.stream is not None)
@@ -136,6 +137,7 @@ async def test_lists_and_streams_fill_the_store_and_kopf_sees_no_object(monkeypa
     async with fed(monkeypatch) as (server, store, passed_by):
         assert names(store) == ["a", "b", "c"], "all pages are in before the watch is open"
         assert (server.lists, server.watches) == (["", "second"], ["1"])
+        assert server.monitor.whole() == {"Job"}
         await server.say(("ADDED", make(name="d", version=5)), ("DELETED", make(name="a", version=6)))
         await until(lambda: names(store) == ["b", "c", "d"])
         assert store.list("Job")[0]["kind"] == "Job"

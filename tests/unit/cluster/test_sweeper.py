@@ -86,6 +86,16 @@ async def test_synced_means_that_every_kind_was_listed() -> None:
     world.task.cancel()
 
 
+@virtual
+async def test_what_the_watches_have_listed_is_not_listed_again_before_the_next_round() -> None:
+    world = World(whole=lambda: {"Job"})
+    await world.sweeper.synced.wait()
+    assert [kind for _, kind, _, _ in world.api.asked] == ["Node"]
+    await asyncio.sleep(340)
+    assert sorted(kind for _, kind, _, _ in world.api.asked) == ["Job", "Node", "Node"]
+    world.task.cancel()
+
+
 @pytest.mark.parametrize("error", [Unavailable("down"), Forbidden("no", code=403)])
 @virtual
 async def test_a_list_that_fails_is_tried_until_it_works(error: Exception) -> None:

@@ -58,6 +58,16 @@ async def test_open_means_all_of_them() -> None:
     assert watched.all_open.is_set()
 
 
+def test_a_kind_is_whole_once_a_list_was_taken_in_each_of_its_namespaces() -> None:
+    watched = monitor(namespaces=("x", "y"))
+    assert watched.whole() == frozenset()
+    watched.took_list(("PersistentVolumeClaim", "x"))
+    watched.took_list(("Node", ""))
+    assert watched.whole() == {"Node"}
+    watched.took_list(("PersistentVolumeClaim", "y"))
+    assert watched.whole() == {"Node", "PersistentVolumeClaim"}
+
+
 async def test_a_stream_that_goes_on_is_no_gap_and_a_new_list_is_one() -> None:
     watched = monitor()
     gaps: list[str] = []

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 from bench import Bench
 from builders import make_cluster_model, make_inference_service, make_model, make_training_job
 from unit.controllers.imports import arrived, gave_up, job_of
 
+from hostler.catalog import entries
 from hostler.cluster.store import Change
 from hostler.controllers.ports import Key
 from hostler.manifests.naming import catalog_name
@@ -32,11 +35,45 @@ async def test_an_entry_that_nobody_uses_costs_nothing(bench: Bench) -> None:
     await bench.settle()
 
     assert entry(bench) == (
-        "Unknown",
+        "False",
         "NotUsed",
-        "It is brought into a namespace once a service or job there names it.",
+        "It is in no namespace: it is brought into one once a service or job there names it.",
     )
     assert bench.cluster.all("Model") == []
+
+
+async def test_the_chart_s_catalog_is_written_to_once_and_makes_nothing(bench: Bench) -> None:
+    await bench.settle()
+    before = len(bench.writer.writes)
+    for each in entries().values():
+        bench.cluster.put(copy.deepcopy(each))
+    await bench.settle()
+    assert sorted(bench.writer.writes[before:]) == [f"status ClusterModel {name}" for name in sorted(entries())]
+    assert bench.writer.events == [], "that there is an entry is no news"
+
+    for _ in range(50):
+        bench.cluster.clock.advance(30)
+        await bench.settle()
+
+    assert len(bench.writer.writes) == before + len(entries())
+    assert [kind for kind in ("Model", "Job", "PersistentVolumeClaim") if bench.cluster.all(kind)] == []
+
+
+async def test_without_a_hub_one_entry_fails_where_it_is_used_and_nothing_else_does(bench: Bench) -> None:
+    for each in entries().values():
+        bench.cluster.put(copy.deepcopy(each))
+    named = {"kind": "ClusterModel", "name": "smollm2-135m-instruct"}
+    bench.cluster.put(make_inference_service(modelRef=named))
+    await bench.settle()
+
+    await gave_up(bench, ImportReason.SOURCE_UNREACHABLE, "no route to the hub", name="catalog-smollm2-135m-instruct")
+
+    assert bench.condition("ClusterModel", named["name"], "Ready")[:2] == ("False", "SourceUnreachable")
+    assert "no route to the hub" in bench.condition("InferenceService", "tiny", "Admitted")[2]
+    of_hubs = [name for name, entry in entries().items() if "hf" in entry["spec"]["artifacts"]["source"]]
+    said = {bench.condition("ClusterModel", name, "Ready")[:2] for name in of_hubs if name != named["name"]}
+    assert said == {("False", "NotUsed")}
+    assert len(bench.cluster.all("Model")) == 1
 
 
 async def test_the_first_use_has_it_imported_and_served(bench: Bench) -> None:

@@ -61,6 +61,7 @@ async def test_facts_come_from_the_files_and_the_job_goes(bench: Bench) -> None:
         "vocabularySize": 300,
         "kvBytesPerToken": 384,
         "chatTemplate": True,
+        "apis": ["/v1/chat/completions", "/v1/completions", "/v1/models"],
     }
     brought = found["import"]
     assert (brought["revision"], brought["sha256"], brought["sizeBytes"]) == (COMMIT, SHA, 4096)

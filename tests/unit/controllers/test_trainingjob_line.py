@@ -114,6 +114,85 @@ async def test_two_hundred_waiting_jobs_are_not_written_for_one_step_of_the_line
     assert len(bench.writer.writes) - before <= 20
 
 
+async def a_line(bench: Bench, *, jobs: int) -> Any:
+    """So many jobs behind a pod that holds everything. Each was told its place when it came; the oldest has left since,
+    and nobody was told of that."""
+    stranger = bench.cluster.stranger("busy", node="gpu-1", requests={GPU: "4"})
+    for number in range(jobs + 1):
+        await submitted(bench, f"job-{number}", accelerators={"pool": "gpu", "perPod": 4})
+        bench.cluster.clock.advance(1)
+    bench.cluster.remove(bench.cluster.object("TrainingJob", "job-0"))
+    return stranger
+
+
+class TestRestart:
+    """A new process knows from the statuses what was told."""
+
+    async def test_nobody_in_line_is_told_again_what_it_was_told(self, bench: Bench) -> None:
+        await a_line(bench, jobs=5)
+        bench.restart()
+        before = len(bench.writer.writes)
+        await bench.settle()
+        assert bench.writer.writes[before:] == []
+        assert bench.admitter.line() == {"gpu": 5}
+        await bench.settle()
+        assert bench.writer.writes[before:] == [], "nor at the next look at everything"
+
+    async def test_who_comes_back_after_the_first_pass_is_not_told_again_either(self, bench: Bench) -> None:
+        """Its look had to wait for the API server."""
+        await a_line(bench, jobs=2)
+        bench.restart()
+        before = len(bench.writer.writes)
+        await bench.reconcile("TrainingJob", "job-1")
+        bench.admitter.run_pass()
+        await bench.settle()
+        assert bench.writer.writes[before:] == []
+
+    async def test_a_place_that_has_moved_is_told_a_minute_later(self, bench: Bench) -> None:
+        await a_line(bench, jobs=2)
+        bench.restart()
+        await bench.settle()
+        assert bench.condition("TrainingJob", "job-2", "Admitted")[2].endswith("It is number 3 in line.")
+        bench.cluster.clock.advance(60)
+        await bench.settle()
+        assert bench.condition("TrainingJob", "job-2", "Admitted")[2].endswith("It is number 2 in line.")
+
+    async def test_whose_turn_it_is_starts(self, bench: Bench) -> None:
+        stranger = await a_line(bench, jobs=2)
+        bench.restart()
+        await bench.settle()
+        bench.cluster.remove(stranger)
+        await bench.settle()
+        assert jobs(bench) == ["job-1-0"]
+
+    async def test_another_obstacle_is_told_at_once(self, bench: Bench) -> None:
+        await a_line(bench, jobs=2)
+        bench.cluster.put(make_pool("gpu", quota={"accelerators": 2}))
+        bench.restart()
+        await bench.settle()
+        assert states(bench, "job-2")["Admitted"] == ("False", "QuotaExceeded")
+
+    async def test_a_spec_that_was_changed_meanwhile_is_answered(self, bench: Bench) -> None:
+        await a_line(bench, jobs=2)
+        bench.cluster.edit("TrainingJob", "job-2", training={"steps": 30})
+        bench.restart()
+        await bench.settle()
+        assert bench.status("TrainingJob", "job-2")["observedGeneration"] == 2
+
+    async def test_who_loses_a_seat_later_is_told_its_place_at_once(self, bench: Bench) -> None:
+        """Its status still speaks of a wait, and not of the one that it is told now."""
+        stranger = await a_line(bench, jobs=1)
+        bench.restart()
+        await bench.settle()
+        bench.cluster.clock.advance(10)
+        bench.cluster.remove(stranger)
+        await bench.settle()
+        bench.cluster.stranger("late", node="gpu-1", requests={GPU: "4"})
+        await bench.settle()
+        want = "Pool gpu has 0 of 4 nvidia.com/gpu free, at most 0 on one node; the job needs 1 pod with 4 each."
+        assert bench.condition("TrainingJob", "job-1", "Admitted")[2].startswith(want)
+
+
 async def test_accelerators_without_cpu_beside_them_are_not_enough(bench: Bench) -> None:
     bench.cluster.stranger("busy", node="gpu-1", requests={"cpu": "7", "memory": "1Gi"})
     await submitted(bench, resources={"cpu": "2", "memory": "2Gi"})

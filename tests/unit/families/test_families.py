@@ -175,3 +175,22 @@ def test_a_family_of_the_users_own_says_why_it_is_not_started() -> None:
 def test_an_unknown_family_is_told_the_names() -> None:
     with pytest.raises(LookupError, match="unknown family 'chatt'; families: chat, code"):
         family("chatt")
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "template", "want"),
+    [
+        pytest.param("chat", None, None, "/v1/chat/completions /v1/completions", id="a decoder nobody has looked at"),
+        pytest.param("chat", None, True, "/v1/chat/completions /v1/completions", id="one with a template"),
+        pytest.param("chat", None, False, "/v1/completions", id="one without continues texts"),
+        pytest.param("bert", "feature-extraction", None, "/v1/embeddings", id="an encoder alone"),
+        pytest.param(
+            "bert", "fill-mask", None, "/v1/fill-mask /v1/embeddings", id="with the head that it learned with"
+        ),
+        pytest.param("bert", "text-classification", None, "/v1/classify /v1/embeddings", id="a classifier"),
+        pytest.param("bert", "question-answering", None, "/v1/answers /v1/embeddings", id="a finder"),
+        pytest.param("gan", None, None, "/v1/images/generations", id="others as they are"),
+    ],
+)
+def test_apis_follow_from_the_task(name: str, task: str | None, template: bool | None, want: str) -> None:  # noqa: FBT001
+    assert family(name).apis_of(task, chat_template=template) == (*want.split(), "/v1/models")

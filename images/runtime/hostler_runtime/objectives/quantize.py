@@ -49,6 +49,8 @@ class Quantize(Decorator):
             quantization_config=TorchAoConfig(torchao_config(self._job.objective.quantize)),
             dtype=torch.float32,
         )
+        if network.can_generate():
+            quantized.generation_config = network.generation_config
         return with_network(model, quantized.to(device).eval())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,15 @@ from transformers.utils import logging as library_logging
 
 from hostler_runtime.text.templates import answer_ends
 
+_SAMPLING = ("temperature", "top_p", "top_k", "min_p", "typical_p")
+"""Settings that transformers refuses to store where nothing is drawn."""
 
-def save_decoder(model: Any, tokenizer: Any, directory: Path, *, generation: GenerationConfig) -> None:
+
+def save_decoder(model: Any, tokenizer: Any, directory: Path) -> None:
     """Safetensors, configuration, generation defaults and tokenizer, as transformers has them."""
     library_logging.disable_progress_bar()  # a log is no terminal
     model.config.use_cache = True  # off in training only; a server wants it
-    model.generation_config = generation
+    model.generation_config = _stored_defaults(model, tokenizer)
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
 
@@ -28,14 +32,22 @@ def end_tokens(model: Any, tokenizer: Any) -> list[int]:
     return list(dict.fromkeys(int(token) for token in found if token is not None))
 
 
-def generation_defaults(model: Any, tokenizer: Any, *, temperature: float) -> GenerationConfig:
-    """How the saved model is to answer, where a request says nothing else."""
+def fresh_defaults(*, temperature: float) -> GenerationConfig:
+    """How a model that was made here answers where a request says nothing else. One with a base keeps the base's."""
+    return GenerationConfig(do_sample=True, temperature=temperature, top_p=0.95)
+
+
+def _stored_defaults(model: Any, tokenizer: Any) -> GenerationConfig:
+    """The model's own generation defaults, with every token that ends its answers."""
+    defaults: GenerationConfig = copy.deepcopy(model.generation_config)
     ends = end_tokens(model, tokenizer)
-    return GenerationConfig(
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=ends if len(ends) > 1 else ends[0] if ends else None,
-        pad_token_id=tokenizer.pad_token_id,
-        do_sample=True,
-        temperature=temperature,
-        top_p=0.95,
-    )
+    defaults.eos_token_id = ends if len(ends) > 1 else ends[0] if ends else None
+    for name in ("bos_token_id", "pad_token_id"):
+        if getattr(defaults, name) is None:
+            setattr(defaults, name, getattr(tokenizer, name))
+    if any(getattr(defaults, name, None) is not None for name in _SAMPLING):
+        # Servers take these for what they are, also of the many published files that forget to say so.
+        defaults.do_sample = True
+    # Whoever loads the directory would derive them from config.json otherwise, and lose these.
+    defaults._from_model_config = False
+    return defaults

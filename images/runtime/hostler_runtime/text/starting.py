@@ -15,6 +15,7 @@ from hostler_runtime.text.architectures import unpackable
 from hostler_runtime.text.artifacts import read_configuration
 from hostler_runtime.text.attention import LONGEST_BY_DEFAULT, shortened
 from hostler_runtime.text.decoder import base_decoder, check_sizes, fresh_decoder
+from hostler_runtime.text.saving import fresh_defaults
 from hostler_runtime.text.tokenizer import Newlines, train_tokenizer
 
 _UNLIMITED = 2048
@@ -170,10 +171,13 @@ def vocabulary_size(job: JobConfig, tokenizer: Any) -> int:
     return len(tokenizer) if base is None else base.vocabulary_size
 
 
-def build_decoder(job: JobConfig, tokenizer: Any) -> Any:
-    """Fresh weights, or those of the base model. Raises ``RuntimeFailure`` where something does not fit."""
+def build_decoder(job: JobConfig, tokenizer: Any, *, temperature: float) -> Any:
+    """Fresh weights, which answer at this temperature, or those of the base model, which answer as they did. Raises
+    ``RuntimeFailure`` where something does not fit."""
     if is_fresh(job):
-        return fresh_decoder(sizes_of(job), tokenizer, vocabulary_size=vocabulary_size(job, tokenizer))
+        made = fresh_decoder(sizes_of(job), tokenizer, vocabulary_size=vocabulary_size(job, tokenizer))
+        made.generation_config = fresh_defaults(temperature=temperature)
+        return made
     base = base_of(job)
     assert base is not None
     model, _ = base_decoder(base.directory)

@@ -37,6 +37,7 @@ from hostler_runtime.training.measuring import Measurer, measured
 from hostler_runtime.training.notes import data_notes, step_notes
 from hostler_runtime.training.parallel import Parallel
 from hostler_runtime.training.sources import open_source
+from hostler_runtime.training.storage import round_weights, storage_of, store_weights
 from hostler_runtime.training.unread import keep_unread, unread_notes
 
 _FINAL = "final"
@@ -130,7 +131,7 @@ def completed(parts: Assembled) -> Assembled:
         model = gathered(parts)
     else:
         return replace(parts, whole=False)
-    return replace(parts, measurer=replace(parts.measurer, model=_complete(parts.half, model)))
+    return replace(parts, measurer=replace(parts.measurer, model=_complete(parts, model)))
 
 
 def gathered(parts: Assembled) -> torch.nn.Module:
@@ -148,10 +149,11 @@ def whole_tensor(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
-def _complete(half: TrainingHalf, model: torch.nn.Module) -> torch.nn.Module:
-    """Let the objective merge its adapter, or quantize."""
-    complete = getattr(half, "complete", None)
+def _complete(parts: Assembled, model: torch.nn.Module) -> torch.nn.Module:
+    """Let the objective merge its adapter, or quantize; then the weights are as precise as they will be stored."""
+    complete = getattr(parts.half, "complete", None)
     done: torch.nn.Module = model if complete is None else complete(model)
+    round_weights(done, storage_of(parts.job))
     return done.eval()
 
 
@@ -219,6 +221,7 @@ def finish(
     def publish() -> Result:
         assert model is not None
         directory = staging(Path(job.workspace))
+        store_weights(model, storage_of(job))
         facts = parts.half.save(model, parts.dataset, directory)
         comparison = None
         if before is not None:
@@ -273,7 +276,7 @@ def whole_model(parts: Assembled) -> torch.nn.Module | None:
     model = parts.half.build(parts.job, parts.dataset)
     model.load_state_dict(state)
     # Only now: an adapter is merged into whole matrices.
-    return _complete(parts.half, model)
+    return _complete(parts, model)
 
 
 def _preparation(job: JobConfig, half: TrainingHalf, records: Records) -> str:

@@ -19,6 +19,7 @@ from hostler.controllers.trainingjob.policies import wants_seat
 from hostler.controllers.trainingjob.resuming import is_awaited, other_job
 from hostler.controllers.trainingjob.seat import SeatVerdict, find_seat
 from hostler.controllers.volumes import reaches
+from hostler.controllers.workloads import told_obstacle
 from hostler.manifests import naming
 from hostler.manifests.model import model_name
 from hostler.planning import moments
@@ -145,6 +146,7 @@ class Gatherer:
             placement=seen.status.placement,
             lost=self._admission.lost(workload),
             volumes=volumes,
+            told=told_obstacle(seen.status.conditions, generation=seen.generation),
             ask=self._admission.ask,
         )
 

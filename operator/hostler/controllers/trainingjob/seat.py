@@ -48,7 +48,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Considered:
-    """It is in line, and nobody has looked yet: the answer wakes the job."""
+    """It is in line, and there is nothing to say that status does not say: another answer wakes the job."""
 
 
 SeatVerdict = Seat | Waiting | Considered | Rejection
@@ -64,12 +64,13 @@ def find_seat(
     lost: TakeBack | None,
     ask: AskFor,
     volumes: tuple[Reach, ...] = (),
+    told: Obstacle | None = None,
 ) -> SeatVerdict:
     """Where the next attempt sits, or why it does not yet. ``spec`` is one that is accepted.
 
     ``placement`` is what status says the job holds: the seat of the last attempt, which is kept for the next one, or
     one that was granted and written down, and whose Job a crash kept from being made. ``volumes`` are those
-    that the pods mount and that not every node can mount.
+    that the pods mount and that not every node can mount. ``told`` is what status says that the job waits for.
     """
     view = choice.view
     assert view is not None  # a missing pool is a rejection
@@ -88,6 +89,7 @@ def find_seat(
         since=since,
         holding=held,
         volumes=volumes,
+        told=told,
     )
     return _answer(ask(request), needed, view)
 

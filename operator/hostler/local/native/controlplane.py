@@ -125,6 +125,9 @@ def scheduler(layout: Layout) -> Component:
             f"--kubeconfig={layout.kubeconfig}",
             "--leader-elect=false",
             "--profiling=false",
+            # A claim that is bound while the scheduler looks at its pod can pass it by, and the pod would lie there
+            # for five minutes, as for any event that is missed.
+            "--pod-max-in-unschedulable-pods-duration=20s",
             *_QPS,
         ),
     )

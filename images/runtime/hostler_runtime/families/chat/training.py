@@ -23,7 +23,7 @@ from hostler_runtime.text.decoder import describe, facts_of, logits, loss, pruna
 from hostler_runtime.text.documents import continuations, documents, utf8_bytes, write_continuations
 from hostler_runtime.text.fitting import Fitting
 from hostler_runtime.text.room import demand
-from hostler_runtime.text.saving import generation_defaults, save_decoder
+from hostler_runtime.text.saving import save_decoder
 from hostler_runtime.text.starting import build_decoder, context_length, preparation, tokenizer_for, vocabulary_size
 from hostler_runtime.text.templates import ROLE_TOKENS, adopt_template
 from hostler_runtime.text.tokenizer import borders
@@ -33,6 +33,8 @@ __all__ = ["demand", "logits", "loss", "prunable"]
 UNIT: Final = "tokens"
 BLOCK: Final = "transformer"
 _MESSAGES = "messages"
+_TEMPERATURE = 0.8
+"""At which a model that was made here answers; one with a base keeps the base's."""
 
 
 def fingerprint(job: JobConfig) -> str:
@@ -82,7 +84,7 @@ def open_dataset(job: JobConfig, directory: Path) -> TokenDataset:
 
 def build(job: JobConfig, dataset: TokenDataset) -> torch.nn.Module:
     """A decoder with fresh weights, or the base model."""
-    model: torch.nn.Module = build_decoder(job, dataset.tokenizer)
+    model: torch.nn.Module = build_decoder(job, dataset.tokenizer, temperature=_TEMPERATURE)
     return model
 
 
@@ -118,8 +120,7 @@ def sample(model: torch.nn.Module, dataset: TokenDataset, directory: Path, *, co
 def save(model: Any, dataset: TokenDataset, directory: Path) -> ModelFacts:
     """Safetensors, configuration, generation defaults, tokenizer with its chat template."""
     tokenizer = dataset.tokenizer
-    generation = generation_defaults(model, tokenizer, temperature=0.8)
-    save_decoder(model, tokenizer, directory, generation=generation)
+    save_decoder(model, tokenizer, directory)
     learnt = "conversations" if dataset.extra[_MESSAGES] else "documents"
     return facts_of(model, context_length=dataset.context_length, description=describe(model, trained_on=learnt))
 

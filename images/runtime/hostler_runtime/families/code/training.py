@@ -20,7 +20,7 @@ from hostler_runtime.text.decoder import describe, facts_of, logits, loss, pruna
 from hostler_runtime.text.documents import documents, utf8_bytes
 from hostler_runtime.text.infilling import FIM_TOKENS, prefer_spm, sentinels_of
 from hostler_runtime.text.room import demand
-from hostler_runtime.text.saving import generation_defaults, save_decoder
+from hostler_runtime.text.saving import save_decoder
 from hostler_runtime.text.starting import build_decoder, context_length, preparation, tokenizer_for, vocabulary_size
 
 __all__ = ["demand", "logits", "loss", "prunable"]
@@ -30,6 +30,8 @@ BLOCK: Final = "transformer"
 _VARIANTS = 3
 """How often a document of a small dataset is cut, each time elsewhere: passes over the same cuts teach the cuts."""
 _SMALL_BYTES = 8 << 20
+_TEMPERATURE = 0.2
+"""At which a model that was made here writes; one with a base keeps the base's."""
 
 
 def fingerprint(job: JobConfig) -> str:
@@ -73,7 +75,7 @@ def open_dataset(job: JobConfig, directory: Path) -> TokenDataset:
 
 def build(job: JobConfig, dataset: TokenDataset) -> torch.nn.Module:
     """A decoder with fresh weights, or the base model."""
-    model: torch.nn.Module = build_decoder(job, dataset.tokenizer)
+    model: torch.nn.Module = build_decoder(job, dataset.tokenizer, temperature=_TEMPERATURE)
     return model
 
 
@@ -100,8 +102,7 @@ def sample(model: torch.nn.Module, dataset: TokenDataset, directory: Path, *, co
 def save(model: Any, dataset: TokenDataset, directory: Path) -> ModelFacts:
     """Safetensors, configuration, generation defaults, tokenizer with the tokens for filling in."""
     tokenizer = dataset.tokenizer
-    generation = generation_defaults(model, tokenizer, temperature=0.2)
-    save_decoder(model, tokenizer, directory, generation=generation)
+    save_decoder(model, tokenizer, directory)
     return facts_of(model, context_length=dataset.context_length, description=describe(model, trained_on="programs"))
 
 

@@ -33,7 +33,7 @@ def rejected(seen: Observed, settings: Settings) -> Plan:
 
 
 def considered(seen: Observed, settings: Settings) -> Plan:
-    """Say nothing yet: the answer comes with the next pass of admission, and wakes the job."""
+    """Say nothing, or nothing else than an earlier process has said: admission wakes the job when there is more."""
     return Plan(status=seen.job.get("status") or {})
 
 

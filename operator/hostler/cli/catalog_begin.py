@@ -1,0 +1,246 @@
+"""`hostler use` and `hostler tune`: from an entry of the catalog to a service, or to a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import click
+
+from hostler.accelerators import Verb
+from hostler.api.tuning import TuningMethod
+from hostler.cli.catalog import gate_sentence
+from hostler.cli.catalogue import Entry, Shelf, asked, shelf, sources
+from hostler.cli.tuningdata import Data, LocalFile, read_data
+from hostler.cluster.client import Client
+from hostler.cluster.errors import Conflict
+from hostler.manifests.fromcatalog import Placing, job_from, service_from
+from hostler.manifests.yamltext import to_yaml_documents
+from hostler.planning.catalog import (
+    Need,
+    choose,
+    host_memory,
+    serving_need,
+    tuning_need,
+    whole_gibibytes,
+    workspace_bytes,
+)
+from hostler.planning.tuning import ChoiceError, chosen
+from hostler_contract.job import DataFormat
+
+Object = dict[str, Any]
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+_NAME_LIMIT = 52
+"""Of services and jobs, which name children after themselves."""
+
+
+def _options(command: Decorated) -> Decorated:
+    """What both take."""
+    for option in (
+        sources,
+        click.option("--dry-run", is_flag=True, help="Print the manifest, and create nothing."),
+        click.option("-n", "--namespace", default="default", show_default=True, help="Namespace of what is made."),
+        click.option("--name", help="Name of what is made."),
+        click.option("--pool", help="AcceleratorPool.  [default: the only one that it fits into]"),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("entry")
+@_options
+def use(
+    entry: str,
+    *,
+    pool: str | None,
+    name: str | None,
+    namespace: str,
+    dry_run: bool,
+    kubeconfig: Path | None,
+    offline: bool,
+) -> None:
+    """Serve an entry of the catalog: make an InferenceService."""
+    _check_offline(offline=offline, dry_run=dry_run)
+    found = shelf(kubeconfig=kubeconfig, offline=offline)
+    taken = _usable(found.entry(entry))
+    need = serving_need(taken.spec)
+    where = _pool(found, taken, verb=Verb.SERVE, need=need, wanted=pool)
+    placing = Placing(
+        name=name or fitting_name(taken.name), namespace=namespace, pool=where, memory=_memory(found, where, need)
+    )
+    _make([service_from(taken.name, placing)], dry_run=dry_run, kubeconfig=kubeconfig)
+    if not dry_run:
+        click.echo(
+            f"kubectl -n {namespace} get inferenceservice {placing.name}   # its files come first; then it answers"
+        )
+        click.echo(f"hostler catalog {taken.name}   # what to ask it")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("entry")
+@click.option("--dataset", required=True, help="Dataset of the namespace, or the path of a file or directory here.")
+@click.option("--method", help="lora, full or preference, as far as the entry has it.  [default: its first]")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter, such as steps=500.")
+@click.option("--claim", help="Claim that holds the path of --dataset below its root: a Dataset is made of it.")
+@click.option("--format", type=click.Choice(get_args(DataFormat)), help="Of a path; guessed from names if absent.")
+@click.option("--column", "columns", multiple=True, metavar="ROLE=NAME", help="Of a path: column that plays a role.")
+@_options
+def tune(
+    entry: str,
+    *,
+    dataset: str,
+    method: str | None,
+    settings: tuple[str, ...],
+    claim: str | None,
+    format: DataFormat | None,
+    columns: tuple[str, ...],
+    pool: str | None,
+    name: str | None,
+    namespace: str,
+    dry_run: bool,
+    kubeconfig: Path | None,
+    offline: bool,
+) -> None:
+    """Tune an entry of the catalog on your data: make a TrainingJob, whose Model can then be served."""
+    _check_offline(offline=offline, dry_run=dry_run)
+    found = shelf(kubeconfig=kubeconfig, offline=offline)
+    taken = _usable(found.entry(entry))
+    how_name, how = _method(taken, method)
+    try:
+        values = chosen(how, _settings(settings))
+    except ChoiceError as error:
+        raise click.ClickException(f"{taken.name}, method {how_name}: {error}") from error
+    need = tuning_need(taken.spec, how)
+    where = _pool(found, taken, verb=Verb.TRAIN, need=need, wanted=pool, method=how_name)
+    file = LocalFile(given=dataset, claim=claim, format=format, columns=columns)
+    data = read_data(
+        file, family=taken.spec.known_family.value, method=how, namespace=namespace,
+        kubeconfig=None if offline else kubeconfig, ask=not offline, dry_run=dry_run,
+    )  # fmt: skip
+    size = workspace_bytes(taken.spec, how)
+    placing = Placing(
+        name=name or fitting_name(taken.name, ending="-tuned"),
+        namespace=namespace,
+        pool=where,
+        memory=_memory(found, where, need),
+        storage=whole_gibibytes(size) if size else None,
+    )
+    job = job_from(taken.name, taken.spec, how, values=values, dataset=data.name, placing=placing)
+    _make([*data.manifests, job], dry_run=dry_run, kubeconfig=kubeconfig)
+    _next_steps(placing, data, dry_run=dry_run)
+
+
+def fitting_name(entry: str, *, ending: str = "") -> str:
+    """The entry's name as that of a service or job: it begins with a letter, and leaves room for children's."""
+    start = entry if entry[0].isalpha() else f"model-{entry}"
+    return f"{start[: _NAME_LIMIT - len(ending)].rstrip('-')}{ending}"
+
+
+def _next_steps(placing: Placing, data: Data, *, dry_run: bool) -> None:
+    if data.remark:
+        click.echo(data.remark, err=True)
+    if not dry_run:
+        click.echo(f"kubectl -n {placing.namespace} get trainingjob {placing.name}   # puts out Model {placing.name}")
+
+
+def _check_offline(*, offline: bool, dry_run: bool) -> None:
+    if offline and not dry_run:
+        raise click.UsageError("--offline makes nothing in a cluster: add --dry-run to see the manifest")
+
+
+def _usable(entry: Entry) -> Entry:
+    if entry.spec.family is None:
+        raise click.ClickException(
+            f"entry {entry.name} does not say its family, and it is in no namespace whose files would: set spec.family"
+        )
+    if gate := gate_sentence(entry):
+        raise click.ClickException(f"entry {entry.name} cannot be used yet: {gate}")
+    return entry
+
+
+def _method(entry: Entry, wanted: str | None) -> tuple[str, TuningMethod]:
+    methods = entry.spec.tuning.methods if entry.spec.tuning else {}
+    if not methods:
+        raise click.ClickException(
+            f"entry {entry.name} does not say how to tune it: write a TrainingJob with base {entry.name}"
+        )
+    if wanted is None:
+        return next(iter(methods.items()))
+    if wanted not in methods:
+        raise click.ClickException(f"entry {entry.name} has no method {wanted!r}: it has {', '.join(methods)}")
+    return wanted, methods[wanted]
+
+
+def _settings(given: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for each in given:
+        name, sign, value = each.partition("=")
+        if not sign or not name or not value:
+            raise click.BadParameter(f"{each!r} is not of the form NAME=VALUE", param_hint="--set")
+        found[name] = value
+    return found
+
+
+def _pool(
+    found: Shelf, entry: Entry, *, verb: Verb, need: Need | None, wanted: str | None, method: str | None = None
+) -> str:
+    """The pool that is named, or the only one that takes it. Raises ``ClickException`` with what each is for it."""
+    if wanted is not None and not found.pools:
+        return wanted  # offline, or made later
+    if not found.pools:
+        raise click.ClickException("no AcceleratorPool is known here: name one with --pool (docs/concepts/pools.md)")
+    places = {each.pool: each for each in found.places(entry.spec, verb=verb, need=need)}
+    if wanted is not None:
+        if wanted not in places:
+            raise click.ClickException(
+                f"there is no AcceleratorPool {wanted}: the pools are {', '.join(sorted(places))}"
+            )
+        if not places[wanted].possible:
+            raise click.ClickException(f"pool {wanted} does not {verb.value} {entry.name}: {places[wanted].reason}")
+        if not places[wanted].fits:
+            click.echo(f"{entry.name} may not fit into pool {wanted}: {places[wanted].reason}", err=True)
+        return wanted
+    candidates = choose(places.values(), unknown=need is None)
+    if len(candidates) == 1:
+        return candidates[0].pool
+    if candidates:
+        each = "; ".join(f"{one.pool} ({one.reason})" for one in candidates)
+        raise click.ClickException(f"several pools take {entry.name}: name one with --pool: {each}")
+    each = "; ".join(f"{one.pool}: {one.reason}" for one in places.values())
+    raise click.ClickException(f"no pool takes {entry.name}{_instead(entry, method)}. {each}")
+
+
+def _instead(entry: Entry, method: str | None) -> str:
+    """A method that needs less."""
+    if method in (None, "lora") or entry.spec.tuning is None or entry.spec.tuning.lora is None:
+        return ""
+    return f" by method {method}, and --method lora needs less"
+
+
+def _memory(found: Shelf, pool: str, need: Need | None) -> str | None:
+    seen = found.pools.get(pool)
+    if seen is None:
+        return None if need is None else whole_gibibytes(need.host)
+    return host_memory(seen.pool, need, simulated=seen.simulated)
+
+
+def _make(manifests: Sequence[Object], *, dry_run: bool, kubeconfig: Path | None) -> None:
+    """Print, or create them in their order. Raises ``ClickException``."""
+    if dry_run:
+        click.echo(to_yaml_documents(manifests), nl=False)
+        return
+
+    async def create(client: Client) -> None:
+        for each in manifests:
+            kind, name = each["kind"], each["metadata"]["name"]
+            try:
+                await client.create(each)
+            except Conflict as error:
+                way = "name another with --name" if kind != "Dataset" else f"give it as --dataset {name}"
+                raise click.ClickException(f"{kind} {name} exists already: {way}, or delete it") from error
+            click.echo(f"{kind} {name} is made in namespace {each['metadata']['namespace']}")
+
+    asked(kubeconfig, create)

@@ -1,0 +1,140 @@
+"""The data that `hostler tune` is given: a Dataset of the cluster, or a file of this machine, which no pod can read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hostler.api.dataset import NAME_LIMIT
+from hostler.api.tuning import TuningMethod
+from hostler.cli.catalogue import asked
+from hostler.cli.data import checked, roles_of
+from hostler.cluster.client import Client
+from hostler.cluster.errors import NotFound
+from hostler.cluster.resources import resource_of
+from hostler.manifests.fromcatalog import File, dataset_from
+from hostler_contract.dataset import DatasetReport
+from hostler_contract.job import DataFormat
+
+Object = dict[str, Any]
+_NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
+_CONFIG_MAP_BYTES = 2**20
+_ERRORS_SHOWN = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalFile:
+    """What was typed."""
+
+    given: str
+    claim: str | None
+    format: DataFormat | None
+    columns: tuple[str, ...]
+
+    @property
+    def is_path(self) -> bool:
+        """Names of Datasets have neither slashes nor dots."""
+        return "/" in self.given or "." in self.given
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """A Dataset by its name, and what has to be made for it."""
+
+    name: str
+    manifests: tuple[Object, ...] = ()
+    remark: str = ""
+
+
+def read_data(
+    file: LocalFile,
+    *,
+    family: str,
+    method: TuningMethod,
+    namespace: str,
+    kubeconfig: Path | None,
+    ask: bool,
+    dry_run: bool,
+) -> Data:
+    """The data, once it has been checked. Raises ``ClickException``."""
+    if file.is_path:
+        return _local(file, family=family, method=method, namespace=namespace, dry_run=dry_run)
+    if file.claim or file.format or file.columns:
+        raise click.UsageError(f"--claim, --format and --column go with a path, and {file.given} is a Dataset's name")
+    if not ask:
+        return Data(name=file.given)
+    return _named(file.given, method=method, namespace=namespace, kubeconfig=kubeconfig)
+
+
+def _named(name: str, *, method: TuningMethod, namespace: str, kubeconfig: Path | None) -> Data:
+    async def get(client: Client) -> Object | None:
+        try:
+            return await client.get(resource_of("Dataset"), namespace=namespace, name=name)
+        except NotFound:
+            return None
+
+    found: Object | None = asked(kubeconfig, get)
+    if found is None:
+        here = f"; for the file of this machine write ./{name}" if Path(name).exists() else ""
+        raise click.ClickException(f"there is no Dataset {name} in namespace {namespace}: make it first{here}")
+    _check_format(found["spec"].get("format", "text"), method, what=f"Dataset {name}")
+    ready = next((c for c in (found.get("status") or {}).get("conditions", ()) if c["type"] == "Ready"), None)
+    waits = ready is None or ready["status"] != "True"
+    said = ready["message"] if ready else "it has not been looked at yet"
+    return Data(name=name, remark=f"The job waits for Dataset {name}: {said}" if waits else "")
+
+
+def _local(file: LocalFile, *, family: str, method: TuningMethod, namespace: str, dry_run: bool) -> Data:
+    path = Path(file.given)
+    if not path.exists():
+        raise click.ClickException(f"there is no file or directory {path}")
+    report, format = checked(path, format=file.format, columns=file.columns, family=family)
+    if not report.valid:
+        shown = "\n".join(f"  {error}" for error in report.errors[:_ERRORS_SHOWN])
+        raise click.ClickException(f"{path} cannot be learned from: {report.error_count:,} errors\n{shown}")
+    _check_format(format, method, what=str(path))
+    name = dataset_name(path)
+    if file.claim is None and not dry_run:
+        raise click.ClickException(
+            f"{_sound(path, report)}, and no pod can read this machine. {_way(path, name, report)}"
+        )
+    place = File(claim=file.claim or name, path=path.name, format=format, columns=roles_of(file.columns))
+    manifest = dataset_from(name, place, namespace=namespace)
+    remark = (
+        f"{_sound(path, report)}. Dataset {name} reads it as {path.name} on claim {place.claim}: copy it there first."
+    )
+    return Data(name=name, manifests=(manifest,), remark=remark)
+
+
+def dataset_name(path: Path) -> str:
+    """Of a file, without what its endings say."""
+    return _NOT_IN_NAMES.sub("-", path.name.lower().partition(".")[0]).strip("-")[:NAME_LIMIT].rstrip("-") or "data"
+
+
+def _check_format(format: str, method: TuningMethod, *, what: str) -> None:
+    allowed = [each.value for each in method.data.formats]
+    if format not in allowed:
+        raise click.ClickException(f"{what} is of format {format}, and this method learns from {', '.join(allowed)}")
+
+
+def _sound(path: Path, report: DatasetReport) -> str:
+    return f"{path} is sound: {report.rows:,} rows, {report.size_bytes:,} bytes"
+
+
+def _way(path: Path, name: str, report: DatasetReport) -> str:
+    """How data gets into the cluster."""
+    ways = [
+        "Copy it to a claim of the namespace (kubectl cp into a pod that mounts it) and add --claim CLAIM, so that "
+        f"Dataset {name} is made of it",
+        "or describe it where it lies already (a hub, a bucket, a URL) with a Dataset, and give that one's name",
+    ]
+    if path.is_file() and report.size_bytes <= _CONFIG_MAP_BYTES:
+        ways.append(
+            f"or, as it is small, make a ConfigMap (kubectl create configmap {name} --from-file={path}) and a Dataset "
+            "with that as its source"
+        )
+    return f"{'; '.join(ways)} (docs/concepts/data.md)."

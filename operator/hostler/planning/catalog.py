@@ -1,0 +1,154 @@
+"""What an entry of the catalog needs, and the pools that have it: estimates, before anything of it is in the cluster.
+
+What is refused later is refused by lower bounds; here somebody chooses, and the sum is what is usually enough. It is
+not measured: weights, a key-value cache for several conversations, a fifth of the weights for what is computed on the
+way, and what libraries take.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hostler.accelerators import Verb, compatibility
+from hostler.api.inferenceservice import Serving
+from hostler.api.model import ModelSpec
+from hostler.api.tuning import TuningMethod
+from hostler.families import FamilyName
+from hostler.families.family import BYTES_PER_TRAINED_PARAMETER
+from hostler.planning import quantities
+from hostler.planning.pools import Pool
+
+CONVERSATION_TOKENS = 2048
+"""Tokens of one conversation, of which a replica holds as many as a service computes together by default."""
+_SINGLE = 4
+"""Bytes of a value in fp32: what cores compute in, and what trainers hold."""
+_HALF = 2
+_ALWAYS_SINGLE = frozenset({FamilyName.TEXT_TO_IMAGE, FamilyName.TEXT_TO_VIDEO, FamilyName.GAN, FamilyName.VAE})
+"""Families whose servers hold fp32 on accelerators too."""
+_ON_THE_WAY = 0.2
+_GIB = 2**30
+_LIBRARIES = _GIB
+_CHECKPOINTS = 3
+"""Checkpoints on the volume at once: two that stay, and one that is being written."""
+_STATE = 12
+"""Bytes of a trained value in a checkpoint: itself and the two moments of AdamW, in fp32."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """Memory, in bytes."""
+
+    device: int
+    """Of one accelerator."""
+    cores: int
+    """Of a pod that computes on its cores."""
+    host: int
+    """Of a pod beside its accelerator, through which the weights go."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """What a pool is for an entry."""
+
+    pool: str
+    possible: bool
+    """Whether it can do it at all, however large it is."""
+    fits: bool
+    """False also where it is not known how large something is."""
+    reason: str
+    """In words, to go on after the pool's name."""
+
+
+def serving_need(spec: ModelSpec) -> Need | None:
+    """What a replica needs; None where the entry says no sizes."""
+    if spec.memory is None or spec.architecture is None or spec.architecture.parameters is None:
+        return None
+    parameters = spec.architecture.parameters
+    single = parameters * _SINGLE
+    stored = single if spec.family in _ALWAYS_SINGLE else min(spec.memory.weights_bytes, single)
+    cached = _cache(spec)
+    widened = cached * _SINGLE // _stored_bytes(spec.memory.weights_bytes, parameters)
+    return Need(device=_with_rest(stored, cached), cores=_with_rest(single, widened), host=stored + 2 * _LIBRARIES)
+
+
+def tuning_need(spec: ModelSpec, method: TuningMethod) -> Need | None:
+    """What a process needs to train, apart from what a batch takes; None where the entry says no sizes."""
+    if spec.architecture is None or spec.architecture.parameters is None:
+        return None
+    parameters = spec.architecture.parameters
+    learning = parameters * (_SINGLE if method.rank is not None else BYTES_PER_TRAINED_PARAMETER)
+    if method.beta is not None and method.rank is None:
+        learning += parameters * _SINGLE  # what it is compared with
+    needed = _with_rest(learning, 0)
+    return Need(device=needed, cores=needed, host=parameters * _SINGLE + 2 * _LIBRARIES)
+
+
+def workspace_bytes(spec: ModelSpec, method: TuningMethod) -> int | None:
+    """Size of the volume: checkpoints, which of an adapter are small, and the model that comes out."""
+    if spec.architecture is None or spec.architecture.parameters is None:
+        return None
+    parameters = spec.architecture.parameters
+    kept = 0 if method.rank is not None else _CHECKPOINTS * _STATE * parameters
+    return kept + 2 * _SINGLE * parameters + _GIB
+
+
+def place(spec: ModelSpec, pool: Pool, *, simulated: bool, verb: Verb, need: Need | None) -> Place:
+    """Whether a pool takes it."""
+    if pool.kind is None or pool.problem is not None:
+        return Place(pool=pool.name, possible=False, fits=False, reason=pool.problem[1] if pool.problem else "")
+    answer = compatibility(family=spec.known_family.value, accelerator=pool.kind, verb=verb, simulated=simulated)
+    if not answer.possible:
+        return Place(pool=pool.name, possible=False, fits=False, reason=answer.reason)
+    fits, reason = _room(pool, need, simulated=simulated)
+    return Place(pool=pool.name, possible=True, fits=fits, reason=reason)
+
+
+def host_memory(pool: Pool, need: Need | None, *, simulated: bool) -> str | None:
+    """``resources.memory`` of a pod on this pool, in whole gibibytes; None where the default has to do."""
+    if need is None:
+        return None
+    return whole_gibibytes(need.cores if pool.resource is None or simulated else need.host)
+
+
+def whole_gibibytes(size: int) -> str:
+    """A quantity that is no less."""
+    return f"{max(1, math.ceil(size / _GIB))}Gi"
+
+
+def choose(places: Iterable[Place], *, unknown: bool) -> list[Place]:
+    """Those that a manifest may name. ``unknown`` says that nobody knows how large the entry is."""
+    return [each for each in places if each.fits or (unknown and each.possible)]
+
+
+def _room(pool: Pool, need: Need | None, *, simulated: bool) -> tuple[bool, str]:
+    assert pool.kind is not None
+    if need is None:
+        return False, "the entry does not say how large it is"
+    kind = pool.kind
+    unknown = kind.memory_gib is None or (kind.kind == "ipu" and kind.streaming_memory_gib is None)
+    if pool.resource is None or (simulated and unknown):
+        return True, f"cores, with {quantities.show_bytes(need.cores)} of memory for each pod"
+    if unknown:
+        return False, f"how much memory a {kind.id} has is not known"
+    there = int(((kind.memory_gib or 0) + (kind.streaming_memory_gib or 0)) * _GIB)
+    text = f"about {quantities.show_bytes(need.device)} of the {quantities.show_bytes(there)} of one {kind.id}"
+    return need.device <= there, text
+
+
+def _cache(spec: ModelSpec) -> int:
+    token = spec.memory.kv_bytes_per_token if spec.memory else None
+    if token is None:
+        return 0
+    context = spec.architecture.context_length if spec.architecture else None
+    return int(token * min(context or CONVERSATION_TOKENS, CONVERSATION_TOKENS) * Serving().max_batch_size)
+
+
+def _stored_bytes(weights: int, parameters: int) -> int:
+    """Of a value; some files hold a matrix twice, so the figure is no whole one."""
+    return _SINGLE if weights >= (_SINGLE - 1) * parameters else _HALF
+
+
+def _with_rest(weights: int, cached: int) -> int:
+    return int(weights * (1 + _ON_THE_WAY)) + cached + _LIBRARIES

@@ -1,0 +1,37 @@
+"""What was measured, as a page of the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_FRAME = Path(__file__).with_name("page.md")
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarks" / "showpieces.md"
+
+
+@dataclass(frozen=True)
+class _Row:
+    model: str
+    what: str
+    measured: str
+    demand: str
+
+
+@dataclass
+class Report:
+    """Figures in the order in which they were measured."""
+
+    rows: list[_Row] = field(default_factory=list)
+
+    def add(self, model: str, what: str, measured: object, *, demand: str = "") -> None:
+        """One figure, and what it has to be."""
+        self.rows.append(_Row(model, what, str(measured), demand))
+
+    def page(self, *, missing: Mapping[str, str], machine: str, date: str) -> str:
+        """The whole page."""
+        lines = [f"| {row.model} | {row.what} | {row.measured} | {row.demand} |" for row in self.rows]
+        lines += [f"| {name} | not run | | {reason} |" for name, reason in missing.items()]
+        table = "\n".join(["| model | figure | measured | demand |", "|---|---|---|---|", *lines])
+        frame = _FRAME.read_text(encoding="utf-8")
+        return frame.format(table=table, machine=machine, date=date)

@@ -1,0 +1,61 @@
+"""all-MiniLM-L6-v2: vectors as its makers mean them, and a head on it beside one on nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from showpieces.sentences import PAIRS, labelled
+from showpieces.shelves import run_script
+from showpieces.yard import Yard
+
+NAME = "all-minilm-l6-v2"
+FURTHEST = 1e-4
+MARGIN = 0.3
+SIZES = {"layers": 6, "hiddenSize": 384, "heads": 12, "contextLength": 64, "head": "classification"}
+"""Of both networks, but for the vocabulary, which the one from scratch learns from the rows."""
+BUDGET: dict[str, Any] = {
+    "family": "bert",
+    "dataset": {"validationPercent": 50},
+    "training": {"steps": 60, "batchSize": 20, "learningRate": "2e-4", "warmupSteps": 6},
+    "accelerators": {"pool": "gpu", "perPod": 1},
+    "resources": {"cpu": "1", "memory": "3Gi"},
+}
+"""The same for both."""
+
+
+def test_cosines_are_those_of_sentence_transformers(yard: Yard) -> None:
+    model = yard.imported(NAME)
+    facts = model["status"]["facts"]
+    assert (facts["family"], facts["architecture"], facts["license"]) == ("bert", "BertModel", "Apache-2.0")
+    with yard.served(NAME, memory="2Gi") as client:
+        texts = [text for pair in PAIRS for text in pair]
+        answer = client.embeddings.create(model=NAME, input=texts, encoding_format="float")
+    vectors = np.array([one.embedding for one in answer.data]).reshape(len(PAIRS), 2, -1)
+    found = (vectors[:, 0] * vectors[:, 1]).sum(-1)
+
+    wanted = np.array(json.loads(run_script("reference.py", yard.directories[NAME])))
+
+    furthest = float(np.abs(found - wanted).max())
+    yard.report.add(NAME, f"largest difference of {len(PAIRS)} cosines", f"{furthest:.1e}", demand="at most 1e-4")
+    assert furthest <= FURTHEST
+    assert np.ptp(wanted) > 0.9, "pairs that are all alike would show nothing"
+
+
+def test_a_head_on_it_beats_one_from_scratch(yard: Yard) -> None:
+    yard.imported(NAME)
+    head = {"output": {"encoder": {**SIZES, "vocabularySize": 30522}}}
+    tuned = yard.train("minilm-tuned", labelled(), {**BUDGET, **head, "objective": "finetune", "base": {"name": NAME}})
+    fresh = {"output": {"encoder": {**SIZES, "vocabularySize": 800}}}
+    scratch = yard.train("minilm-scratch", labelled(), {**BUDGET, **fresh, "objective": "pretrain"})
+
+    accuracies = [_accuracy(job) for job in (tuned, scratch)]
+    yard.report.add(NAME, "accuracy after 100 labels", f"{accuracies[0]:.2f}", demand="0.3 more than from scratch")
+    yard.report.add(NAME, "the same from scratch", f"{accuracies[1]:.2f}")
+    assert accuracies[0] >= accuracies[1] + MARGIN
+
+
+def _accuracy(job: dict[str, Any]) -> float:
+    (found,) = [each["value"] for each in job["status"]["progress"]["metrics"] if each["name"] == "accuracy"]
+    return float(found)
