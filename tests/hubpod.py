@@ -13,9 +13,19 @@ FILES_AT = "/shelves"
 """An empty volume of the pod, for models that are copied into it."""
 
 
-def hub_objects(image: str, *, namespace: str, program: str, modules: Sequence[str] = ()) -> list[Mapping[str, Any]]:
-    """ConfigMap with the scripts, pod and Service ``hub`` at port 8000; ``modules`` are files of the tests beside the
-    hub's own that the program imports."""
+HUB_PORT = {"hub": 8000}
+
+
+def hub_objects(
+    image: str,
+    *,
+    namespace: str,
+    program: str,
+    modules: Sequence[str] = (),
+    ports: Mapping[str, int] = HUB_PORT,
+) -> list[Mapping[str, Any]]:
+    """ConfigMap with the scripts, pod and Service ``hub``; ``modules`` are files of the tests beside the hub's own that
+    the program imports. It is ready when it answers at the last of its ports."""
     paths = _with_packages([*PROTOCOL, *modules])
     meta = {"name": "hub", "namespace": namespace}
     texts = {_key(name): "" if path is None else path.read_text(encoding="utf-8") for name, path in paths.items()}
@@ -25,7 +35,7 @@ def hub_objects(image: str, *, namespace: str, program: str, modules: Sequence[s
         "image": image,
         "command": ["python", "/hub/hub.py"],
         "env": [{"name": "PYTHONPATH", "value": "/hub"}],
-        "readinessProbe": {"tcpSocket": {"port": 8000}, "periodSeconds": 1},
+        "readinessProbe": {"tcpSocket": {"port": [*ports.values()][-1]}, "periodSeconds": 1},
         "resources": {"requests": {"cpu": "100m"}, "limits": {"memory": "2Gi"}},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         "volumeMounts": [{"name": "scripts", "mountPath": "/hub"}, {"name": "shelves", "mountPath": FILES_AT}],
@@ -38,11 +48,17 @@ def hub_objects(image: str, *, namespace: str, program: str, modules: Sequence[s
             {"name": "shelves", "emptyDir": {}},
         ],
     }
-    ports = {"selector": {"app": "hub"}, "ports": [{"port": 8000}]}
+    opened = [{"name": name, "port": port} for name, port in ports.items()]
+    service = {"selector": {"app": "hub"}, "ports": opened}
     return [
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {**texts, "hub.py": program}},
         {"apiVersion": "v1", "kind": "Pod", "metadata": {**meta, "labels": {"app": "hub"}}, "spec": spec},
-        {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": ports},
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": meta,
+            "spec": {"selector": {"app": "hub"}, "ports": opened},
+        },
     ]
 
 

@@ -25,11 +25,11 @@ class ImportReason(StrEnum):
     """Why a model is not there; the sentence for people travels beside it."""
 
     SOURCE_NOT_FOUND = "SourceNotFound"
-    """The hub has no such repository, revision, path or file."""
+    """There is no such repository, revision, bucket, object, tag, path or file."""
     SOURCE_MOVED = "SourceMoved"
     """The hub knows the repository under another name."""
     ACCESS_DENIED = "AccessDenied"
-    """The hub wants a token, or another one."""
+    """Hub, store or registry want credentials, or others."""
     LICENSE_NOT_ACCEPTED = "LicenseNotAccepted"
     """The Model does not accept the licence of a gated repository by its name."""
     UNSUPPORTED_FORMAT = "UnsupportedFormat"
@@ -39,11 +39,11 @@ class ImportReason(StrEnum):
     REMOTE_CODE = "RemoteCode"
     """The model needs code of its repository, which is never run."""
     DIGEST_MISMATCH = "DigestMismatch"
-    """What arrived is not what the hub's own digest says."""
+    """What arrived is not what its host's own digest says."""
     STORAGE_FULL = "StorageFull"
     """The volume has no room for the files."""
     SOURCE_UNREACHABLE = "SourceUnreachable"
-    """The hub does not answer, or stopped in the middle."""
+    """The host does not answer, or stopped in the middle."""
     INTERNAL = "InternalError"
     """Anything else; the message holds the exception's type and text."""
 
@@ -56,17 +56,20 @@ class ImportReason(StrEnum):
 class ModelSource(Part):
     """Where the files are."""
 
-    kind: Literal["hf", "http"]
+    kind: Literal["hf", "http", "s3", "oci", "image"]
+    """``image`` is an OCI image that the kubelet has mounted: there is nothing to fetch."""
     repository: str = ""
-    """``owner/name``, or a name alone; for ``hf``."""
+    """``owner/name``, or a name alone, for ``hf``; name of the registry's repository for ``oci``; bucket for ``s3``."""
     revision: str = "main"
-    """Branch, tag or commit."""
+    """Branch, tag or commit; tag or digest (``sha256:...``) for ``oci``."""
     path: str = ""
-    """Directory of the repository that holds the model; empty means its root."""
+    """Directory of the repository that holds the model, or key prefix of the bucket; empty means its root."""
     endpoint: str = ""
-    """URL of the hub."""
+    """URL of the hub, registry or store; empty means AWS, for ``s3``."""
+    region: str | None = None
+    """Of the bucket, for ``s3``."""
     url: str | None = None
-    """Of an archive, for ``http``."""
+    """Of an archive, for ``http``; the reference as people write it, for ``oci`` and ``image``."""
     sha256: str | None = None
     """Of the archive's bytes, lower-case hex."""
 
@@ -87,7 +90,13 @@ class ImportConfig(Message):
     accepted_license: str | None = None
     """Name of the licence that whoever wrote the Model accepts."""
     secret: str | None = None
-    """Name of the Secret that the token comes from, for sentences."""
+    """Name of the Secret that token, keys or credentials come from, for sentences."""
+    registry_file: str | None = None
+    """Where the Secret's credentials of registries are, as ``.dockerconfigjson`` has them; for ``oci``."""
+    resolve: bool = False
+    """Whether to say only which image or artifact it is, and whether pods can mount it; for ``oci``."""
+    mount: str = "/image"
+    """Where the image is mounted, for ``image``."""
 
 
 class ImportProgress(Message):
@@ -122,10 +131,17 @@ class ImportedFacts(Part):
 
 
 class ImportReport(Message):
-    """What came of it. ``reason`` and ``message`` are set where the model is not there, and then nothing else is."""
+    """What came of it. ``reason`` and ``message`` are set where the model is not there, and then nothing else is; nor
+    is anything beside ``image`` where that was all that was asked."""
 
     revision: str | None = None
-    """Commit that the files are of."""
+    """Commit that the files are of, digest of an OCI manifest, or a hash over names, sizes and ETags of objects."""
+    image: str | None = None
+    """Reference by digest of an image or artifact."""
+    mountable: bool = False
+    """Whether it is an image, which pods can mount, and no artifact, which most container runtimes cannot."""
+    path: str | None = None
+    """Directory of a mounted image that holds the model."""
     files: Count = 0
     size_bytes: Count = 0
     sha256: str | None = None
@@ -136,8 +152,8 @@ class ImportReport(Message):
 
     @model_validator(mode="after")
     def _complete(self) -> ImportReport:
-        if (self.facts is None) == (self.reason is None):
-            raise ValueError("a report has either facts or the reason why there are none")
+        if sum(each is not None for each in (self.facts, self.reason, self.image)) != 1:
+            raise ValueError("a report has either facts, or the reason why there are none, or an image to be mounted")
         return self
 
     def to_termination_message(self) -> str:

@@ -278,6 +278,27 @@ _MODELS = (
         "spec.artifacts.source.http.sha256",
         "nothing else says whether it is the right model",
     ),
+    *(
+        Invalid(
+            f"a reference {what}",
+            make_imported_model(artifacts={"source": {"oci": {"reference": reference}}}),
+            "spec.artifacts.source.oci.reference",
+            "must be registry/repository with a tag or a digest",
+        )
+        for what, reference in (
+            ("without a registry", "models/tiny:v1"),
+            ("without tag and digest", "registry.example.org/models/tiny"),
+            ("with a scheme", "https://registry.example.org/models/tiny:v1"),
+            ("with half a digest", "registry.example.org/models/tiny@sha256:abc"),
+            ("with capitals", "registry.example.org/Models/tiny:v1"),
+        )
+    ),
+    Invalid(
+        "a directory outside of an image",
+        make_imported_model(artifacts={"source": {"oci": {"reference": "localhost:5000/tiny:v1", "path": "../x"}}}),
+        "spec.artifacts.source.oci.path",
+        "must not contain '..'",
+    ),
     Invalid(
         "a claim for an import without a unit",
         make_imported_model(importer={"storage": {"size": "20"}}),

@@ -146,6 +146,7 @@ def test_the_operator_learns_what_administrators_allow_and_forbid(helm: Path) ->
         "imports.proxy.https=http://proxy.example.org:3128",
         "imports.proxy.noProxy=.svc\\,10.0.0.0/8",
         "imports.caBundle.configMap=company-ca",
+        "imports.imageVolumes=true",
     )
     documents = template(helm, *values)
     (container,) = named(documents, "Deployment")["hostler-operator"]["spec"]["template"]["spec"]["containers"]
@@ -160,6 +161,7 @@ def test_the_operator_learns_what_administrators_allow_and_forbid(helm: Path) ->
         "--import-proxy=HTTPS_PROXY=http://proxy.example.org:3128",
         "--import-proxy=NO_PROXY=.svc,10.0.0.0/8",
         "--ca-config-map=company-ca",
+        "--image-volumes=true",
         "--ca-key=ca.crt",
     } <= set(container["args"])
     assert any(name.endswith("network-policies") for name in named(documents, "ClusterRole"))

@@ -16,6 +16,8 @@ from hostler.local.images import ensure_loaded
 
 ALLOWED_HUB = "http://hub.imports.svc:8000"
 """A hub in the cluster that Models may name."""
+REGISTRY = "hub.imports.svc:5000"
+"""A registry beside it."""
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +28,8 @@ def stack(cluster: ClusterHandle) -> Iterator[Stack]:
         kubectl=cluster.program("kubectl"), helm=cluster.program("helm"), kubeconfig=cluster.kubeconfig
     )
     install.install_prometheus(tools, image=images["prometheus"])
-    values = {"allowedEndpoints": [ALLOWED_HUB]}
+    # The gate of image volumes is on in the local cluster, whose release has it off by itself.
+    values = {"allowedEndpoints": [ALLOWED_HUB, f"http://{REGISTRY}"], "imports": {"imageVolumes": True}}
     install.install_hostler(tools, images, more=values)
     tools.kubectl_run("-n", "monitoring", "rollout", "status", "deployment/prometheus", f"--timeout={PATIENCE:.0f}s")
     target = forward(tools.kubectl, tools.kubeconfig, namespace="monitoring", target="service/prometheus", port=9090)

@@ -75,7 +75,7 @@ class SecretReference(ApiModel):
     """A Secret of the same namespace. Only the pod reads it; the operator may not."""
 
     name: ObjectName
-    """Name of the Secret; the pod gets the keys that the source knows as environment variables, and no others."""
+    """Name of the Secret; the pod gets the keys that the source knows, and no others."""
 
 
 _URL = r"^https?://[^\s@]+$"
@@ -89,8 +89,8 @@ class S3Source(ApiModel):
     prefix: Annotated[str, Field(max_length=1024)] = ""
     """Key prefix."""
     endpoint: Annotated[str, Field(max_length=2048, pattern=_URL)] | None = None
-    """Endpoint of an S3-compatible store; absent means the cloud's own. Beside secretRef an administrator must allow
-    it."""
+    """Endpoint of an S3-compatible store; absent means the cloud's own. Beside secretRef, and for models in any
+    case, an administrator must allow it."""
     region: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9-]+$")] | None = None
     """Region of the bucket; absent means the store's default."""
     secret_ref: SecretReference | None = None
@@ -121,11 +121,41 @@ class HubSource(ApiModel):
     """Credentials: a Secret with HF_TOKEN; absent means a public repository."""
 
 
-class OciSource(ApiModel):
-    """An OCI artifact."""
+_HOST = "([a-z0-9-]+[.])+[a-z0-9-]+(:[0-9]+)?|[a-z0-9-]+:[0-9]+|localhost"
+_REPOSITORY = "[a-z0-9]+([._/-]+[a-z0-9]+)*"
+_TAG_OR_DIGEST = ":[A-Za-z0-9_][A-Za-z0-9_.-]*|(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?@sha256:[a-f0-9]{64}"
 
-    reference: Annotated[str, Field(min_length=1, max_length=512)]
-    """Registry reference with tag or digest."""
+
+class OciSource(ApiModel):
+    """An OCI image or artifact."""
+
+    reference: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=512,
+            json_schema_extra=rules(
+                cel(
+                    f"self.matches('^({_HOST})/{_REPOSITORY}({_TAG_OR_DIGEST})$')",
+                    "must be registry/repository with a tag or a digest, such as registry.example.org/models/tiny:1",
+                )
+            ),
+        ),
+    ]
+    """Reference that begins with the registry's host, with a tag or a digest. Where it has no digest, an administrator
+    must allow the registry."""
+    path: Annotated[
+        str,
+        Field(
+            max_length=512,
+            json_schema_extra=rules(
+                cel("!self.startsWith('/') && !self.contains('..')", "must be relative and must not contain '..'")
+            ),
+        ),
+    ] = ""
+    """Directory in it; empty means the one that is least deep and has a config.json or model_index.json."""
+    secret_ref: SecretReference | None = None
+    """Credentials: a Secret of type kubernetes.io/dockerconfigjson; absent means a public repository."""
 
 
 class FeedbackSource(ApiModel):
@@ -157,7 +187,7 @@ class Source(ApiModel):
     hf: HubSource | None = None
     """A repository of a model hub."""
     oci: OciSource | None = None
-    """An OCI artifact."""
+    """An OCI image or artifact."""
     feedback: FeedbackSource | None = None
     """Collected feedback of an InferenceService."""
 

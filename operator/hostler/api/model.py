@@ -41,11 +41,11 @@ class ModelReason(StrEnum):
     """Set on a ClusterModel that no service or job has named yet: it is in no namespace, and imported where one does
     so."""
     SOURCE_NOT_FOUND = "SourceNotFound"
-    """Set when the hub has no such repository, revision, path or file."""
+    """Set when there is no such repository, revision, bucket, object, tag, path or file."""
     SOURCE_MOVED = "SourceMoved"
     """Set when the hub knows the repository under another name, which the message has."""
     ACCESS_DENIED = "AccessDenied"
-    """Set when the hub wants a token, or the token's account may not read the repository."""
+    """Set when hub, store or registry want credentials, or those of the Secret may not read what is named."""
     LICENSE_NOT_ACCEPTED = "LicenseNotAccepted"
     """Set when spec.acceptedLicense does not name the licence of a gated repository."""
     UNSUPPORTED_FORMAT = "UnsupportedFormat"
@@ -55,13 +55,13 @@ class ModelReason(StrEnum):
     REMOTE_CODE = "RemoteCode"
     """Set when the model needs code of its repository, which is never run."""
     DIGEST_MISMATCH = "DigestMismatch"
-    """Set when what arrived is not what the hub's own digest says."""
+    """Set when what arrived is not what its host's own digest says."""
     STORAGE_FULL = "StorageFull"
     """Set when the files do not fit onto the claim; the message has the size that they need."""
     SOURCE_UNREACHABLE = "SourceUnreachable"
-    """Set when the hub did not answer, or stopped in the middle, for as long as the Job tried."""
+    """Set when the host did not answer, or stopped in the middle, for as long as the Job tried."""
     ENDPOINT_NOT_ALLOWED = "EndpointNotAllowed"
-    """Set when an administrator has not allowed the hub that the source names."""
+    """Set when an administrator has not allowed the hub, store or registry that the source names."""
     IMPORT_FAILED = "ImportFailed"
     """Set when the Job ended in another way; delete the Job to try again."""
     CHILD_REFUSED = "ChildRefused"
@@ -151,7 +151,7 @@ class Lineage(ApiModel):
     """Models of which parts were taken as they are, by part."""
 
 
-IMPORTED_SOURCES = ("hf", "http")
+IMPORTED_SOURCES = ("hf", "http", "s3", "oci")
 """Members of a source from which a Job imports; the facts of such a model are read from its files."""
 _IMPORTED = " || ".join(f"has(self.artifacts.source.{member})" for member in IMPORTED_SOURCES)
 _SAME_FAMILY = "!has(oldSelf.family) || (has(self.family) && self.family == oldSelf.family)"
@@ -316,11 +316,15 @@ class ModelImport(StatusModel):
     source: Annotated[str, Field(max_length=64)]
     """Hash of the source that this speaks of: another source is imported anew, beside what is there."""
     claim_name: ObjectName | None = None
-    """Claim with the files; absent until they are complete."""
+    """Claim with the files; absent until they are complete, and where pods mount the image itself."""
+    image: Annotated[str, Field(max_length=640)] | None = None
+    """Reference by digest of the OCI image or artifact, once it is known."""
+    mounted: bool = False
+    """Whether pods mount the image, and nothing is copied."""
     path: Annotated[str, Field(max_length=512)] | None = None
-    """Directory on it."""
+    """Directory on the claim, or in the image."""
     revision: Annotated[str, Field(max_length=128)] | None = None
-    """Commit that the files are of."""
+    """Commit that the files are of, digest of an OCI manifest, or a hash over names, sizes and ETags of objects."""
     sha256: Sha256 | None = None
     """Hash over the sorted list of file names and file hashes."""
     files: Annotated[int, Field(ge=0)] = 0
@@ -335,7 +339,7 @@ class ModelImport(StatusModel):
     @property
     def complete(self) -> bool:
         """Whether the files are there."""
-        return self.claim_name is not None
+        return self.claim_name is not None or (self.mounted and self.facts is not None)
 
 
 class ModelUser(StatusModel):

@@ -38,6 +38,7 @@ _OURS = ("app.kubernetes.io/managed-by", "hostler")
 _POD_ANNOTATIONS = ("batch.kubernetes.io/", "hostler.dev/")
 _LARGE_ANNOTATIONS = frozenset({"hostler.dev/job-config"})
 """Kilobytes in each pod of a gang, read by nobody but the pod."""
+_VERSIONS = ("kubeletVersion", "containerRuntimeVersion")
 _NODE_STATUS = ("addresses", "allocatable", "capacity", "conditions")
 
 
@@ -97,6 +98,8 @@ def _affinity(pod: Object, spec: Object) -> Object:
 
 def _node(node: Object) -> Object:
     status = _picked(node.get("status"), _NODE_STATUS)
+    if versions := _picked((node.get("status") or {}).get("nodeInfo"), _VERSIONS):
+        status["nodeInfo"] = versions
     if "conditions" in status:
         # A heartbeat is no news: without it, an unchanged node stays equal.
         status["conditions"] = [

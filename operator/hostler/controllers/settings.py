@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hostler.accelerators import Verb
-from hostler.manifests.importjob import ImportRules
+from hostler.manifests.downloads import NO_RULES, DownloadRules
 from hostler.manifests.networkpolicy import TrafficRules
 from hostler.manifests.podtemplate import Image
 from hostler.planning.endpoints import EndpointPattern
@@ -14,7 +14,7 @@ from hostler.planning.endpoints import EndpointPattern
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Read once at start; nothing here reaches a pod template but the images."""
+    """Read once at start; nothing here reaches a pod template but images, proxies and certificates."""
 
     train_image: str
     """Runtime image of trainers, built for ``default_variant``."""
@@ -29,8 +29,8 @@ class Settings:
     """Secrets with credentials of the runtime images' registry, which an administrator keeps in every namespace."""
     allowed_endpoints: tuple[EndpointPattern, ...] = ()
     """Endpoints of data that may be sent credentials, beside the public hub and the cloud's own."""
-    imports: ImportRules = field(default_factory=ImportRules)
-    """Hub, proxies and certificates of model imports."""
+    imports: DownloadRules = NO_RULES
+    """Hub, proxies and certificates of whoever fetches models and data."""
     start_grace_seconds: float = 300.0
     """For how long something may keep pods from starting (a quota, a claim, an image) before a job gives its
     accelerators back."""

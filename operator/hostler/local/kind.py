@@ -33,6 +33,8 @@ def config(names: Names, spec: ClusterSpec, *, volumes: Path) -> Json:
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "name": names.cluster,
+        # Models that are images; on by itself from 1.35.
+        "featureGates": {"ImageVolume": True},
         "networking": {"podSubnet": str(names.pods), "serviceSubnet": str(names.services)},
         "nodes": [
             {"role": "control-plane", "extraMounts": _mounts(volumes)},

@@ -8,6 +8,7 @@ from typing import Any
 from hostler.api.dataset import DatasetSpec
 from hostler.manifests.configfile import CONFIG_DIRECTORY
 from hostler.manifests.credentials import credentials
+from hostler.manifests.downloads import NO_RULES, DownloadRules, at_mirror, data_certificates, data_environment
 from hostler.manifests.job import data_mounts, dataset_config
 from hostler.manifests.naming import Manifest, inspection_labels, inspection_name, metadata, owner_reference
 from hostler.manifests.networkpolicy import TrafficRules, inspector_policy
@@ -23,24 +24,33 @@ _GRACE_SECONDS = 5
 
 
 def inspection_children(
-    spec: DatasetSpec, dataset: Mapping[str, Any], *, image: Image, traffic: TrafficRules | None = None
+    spec: DatasetSpec,
+    dataset: Mapping[str, Any],
+    *,
+    image: Image,
+    traffic: TrafficRules | None = None,
+    downloads: DownloadRules = NO_RULES,
 ) -> tuple[Manifest, ...]:
     """File and Job, in the order in which they are written, after a policy where there are rules. ``dataset`` is the
     Dataset's metadata."""
-    policy = inspection_policy(spec, dataset, traffic=traffic)
-    children = (inspection_file(spec, dataset), _job(spec, dataset, image=image))
+    policy = inspection_policy(spec, dataset, traffic=traffic, downloads=downloads)
+    children = (inspection_file(spec, dataset), _job(spec, dataset, image=image, rules=downloads))
     return children if policy is None else (policy, *children)
 
 
 def inspection_policy(
-    spec: DatasetSpec, dataset: Mapping[str, Any], *, traffic: TrafficRules | None
+    spec: DatasetSpec,
+    dataset: Mapping[str, Any],
+    *,
+    traffic: TrafficRules | None,
+    downloads: DownloadRules = NO_RULES,
 ) -> Manifest | None:
     """What the Job's pod may reach; None where there are no rules."""
     if traffic is None:
         return None
     return inspector_policy(
         dataset["name"],
-        spec.source,
+        at_mirror(spec.source, downloads),
         namespace=dataset["namespace"],
         rules=traffic,
         owner=owner_reference("Dataset", dataset),
@@ -89,12 +99,13 @@ def _metadata(dataset: Mapping[str, Any]) -> Manifest:
     )
 
 
-def _job(spec: DatasetSpec, dataset: Mapping[str, Any], *, image: Image) -> Manifest:
+def _job(spec: DatasetSpec, dataset: Mapping[str, Any], *, image: Image, rules: DownloadRules) -> Manifest:
     generation = int(dataset["generation"])
     config = {"configMap": {"name": inspection_name(dataset["name"], generation)}}
     mounts = [
         Mount(name="config", path=CONFIG_DIRECTORY, source=config),
         *data_mounts(spec.source),
+        *data_certificates(spec.source, rules),
         # Downloads go here, and are gone with the pod: each job downloads what it trains on.
         Mount(name="tmp", path="/tmp", source={"emptyDir": {}}, read_only=False),
     ]
@@ -111,7 +122,7 @@ def _job(spec: DatasetSpec, dataset: Mapping[str, Any], *, image: Image) -> Mani
             "restartPolicy": "Never",
             "terminationGracePeriodSeconds": _GRACE_SECONDS,
             "securityContext": pod_security(),
-            "containers": [_container(spec, mounts, image=image)],
+            "containers": [_container(spec, mounts, image=image, rules=rules)],
             "volumes": [{"name": mount.name, **mount.source} for mount in mounts],
         },
     }
@@ -123,7 +134,7 @@ def _job(spec: DatasetSpec, dataset: Mapping[str, Any], *, image: Image) -> Mani
     }
 
 
-def _container(spec: DatasetSpec, mounts: list[Mount], *, image: Image) -> Manifest:
+def _container(spec: DatasetSpec, mounts: list[Mount], *, image: Image, rules: DownloadRules) -> Manifest:
     resources = spec.resources
     return {
         "name": "inspector",
@@ -134,6 +145,7 @@ def _container(spec: DatasetSpec, mounts: list[Mount], *, image: Image) -> Manif
             value("OMP_NUM_THREADS", 1),
             value("HF_HUB_OFFLINE", 1),
             value("HOME", "/tmp"),
+            *data_environment(spec.source, rules),
             *credentials(spec.source),
         ],
         "resources": {

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from hostler.api.inferenceservice import InferenceServiceSpec
 from hostler.api.schema import GROUP
 from hostler.manifests.configfile import serving_config_volume
+from hostler.manifests.inputs import model_mount
 from hostler.manifests.naming import Manifest, metadata, server_labels, server_selector
 from hostler.manifests.podoptions import PodOptions, queue_labels
 from hostler.manifests.podtemplate import Image, Mount, PodPlan, pod_template, value
+from hostler.planning.imports import Place
 from hostler.planning.pools import Pool
 from hostler.planning.rollout import Strategy
 
@@ -30,9 +32,8 @@ class ServerPlan:
     namespace: str
     revision: str
     config_map: str
-    claim: str
-    path: str
-    """Directory of the artifacts below the claim's root."""
+    files: Place
+    """Where the model is."""
     image: Image
     adapters: tuple[Mount, ...] = ()
     superseded: tuple[str, ...] = ()
@@ -72,7 +73,6 @@ def server_deployment(
 
 
 def _pod(spec: InferenceServiceSpec, plan: ServerPlan, *, pool: Pool, labels: dict[str, str]) -> PodPlan:
-    volume = {"persistentVolumeClaim": {"claimName": plan.claim}}
     return PodPlan(
         container="server",
         image=plan.image,
@@ -83,7 +83,7 @@ def _pod(spec: InferenceServiceSpec, plan: ServerPlan, *, pool: Pool, labels: di
         resources=spec.resources,
         config=serving_config_volume(plan.config_map),
         env=[value("HOSTLER_REVISION", plan.revision)],
-        mounts=[Mount(name="models", path=MODELS, source=volume, sub_path=plan.path.strip("/")), *plan.adapters],
+        mounts=[model_mount("models", MODELS, plan.files), *plan.adapters],
         restart_policy="Always",
         grace_seconds=spec.serving.drain_seconds + _GRACE_BEYOND_DRAIN,
         probes=_PROBES,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hostler.api.common import PvcSource
 from hostler.manifests.podtemplate import Mount
+from hostler.planning.imports import MountedImage, Place
 
 BASE = "/inputs/base"
 """The model that training starts from."""
@@ -23,27 +24,32 @@ def adapter_path(name: str) -> str:
     return f"{_ADAPTERS}/{name}"
 
 
-def base_mount(source: PvcSource) -> Mount:
+def base_mount(source: Place) -> Mount:
     """The base model, read-only."""
-    return _mount("base", BASE, source)
+    return model_mount("base", BASE, source)
 
 
 def other_workspace_mount(claim: str) -> Mount:
     """The whole volume of another job, read-only: it may be the same claim as the job's own."""
-    return _mount("resume", OTHER_WORKSPACE, PvcSource(claim_name=claim))
+    return model_mount("resume", OTHER_WORKSPACE, PvcSource(claim_name=claim))
 
 
-def part_mount(name: str, source: PvcSource) -> Mount:
+def part_mount(name: str, source: Place) -> Mount:
     """A part, read-only."""
-    return _mount(f"part-{name.replace('_', '-')}", part_path(name), source)
+    return model_mount(f"part-{name.replace('_', '-')}", part_path(name), source)
 
 
-def adapter_mount(name: str, source: PvcSource, *, index: int) -> Mount:
+def adapter_mount(name: str, source: Place, *, index: int) -> Mount:
     """A model with an adapter in it, read-only. Volumes are numbered, because an adapter's name may be as long as a
     volume's."""
-    return _mount(f"adapter-{index}", adapter_path(name), source)
+    return model_mount(f"adapter-{index}", adapter_path(name), source)
 
 
-def _mount(name: str, path: str, source: PvcSource) -> Mount:
+def model_mount(name: str, path: str, source: Place) -> Mount:
+    """A model's files, read-only: from its claim, or the image itself, which the kubelet pulls once for each node."""
+    if isinstance(source, MountedImage):
+        volume = {"image": {"reference": source.reference, "pullPolicy": "IfNotPresent"}}
+        secret = source.secret_ref.name if source.secret_ref else None
+        return Mount(name=name, path=path, source=volume, sub_path=source.path.strip("/"), pull_secret=secret)
     claim = {"persistentVolumeClaim": {"claimName": source.claim_name}}
     return Mount(name=name, path=path, source=claim, sub_path=source.path.strip("/"))

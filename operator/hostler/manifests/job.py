@@ -10,6 +10,7 @@ from hostler.api.dataset import DatasetSpec
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.manifests.configfile import job_config_annotation, job_config_volume
 from hostler.manifests.credentials import credentials
+from hostler.manifests.downloads import NO_RULES, DownloadRules, data_certificates, data_environment
 from hostler.manifests.naming import (
     RENDEZVOUS_PORT,
     Manifest,
@@ -40,6 +41,7 @@ def attempt_job(
     owner: Manifest,
     seats: Seats,
     inputs: Sequence[Mount] = (),
+    downloads: DownloadRules = NO_RULES,
 ) -> Manifest:
     """The Job. It is created once and never applied again: its template cannot be changed.
 
@@ -64,7 +66,17 @@ def attempt_job(
             # The Job counts as failed only when its pods have ended, so two attempts never run at once.
             "podReplacementPolicy": "Failed",
             "template": pod_template(
-                _plan(spec, config, image=image, pool=pool, claim=claim, labels=labels, seats=seats, inputs=inputs)
+                _plan(
+                    spec,
+                    config,
+                    image=image,
+                    pool=pool,
+                    claim=claim,
+                    labels=labels,
+                    seats=seats,
+                    inputs=inputs,
+                    rules=downloads,
+                )
             ),
         },
     }
@@ -80,8 +92,9 @@ def _plan(
     labels: dict[str, str],
     seats: Seats,
     inputs: Sequence[Mount],
+    rules: DownloadRules,
 ) -> PodPlan:
-    name = attempt_name(config.name, config.attempt)
+    name, source = attempt_name(config.name, config.attempt), spec.dataset.source
     volume = {"persistentVolumeClaim": {"claimName": claim}}
     workspace = Mount(name="workspace", path=WORKSPACE, source=volume, read_only=False)
     return PodPlan(
@@ -94,8 +107,8 @@ def _plan(
         resources=spec.resources,
         config=job_config_volume(),
         annotations=job_config_annotation(config),
-        env=[*_environment(config, name), *credentials(spec.dataset.source)],
-        mounts=[workspace, *data_mounts(spec.dataset.source), *inputs],
+        env=[*_environment(config, name), *data_environment(source, rules), *credentials(source)],
+        mounts=[workspace, *data_mounts(source), *data_certificates(source, rules), *inputs],
         restart_policy="Never",
         grace_seconds=_GRACE_SECONDS,
         processes=config.topology.processes_per_pod,

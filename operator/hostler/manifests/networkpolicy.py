@@ -154,9 +154,12 @@ def _data(source: Source | None, rules: TrafficRules) -> list[Manifest]:
 
 def _ports(source: Source | None) -> list[int]:
     """Also https where the source names another port: hubs and sites redirect to it."""
-    if source is None or not (source.http or source.s3 or source.hf):
+    if source is None or not (source.http or source.s3 or source.hf or source.oci):
         return []
-    url = source.http.url if source.http else (source.s3 or source.hf).endpoint  # type: ignore[union-attr]
+    if source.oci is not None:
+        url: str | None = f"https://{source.oci.reference.partition('/')[0]}"
+    else:
+        url = source.http.url if source.http else (source.s3 or source.hf).endpoint  # type: ignore[union-attr]
     parts = urlsplit(url or "https://")
     try:
         port = parts.port

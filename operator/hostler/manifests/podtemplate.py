@@ -41,6 +41,8 @@ class Mount:
     read_only: bool = True
     sub_path: str = ""
     """Directory of the volume that appears instead of its root."""
+    pull_secret: str | None = None
+    """Secret of the namespace with credentials of the registry, where the volume is an image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +94,7 @@ def pod_template(plan: PodPlan) -> Manifest:
         spec["affinity"] = {"nodeAffinity": on_node(plan.node)}
     if plan.gated:
         spec["schedulingGates"] = [{"name": GATE}]
-    spec.update(plan.options.spec_fields(of_image=plan.image.pull_secrets))
+    spec.update(plan.options.spec_fields(of_image=(*plan.image.pull_secrets, *pull_secrets(plan.mounts))))
     spec.update(_beyond_restricted(plan.pool))
     annotations = {
         "prometheus.io/scrape": "true",
@@ -120,6 +122,11 @@ def pod_security() -> Manifest:
 def container_security(capabilities: Manifest) -> Manifest:
     """The container's half."""
     return {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": capabilities}
+
+
+def pull_secrets(mounts: Sequence[Mount]) -> list[str]:
+    """Secrets that volumes need."""
+    return [mount.pull_secret for mount in mounts if mount.pull_secret is not None]
 
 
 def value(name: str, text: str | int) -> Manifest:

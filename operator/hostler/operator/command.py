@@ -10,7 +10,7 @@ import click
 import hostler
 from hostler.api.schema import OPERATOR
 from hostler.cluster.connection import ConnectionSetupError, connect
-from hostler.manifests.importjob import PUBLIC_HUB
+from hostler.manifests.downloads import PUBLIC_HUB
 from hostler.operator import logs
 from hostler.operator.health import PortError
 from hostler.operator.settings import (
@@ -23,6 +23,7 @@ from hostler.operator.settings import (
     read_proxies,
     read_variants,
 )
+from hostler.planning.registries import ImageVolumes
 
 
 @click.group()
@@ -93,21 +94,29 @@ def operator() -> None:
     "--hub-endpoint",
     default=PUBLIC_HUB,
     show_default=True,
-    help="Hub of models that name none, such as a mirror.",
+    help="Hub of models and datasets that name none, such as a mirror.",
 )
 @click.option(
     "--import-proxy",
     "import_proxies",
     multiple=True,
     metavar="NAME=VALUE",
-    help="HTTP_PROXY, HTTPS_PROXY or NO_PROXY of pods that import models; repeatable.",
+    help="HTTP_PROXY, HTTPS_PROXY or NO_PROXY of pods that fetch models or data; repeatable.",
 )
 @click.option(
     "--ca-config-map",
     metavar="NAME",
-    help="ConfigMap in every namespace of workloads with certificates that hubs and proxies are trusted by.",
+    help="ConfigMap in every namespace of workloads with certificates that hosts and proxies are trusted by.",
 )
 @click.option("--ca-key", default="ca.crt", show_default=True, help="Key of that ConfigMap.")
+@click.option(
+    "--image-volumes",
+    type=click.Choice([each.value for each in ImageVolumes]),
+    default=ImageVolumes.AUTO.value,
+    show_default=True,
+    help="Mount models that are OCI images into pods instead of pulling them onto a claim; auto does where every node "
+    "can without a feature gate.",
+)
 @click.option("--workload-policies", is_flag=True, help="Make NetworkPolicies for jobs, services and datasets.")
 @click.option(
     "--metrics-namespace",

@@ -13,9 +13,10 @@ from pathlib import Path
 from hostler.accelerators.matrix import rules
 from hostler.api.schema import OPERATOR
 from hostler.controllers.settings import Settings
-from hostler.manifests.importjob import PUBLIC_HUB, ImportRules
+from hostler.manifests.downloads import PUBLIC_HUB, DownloadRules
 from hostler.manifests.networkpolicy import Network, TrafficRules
 from hostler.planning.endpoints import EndpointPattern, read_patterns
+from hostler.planning.registries import ImageVolumes
 
 
 class SettingsError(ValueError):
@@ -40,13 +41,15 @@ class OperatorSettings:
     allowed_endpoints: tuple[EndpointPattern, ...] = ()
     """Endpoints of data that may be sent credentials, beside the public hub and the cloud's own."""
     hub_endpoint: str = PUBLIC_HUB
-    """Hub of models that name none."""
+    """Hub of models and datasets that name none."""
     import_proxies: tuple[tuple[str, str], ...] = ()
-    """Environment of import pods that names proxies."""
+    """Environment, of pods that fetch models or data, that names proxies."""
     ca_config_map: str | None = None
-    """ConfigMap in every namespace of workloads with certificates that hubs and proxies are trusted by."""
+    """ConfigMap in every namespace of workloads with certificates that hosts and proxies are trusted by."""
     ca_key: str = "ca.crt"
     """Its key."""
+    image_volumes: str = ImageVolumes.AUTO.value
+    """Whether pods mount models that are OCI images: auto, true or false."""
     workload_policies: bool = False
     """Whether workloads get NetworkPolicies."""
     metrics_namespaces: tuple[str, ...] = ()
@@ -96,11 +99,12 @@ class OperatorSettings:
             image_pull_policy=self.image_pull_policy,
             pull_secrets=self.pull_secrets,
             allowed_endpoints=self.allowed_endpoints,
-            imports=ImportRules(
+            imports=DownloadRules(
                 hub_endpoint=self.hub_endpoint,
                 proxies=self.import_proxies,
                 ca_config_map=self.ca_config_map,
                 ca_key=self.ca_key,
+                image_volumes=ImageVolumes(self.image_volumes),
             ),
             start_grace_seconds=self.start_grace,
             traffic=self._traffic(),

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from hostler.api.common import Source
 from hostler.api.trainingjob import TrainingReason
+from hostler.planning import registries
 from hostler.planning.rejection import Rejection, rejection
 
 _PORTS = {"http": 80, "https": 443}
@@ -76,10 +77,13 @@ def reject_endpoint(source: Source | None, *, path: str, allowed: Sequence[Endpo
     return rejection(TrainingReason.ENDPOINT_NOT_ALLOWED, f"{path}.{source.member}.endpoint", text)
 
 
-def reject_hub(source: Source, *, path: str, allowed: Sequence[EndpointPattern]) -> Rejection | None:
-    """What speaks against importing a model from the hub at ``path``, also without credentials: what a model says is
-    believed by everybody who asks it, so an administrator says where models may come from."""
-    given = source.hf
+def reject_origin(source: Source, *, path: str, allowed: Sequence[EndpointPattern]) -> Rejection | None:
+    """What speaks against importing a model from the hub, store or registry at ``path``, also without credentials: what
+    a model says is believed by everybody who asks it, so an administrator says where models may come from. Where a hash
+    says what comes, it may come from anywhere."""
+    if source.oci is not None:
+        return _reject_registry(source.oci.reference, path=path, allowed=allowed)
+    given = source.s3 or source.hf
     if given is None or given.endpoint is None or _may(source, given.endpoint, allowed):
         return None
     text = (
@@ -87,6 +91,18 @@ def reject_hub(source: Source, *, path: str, allowed: Sequence[EndpointPattern])
         "host with allowedEndpoints in the chart's values (--allowed-endpoint)"
     )
     return rejection(TrainingReason.ENDPOINT_NOT_ALLOWED, f"{path}.{source.member}.endpoint", text)
+
+
+def _reject_registry(text: str, *, path: str, allowed: Sequence[EndpointPattern]) -> Rejection | None:
+    reference = registries.parse(text)
+    if reference.digest is not None or registries.is_allowed(reference, allowed=allowed):
+        return None
+    said = (
+        f"models may not be imported from {reference.host} by a tag, which may mean other files tomorrow: name a "
+        "digest (@sha256:...), or have an administrator allow the host with allowedEndpoints in the chart's values "
+        "(--allowed-endpoint)"
+    )
+    return rejection(TrainingReason.ENDPOINT_NOT_ALLOWED, f"{path}.oci.reference", said)
 
 
 def _may(source: Source, endpoint: str, allowed: Sequence[EndpointPattern]) -> bool:

@@ -1,11 +1,12 @@
-"""Models whose files a Job brings into the namespace: what identifies a source, and what the model is afterwards."""
+"""Models whose files a Job brings into the namespace, or finds in an image that pods mount: what identifies a source,
+and what the model is afterwards."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 
-from hostler.api.common import PvcSource, Source
+from hostler.api.common import OciSource, PvcSource, Source
 from hostler.api.model import (
     IMPORTED_SOURCES,
     Architecture,
@@ -22,9 +23,33 @@ _ALIKE = frozenset({FamilyName.CHAT, FamilyName.CODE})
 """Families of which files cannot always tell which one they are."""
 
 
+class MountedImage(OciSource):
+    """An image that pods mount as it is: what a model of a registry becomes once it was looked at."""
+
+
+Place = PvcSource | MountedImage
+"""From where pods can mount the files."""
+
+
+def place_of(source: Source) -> Place | None:
+    """None where the files have to be brought first, or cannot be had at all."""
+    return source.oci if isinstance(source.oci, MountedImage) else source.pvc
+
+
 def is_imported(source: Source) -> bool:
-    """Whether a Job brings the files."""
-    return source.member in IMPORTED_SOURCES
+    """Whether a Job brings the files, or looks at them."""
+    return source.member in IMPORTED_SOURCES and place_of(source) is None
+
+
+def named(source: Source) -> str:
+    """What is imported, for sentences."""
+    if source.s3 is not None:
+        return f"s3://{source.s3.bucket}/{source.s3.prefix}".rstrip("/")
+    if source.oci is not None:
+        return source.oci.reference
+    if source.hf is not None:
+        return source.hf.repository
+    return source.http.url if source.http is not None else ""
 
 
 def source_hash(source: Source) -> str:
@@ -43,15 +68,14 @@ def imported_of(spec: ModelSpec, status: ModelStatus) -> ModelImport | None:
 
 
 def resolved(spec: ModelSpec, status: ModelStatus) -> ModelSpec:
-    """The model as jobs and services use it: on its claim, with the facts of its files where spec says none. A model
-    whose files are not there yet stays as it is."""
+    """The model as jobs and services use it: on its claim or in its image, with the facts of its files where spec says
+    none. A model whose files are not there yet stays as it is."""
     imported = imported_of(spec, status)
-    if imported is None or imported.claim_name is None:
+    if imported is None or not imported.complete:
         return spec
     facts = facts_of(spec, imported)
-    place = PvcSource(claim_name=imported.claim_name, path=imported.path or "")
     artifacts = Artifacts(
-        source=Source(pvc=place),
+        source=_place(spec, imported),
         format=spec.artifacts.format,
         size_bytes=imported.size_bytes or None,
         sha256=imported.sha256,
@@ -71,6 +95,17 @@ def resolved(spec: ModelSpec, status: ModelStatus) -> ModelSpec:
             "memory": facts.weights_bytes
             and MemoryFacts(weights_bytes=facts.weights_bytes, kv_bytes_per_token=facts.kv_bytes_per_token),
         }
+    )
+
+
+def _place(spec: ModelSpec, imported: ModelImport) -> Source:
+    if imported.claim_name is not None:
+        return Source(pvc=PvcSource(claim_name=imported.claim_name, path=imported.path or ""))
+    given = spec.artifacts.source.oci
+    return Source(
+        oci=MountedImage(
+            reference=imported.image or "", path=imported.path or "", secret_ref=given.secret_ref if given else None
+        )
     )
 
 

@@ -11,7 +11,7 @@ from hostler.api.common import Gate, ModelReference
 from hostler.api.model import IMPORTED_SOURCES, ModelReason, ModelSpec
 from hostler.api.trainingjob import TrainingJobSpec, TrainingReason
 from hostler.families import FamilyName, family
-from hostler.planning.imports import is_imported
+from hostler.planning.imports import is_imported, place_of
 from hostler.planning.rejection import Rejection, rejection
 from hostler_contract import Objective
 
@@ -60,11 +60,11 @@ class NamedModel:
 def obstacle(model: ModelSpec, *, claim: Object | None, namespace: str) -> tuple[ModelReason, str] | None:
     """Why a model is not Ready, as its own condition says it; None where it is."""
     source = model.artifacts.source
-    if source.pvc is None:
+    if place_of(source) is None:
         known = " or ".join((*SERVABLE_SOURCES, *IMPORTED_SOURCES))
         text = f"spec.artifacts.source.{source.member}: this release serves from {known} only."
         return ModelReason.SOURCE_NOT_SUPPORTED, text
-    if problem := claim_problem(source.pvc.claim_name, claim, namespace=namespace):
+    if source.pvc is not None and (problem := claim_problem(source.pvc.claim_name, claim, namespace=namespace)):
         return problem
     if missed := missed_gates(model):
         return ModelReason.GATE_MISSED, f"{' '.join(missed)} Train a better one, or change spec.gates."

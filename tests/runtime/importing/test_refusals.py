@@ -107,7 +107,7 @@ AUTO_MAP = {"AutoConfig": "configuration_tiny.TinyConfig", "AutoModelForCausalLM
             Shelf(files={f"small/{name}": content for name, content in llama().items()}),
             {},
             ImportReason.UNSUPPORTED_FORMAT,
-            "set spec.artifacts.source.hf.path to it",
+            "set spec.artifacts.source.hf.path to small",
             id="a model that is further down",
         ),
         pytest.param(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +26,22 @@ class Volume:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.waits: list[float] = []
+        self.pause: Callable[[float], None] = self.waits.append
+        """What happens instead of waiting."""
         self.meter = Meter(now=0.0)
 
     def bring(self, hub: ModelHub, *, environ: dict[str, str] | None = None, **config: Any) -> ImportReport:
-        """One pod's try."""
+        """One pod's try to get a model from a hub."""
         source = ModelSource(kind="hf", endpoint=hub.url, **{"repository": NAME, **config.pop("source", {})})
+        return self.take(source, environ=environ, **config)
+
+    def take(self, source: ModelSource, *, environ: dict[str, str] | None = None, **config: Any) -> ImportReport:
+        """One pod's try."""
         asked = ImportConfig(
             name="tiny", namespace="default", source=source, directory="m", volume=str(self.root), **config
         )
         self.meter = Meter(now=0.0)
-        tools = Tools(
-            environ=environ or {}, meter=self.meter, clock=lambda: 0.0, pause=self.waits.append, known=lambda: KNOWN
-        )
+        tools = Tools(environ=environ or {}, meter=self.meter, clock=lambda: 0.0, pause=self.pause, known=lambda: KNOWN)
         return bring(asked, tools)
 
     @property

@@ -13,7 +13,7 @@ from unit.controllers.imports import COMMIT, SHA, arrived, gave_up, job_of, move
 
 from hostler.cluster.store import Change
 from hostler.controllers.ports import Key
-from hostler.manifests.importjob import ImportRules
+from hostler.manifests.downloads import DownloadRules
 from hostler.planning.endpoints import read_patterns
 from hostler_contract import ImportConfig
 from hostler_contract.importing import ImportProgress, ImportReason
@@ -35,6 +35,7 @@ async def test_a_source_is_enough(bench: Bench) -> None:
         "revision": "main",
         "path": "",
         "endpoint": "https://huggingface.co",
+        "region": None,
         "url": None,
         "sha256": None,
     }
@@ -263,7 +264,7 @@ async def test_a_model_that_moves_to_a_claim_forgets_its_import(bench: Bench) ->
 
 
 async def test_mirror_proxies_and_certificates_reach_the_pod(bench: Bench) -> None:
-    rules = ImportRules(
+    rules = DownloadRules(
         hub_endpoint="https://mirror.example.org",
         proxies=(("HTTPS_PROXY", "http://proxy.example.org:3128"),),
         ca_config_map="company-ca",

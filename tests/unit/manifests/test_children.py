@@ -20,7 +20,7 @@ from floor import view_of
 from tables import table
 from world import success
 
-from hostler.api.common import ModelReference
+from hostler.api.common import ModelReference, PvcSource
 from hostler.api.dataset import DatasetSpec
 from hostler.api.inferenceservice import InferenceServiceSpec, InferenceServiceStatus
 from hostler.api.model import ModelSpec
@@ -34,7 +34,8 @@ from hostler.controllers.trainingjob.observed import Observed as JobObserved
 from hostler.manifests.configfile import JOB_CONFIG
 from hostler.manifests.datasetjob import inspection_children
 from hostler.manifests.deployment import ServerPlan, server_deployment
-from hostler.manifests.importjob import Import, ImportRules, import_children
+from hostler.manifests.downloads import NO_RULES, DownloadRules
+from hostler.manifests.importjob import Import, import_children
 from hostler.manifests.model import Origin, trained_model
 from hostler.manifests.naming import owner_reference
 from hostler.manifests.podtemplate import Image
@@ -227,7 +228,7 @@ def inspection(**spec: Any) -> dict[str, Object]:
     return {child["kind"]: child for child in made}
 
 
-def importing(rules: ImportRules | None = None, **spec: Any) -> dict[str, Object]:
+def importing(rules: DownloadRules = NO_RULES, **spec: Any) -> dict[str, Object]:
     """What imports a model, by kind."""
     model = make_imported_model("tiny", **spec)
     model["metadata"] |= {"uid": "uid-of-model", "generation": 2}
@@ -235,7 +236,7 @@ def importing(rules: ImportRules | None = None, **spec: Any) -> dict[str, Object
         model=model["metadata"],
         spec=ModelSpec.model_validate(model["spec"]),
         image=Image(reference="registry/train:1"),
-        rules=rules or ImportRules(),
+        rules=rules,
     )
     return {child["kind"]: child for child in import_children(wanted)}
 
@@ -244,7 +245,7 @@ def private_importing() -> dict[str, Object]:
     """A gated model of a hub of one's own, through a proxy."""
     hub = {"repository": "acme/tiny", "endpoint": "https://hub.example.org", "secretRef": {"name": "hub-token"}}
     storage = {"size": "40Gi", "storageClassName": "fast", "accessModes": ["ReadWriteOnce"]}
-    rules = ImportRules(proxies=(("HTTPS_PROXY", "http://proxy.example.org:3128"),), ca_config_map="company-ca")
+    rules = DownloadRules(proxies=(("HTTPS_PROXY", "http://proxy.example.org:3128"),), ca_config_map="company-ca")
     return importing(
         rules,
         artifacts={"source": {"hf": hub}},
@@ -257,6 +258,39 @@ def private_inspection() -> dict[str, Object]:
     """Data with credentials."""
     store = {"s3": {"bucket": "pictures", "prefix": "a", "secretRef": {"name": "keys"}}}
     return inspection(source=store, format="images", columns={}, resources={"cpu": "2", "memory": "4Gi"})
+
+
+MIRRORED = DownloadRules(
+    hub_endpoint="https://mirror.example.org",
+    proxies=(("HTTPS_PROXY", "http://proxy.example.org:3128"), ("NO_PROXY", "10.0.0.0/8")),
+    ca_config_map="company-ca",
+)
+"""An installation behind a proxy, with a mirror and an authority of its own."""
+REGISTERED = {"source": {"oci": {"reference": "registry.example.org/models/tiny:v1", "secretRef": {"name": "pull"}}}}
+
+
+def mounting(**step: Any) -> dict[str, Object]:
+    """What looks at a model of a registry, by kind."""
+    model = make_imported_model("tiny", artifacts=REGISTERED)
+    model["metadata"] |= {"uid": "uid-of-model", "generation": 2}
+    spec = ModelSpec.model_validate(model["spec"])
+    wanted = Import(model=model["metadata"], spec=spec, image=Image(reference="registry/train:1"), **step)
+    return {child["kind"]: child for child in import_children(wanted)}
+
+
+def looking() -> dict[str, Object]:
+    """The same once it is known which image it is."""
+    known = f"registry.example.org/models/tiny@sha256:{'d' * 64}"
+    return mounting(mountable=True, known=known, mounted=True)
+
+
+def behind_a_proxy() -> Object:
+    """A trainer whose data comes from a hub."""
+    view = pool_view()
+    seen = job_seen(view, dataset={"source": {"hf": {"repository": "org/set"}}, "format": "jsonl"})
+    settings = replace(SETTINGS, imports=MIRRORED)
+    made = training.attempt_children(seen, number=0, seats=SEATS[1], view=view, settings=settings)
+    return next(child for child in made if child["kind"] == "Job")
 
 
 def claim_of_model() -> Object:
@@ -288,6 +322,18 @@ def model() -> Object:
         "the Job that looks at a dataset with credentials": ("job-inspect-s3", lambda: private_inspection()["Job"]),
         "the Job that imports a model": ("job-import", lambda: importing()["Job"]),
         "the Job that imports a private model": ("job-import-private", lambda: private_importing()["Job"]),
+        "the Job that imports from a bucket": (
+            "job-import-s3",
+            lambda: importing(
+                MIRRORED,
+                artifacts={"source": {"s3": {"bucket": "store", "prefix": "tiny", "secretRef": {"name": "keys"}}}},
+            )["Job"],
+        ),
+        "the Job that pulls from a registry": ("job-import-oci", lambda: mounting()["Job"]),
+        "the Job that says which image a tag means": ("job-import-resolve", lambda: mounting(mountable=True)["Job"]),
+        "the Job that looks at an image where it is mounted": ("job-import-image", lambda: looking()["Job"]),
+        "the file of a look at an image": ("configmap-import-image", lambda: looking()["ConfigMap"]),
+        "the Job that trains on data from behind a proxy": ("job-proxied", behind_a_proxy),
         "the file of an import": ("configmap-import", lambda: private_importing()["ConfigMap"]),
         "the claim of an import": ("claim-import", lambda: private_importing()["PersistentVolumeClaim"]),
         "the file of an inspection": ("configmap-inspect", lambda: inspection()["ConfigMap"]),
@@ -309,6 +355,9 @@ def templates() -> dict[str, Object]:
         "trainers on cores": cpu_attempt()["Job"]["spec"]["template"],
         "trainers that start from another model": tuned_attempt()["Job"]["spec"]["template"],
         "what imports models": importing()["Job"]["spec"]["template"],
+        "what pulls models": mounting()["Job"]["spec"]["template"],
+        "what looks at images": looking()["Job"]["spec"]["template"],
+        "trainers behind a proxy": behind_a_proxy()["spec"]["template"],
         "what looks at data": inspection()["Job"]["spec"]["template"],
         "servers on IPUs": ipu_service()["Deployment"]["spec"]["template"],
     }
@@ -321,7 +370,7 @@ def test_pods_pass_pod_security_restricted(who: str) -> None:
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert {"hostIPC", "hostPID", "hostNetwork"}.isdisjoint(spec)
-    allowed = {"configMap", "downwardAPI", "emptyDir", "persistentVolumeClaim"}
+    allowed = {"configMap", "downwardAPI", "emptyDir", "image", "persistentVolumeClaim", "secret"}
     assert all(set(volume) - {"name"} <= allowed for volume in spec["volumes"])
     for container in spec["containers"]:
         security = container["securityContext"]
@@ -361,8 +410,7 @@ def test_only_the_template_decides_whether_pods_roll() -> None:
         namespace="default",
         revision="abc",
         config_map="tiny-abc",
-        claim="tiny",
-        path="model",
+        files=PvcSource(claim_name="tiny", path="model"),
         image=Image(reference="registry/serve:1"),
     )
     owner = owner_reference("InferenceService", seen.service["metadata"])

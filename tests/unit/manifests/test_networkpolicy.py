@@ -37,6 +37,8 @@ PVC = {"pvc": {"claimName": "data"}}
 WEB = {"http": {"url": "http://example.org/a.txt"}}
 STORE = {"s3": {"bucket": "pictures", "endpoint": "http://minio.storage.svc:9000"}}
 HUB = {"hf": {"repository": "org/set"}}
+REGISTRY = {"oci": {"reference": "registry.example.org/models/tiny:v1"}}
+REGISTRY_AT = {"oci": {"reference": "registry.example.org:5000/models/tiny:v1"}}
 
 
 def trainer(source: Object, rules: TrafficRules = PLAIN) -> Object:
@@ -103,6 +105,9 @@ def _peers(rule: Object, address: str) -> bool:
 @table(
     ("policy", "address", "port", "want"),
     {
+        "a registry": (trainer(REGISTRY), "203.0.113.9", 443, "reaches"),
+        "a registry at a port of its own": (trainer(REGISTRY_AT), "203.0.113.9", 5000, "reaches"),
+        "that registry's tokens": (trainer(REGISTRY_AT), "203.0.113.9", 443, "reaches"),
         "data of a claim needs no way out": (trainer(PVC), "203.0.113.9", 443, ""),
         "the public hub": (trainer(HUB), "203.0.113.9", 443, "reaches"),
         "over IPv6": (trainer(HUB), "2001:db8::1", 443, "reaches"),

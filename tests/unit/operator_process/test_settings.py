@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from hostler.accelerators import Verb
-from hostler.manifests.importjob import ImportRules
+from hostler.manifests.downloads import DownloadRules
 from hostler.operator.command import run
 from hostler.operator.logs import JsonFormatter, PlainFormatter
 from hostler.operator.settings import (
@@ -72,7 +72,7 @@ def test_how_models_are_imported() -> None:
         import_proxies=read_proxies(("HTTPS_PROXY=http://proxy:3128",)),
         ca_config_map="company-ca",
     ).for_controllers()
-    assert found.imports == ImportRules(
+    assert found.imports == DownloadRules(
         hub_endpoint="https://mirror.example.org",
         proxies=(("HTTPS_PROXY", "http://proxy:3128"),),
         ca_config_map="company-ca",

@@ -174,12 +174,12 @@ CATALOG = ModelSpec.model_validate(make_cluster_model()["spec"])
             "ModelNotReady",
             "spec.base: ClusterModel large is not ready: Its files have not been brought into the namespace yet.",
         ),
-        "a base of a bucket, which cannot be mounted": (
+        "a base of a ConfigMap, which is no place for one": (
             "chat",
-            [named(model(artifacts={"source": {"s3": {"bucket": "models"}}}))],
+            [named(model(artifacts={"source": {"configMap": {"name": "models", "key": "tiny"}}}))],
             "ModelNotReady",
-            "spec.base: Model large is not ready: spec.artifacts.source.s3: this release serves from pvc or hf or "
-            "http only.",
+            "spec.base: Model large is not ready: spec.artifacts.source.configMap: this release serves from "
+            "pvc or hf or http or s3 or oci only.",
         ),
         "a base with 8-bit weights, whose own base is known": (
             "chat",

@@ -1,2 +1,2 @@
-"""Brings a model from a hub onto a volume, once: what is decided (``choice``, ``facts``, ``meter``) apart from what is
-done (``hub``, ``fetching``, ``run``)."""
+"""Brings a model onto a volume, once: what is decided (``choice``, ``facts``, ``meter``) apart from what is done
+(``fetching``, ``run``, and where files come from: ``hub``, ``web``, ``bucket``, ``registry``)."""

@@ -7,7 +7,7 @@ Nothing is chosen that could run code: no pickle, no Python, no format that the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -41,6 +41,10 @@ class HubFile:
     """Of the content, where the hub keeps it as a large file."""
     git_sha1: str | None = None
     """Of the content as git's object, of every other file."""
+    md5: str | None = None
+    """Of the content, where a store keeps nothing better."""
+    version: str | None = None
+    """What a store changes with the content, where it says no digest: its ETag."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +58,8 @@ class Repository:
     license: str | None = None
     """Name of the licence as the hub writes it, such as ``apache-2.0`` or ``llama3.1``."""
     tags: Sequence[str] = ()
+    field: str = "spec.artifacts.source.hf"
+    """Where people named it."""
 
 
 def check_license(repository: Repository, *, accepted: str | None, page: str) -> None:
@@ -80,9 +86,7 @@ def below(repository: Repository, path: str) -> dict[str, HubFile]:
     found = {file.name.removeprefix(prefix): file for file in repository.files if file.name.startswith(prefix)}
     if not found:
         what = f"has no directory {path.strip('/')}" if prefix else "is empty"
-        raise ImportFailure(
-            ImportReason.SOURCE_NOT_FOUND, f"{repository.name} {what}: correct spec.artifacts.source.hf"
-        )
+        raise ImportFailure(ImportReason.SOURCE_NOT_FOUND, f"{repository.name} {what}: correct {repository.field}")
     check_names(found, what=repository.name)
     return found
 
@@ -95,12 +99,13 @@ def check_names(names: Iterable[str], *, what: str) -> None:
             raise ImportFailure(ImportReason.UNSUPPORTED_FORMAT, text)
 
 
-def check_layout(names: Iterable[str], *, what: str) -> None:
-    """That these are the files of a model in safetensors. Raises ``ImportFailure`` with the way out."""
+def check_layout(names: Iterable[str], *, what: str, deeper: Callable[[str], str]) -> None:
+    """That these are the files of a model in safetensors. Raises ``ImportFailure`` with the way out; ``deeper`` says
+    how a directory below is named instead."""
     there = list(names)
     safe = [name for name in there if name.endswith(".safetensors")]
     if CONFIGURATION not in there and PIPELINE not in there:
-        raise _unsupported(_without_configuration(there, what=what))
+        raise _unsupported(_without_configuration(there, what=what, deeper=deeper))
     if safe:
         return
     if gguf := [name for name in there if name.endswith(".gguf")]:
@@ -119,7 +124,7 @@ _ELSEWHERE: Final = (
 )
 
 
-def _without_configuration(names: Sequence[str], *, what: str) -> str:
+def _without_configuration(names: Sequence[str], *, what: str, deeper: Callable[[str], str]) -> str:
     if "adapter_config.json" in names:
         return (
             f"{what} is an adapter (adapter_config.json) without its base model: merge the two (merge_and_unload of "
@@ -128,9 +133,7 @@ def _without_configuration(names: Sequence[str], *, what: str) -> str:
     if gguf := [name for name in names if name.endswith(".gguf")]:
         return f"{what} holds its weights as GGUF ({_some(gguf)}), which is not read. {_ELSEWHERE}"
     if inside := sorted(name.rsplit("/", 1)[0] for name in names if name.endswith(f"/{CONFIGURATION}")):
-        return (
-            f"{what} has no {CONFIGURATION}, but its directory {inside[0]} has: set spec.artifacts.source.hf.path to it"
-        )
+        return f"{what} has no {CONFIGURATION}, but its directory {inside[0]} has: {deeper(inside[0])}"
     return f"{what} has neither {CONFIGURATION} nor {PIPELINE}: name one in the layout of transformers or diffusers"
 
 

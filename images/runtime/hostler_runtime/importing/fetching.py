@@ -17,6 +17,7 @@ from hostler_runtime.importing.choice import HubFile
 from hostler_runtime.importing.failure import ImportFailure
 from hostler_runtime.importing.meter import Meter
 from hostler_runtime.importing.network import PassingError
+from hostler_runtime.importing.records import Records
 from hostler_runtime.logs import event
 from hostler_runtime.training.files import flush
 from hostler_runtime.training.sources.tries import Pause
@@ -68,6 +69,7 @@ class Fetcher:
         self._meter = meter
         self._clock = clock
         self._pause = pause
+        self._records = Records(place.directory)
         self._lock = threading.Lock()
         self._stop = threading.Event()
 
@@ -94,17 +96,21 @@ class Fetcher:
         target, expected = self._place.path(file), _expected(file)
         if target.is_file():
             # It may be of another commit, which the revision named when an earlier pod looked.
-            if (digest := self._digest(target, file)).of(file) == expected:
+            digest = self._digest(target, file)
+            if digest.of(file) == (expected or self._records.sha256(self._name(file), file.version)):
                 return digest.sha256
             self._drop(target)
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f"{target.name}{PARTIAL}")
+        partial = self._partial(file)
         for last in (False, True):
             found = self._persistently(file, partial)
-            if (said := found.of(file)) == expected:
+            # Without a digest it is the store's word for the content (If-Match), and the number of bytes.
+            if (said := found.of(file)) == expected or (expected is None and found.seen == file.size):
                 flush(partial)
                 partial.rename(target)
                 flush(target.parent)
+                if expected is None:
+                    self._records.keep(self._name(file), file.version, sha256=found.sha256)
                 return found.sha256
             self._drop(partial)
             event(logger, "digest differs", level=logging.WARNING, file=file.name, expected=expected, found=said)
@@ -115,6 +121,12 @@ class Fetcher:
             f"{file.name} arrived twice with digest {said} instead of {expected}: its host, or a cache or proxy on the "
             "way, gives out other bytes; name another revision, correct the hash, or have that mended",
         )
+
+    def _partial(self, file: HubFile) -> Path:
+        """Of one version and no other: the rest of another one would make a mixture that no digest tells."""
+        target = self._place.path(file)
+        of = f".{hashlib.sha256(file.version.encode()).hexdigest()[:8]}" if file.version else ""
+        return target.with_name(f"{target.name}{of}{PARTIAL}")
 
     def _persistently(self, file: HubFile, partial: Path) -> Digest:
         """All bytes of a file, however often the connection breaks, as long as something arrives between."""
@@ -145,7 +157,7 @@ class Fetcher:
         with self._hub.open(file, commit=self._place.commit, offset=have) as response:
             if have and response.status != 206:
                 self._drop(partial)
-                digest = Digest(file.size)
+                digest = Digest(file)
             with partial.open("ab") as stream:
                 for block in self._blocks(response.read):
                     stream.write(block)
@@ -170,7 +182,7 @@ class Fetcher:
 
     def _digest(self, path: Path, file: HubFile, *, count: bool = True) -> Digest:
         """Of what is on the disk already, if anything."""
-        digest = Digest(file.size)
+        digest = Digest(file)
         if path.exists():
             with path.open("rb") as stream:
                 while block := stream.read(_CHUNK):
@@ -184,13 +196,13 @@ class Fetcher:
         with self._lock:
             self._meter.found(count)
 
-    def expect(self, files: Sequence[HubFile]) -> None:
-        """All files that make the model: what there is to come, and what earlier tries left of those to come."""
-        self._meter.expect(sum(file.size for file in files))
+    def expect(self, files: Sequence[HubFile], *, besides: int = 0) -> None:
+        """All files that make the model: what there is to come, and what earlier tries left of those to come.
+        ``besides`` are bytes that others fetch."""
+        self._meter.expect(besides + sum(file.size for file in files))
         for file in files:
-            target = self._place.path(file)
-            partial = target.with_name(f"{target.name}{PARTIAL}")
-            if not target.exists() and partial.exists():
+            partial = self._partial(file)
+            if not self._place.path(file).exists() and partial.exists():
                 self.found(partial.stat().st_size)
 
     def _drop(self, path: Path) -> None:
@@ -199,18 +211,19 @@ class Fetcher:
 
 
 class Digest:
-    """Both hashes of one content as it passes: the plain one, and git's, which begins with how long the whole is."""
+    """The hashes that one file needs, as its bytes pass: SHA-256, and the kind that its host has of it."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, file: HubFile) -> None:
         self._sha256 = hashlib.sha256()
-        self._git = hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False)
+        self._other = None if file.sha256 else _other(file)
         self.seen = 0
         """Bytes so far."""
 
     def update(self, block: bytes) -> None:
         """The next bytes."""
         self._sha256.update(block)
-        self._git.update(block)
+        if self._other is not None:
+            self._other.update(block)
         self.seen += len(block)
 
     @property
@@ -219,14 +232,22 @@ class Digest:
         return self._sha256.hexdigest()
 
     def of(self, file: HubFile) -> str:
-        """In hex, the kind of digest that the hub has of this file."""
-        return self.sha256 if file.sha256 else self._git.hexdigest()
+        """In hex, the kind of digest that the host has of this file."""
+        return self.sha256 if self._other is None else self._other.hexdigest()
 
 
-def _expected(file: HubFile) -> str:
-    found = file.sha256 or file.git_sha1
-    if not found:
+def _other(file: HubFile) -> hashlib._Hash | None:
+    if file.git_sha1:
+        # Git's begins with how long the whole is.
+        return hashlib.sha1(f"blob {file.size}\0".encode(), usedforsecurity=False)
+    return hashlib.md5(usedforsecurity=False) if file.md5 else None
+
+
+def _expected(file: HubFile) -> str | None:
+    """None where the store has a version, and no digest."""
+    found = file.sha256 or file.git_sha1 or file.md5
+    if not found and not file.version:
         raise ImportFailure(
             ImportReason.DIGEST_MISMATCH, f"the hub has no digest of {file.name}, so nothing says whether it is right"
         )
-    return found.lower()
+    return found.lower() if found else None

@@ -18,7 +18,7 @@ from hostler_contract.importing import ImportReason, ModelSource
 from hostler_runtime.importing.choice import HubFile, Repository
 from hostler_runtime.importing.failure import ImportFailure
 from hostler_runtime.importing.network import SILENCE_SECONDS, PassingError, opener, unanswered
-from hostler_runtime.training.sources.tries import refuses
+from hostler_runtime.remote.failures import refuses
 
 _DESCRIPTION_LIMIT: Final = 64 << 20
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})

@@ -1,9 +1,7 @@
-"""Requests: proxies from ``HTTPS_PROXY`` and its siblings, further certificates from ``HOSTLER_CA_BUNDLE``, and a token
-that goes to one host alone."""
+"""Requests of an import: a token that goes to one host alone, and what it means that nobody answers."""
 
 from __future__ import annotations
 
-import ssl
 import urllib.request
 from collections.abc import Mapping
 from email.message import Message
@@ -12,9 +10,10 @@ from urllib.parse import urlsplit
 
 from hostler_contract.importing import ImportReason
 from hostler_runtime.importing.failure import ImportFailure
-from hostler_runtime.training.sources.tries import causes, nobody_there
+from hostler_runtime.remote.failures import distrusted, nobody_there
+from hostler_runtime.remote.ways import BundleError
+from hostler_runtime.remote.ways import opener as plain_opener
 
-CA_BUNDLE: Final = "HOSTLER_CA_BUNDLE"
 SILENCE_SECONDS: Final = 30
 """After which a request has failed. A whole download may take hours."""
 DESCRIPTIONS: Final = "/api/models/"
@@ -28,16 +27,16 @@ class PassingError(Exception):
 
 def opener(home: str, environ: Mapping[str, str]) -> urllib.request.OpenerDirector:
     """Opens URLs; ``home`` is the one whose host may get the token again after a redirect. Raises ``ImportFailure``."""
-    # The proxies of the environment are urllib's own default.
-    return urllib.request.build_opener(
-        urllib.request.HTTPSHandler(context=_certificates(environ)), _KeepsToken(_origin(home))
-    )
+    try:
+        return plain_opener(environ, _KeepsToken(origin(home)))
+    except BundleError as error:
+        raise ImportFailure(ImportReason.SOURCE_UNREACHABLE, str(error)) from error
 
 
 def unanswered(error: Exception, *, where: str, field: str) -> Exception:
     """What a request without an answer comes to."""
     said = str(getattr(error, "reason", error)) or type(error).__name__
-    if any(isinstance(each, ssl.SSLCertVerificationError) for each in causes(error)):
+    if distrusted(error):
         text = (
             f"the certificate of {where} is not trusted ({said}): have an administrator set imports.caBundle in the "
             "chart's values"
@@ -50,18 +49,6 @@ def unanswered(error: Exception, *, where: str, field: str) -> Exception:
         )
         return ImportFailure(ImportReason.SOURCE_UNREACHABLE, text)
     return PassingError(f"{where} cannot be reached: {said}")
-
-
-def _certificates(environ: Mapping[str, str]) -> ssl.SSLContext:
-    """The machine's own, and those of a bundle beside them."""
-    context = ssl.create_default_context()
-    if bundle := environ.get(CA_BUNDLE):
-        try:
-            context.load_verify_locations(cafile=bundle)
-        except (OSError, ssl.SSLError) as error:
-            text = f"the bundle of certificates {bundle} cannot be read ({error}): correct imports.caBundle"
-            raise ImportFailure(ImportReason.SOURCE_UNREACHABLE, text) from error
-    return context
 
 
 class _KeepsToken(urllib.request.HTTPRedirectHandler):
@@ -78,11 +65,12 @@ class _KeepsToken(urllib.request.HTTPRedirectHandler):
             return None
         following = super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
         token = req.unredirected_hdrs.get("Authorization")
-        if following is not None and token and _origin(newurl) == self._home:
+        if following is not None and token and origin(newurl) == self._home:
             following.add_unredirected_header("Authorization", token)
         return following
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
+def origin(url: str) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port of a URL."""
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)

@@ -1,5 +1,5 @@
-"""Where the files of a model come from: a hub's repository, or an archive of the web. Both are looked at first, and
-then bring what was chosen."""
+"""Where the files of a model come from: what all origins have in common, a hub's repository, and an archive of the web.
+Each is looked at first, and then brings what was chosen."""
 
 from __future__ import annotations
 
@@ -58,6 +58,9 @@ class Origin(Protocol):
     tags: Sequence[str]
     license: str | None
 
+    def deeper(self, directory: str) -> str:
+        """How people name a directory below, as an imperative."""
+
     def path(self, file: HubFile) -> Path:
         """Where a file lies once it was brought."""
 
@@ -69,41 +72,58 @@ class Origin(Protocol):
         """SHA-256 of each file by its name in the directory. Raises ``ImportFailure``, and the disk's ``OSError``."""
 
 
-class _FromHub:
+class Fetched:
+    """Files that are fetched one by one, each under its own name."""
+
     def __init__(
-        self, config: ImportConfig, repository: Repository, files: Mapping[str, HubFile], place: Place, fetcher: Fetcher
+        self,
+        config: ImportConfig,
+        repository: Repository,
+        place: Place,
+        fetcher: Fetcher,
+        *,
+        settle: Callable[[Sequence[HubFile]], Sequence[HubFile]] = lambda files: files,
     ) -> None:
-        self.what = f"{repository.name} {config.source.path}".strip()
+        """``settle`` finds the digests of files that are to be fetched, where the listing has none."""
+        self.what = f"{repository.name} {place.prefix.strip('/')}".strip()
         self.revision = repository.commit
-        self.files = files
         self.tags = repository.tags
         self.license = repository.license
+        self._field = f"{repository.field}.{'prefix' if config.source.kind == 's3' else 'path'}"
         self._config = config
         self._place = place
         self._fetcher = fetcher
+        self._settle = settle
+        self.files: Mapping[str, HubFile] = choice.below(repository, place.prefix)
+
+    def deeper(self, directory: str) -> str:
+        return f"set {self._field} to {self._place.prefix}{directory}"
 
     def path(self, file: HubFile) -> Path:
         return self._place.path(file)
 
     def expect(self, files: Sequence[HubFile]) -> None:
-        held = _bytes_below(self._place.directory)
+        held = bytes_below(self._place.directory)
         require_room(self._config, sum(file.size for file in files), held=held, volume=self._place.directory)
         self._fetcher.expect(files)
 
     def bring(self, files: Sequence[HubFile]) -> dict[str, str]:
-        return self._fetcher.fetch(files)
+        return self._fetcher.fetch(self._settle(files))
 
 
 def from_hub(config: ImportConfig, tools: Tools, staging: Path) -> Origin:
     """A repository, whose licence was accepted. Raises ``ImportFailure`` and ``PassingError``."""
     hub = Hub(config.source, token=token_of(tools.environ), secret=config.secret, environ=tools.environ)
-    repository = _persistently(hub.describe, pause=tools.pause)
+    repository = persistently(hub.describe, pause=tools.pause)
     choice.check_license(repository, accepted=config.accepted_license, page=hub.page)
-    files = choice.below(repository, config.source.path)
-    prefix = f"{config.source.path.strip('/')}/" if config.source.path.strip("/") else ""
-    place = Place(directory=staging, commit=repository.commit, prefix=prefix)
+    place = Place(directory=staging, commit=repository.commit, prefix=directory_of(config.source.path))
     fetcher = Fetcher(hub, place, meter=tools.meter, clock=tools.clock, pause=tools.pause)
-    return _FromHub(config, repository, files, place, fetcher)
+    return Fetched(config, repository, place, fetcher)
+
+
+def directory_of(path: str) -> str:
+    """As the beginning of names: empty, or with a slash at its end."""
+    return f"{path.strip('/')}/" if path.strip("/") else ""
 
 
 class _FromArchive:
@@ -118,13 +138,16 @@ class _FromArchive:
         self._staging = staging
         self._size = size
 
+    def deeper(self, directory: str) -> str:
+        return f"make an archive of {directory} alone"
+
     def path(self, file: HubFile) -> Path:
         return self._staging / file.name
 
     def expect(self, files: Sequence[HubFile]) -> None:
         # The archive is beside them until all are unpacked.
         wanted = sum(file.size for file in files) + self._size
-        held = _bytes_below(self._staging) + self._size
+        held = bytes_below(self._staging) + self._size
         require_room(self._config, wanted, held=held, volume=self._staging)
 
     def bring(self, files: Sequence[HubFile]) -> dict[str, str]:
@@ -136,10 +159,10 @@ def archived(config: ImportConfig, tools: Tools, staging: Path) -> Iterator[Orig
     """A URL's archive, which is fetched whole first, and gone afterwards. Raises ``ImportFailure`` and
     ``PassingError``."""
     web = Web(config.source, tools.environ)
-    file = _persistently(web.describe, pause=tools.pause)
+    file = persistently(web.describe, pause=tools.pause)
     place = Place(directory=staging.with_name(f"{staging.name}-archive"), commit="")
     place.directory.mkdir(parents=True, exist_ok=True)
-    require_room(config, file.size, held=_bytes_below(place.directory), volume=place.directory)
+    require_room(config, file.size, held=bytes_below(place.directory), volume=place.directory)
     fetcher = Fetcher(web, place, meter=tools.meter, clock=tools.clock, pause=tools.pause)
     fetcher.expect([file])
     fetcher.fetch([file])
@@ -152,7 +175,8 @@ def archived(config: ImportConfig, tools: Tools, staging: Path) -> Iterator[Orig
     shutil.rmtree(place.directory, ignore_errors=True)
 
 
-def _persistently(describe: Callable[[], _T], *, pause: Pause) -> _T:
+def persistently(describe: Callable[[], _T], *, pause: Pause) -> _T:
+    """What ``describe`` returns, which raises ``PassingError`` where another try may help."""
     for tried in range(1, TRIES):
         try:
             return describe()
@@ -174,7 +198,8 @@ def require_room(config: ImportConfig, wanted: int, *, held: int, volume: Path) 
     raise ImportFailure(ImportReason.STORAGE_FULL, f"the files have {gib(wanted)}, and {had}: {larger(wanted)}")
 
 
-def _bytes_below(directory: Path) -> int:
+def bytes_below(directory: Path) -> int:
+    """Of all files."""
     return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
 
 

@@ -1,4 +1,4 @@
-"""One import from beginning to end: look at the repository, refuse or choose, fetch, say what it is, publish.
+"""One import from beginning to end: look at the source, refuse or choose, fetch, say what it is, publish.
 
 Everything that can be refused is refused before the weights are fetched.
 """
@@ -18,9 +18,12 @@ from pydantic import ValidationError
 from hostler_contract.importing import REPORT_FILE, ImportConfig, ImportedFacts, ImportReason, ImportReport
 from hostler_runtime.errors import classify
 from hostler_runtime.importing import choice
+from hostler_runtime.importing.artifact import Resolved, from_registry
+from hostler_runtime.importing.bucket import from_bucket
 from hostler_runtime.importing.facts import HEADER_LIMIT, Tensors, facts, kind_of, read_header, total
 from hostler_runtime.importing.failure import ImportFailure
 from hostler_runtime.importing.fetching import PARTIAL
+from hostler_runtime.importing.mounted import Mounted
 from hostler_runtime.importing.network import PassingError
 from hostler_runtime.importing.origins import Origin, Tools, archived, from_hub, gib, larger
 from hostler_runtime.logs import event
@@ -33,7 +36,9 @@ logger = logging.getLogger(__name__)
 def bring(config: ImportConfig, tools: Tools) -> ImportReport:
     """Have the model on the volume, and say what it is; or why not. Raises nothing that a condition could not name."""
     try:
-        return _brought(config, tools)
+        return _looked_at(config, tools) if config.source.kind == "image" else _brought(config, tools)
+    except Resolved as found:
+        return ImportReport(revision=found.digest, image=found.reference, mountable=found.mountable)
     except ImportFailure as failure:
         return ImportReport(reason=failure.reason, message=failure.message)
     except PassingError as error:
@@ -51,25 +56,37 @@ def _brought(config: ImportConfig, tools: Tools) -> ImportReport:
     if (before := _earlier(target)) is not None:
         return before
     with _origin(config, tools, staging) as origin:
-        what, files = origin.what, origin.files
-        choice.check_layout(files, what=what)
         staging.mkdir(parents=True, exist_ok=True)
-        texts = choice.texts(files)
-        hashes = origin.bring(texts)
-        documents = _documents(staging, hashes)
-        kind = kind_of(documents, names=files, tags=origin.tags, known=tools.known())
-        weights = choice.weights(files, documents, what=what)
-        origin.expect((*texts, *weights))
-        hashes |= origin.bring(weights)
-
+        report, hashes = _taken(origin, tools, staging)
         _clear_others(staging, keep=hashes)
-        tensors = total(_tensors(origin.path(file)) for file in weights)
-        found = facts(kind, documents, names=hashes, tensors=tensors, license=origin.license)
-        report = _report(origin.revision, found, hashes, staging=staging)
         write_file(staging / REPORT_FILE, report.to_json())
         publish_directory(staging, target)
-    event(logger, "model imported", what=what, revision=origin.revision, bytes=report.size_bytes)
+    event(logger, "model imported", what=origin.what, revision=origin.revision, bytes=report.size_bytes)
     return report
+
+
+def _looked_at(config: ImportConfig, tools: Tools) -> ImportReport:
+    """The facts of a model that is mounted, and stays where it is."""
+    origin = Mounted(config, tools)
+    report, _ = _taken(origin, tools, origin.directory)
+    event(logger, "model looked at", what=origin.what, bytes=report.size_bytes)
+    return report.model_copy(update={"path": origin.below or None})
+
+
+def _taken(origin: Origin, tools: Tools, directory: Path) -> tuple[ImportReport, dict[str, str]]:
+    """What there is, chosen and brought into a directory; and the SHA-256 of each file."""
+    what, files = origin.what, origin.files
+    choice.check_layout(files, what=what, deeper=origin.deeper)
+    texts = choice.texts(files)
+    hashes = origin.bring(texts)
+    documents = _documents(directory, hashes)
+    kind = kind_of(documents, names=files, tags=origin.tags, known=tools.known())
+    weights = choice.weights(files, documents, what=what)
+    origin.expect((*texts, *weights))
+    hashes |= origin.bring(weights)
+    tensors = total(_tensors(origin.path(file)) for file in weights)
+    found = facts(kind, documents, names=hashes, tensors=tensors, license=origin.license)
+    return _report(origin.revision, found, hashes, directory=directory), hashes
 
 
 @contextmanager
@@ -78,16 +95,21 @@ def _origin(config: ImportConfig, tools: Tools, staging: Path) -> Iterator[Origi
     if config.source.kind == "http":
         with archived(config, tools, staging) as origin:
             yield origin
+    elif config.source.kind == "oci":
+        with from_registry(config, tools, staging) as origin:
+            yield origin
+    elif config.source.kind == "s3":
+        yield from_bucket(config, tools, staging)
     else:
         yield from_hub(config, tools, staging)
 
 
-def _report(revision: str, found: ImportedFacts, hashes: Mapping[str, str], *, staging: Path) -> ImportReport:
+def _report(revision: str, found: ImportedFacts, hashes: Mapping[str, str], *, directory: Path) -> ImportReport:
     lines = "".join(f"{name} {digest}\n" for name, digest in in_order(hashes))
     return ImportReport(
         revision=revision,
         files=len(hashes),
-        size_bytes=sum((staging / name).stat().st_size for name in hashes),
+        size_bytes=sum((directory / name).stat().st_size for name in hashes),
         sha256=hashlib.sha256(lines.encode()).hexdigest(),
         facts=found,
     )

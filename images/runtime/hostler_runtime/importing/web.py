@@ -21,7 +21,7 @@ from hostler_contract.importing import ImportReason, ModelSource
 from hostler_runtime.importing.choice import CONFIGURATION, PIPELINE, HubFile
 from hostler_runtime.importing.failure import ImportFailure
 from hostler_runtime.importing.network import SILENCE_SECONDS, PassingError, opener, unanswered
-from hostler_runtime.training.sources.tries import refuses
+from hostler_runtime.remote.failures import refuses
 
 _SPEC: Final = "spec.artifacts.source.http"
 _CHUNK: Final = 1 << 20

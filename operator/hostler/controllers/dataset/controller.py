@@ -63,6 +63,7 @@ class DatasetController:
             recheck=self._settings.recheck_seconds,
             allowed_endpoints=self._settings.allowed_endpoints,
             traffic=self._settings.traffic,
+            downloads=self._settings.imports,
         )
         try:
             await write_children(self._writer, dataset, plan)

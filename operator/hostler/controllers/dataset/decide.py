@@ -11,6 +11,7 @@ from hostler.controllers.dataset.observed import Observed
 from hostler.controllers.plan import Plan
 from hostler.controllers.said import Said, change, conditions, no, unknown, yes
 from hostler.manifests.datasetjob import inspection_children, inspection_file, inspection_policy, overdue_job
+from hostler.manifests.downloads import NO_RULES, DownloadRules
 from hostler.manifests.naming import inspection_name
 from hostler.manifests.networkpolicy import TrafficRules
 from hostler.manifests.podtemplate import Image
@@ -39,6 +40,7 @@ def decide(
     recheck: float,
     allowed_endpoints: Sequence[EndpointPattern] = (),
     traffic: TrafficRules | None = None,
+    downloads: DownloadRules = NO_RULES,
 ) -> Plan:
     """The next step of one dataset."""
     if no_endpoint := reject_endpoint(seen.spec.source, path="spec.source", allowed=allowed_endpoints):
@@ -53,7 +55,9 @@ def decide(
     if seen.missing and seen.job is None:
         return plan_of(seen, no(DatasetReason.DATASET_NOT_FOUND, seen.missing), now=now, requeue=recheck)
     if seen.job is None:
-        children = inspection_children(seen.spec, seen.dataset["metadata"], image=image, traffic=traffic)
+        children = inspection_children(
+            seen.spec, seen.dataset["metadata"], image=image, traffic=traffic, downloads=downloads
+        )
         return plan_of(seen, unknown(DatasetReason.INSPECTING, "The data is being looked at."), now=now, apply=children)
     report = seen.report
     if report is not None and report.reason is None:
@@ -70,7 +74,8 @@ def decide(
     # No watch tells of a pod that does not come, or does not begin.
     begun = any(read.is_running(pod) for pod in seen.pods)
     said = unknown(DatasetReason.INSPECTING, _waiting(seen))
-    upkeep = [policy] if (policy := inspection_policy(seen.spec, seen.dataset["metadata"], traffic=traffic)) else []
+    policy = inspection_policy(seen.spec, seen.dataset["metadata"], traffic=traffic, downloads=downloads)
+    upkeep = [policy] if policy else []
     if seen.file_missing:
         upkeep.append(inspection_file(seen.spec, seen.dataset["metadata"]))
     return plan_of(seen, said, now=now, apply=tuple(upkeep), requeue=None if begun else recheck)

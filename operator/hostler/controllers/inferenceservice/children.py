@@ -21,6 +21,7 @@ from hostler.manifests.naming import owner_reference
 from hostler.manifests.networkpolicy import server_policy
 from hostler.manifests.podtemplate import Image, Mount
 from hostler.manifests.service import inference_service
+from hostler.planning.imports import place_of
 from hostler.planning.pools import PoolView
 from hostler.planning.rollout import Strategy
 from hostler_contract import SampleRequest, ServingConfig
@@ -90,16 +91,15 @@ def replicas(
     image: Image,
 ) -> Object:
     """The Deployment, with the template that this release writes."""
-    source = model.artifacts.source.pvc
-    if source is None:
-        raise ValueError("only artifacts on a claim can be mounted")
+    files = place_of(model.artifacts.source)
+    if files is None:
+        raise ValueError("only artifacts on a claim or in an image can be mounted")
     plan = ServerPlan(
         name=seen.name,
         namespace=seen.namespace,
         revision=revision(seen, model, view),
         config_map=config_map,
-        claim=source.claim_name,
-        path=source.path,
+        files=files,
         image=image,
         adapters=tuple(_adapter_mounts(seen)),
         superseded=_superseded(seen, config_map),
@@ -144,7 +144,7 @@ def sample_request(name: str, model: ModelSpec) -> SampleRequest:
 
 def _adapter_mounts(seen: Observed) -> Iterator[Mount]:
     for index, (adapter, named) in enumerate(zip(seen.spec.adapters, seen.adapters, strict=True)):
-        source = named.model.artifacts.source.pvc if named.model is not None else None
+        source = place_of(named.model.artifacts.source) if named.model is not None else None
         if source is None:
             raise ValueError(f"{named.path}: {named.title} cannot be mounted: a service waits for such a model")
         yield adapter_mount(adapter.name, source, index=index)

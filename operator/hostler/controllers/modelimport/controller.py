@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from hostler.accelerators import Verb
 from hostler.api.model import ModelSpec, ModelStatus, ModelUser
@@ -17,6 +18,8 @@ from hostler.controllers.settings import Settings
 from hostler.manifests import naming
 from hostler.manifests.importjob import Import
 from hostler.planning import pods as read
+from hostler.planning import registries
+from hostler.planning.imports import imported_of
 from hostler_contract.importing import ImportProgress
 
 
@@ -53,6 +56,8 @@ class ModelImports:
             image=self._settings.default_image(Verb.TRAIN),
             rules=self._settings.imports,
             traffic=self._settings.traffic,
+            allowed=self._settings.allowed_endpoints,
+            **self._resolved(model, spec),
         )
         seen = await self._gather(model, wanted, users)
         plan = decide(seen, wanted, terms)
@@ -61,6 +66,15 @@ class ModelImports:
         except RefusedError as refusal:
             plan = refused(seen, str(refusal), terms)
         return await write_status(self._writer, model, plan)
+
+    def _resolved(self, model: Object, spec: ModelSpec) -> dict[str, Any]:
+        """What is known of an image: which one it is, and whether pods mount it."""
+        if spec.artifacts.source.oci is None:
+            return {}
+        mountable = registries.mountable(self._reader.list("Node"), self._settings.imports.image_volumes)
+        found = imported_of(spec, ModelStatus.model_validate(model.get("status") or {}))
+        known = found.image if found is not None else None
+        return {"mountable": mountable, "known": known, "mounted": found is not None and found.mounted}
 
     async def _gather(self, model: Object, wanted: Import, users: Sequence[ModelUser]) -> Observed:
         name, namespace = model["metadata"]["name"], model["metadata"]["namespace"]

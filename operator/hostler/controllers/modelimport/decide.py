@@ -17,13 +17,13 @@ from hostler.api.model import (
 from hostler.controllers.modelimport.observed import Observed
 from hostler.controllers.plan import Plan
 from hostler.controllers.said import Said, change, conditions, no, unknown, yes
-from hostler.manifests.importjob import Import, import_children, import_directory
+from hostler.manifests.importjob import Import, Step, import_children, import_directory
 from hostler.manifests.naming import import_claim
 from hostler.planning import moments
 from hostler.planning import pods as read
-from hostler.planning.endpoints import EndpointPattern, reject_hub
+from hostler.planning.endpoints import EndpointPattern, reject_origin
 from hostler.planning.failures import cause_of
-from hostler.planning.imports import facts_of, family_conflict, resolved, source_hash
+from hostler.planning.imports import facts_of, family_conflict, named, resolved, source_hash
 from hostler.planning.models import obstacle
 from hostler_contract.importing import ImportProgress, ImportReason, ImportReport
 
@@ -48,9 +48,9 @@ class Terms:
 def decide(seen: Observed, wanted: Import, terms: Terms) -> Plan:
     """The next step of one model."""
     imported = seen.imported
-    if imported is not None and imported.complete and seen.claim is not None:
+    if imported is not None and imported.complete and (imported.mounted or seen.claim is not None):
         return _imported(seen, terms)
-    if rejected := reject_hub(
+    if rejected := reject_origin(
         seen.spec.artifacts.source, path="spec.artifacts.source", allowed=terms.allowed_endpoints
     ):
         return _plan(seen, terms, no(ModelReason.ENDPOINT_NOT_ALLOWED, rejected.message))
@@ -62,8 +62,10 @@ def decide(seen: Observed, wanted: Import, terms: Terms) -> Plan:
         said = unknown(ModelReason.IMPORTING, "The files are to be brought into the namespace.")
         return _plan(seen, terms, said, apply=children, imported=_begun(seen), delete=seen.obsolete)
     report = seen.report
+    if report is not None and report.image is not None:
+        return _resolved(seen, report, terms)
     if report is not None and report.facts is not None:
-        return _arrived(seen, report, terms)
+        return _arrived(seen, report, wanted, terms)
     if seen.ended_at is not None:
         return _failed(seen, report, terms)
     if seen.refused:
@@ -99,24 +101,46 @@ def _imported(seen: Observed, terms: Terms) -> Plan:
     return _plan(seen, terms, _ready(seen, seen.imported), delete=done_with)
 
 
+def _resolved(seen: Observed, report: ImportReport, terms: Terms) -> Plan:
+    """It is known which image it is: the next Job looks at it where it is mounted, or pulls it."""
+    imported = ModelImport(
+        source=source_hash(seen.spec.artifacts.source),
+        image=report.image,
+        mounted=report.mountable,
+        revision=report.revision,
+    )
+    done_with = (*seen.obsolete, *seen.spent)
+    how = "looked at where it is mounted" if report.mountable else "pulled"
+    said = unknown(ModelReason.IMPORTING, f"{report.image} is to be {how}.")
+    return _plan(seen, terms, said, imported=imported, delete=done_with, requeue=1.0)
+
+
 def _ready(seen: Observed, imported: ModelImport | None) -> Said:
     source = seen.spec.artifacts.source
     assert imported is not None
-    what = source.hf.repository if source.hf is not None else source.http.url if source.http is not None else ""
-    at = (imported.revision or "")[:12]
-    text = f"{what} at {at} is on claim {imported.claim_name}, {imported.path}."
+    if imported.mounted:
+        where = f", {imported.path}," if imported.path else ""
+        text = f"{imported.image}{where} is mounted by whoever uses it."
+        return yes(ModelReason.ARTIFACTS_AVAILABLE, text)
+    at = (imported.revision or "").removeprefix("sha256:")[:12]
+    text = f"{named(source)} at {at} is on claim {imported.claim_name}, {imported.path}."
     return yes(ModelReason.ARTIFACTS_AVAILABLE, text)
 
 
-def _arrived(seen: Observed, report: ImportReport, terms: Terms) -> Plan:
+def _arrived(seen: Observed, report: ImportReport, wanted: Import, terms: Terms) -> Plan:
     found = report.facts
     assert found is not None
     if conflict := family_conflict(seen.spec, found.family):
         return _plan(seen, terms, no(ModelReason.UNSUPPORTED_ARCHITECTURE, f"{conflict}."), delete=seen.obsolete)
+    before = _begun(seen)
+    # What could be mounted once may have had to be pulled.
+    mounted = wanted.step is Step.LOOK
+    place = {"path": report.path} if mounted else _on_claim(seen)
     imported = ModelImport(
-        source=source_hash(seen.spec.artifacts.source),
-        claim_name=import_claim(seen.name),
-        path=import_directory(seen.spec),
+        source=before.source,
+        image=before.image,
+        mounted=mounted,
+        **place,
         revision=report.revision,
         sha256=report.sha256,
         files=report.files,
@@ -125,6 +149,10 @@ def _arrived(seen: Observed, report: ImportReport, terms: Terms) -> Plan:
     )
     # The Job goes with the next look, when its word is in the status.
     return _plan(seen, terms, _ready(seen, imported), imported=imported, delete=seen.obsolete, requeue=1.0)
+
+
+def _on_claim(seen: Observed) -> dict[str, Any]:
+    return {"claim_name": import_claim(seen.name), "path": import_directory(seen.spec)}
 
 
 def _failed(seen: Observed, report: ImportReport | None, terms: Terms) -> Plan:

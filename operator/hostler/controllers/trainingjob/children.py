@@ -8,6 +8,7 @@ from hostler.controllers.settings import Settings
 from hostler.controllers.trainingjob.config import job_config
 from hostler.controllers.trainingjob.observed import Observed
 from hostler.manifests.claim import workspace_claim
+from hostler.manifests.downloads import at_mirror
 from hostler.manifests.inputs import base_mount, other_workspace_mount, part_mount
 from hostler.manifests.job import attempt_job
 from hostler.manifests.naming import owner_reference
@@ -15,6 +16,7 @@ from hostler.manifests.networkpolicy import trainer_policy
 from hostler.manifests.podtemplate import Mount
 from hostler.manifests.service import attempt_service
 from hostler.planning import quantities
+from hostler.planning.imports import place_of
 from hostler.planning.pools import PoolView
 from hostler.planning.verdicts import Seats
 
@@ -40,6 +42,7 @@ def attempt_children(
         owner=owner,
         seats=seats,
         inputs=[*_input_mounts(seen), *_other_workspace(seen)],
+        downloads=settings.imports,
     )
     children = (*_policies(seen, settings), *_service(seen, number=number, pods=pods), job)
     return children if has_claim(seen) else (own_claim(seen, owner), *children)
@@ -55,6 +58,7 @@ def _policies(seen: Observed, settings: Settings) -> tuple[Object, ...]:
     source = seen.spec.dataset.source
     if settings.traffic is None or source is None:
         return ()
+    source = at_mirror(source, settings.imports)
     return (trainer_policy(seen.name, source, namespace=seen.namespace, rules=settings.traffic, owner=_owner(seen)),)
 
 
@@ -90,10 +94,10 @@ def own_claim(seen: Observed, owner: Object) -> Object:
 
 
 def _input_mounts(seen: Observed) -> list[Mount]:
-    """Base and parts, from the claims of their Models."""
+    """Base and parts, from the claims or images of their Models."""
     mounts = []
     for named in seen.inputs:
-        source = named.model.artifacts.source.pvc if named.model is not None else None
+        source = place_of(named.model.artifacts.source) if named.model is not None else None
         if source is None:
             raise ValueError(f"{named.path}: {named.title} cannot be mounted: acceptance refuses such a job")
         mounts.append(base_mount(source) if named.part is None else part_mount(named.part, source))

@@ -163,6 +163,7 @@ def kubelet_yaml(node: Node, *, pki: Path, resolv_conf: Path, machine: dict[str,
         "clusterDNS": [str(node.names.dns_service_ip)],
         "clusterDomain": "cluster.local",
         "resolvConf": str(resolv_conf),
+        "featureGates": {"ImageVolume": True},
         "failSwapOn": False,
         # A node that changes says so soon; one that does not change is quiet as by default.
         "nodeStatusUpdateFrequency": "2s",

@@ -63,7 +63,7 @@ def _fetch(wanted: Mapping[str, object], directory: Path) -> None:
         "TRANSFORMERS_OFFLINE": "0",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         # Its transfers send the token to whatever address the hub names. The public hub names its own.
-        "HF_HUB_DISABLE_XET": "0" if wanted["endpoint"] is None else "1",
+        "HF_HUB_DISABLE_XET": "0" if wanted["endpoint"] is None and not os.environ.get("HF_ENDPOINT") else "1",
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
     }
     done = subprocess.run(

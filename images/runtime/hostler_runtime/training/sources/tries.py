@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import logging
-import socket
-import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeVar
 
 from hostler_contract import ErrorReason
 from hostler_runtime.errors import RuntimeFailure, classify
 from hostler_runtime.logs import event
+from hostler_runtime.remote.failures import causes
 
 TRIES = 3
 Pause = Callable[[float], None]
 """Waits for a number of seconds."""
 
 _T = TypeVar("_T")
-_PASSING_STATUS = frozenset({408, 425, 429})
-"""Below 500, but about the moment and not about the request."""
-_NO_SUCH_HOST = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 
 logger = logging.getLogger(__name__)
 
@@ -55,27 +51,6 @@ def persistently(fetch: Callable[[], _T], *, failed: str, advice: str, pause: Pa
         pause(2.0**tried)
 
 
-def refuses(status: int) -> bool:
-    """Whether an HTTP status would be the same at the next try."""
-    return status < 500 and status not in _PASSING_STATUS
-
-
 def no_room(error: BaseException) -> bool:
     """Whether this machine's disk is full, which no other try mends."""
     return any(classify(each).reason is ErrorReason.STORAGE_FULL for each in causes(error) if isinstance(each, OSError))
-
-
-def nobody_there(error: BaseException) -> bool:
-    """Whether the host's name is not known, or the host is not the one whose certificate it should have."""
-    return any(
-        isinstance(each, ssl.SSLCertVerificationError)
-        or (isinstance(each, socket.gaierror) and each.errno in _NO_SUCH_HOST)
-        for each in causes(error)
-    )
-
-
-def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and those that led to it, the last one first."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

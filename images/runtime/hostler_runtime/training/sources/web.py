@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import urllib.error
 import urllib.request
@@ -11,7 +12,9 @@ from urllib.parse import unquote, urlsplit
 
 from hostler_contract import ErrorReason
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.training.sources.tries import DownloadError, Pause, no_room, nobody_there, persistently, refuses
+from hostler_runtime.remote.failures import distrusted, nobody_there, refuses
+from hostler_runtime.remote.ways import BundleError, opener
+from hostler_runtime.training.sources.tries import DownloadError, Pause, no_room, persistently
 
 _TIMEOUT_SECONDS = 30
 _CHUNK = 1 << 20
@@ -37,6 +40,8 @@ def name_in(url: str) -> str:
 def _fetch(url: str, target: Path) -> None:
     try:
         _write(url, target)
+    except BundleError as error:
+        raise DownloadError(str(error), for_good=True) from error
     except (OSError, HTTPException, ValueError) as error:
         if no_room(error):
             raise
@@ -45,7 +50,7 @@ def _fetch(url: str, target: Path) -> None:
 
 def _write(url: str, target: Path) -> None:
     request = urllib.request.Request(url, headers={"User-Agent": "hostler"})
-    with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response, target.open("wb") as stream:
+    with opener(os.environ).open(request, timeout=_TIMEOUT_SECONDS) as response, target.open("wb") as stream:
         announced = int(response.headers.get("Content-Length") or 0)
         while block := response.read(_CHUNK):
             stream.write(block)
@@ -64,4 +69,5 @@ def _for_good(error: Exception) -> bool:
 def _said(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError):
         return f"the server answered {error.code} {error.reason}"
-    return str(getattr(error, "reason", error)) or type(error).__name__
+    said = str(getattr(error, "reason", error)) or type(error).__name__
+    return f"{said}, which imports.caBundle in the chart's values is for" if distrusted(error) else said
