@@ -56,7 +56,7 @@ def hub_objects(
             "apiVersion": "v1",
             "kind": "Service",
             "metadata": meta,
-            "spec": {"selector": {"app": "hub"}, "ports": opened},
+            "spec": service,
         },
     ]
 

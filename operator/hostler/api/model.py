@@ -287,10 +287,10 @@ class ModelFacts(StatusModel):
     """Tokens of the vocabulary."""
     kv_bytes_per_token: Annotated[int, Field(ge=1)] | None = None
     """Key-value cache of one token of context, in bytes."""
-    quantization: Annotated[str, Field(max_length=63)] | None = None
-    """How the weights are rounded; absent means that they are not."""
     apis: Annotated[tuple[Annotated[str, Field(max_length=64)], ...], Field(max_length=16)] = ()
     """HTTP paths under which a service of it answers."""
+    quantization: Annotated[str, Field(max_length=63)] | None = None
+    """How the weights are rounded; absent means that they are not."""
     chat_template: bool | None = None
     """Whether the tokenizer brings a chat template; absent where that was not looked at."""
 

@@ -121,8 +121,8 @@ def facts_of(spec: ModelSpec, imported: ModelImport | None) -> ModelFacts:
         "parameters": architecture.parameters if architecture else None,
         "context_length": architecture.context_length if architecture else None,
         "vocabulary_size": architecture.vocabulary_size if architecture else None,
-        "quantization": architecture.quantization if architecture else None,
         "chat_template": architecture.chat_template if architecture else None,
+        "quantization": architecture.quantization if architecture else None,
         "weights_bytes": memory.weights_bytes if memory else None,
         "kv_bytes_per_token": memory.kv_bytes_per_token if memory else None,
     }
