@@ -16,11 +16,12 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from hostler.api.placement import Placement
 from hostler.cluster.store import Change
+from hostler.controllers.answers import Grant, Shown, reserved, shown_seats, told
 from hostler.controllers.passpace import PassPace
 from hostler.controllers.ports import AdmissionMetrics, Clock
 from hostler.controllers.usagefeed import UsageFeed
@@ -28,11 +29,9 @@ from hostler.controllers.workloads import WORKLOADS, need_of, placement_of, seat
 from hostler.planning import moments
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.admission import plan
-from hostler.planning.placement import coarse_position, coarse_seconds
 from hostler.planning.pools import PoolView
-from hostler.planning.seats import together
 from hostler.planning.usage import PoolUsage
-from hostler.planning.verdicts import Admit, Request, Reservation, Seats, TakeBack, Verdict, Wait, Workload
+from hostler.planning.verdicts import Admit, Request, Reservation, TakeBack, Verdict, Wait, Workload
 
 Object = dict[str, Any]
 _log = logging.getLogger(__name__)
@@ -50,27 +49,6 @@ REFRESHED_PER_PASS = 20
 """Requests that are woken in one pass only to say that their place has changed."""
 NOT_WRITTEN = "NotWritten"
 """Why a seat was lost that nobody has written down, beside the names of :class:`Loss`."""
-
-
-@dataclass(frozen=True)
-class _Grant:
-    request: Request
-    admit: Admit
-    told: bool = False
-    """Whether the workload has read it, so that its status may be on its way to the API server."""
-    lost: TakeBack | None = None
-    """Why it is to be taken back, which waits for the workload once that was told."""
-
-
-@dataclass(frozen=True)
-class _Shown:
-    """A verdict as its workload knows it, and since when."""
-
-    verdict: Verdict
-    at: float
-    earlier: bool = False
-    """Whether the workload was told by an earlier process, in words that still hold but for its place in line. To tell
-    two thousand jobs anew at each restart would be two thousand writes that say next to nothing."""
 
 
 class Admitter:
@@ -99,8 +77,8 @@ class Admitter:
         self._in_line_since: dict[Workload, float] = {}
         """On the monotonic clock, by this process's own experience."""
         self._requests: dict[Workload, Request] = {}
-        self._shown: dict[Workload, _Shown] = {}
-        self._grants: dict[Workload, _Grant] = {}
+        self._shown: dict[Workload, Shown] = {}
+        self._grants: dict[Workload, Grant] = {}
         self._durable: dict[Workload, Reservation] = {}
         """What the statuses say."""
         self._feed = UsageFeed(self.usage)
@@ -142,7 +120,7 @@ class Admitter:
         """Whether a seat is written down that was not known when its workload asked or was answered."""
         grant, request = self._grants.get(durable.workload), self._requests.get(durable.workload)
         if grant is not None:
-            return durable.seats != _reserved(grant.request, grant.admit)
+            return durable.seats != reserved(grant.request, grant.admit)
         return request is not None and not request.holding and not request.beside
 
     def _reservation(self, workload: Workload, placement: Placement, before: Reservation | None) -> Reservation:
@@ -167,7 +145,7 @@ class Admitter:
     def _hold(self, workload: Workload) -> None:
         """Let usage hold what is granted, or else what is written down."""
         durable, grant = self._durable.get(workload), self._grants.get(workload)
-        if grant is not None and durable is not None and durable.seats == _reserved(grant.request, grant.admit):
+        if grant is not None and durable is not None and durable.seats == reserved(grant.request, grant.admit):
             del self._grants[workload]
             grant = None
         if grant is not None:
@@ -315,20 +293,20 @@ class Admitter:
         request = self._requests.pop(workload)
         self._shown.pop(workload, None)
         self._metrics.admitted(workload.kind, now - self._in_line_since.pop(workload, now))
-        self._grants[workload] = _Grant(request, admit)
+        self._grants[workload] = Grant(request, admit)
         self.usage.put_reservation(
             Reservation(
                 workload=workload,
                 pool=request.pool,
                 need=request.need,
-                seats=_reserved(request, admit),
+                seats=reserved(request, admit),
                 deadline=now + WRITE_SECONDS,
                 instead_of=self._durable.get(workload),
             )
         )
         _log.info(
             "admitted",
-            extra={"key": str(workload), "pool": request.pool, "seats": _shown_seats(admit.seats)},
+            extra={"key": str(workload), "pool": request.pool, "seats": shown_seats(admit.seats)},
         )
         if workload != self._asking:
             self._wake_granted(workload)
@@ -351,10 +329,10 @@ class Admitter:
                 "seats taken back",
                 extra={"key": str(workload), "loss": lost.loss.value, "nodes": ",".join(lost.nodes)},
             )
-            self._shown[workload] = _Shown(lost, now)
+            self._shown[workload] = Shown(lost, now)
             self._wake(workload)
 
-    def _await_answer(self, grant: _Grant, lost: TakeBack) -> None:
+    def _await_answer(self, grant: Grant, lost: TakeBack) -> None:
         """Hold a lost grant until its workload has come back: it may have written it down this very moment, and whoever
         was given these seats meanwhile would be the second one."""
         workload = grant.request.workload
@@ -370,7 +348,7 @@ class Admitter:
     def _show(self, workload: Workload, verdict: Verdict, now: float) -> None:
         shown = self._shown.get(workload)
         if shown is None or shown.verdict != verdict:
-            self._shown[workload] = _Shown(verdict, now)
+            self._shown[workload] = Shown(verdict, now)
             self._answer(workload)
 
     def _let_wait(self, workload: Workload, wait: Wait, now: float, *, may_refresh: bool) -> bool:
@@ -379,15 +357,15 @@ class Admitter:
         before = shown.verdict if shown is not None else None
         if isinstance(before, Wait) and before.obstacle is wait.obstacle:
             assert shown is not None
-            moved = shown.earlier or _told(before) != _told(wait)
+            moved = shown.earlier or told(before) != told(wait)
             if not moved or not may_refresh or now < shown.at + REFRESH_SECONDS:
                 return False
-            self._shown[workload] = _Shown(wait, now)
+            self._shown[workload] = Shown(wait, now)
             self._answer(workload)
             return True
         returning = self._began is not None and now < self._began + RETURN_SECONDS
         earlier = returning and self._requests[workload].told is wait.obstacle
-        self._shown[workload] = _Shown(wait, now, earlier)
+        self._shown[workload] = Shown(wait, now, earlier)
         if not earlier:
             self._answer(workload)
         return False
@@ -395,18 +373,3 @@ class Admitter:
 
 def _loop_time() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _told(wait: Wait) -> tuple[int, int | None]:
-    """What people are told of a place in line, as coarse as they are told it."""
-    left = wait.expected_seconds
-    return coarse_position(wait.position), None if left is None else coarse_seconds(left)
-
-
-def _shown_seats(seats: Seats) -> str:
-    return ",".join(f"{node}={pods}" for node, pods in seats.items())
-
-
-def _reserved(request: Request, admit: Admit) -> dict[str, int]:
-    """All seats that the workload has with this answer."""
-    return together(request.beside, admit.seats, admit.surge)

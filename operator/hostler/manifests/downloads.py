@@ -47,7 +47,7 @@ def is_remote(source: Source | None) -> bool:
 def download_environment(rules: DownloadRules) -> list[Manifest]:
     """Variables that name proxies and certificates."""
     given = dict(rules.proxies)
-    proxies = {name: given[name] for name in ("HTTP_PROXY", "HTTPS_PROXY") if name in given}
+    proxies: dict[str, str] = {name: given[name] for name in ("HTTP_PROXY", "HTTPS_PROXY") if name in given}
     if proxies:
         more = [each.strip() for each in given.get("NO_PROXY", "").split(",") if each.strip()]
         proxies["NO_PROXY"] = ",".join(dict.fromkeys((*_INSIDE, *more)))
