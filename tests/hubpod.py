@@ -49,6 +49,7 @@ def hub_objects(
         ],
     }
     opened = [{"name": name, "port": port} for name, port in ports.items()]
+    service = {"selector": {"app": "hub"}, "ports": opened}
     return [
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {**texts, "hub.py": program}},
         {"apiVersion": "v1", "kind": "Pod", "metadata": {**meta, "labels": {"app": "hub"}}, "spec": spec},
