@@ -27,6 +27,7 @@ from hostler_contract import (
     Result,
     ServingConfig,
 )
+from hostler_contract.preparing import PreparationReport
 
 GOLDEN = Path(__file__).parent / "golden"
 MESSAGES = (
@@ -38,6 +39,7 @@ MESSAGES = (
     ImportReport,
     InspectionConfig,
     JobConfig,
+    PreparationReport,
     Progress,
     Result,
     ServingConfig,
