@@ -1899,8 +1899,8 @@ metadata:
 spec:
   family: chat
   displayName: Qwen3 0.6B
-  description: Answers conversations, with or without writing down its reasoning before. Its authors name 119 languages
-    and dialects.
+  description: Answers conversations, and writes down its reasoning before, unless the question ends in /no_think.
+    Its authors name 119 languages and dialects.
   license: Apache-2.0
   artifacts:
     source:
@@ -1918,8 +1918,8 @@ spec:
     kvBytesPerToken: 114688
   sampleRequest:
     path: /v1/chat/completions
-    body: '{"messages": [{"role": "user", "content": "What is the capital of France?"}], "max_tokens": 16, "temperature":
-      0}'
+    body: '{"messages": [{"role": "user", "content": "What is the capital of France? /no_think"}], "max_tokens":
+      32, "temperature": 0}'
     expect: usage.completion_tokens
   tuning:
     lora:
@@ -2066,8 +2066,8 @@ metadata:
 spec:
   family: chat
   displayName: Qwen3 1.7B
-  description: Answers conversations, with or without writing down its reasoning before. Its authors name 119 languages
-    and dialects.
+  description: Answers conversations, and writes down its reasoning before, unless the question ends in /no_think.
+    Its authors name 119 languages and dialects.
   license: Apache-2.0
   artifacts:
     source:
@@ -2085,8 +2085,8 @@ spec:
     kvBytesPerToken: 114688
   sampleRequest:
     path: /v1/chat/completions
-    body: '{"messages": [{"role": "user", "content": "What is the capital of France?"}], "max_tokens": 16, "temperature":
-      0}'
+    body: '{"messages": [{"role": "user", "content": "What is the capital of France? /no_think"}], "max_tokens":
+      32, "temperature": 0}'
     expect: usage.completion_tokens
   tuning:
     lora:
@@ -2233,8 +2233,8 @@ metadata:
 spec:
   family: chat
   displayName: Qwen3 4B
-  description: Answers conversations, with or without writing down its reasoning before. Its authors name 119 languages
-    and dialects.
+  description: Answers conversations, and writes down its reasoning before, unless the question ends in /no_think.
+    Its authors name 119 languages and dialects.
   license: Apache-2.0
   artifacts:
     source:
@@ -2252,8 +2252,8 @@ spec:
     kvBytesPerToken: 147456
   sampleRequest:
     path: /v1/chat/completions
-    body: '{"messages": [{"role": "user", "content": "What is the capital of France?"}], "max_tokens": 16, "temperature":
-      0}'
+    body: '{"messages": [{"role": "user", "content": "What is the capital of France? /no_think"}], "max_tokens":
+      32, "temperature": 0}'
     expect: usage.completion_tokens
   tuning:
     lora:
@@ -2400,8 +2400,8 @@ metadata:
 spec:
   family: chat
   displayName: Qwen3 8B
-  description: Answers conversations, with or without writing down its reasoning before. Its authors name 119 languages
-    and dialects.
+  description: Answers conversations, and writes down its reasoning before, unless the question ends in /no_think.
+    Its authors name 119 languages and dialects.
   license: Apache-2.0
   artifacts:
     source:
@@ -2419,8 +2419,8 @@ spec:
     kvBytesPerToken: 147456
   sampleRequest:
     path: /v1/chat/completions
-    body: '{"messages": [{"role": "user", "content": "What is the capital of France?"}], "max_tokens": 16, "temperature":
-      0}'
+    body: '{"messages": [{"role": "user", "content": "What is the capital of France? /no_think"}], "max_tokens":
+      32, "temperature": 0}'
     expect: usage.completion_tokens
   tuning:
     lora:
@@ -4478,7 +4478,8 @@ metadata:
 spec:
   family: speech-to-text
   displayName: Whisper large-v3-turbo
-  description: Writes down speech with four layers of decoder instead of 32, so several times as fast as large-v3.
+  description: 'Writes down speech with four layers of decoder instead of 32, so several times as fast as large-v3.
+    It was not trained to translate: asked for that, it answers in the language that was spoken.'
   license: MIT
   languages:
     - en

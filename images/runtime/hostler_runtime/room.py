@@ -66,7 +66,8 @@ class Demand:
 
 
 def require_room(demand: Demand, *, rows: int, length: int, memory: int) -> None:
-    """Raises ``RuntimeFailure`` with the sum and the way out where ``rows`` rows of a micro-batch do not fit."""
+    """Raises ``RuntimeFailure`` with the sum and the way out where ``rows`` rows of a micro-batch do not fit.
+    Where fewer at once would, memory ran out before anything was taken, which ``onOutOfMemory: shrink`` answers."""
     parts = demand.parts(rows=rows, length=length)
     if sum(parts.values()) <= memory:
         return
@@ -79,7 +80,9 @@ def require_room(demand: Demand, *, rows: int, length: int, memory: int) -> None
     else:
         way_out = f"set training.contextLength to {longest:,} at most"
         way_out += "" if rows == 1 else ", or raise gradientAccumulation"
-    raise RuntimeFailure(ErrorReason.INVALID_CONFIGURATION, f"{message}: {way_out}")
+    one_fits = rows > 1 and sum(demand.parts(rows=1, length=length).values()) <= memory
+    reason = ErrorReason.OUT_OF_MEMORY if one_fits else ErrorReason.INVALID_CONFIGURATION
+    raise RuntimeFailure(reason, f"{message}: {way_out}")
 
 
 def bytes_of_weights(job: JobConfig, network: torch.nn.Module, *, processes: int) -> int:

@@ -24,6 +24,12 @@ Object = dict[str, Any]
 
 _WIDE = 220
 """Columns of a terminal that is none, so that a pipe gets whole lines."""
+_PROMPT = "a lighthouse by the sea in the evening"
+_FILES = {
+    "/v1/images/generations": " | jq -r '.data[0].b64_json' | base64 -d > image.png",
+    "/v1/videos": " | jq -r .b64_json | base64 -d > clip.mp4",
+}
+"""What makes a file of an answer that holds one."""
 _UNITS = ((10**9, "B"), (10**6, "M"), (10**3, "K"))
 
 
@@ -50,6 +56,8 @@ def catalog(
         return
     if family_name is not None and family_name not in families():
         raise click.BadParameter(f"{family_name!r} is none of {', '.join(families())}", param_hint="--family")
+    if offline and fits is not None:
+        raise click.UsageError("--fits asks a cluster for its pools, and --offline asks none: leave one of them out")
     found = shelf(kubeconfig=kubeconfig, offline=offline)
     if entry is not None:
         chosen = found.entry(entry)
@@ -257,8 +265,13 @@ def _sample(entry: Entry) -> Iterator[str]:
         fields = " ".join(f"-F {name}={value}" for name, value in body.items())
         yield f"  curl -s localhost:8000{request['path']} {fields} -F file=@recording.wav"
         return
+    if "steps" in body:
+        # What makes a replica Ready is few steps of no subject, which show noise.
+        del body["steps"]
+        body |= {"prompt": _PROMPT} if entry.repository else {}
     quoted = json.dumps(body).replace("'", "'\\''")
-    yield f"  curl -s localhost:8000{request['path']} -H 'content-type: application/json' -d '{quoted}'"
+    file = _FILES.get(request["path"], "")
+    yield f"  curl -s localhost:8000{request['path']} -H 'content-type: application/json' -d '{quoted}'{file}"
 
 
 def _print(shown: Table) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import click
@@ -23,6 +24,7 @@ from hostler_data.words import counted
 
 Object = dict[str, Any]
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
+_ENDINGS = frozenset({".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt", ".tar", ".tgz", ".gz", ".zip"})
 _CONFIG_MAP_BYTES = 2**20
 _ERRORS_SHOWN = 10
 
@@ -83,6 +85,7 @@ def _named(name: str, *, method: TuningMethod, namespace: str, kubeconfig: Path 
         here = f"; for the file of this machine write ./{name}" if Path(name).exists() else ""
         raise click.ClickException(f"there is no Dataset {name} in namespace {namespace}: make it first{here}")
     _check_format(found["spec"].get("format", "text"), method, what=f"Dataset {name}")
+    _check_rows((found.get("status") or {}).get("roles", ()), method, what=f"Dataset {name}")
     ready = next((c for c in (found.get("status") or {}).get("conditions", ()) if c["type"] == "Ready"), None)
     waits = ready is None or ready["status"] != "True"
     said = ready["message"] if ready else "it has not been looked at yet"
@@ -98,6 +101,7 @@ def _local(file: LocalFile, *, family: str, method: TuningMethod, namespace: str
         shown = "\n".join(f"  {error}" for error in report.errors[:_ERRORS_SHOWN])
         raise click.ClickException(f"{path} cannot be learned from: {counted(report.error_count, 'error')}\n{shown}")
     _check_format(format, method, what=str(path))
+    _check_rows(report.roles, method, what=str(path))
     name = dataset_name(path)
     if file.claim is None and not dry_run:
         raise click.ClickException(
@@ -112,8 +116,12 @@ def _local(file: LocalFile, *, family: str, method: TuningMethod, namespace: str
 
 
 def dataset_name(path: Path) -> str:
-    """Of a file, without what its endings say."""
-    return _NOT_IN_NAMES.sub("-", path.name.lower().partition(".")[0]).strip("-")[:NAME_LIMIT].rstrip("-") or "data"
+    """Of a file, without the endings that say its format. Whatever else has a dot before it tells files apart, such as
+    ``talks.v1.jsonl`` and ``talks.v2.jsonl``."""
+    name = path.name.lower()
+    while (ending := PurePath(name).suffix) in _ENDINGS:
+        name = name.removesuffix(ending)
+    return _NOT_IN_NAMES.sub("-", name).strip("-")[:NAME_LIMIT].rstrip("-") or "data"
 
 
 def _check_format(format: str, method: TuningMethod, *, what: str) -> None:
@@ -122,8 +130,21 @@ def _check_format(format: str, method: TuningMethod, *, what: str) -> None:
         raise click.ClickException(f"{what} is of format {format}, and this method learns from {', '.join(allowed)}")
 
 
+def _check_rows(roles: Collection[str], method: TuningMethod, *, what: str) -> None:
+    """Columns that a family reads may be those of another method. Nothing is known of a Dataset before it is looked
+    at."""
+    if not roles or any(set(rows.split("+")) <= set(roles) for rows in method.data.rows):
+        return
+    wanted = " or ".join(method.data.rows)
+    raise click.ClickException(
+        f"{what} has the columns {', '.join(sorted(roles))}, and this method learns from rows with {wanted}: take "
+        "another --method, or name the columns that play these roles (--column ROLE=NAME of a path, spec.columns of a "
+        "Dataset)"
+    )
+
+
 def _sound(path: Path, report: DatasetReport) -> str:
-    return f"{path} is sound: {report.rows:,} rows, {report.size_bytes:,} bytes"
+    return f"{path} is sound: {counted(report.rows, 'row')}, {counted(report.size_bytes, 'byte')}"
 
 
 def _way(path: Path, name: str, report: DatasetReport) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from hostler.api.hyperparameters import OnOutOfMemory
 from hostler.api.model import ModelSpec
 from hostler.api.schema import API_VERSION
 from hostler.api.tuning import TuningMethod
@@ -60,6 +61,8 @@ def job_from(
 ) -> Manifest:
     """A job whose Model has the entry in its lineage."""
     training = {name: value for name, value in values.items() if name not in (*_ADAPTER, "beta")}
+    # How much of a step a device holds at once depends on rows and device: nobody who begins knows it.
+    training |= {"onOutOfMemory": OnOutOfMemory.SHRINK.value}
     spec: Manifest = {
         "family": model.known_family.value,
         "objective": "preference" if method.beta is not None else "finetune",
@@ -74,8 +77,7 @@ def job_from(
         spec["output"] = {"encoder": {**encoder, "head": model.tuning.encoder.head}}
     spec |= {
         "dataset": {"ref": {"name": dataset}},
-        # What a batch takes, only trying tells.
-        "training": {**training, "onOutOfMemory": "shrink"},
+        "training": training,
         "accelerators": {"pool": placing.pool, "perPod": 1},
         **_resources(placing),
     }

@@ -24,32 +24,36 @@ SMALL = Demand(weights=GIB, layers=2, width=64, vocabulary=1000, masks=1, item_b
 
 
 @pytest.mark.parametrize(
-    ("demand", "rows", "length", "memory", "words"),
+    ("demand", "rows", "length", "memory", "reason", "words"),
     [
         pytest.param(
-            SMALL, 1, 131_072, 8 * GIB,
+            SMALL, 1, 131_072, 8 * GIB, ErrorReason.INVALID_CONFIGURATION,
             ["a row of 131,072 tokens does not fit", "64.00 GiB attention masks", "1.00 GiB weights", "has 8.00 GiB",
              "set training.contextLength to 4"],
             id="a mask that grows with the square of the length",
         ),
         pytest.param(
-            SMALL, 4, 32_768, 8 * GIB,
+            SMALL, 4, 32_768, 8 * GIB, ErrorReason.OUT_OF_MEMORY,
             ["4 rows of 32,768 tokens do not fit", "or raise gradientAccumulation"], id="several rows at once",
         ),
         pytest.param(
-            LLAMA_3_1_8B, 1, 8192, 80 * GIB,
+            SMALL, 4, 131_072, 8 * GIB, ErrorReason.INVALID_CONFIGURATION,
+            ["4 rows of 131,072 tokens do not fit"], id="several rows of which one would not fit either",
+        ),
+        pytest.param(
+            LLAMA_3_1_8B, 1, 8192, 80 * GIB, ErrorReason.INVALID_CONFIGURATION,
             ["119.66 GiB weights, gradients and optimizer state", "no length fits: take accelerators with more memory"],
             id="weights alone that are too large",
         ),
     ],
 )  # fmt: skip
 def test_rows_that_do_not_fit_are_refused_with_the_sum(
-    demand: Demand, rows: int, length: int, memory: int, words: list[str]
+    demand: Demand, rows: int, length: int, memory: int, reason: ErrorReason, words: list[str]
 ) -> None:
     with pytest.raises(RuntimeFailure) as refused:
         require_room(demand, rows=rows, length=length, memory=memory)
 
-    assert refused.value.reason is ErrorReason.INVALID_CONFIGURATION
+    assert refused.value.reason is reason
     assert [word for word in words if word not in refused.value.message] == []
 
 

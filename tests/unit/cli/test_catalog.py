@@ -126,6 +126,15 @@ def test_one_entry_is_told_with_bounds_pools_and_a_request(cluster: Cluster) -> 
         assert part in text
 
 
+def test_what_is_drawn_is_asked_with_all_steps_and_becomes_a_file(cluster: Cluster) -> None:
+    (line,) = [each for each in run("catalog", "stable-diffusion-v1-5").output.splitlines() if "curl" in each]
+    assert '"prompt": "a lighthouse by the sea in the evening"' in line
+    assert "steps" not in line
+    assert line.endswith("| base64 -d > image.png")
+    assert "> clip.mp4" in run("catalog", "text-to-video-ms-1-7b").output
+    assert "lighthouse" not in run("catalog", "tiny-painter").output
+
+
 def test_programs_get_figures(cluster: Cluster) -> None:
     facts = json.loads(run("catalog", "whisper-base", "--json").output)
     assert (facts["parameters"], facts["repository"], facts["fits"]) == (72_593_920, "openai/whisper-base", ["gpu"])
@@ -160,6 +169,7 @@ def test_a_catalog_for_kubectl_is_the_entries_themselves() -> None:
         pytest.param(("use", "zzz"), "`hostler catalog` lists them", id="a name like no other"),
         pytest.param(("catalog", "--family", "chatt"), "chat, code", id="no such family"),
         pytest.param(("catalog", "--fits", "gpus"), "the pools are gpu", id="no such pool to fit into"),
+        pytest.param(("catalog", "--fits", "gpu", "--offline"), "--offline asks none", id="pools of no cluster"),
         pytest.param(("use", "gpt2", "--pool", "gpus"), "the pools are gpu", id="no such pool to serve on"),
         pytest.param(
             ("use", "gemma-2-2b-it"), "name gemma in catalog.acceptedLicenses", id="a licence that nobody has accepted"
@@ -254,7 +264,7 @@ def test_tune_prints_a_job_whose_model_has_the_entry_as_its_base(cluster: Cluste
     assert spec["dataset"] == {"ref": {"name": "books"}}
     assert (spec["training"]["steps"], spec["training"]["learningRate"]) == (50, "2e-4")
     assert "rank" not in spec["training"]
-    assert spec["training"]["onOutOfMemory"] == "shrink"
+    assert spec["training"]["onOutOfMemory"] == "shrink", "nobody knows how many sequences the device holds at once"
     TrainingJobSpec.model_validate(spec)
 
 
@@ -299,6 +309,38 @@ def test_a_file_that_cannot_be_learned_from_is_refused_by_row(cluster: Cluster, 
     assert "Support Talks.jsonl" in text
 
 
+@pytest.mark.parametrize(
+    ("row", "arguments", "want"),
+    [
+        pytest.param(
+            {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]},
+            ("gpt2", "--method", "preference"),
+            "learns from rows with prompt+chosen+rejected or prompt+completion+praise",
+            id="conversations that nobody has judged",
+        ),
+        pytest.param(
+            {"prompt": "Hi", "chosen": "Hello", "rejected": "No"},
+            ("gpt2",),
+            "has the columns chosen, prompt, rejected, and this method learns from rows with messages or text",
+            id="pairs that are no conversations",
+        ),
+        pytest.param(
+            {"text": "It rains."}, ("bert-base-uncased",), "learns from rows with text+label", id="texts without labels"
+        ),
+    ],
+)
+def test_rows_of_another_method_are_refused(
+    cluster: Cluster, tmp_path: Path, row: Object, arguments: tuple[str, ...], want: str
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f"{json.dumps(row)}\n")
+    assert want in refused("tune", *arguments, "--dataset", str(path), "--claim", "data")
+
+    seen = make_dataset("seen", format="jsonl")
+    cluster.objects.append({**seen, "status": {"roles": list(row)}})
+    assert want in refused("tune", *arguments, "--dataset", "seen")
+
+
 def test_a_file_on_a_claim_becomes_a_dataset_beside_the_job(cluster: Cluster, tmp_path: Path) -> None:
     path = conversations(tmp_path)
     dataset, job = printed("tune", "gpt2", "--dataset", str(path), "--claim", "data")
@@ -335,7 +377,14 @@ def test_names_that_a_service_and_a_job_can_have(entry: str, ending: str, want: 
 
 
 @pytest.mark.parametrize(
-    ("file", "want"), [("Support Talks.jsonl.gz", "support-talks"), ("...", "data"), ("x" * 80, "x" * 45)]
+    ("file", "want"),
+    [
+        ("Support Talks.jsonl.gz", "support-talks"),
+        ("talks.v1.jsonl", "talks-v1"),
+        ("talks.v2.jsonl", "talks-v2"),
+        ("...", "data"),
+        ("x" * 80, "x" * 45),
+    ],
 )
 def test_names_that_a_dataset_can_have(file: str, want: str) -> None:
     assert dataset_name(Path(file)) == want
