@@ -42,8 +42,8 @@ class Level:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     def report(self) -> str:
-        """What it printed, without the last word of its make: the make that runs this program says the same."""
-        return re.sub(r"(\n|^)g?make(\[\d+\])?: \*\*\* .*\s*$", "", self.printed()).rstrip()
+        """What it printed, without its make's word that it failed: the make that runs this program says the same."""
+        return re.sub(r"(\n|^)g?make(\[\d+\])?: \*\*\* \[.*\] Error \d+\s*$", "", self.printed()).rstrip()
 
     def percent(self) -> str:
         """How far pytest has said that it is."""

@@ -84,7 +84,13 @@ class ForgetfulServer:
         url = URL(f"{self.plane.url}{request.raw_path}", encoded=True)
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
         async with self._session.request(
-            request.method, url, data=await request.read(), headers=headers, allow_redirects=False
+            request.method,
+            url,
+            # Nothing, and not an empty body of a type that the server would refuse.
+            data=await request.read() or None,
+            headers=headers,
+            skip_auto_headers=("Content-Type",),
+            allow_redirects=False,
         ) as found:
             kept = {name: value for name, value in found.headers.items() if name.lower() not in _HOP}
             if request.query.get("watch") == "true" and found.status == 200:
@@ -112,6 +118,9 @@ class ForgetfulServer:
                 else:
                     return answer
             await answer.write(b"\n" + json.dumps(_GONE).encode() + b"\n")
+        except ConnectionResetError:
+            # Whoever asked has gone.
+            pass
         finally:
             self._open -= 1
             end.cancel()

@@ -267,7 +267,7 @@ async def _seconds_until(holds: Callable[[], Awaitable[bool]], began: float, ope
         if time.monotonic() - began > 120.0:
             return float("inf")
         # Each question costs the operator milliseconds that it would use otherwise.
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.2)
     return time.monotonic() - began
 
 

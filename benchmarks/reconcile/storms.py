@@ -198,7 +198,8 @@ async def jobs_are_deleted(world: World) -> None:
     await create_all(world.api, systems.HOSTLER.collection, more)
     await world.until_pool("a full pool", reserved=8 * NODES)
     await world.until_count(systems.PODS, 8 * NODES, "the pods of a full pool")
-    await world.api.delete(systems.HOSTLER.collection)
+    names_of = [each["metadata"]["name"] for each in (await world.api.get(systems.HOSTLER.collection))["items"]]
+    await _delete_all(world.api, [f"{systems.HOSTLER.collection}/{name}" for name in names_of])
     await _until_empty(world, "default")
 
 
@@ -246,8 +247,8 @@ async def run(options: argparse.Namespace) -> World:
                 await world.until_count(systems.PODS, options.running, "the pods of jobs that run")
                 await world.until_pool("the pool's status", reserved=options.running)
                 holder = await _holder(api)
-                for name, story in STORIES.items():
-                    await _weather(world, name, story, holder=holder)
+                for name in options.storms:
+                    await _weather(world, name, STORIES[name], holder=holder)
         finally:
             await server.stop()
     return world
@@ -354,6 +355,7 @@ def main() -> int:
     """Print figures and demands; 1 where a demand is missed, 2 where a storm did not end."""
     stop_on_signals()
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--storms", nargs="+", choices=STORIES, default=list(STORIES), help="in this order")
     parser.add_argument("--running", type=int, default=500, help="jobs that run while the pool is changed")
     parser.add_argument("--events", type=int, default=10_000)
     parser.add_argument("--strangers", type=int, default=8_000, help="pods that are known when the watches break")

@@ -272,9 +272,19 @@ CASES = (
         series={
             f"hostler_inferenceservice_ready_replicas{SERVICE}": "1x60",
             f"hostler_inferenceservice_desired_replicas{SERVICE}": "2x60",
+            f"hostler_inferenceservice_ever_ready{SERVICE}": "1x60",
         },
         summary="InferenceService team/chat misses 1 replicas.",
         labels={"namespace": "team", "service": "chat"},
+    ),
+    Case(
+        alert="HostlerServiceReplicasMissing",
+        because="it has never been ready, which is another alert's",
+        series={
+            f"hostler_inferenceservice_ready_replicas{SERVICE}": "0x60",
+            f"hostler_inferenceservice_desired_replicas{SERVICE}": "2x60",
+            f"hostler_inferenceservice_ever_ready{SERVICE}": "0x60",
+        },
     ),
     Case(
         alert="HostlerPoolNotReady",

@@ -30,6 +30,7 @@ from apiserver.charts import CHART, refusal
         pytest.param("operator.ports.metrics=80", "metrics", id="a port that needs rights which the pod has not"),
         pytest.param("modelProtection=maybe", "modelProtection", id="a protection that does not exist"),
         pytest.param('networkPolicy.apiServerCidrs=["10.1.2.3"]', "apiServerCidrs", id="an address without its size"),
+        pytest.param("imports.imageVolumes=maybe", "imageVolumes", id="volumes that are there or not"),
         pytest.param("apiServer.host=https://api", "host", id="a URL where an address is meant"),
     ],
 )

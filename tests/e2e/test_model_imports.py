@@ -21,7 +21,7 @@ from hostler.local.cluster import load_archive
 NAMESPACE = "imports"
 HUB = """
 import threading
-
+from pathlib import Path
 from runtime.importing.modelhub import ModelHub, Shelf
 from runtime.importing.registryserver import RegistryServer, tar
 from runtime.serving.tiny_model import save

@@ -8,12 +8,22 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
-from e2e.conftest import namespace, stack
+from e2e.conftest import ALLOWED_HUB, VALUES, installed, namespace
 from showpieces.report import PAGE
 from showpieces.yard import Yard, open_yard
 from stack import Stack
 
+from hostler.local import ClusterHandle
+
 __all__ = ["namespace", "stack", "yard"]
+
+
+@pytest.fixture(scope="session")
+def stack(cluster: ClusterHandle) -> Iterator[Stack]:
+    """The hub of this cluster stands for the public one, so that the catalog's entries are had from it."""
+    imports = {**VALUES["imports"], "hubEndpoint": ALLOWED_HUB}
+    with installed(cluster, values={**VALUES, "imports": imports}) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

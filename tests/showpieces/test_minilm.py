@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2: vectors as its makers mean them, and a head on it beside one on nothing."""
+"""all-MiniLM-L6-v2, an entry of the catalog: vectors as its makers mean them, and a head on it beside a fresh one."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ BUDGET: dict[str, Any] = {
 
 
 def test_cosines_are_those_of_sentence_transformers(yard: Yard) -> None:
-    model = yard.imported(NAME)
-    facts = model["status"]["facts"]
-    assert (facts["family"], facts["architecture"], facts["license"]) == ("bert", "BertModel", "Apache-2.0")
-    with yard.served(NAME, memory="2Gi") as client:
+    yard.require(NAME)
+    with yard.served(NAME, memory="2Gi", kind="ClusterModel") as client:
         texts = [text for pair in PAIRS for text in pair]
         answer = client.embeddings.create(model=NAME, input=texts, encoding_format="float")
+    facts = yard.of_catalog(NAME)["status"]["facts"]
+    assert (facts["family"], facts["architecture"], facts["license"]) == ("bert", "BertModel", "Apache-2.0")
     vectors = np.array([one.embedding for one in answer.data]).reshape(len(PAIRS), 2, -1)
     found = (vectors[:, 0] * vectors[:, 1]).sum(-1)
 
@@ -44,9 +44,10 @@ def test_cosines_are_those_of_sentence_transformers(yard: Yard) -> None:
 
 
 def test_a_head_on_it_beats_one_from_scratch(yard: Yard) -> None:
-    yard.imported(NAME)
+    yard.require(NAME)
+    base = {"kind": "ClusterModel", "name": NAME}
     head = {"output": {"encoder": {**SIZES, "vocabularySize": 30522}}}
-    tuned = yard.train("minilm-tuned", labelled(), {**BUDGET, **head, "objective": "finetune", "base": {"name": NAME}})
+    tuned = yard.train("minilm-tuned", labelled(), {**BUDGET, **head, "objective": "finetune", "base": base})
     fresh = {"output": {"encoder": {**SIZES, "vocabularySize": 800}}}
     scratch = yard.train("minilm-scratch", labelled(), {**BUDGET, **fresh, "objective": "pretrain"})
 

@@ -1,4 +1,4 @@
-"""Whisper base, served as it came: it writes what espeak-ng says."""
+"""Whisper base, an entry of the catalog, served as it came: it writes what espeak-ng says."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ LEAST_ERRORS_SHUFFLED = 0.6
 
 
 def test_it_writes_what_was_said(yard: Yard, tmp_path: Path) -> None:
-    model = yard.imported(NAME)
-    facts = model["status"]["facts"]
-    assert (facts["family"], facts["architecture"]) == ("speech-to-text", "WhisperForConditionalGeneration")
+    yard.require(NAME)
     run_script("say.py", tmp_path / "recordings")
-    with yard.served(NAME, memory="2Gi") as client:
+    with yard.served(NAME, memory="2Gi", kind="ClusterModel") as client:
         written = [
             client.audio.transcriptions.create(model=NAME, file=recording, language="en", temperature=0).text
             for recording in sorted((tmp_path / "recordings").iterdir())
         ]
 
+    facts = yard.of_catalog(NAME)["status"]["facts"]
+    assert (facts["family"], facts["architecture"]) == ("speech-to-text", "WhisperForConditionalGeneration")
     errors = word_error_rate(SPOKEN, written)
     shuffled = word_error_rate(SPOKEN, [*written[1:], written[0]])
     yard.report.add(NAME, f"word error rate on {len(SPOKEN)} sentences", f"{errors:.1%}", demand="below 15 %")

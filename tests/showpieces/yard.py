@@ -55,14 +55,23 @@ class Yard:
     report: Report = field(default_factory=Report)
     """What was measured."""
 
-    def imported(self, name: str) -> Object:
-        """The Model of a repository as soon as it is Ready. Skips the test where the hub does not have it."""
+    def require(self, name: str) -> None:
+        """Skips the test where the hub does not have a model."""
         if name in self.missing:
             pytest.skip(self.missing[name])
+
+    def imported(self, name: str) -> Object:
+        """The Model of a repository as soon as it is Ready. Skips the test where the hub does not have it."""
+        self.require(name)
         source = {"hf": {"repository": ALL[name].repository, "endpoint": ALLOWED_HUB}}
         spec = {"artifacts": {"source": source}, "importer": _IMPORTER}
         self.stack.apply(_object("Model", name, spec))
         return self.stack.wait_condition("models", name, "Ready", "True", namespace=NAMESPACE, timeout=2 * PATIENCE)
+
+    def of_catalog(self, name: str) -> Object:
+        """The Model that an entry of the catalog has become here, since a service or job named it."""
+        wanted = ("models", f"catalog-{name}", "Ready", "True")
+        return self.stack.wait_condition(*wanted, namespace=NAMESPACE, timeout=2 * PATIENCE)
 
     def train(self, name: str, rows: Sequence[Mapping[str, Any]], spec: Mapping[str, Any]) -> Object:
         """A job on JSON lines, at its end; its Model is Ready."""
@@ -75,10 +84,14 @@ class Yard:
         return trained(self.stack, job, namespace=NAMESPACE, timeout=3600)
 
     @contextmanager
-    def served(self, name: str, *, memory: str) -> Iterator[openai.OpenAI]:
-        """The unmodified client of a service of a Model, which ends with the block."""
+    def served(self, name: str, *, memory: str, kind: str = "Model") -> Iterator[openai.OpenAI]:
+        """The unmodified client of a service of a Model or of an entry of the catalog, which ends with the block."""
         resources = {"cpu": "1", "memory": memory}
-        spec = {"modelRef": {"name": name}, "accelerators": {"pool": "ipu", "perPod": 1}, "resources": resources}
+        spec = {
+            "modelRef": {"kind": kind, "name": name},
+            "accelerators": {"pool": "ipu", "perPod": 1},
+            "resources": resources,
+        }
         self.stack.apply(_object("InferenceService", name, spec))
         wanted = ("inferenceservices", name, "Ready", "True")
         self.stack.wait_condition(*wanted, namespace=NAMESPACE, timeout=2 * PATIENCE)

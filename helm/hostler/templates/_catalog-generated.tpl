@@ -234,7 +234,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -281,7 +281,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -315,7 +315,7 @@ spec:
         min: 0
         max: 10000
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -411,7 +411,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -458,7 +458,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -492,7 +492,7 @@ spec:
         min: 0
         max: 10000
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -588,7 +588,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -635,7 +635,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -669,7 +669,7 @@ spec:
         min: 0
         max: 10000
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -757,7 +757,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -804,7 +804,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -838,7 +838,7 @@ spec:
         min: 0
         max: 10000
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -941,7 +941,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -988,7 +988,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -1022,7 +1022,7 @@ spec:
         min: 0
         max: 10000
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -1107,7 +1107,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -1154,7 +1154,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -1188,7 +1188,7 @@ spec:
         min: 0
         max: 10000
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -1458,7 +1458,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -1504,7 +1504,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -1538,7 +1538,7 @@ spec:
         min: 0
         max: 10000
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -1623,7 +1623,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -1669,7 +1669,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -1703,7 +1703,7 @@ spec:
         min: 0
         max: 10000
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -1788,7 +1788,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -1834,7 +1834,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -1868,7 +1868,7 @@ spec:
         min: 0
         max: 10000
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -1954,7 +1954,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -2001,7 +2001,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -2035,7 +2035,7 @@ spec:
         min: 0
         max: 10000
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -2121,7 +2121,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -2168,7 +2168,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -2202,7 +2202,7 @@ spec:
         min: 0
         max: 10000
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -2288,7 +2288,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -2335,7 +2335,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -2369,7 +2369,7 @@ spec:
         min: 0
         max: 10000
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -2455,7 +2455,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -2502,7 +2502,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -2536,7 +2536,7 @@ spec:
         min: 0
         max: 10000
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -2623,7 +2623,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -2670,7 +2670,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -2704,7 +2704,7 @@ spec:
         min: 0
         max: 10000
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -2791,7 +2791,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -2838,7 +2838,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -2872,7 +2872,7 @@ spec:
         min: 0
         max: 10000
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -2959,7 +2959,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -3006,7 +3006,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -3040,7 +3040,7 @@ spec:
         min: 0
         max: 10000
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -3230,7 +3230,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -3276,7 +3276,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -3310,7 +3310,7 @@ spec:
         min: 0
         max: 10000
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -3393,7 +3393,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -3439,7 +3439,7 @@ spec:
         min: '0'
         max: '1'
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:
@@ -3473,7 +3473,7 @@ spec:
         min: 0
         max: 10000
       gradientAccumulation:
-        default: 1
+        default: 16
         min: 1
         max: 1024
       contextLength:

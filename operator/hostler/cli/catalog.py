@@ -238,7 +238,7 @@ def _tuning(entry: Entry) -> Iterator[str]:
         return
     for name, method in entry.spec.tuning.methods.items():
         need = tuning_need(entry.spec, method)
-        size = f", about {quantities.show_bytes(need.device)} and what a batch takes" if need else ""
+        size = f", about {quantities.show_bytes(need.device)} with these defaults" if need else ""
         yield ""
         yield f"tune, method {name}{size}"
         yield f"  rows with {' or '.join(method.data.rows)}, as {', '.join(form.value for form in method.data.formats)}"

@@ -113,7 +113,7 @@ def tune(
         values = chosen(how, _settings(settings))
     except ChoiceError as error:
         raise click.ClickException(f"{taken.name}, method {how_name}: {error}") from error
-    need = tuning_need(taken.spec, how)
+    need = tuning_need(taken.spec, how, values)
     where = _pool(found, taken, verb=Verb.TRAIN, need=need, wanted=pool, method=how_name)
     file = LocalFile(given=dataset, claim=claim, format=format, columns=columns)
     data = read_data(

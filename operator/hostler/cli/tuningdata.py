@@ -19,6 +19,7 @@ from hostler.cluster.resources import resource_of
 from hostler.manifests.fromcatalog import File, dataset_from
 from hostler_contract.dataset import DatasetReport
 from hostler_contract.job import DataFormat
+from hostler_data.words import counted
 
 Object = dict[str, Any]
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
@@ -95,7 +96,7 @@ def _local(file: LocalFile, *, family: str, method: TuningMethod, namespace: str
     report, format = checked(path, format=file.format, columns=file.columns, family=family)
     if not report.valid:
         shown = "\n".join(f"  {error}" for error in report.errors[:_ERRORS_SHOWN])
-        raise click.ClickException(f"{path} cannot be learned from: {report.error_count:,} errors\n{shown}")
+        raise click.ClickException(f"{path} cannot be learned from: {counted(report.error_count, 'error')}\n{shown}")
     _check_format(format, method, what=str(path))
     name = dataset_name(path)
     if file.claim is None and not dry_run:

@@ -74,7 +74,8 @@ def job_from(
         spec["output"] = {"encoder": {**encoder, "head": model.tuning.encoder.head}}
     spec |= {
         "dataset": {"ref": {"name": dataset}},
-        "training": training,
+        # What a batch takes, only trying tells.
+        "training": {**training, "onOutOfMemory": "shrink"},
         "accelerators": {"pool": placing.pool, "perPod": 1},
         **_resources(placing),
     }

@@ -195,7 +195,8 @@ OBJECT_ALERTS = (
     Alert(
         name="HostlerServiceReplicasMissing",
         expression=f"max by (namespace, service) ({names.DESIRED_REPLICAS}) "
-        f"- max by (namespace, service) ({names.READY_REPLICAS}) > 0",
+        f"- max by (namespace, service) ({names.READY_REPLICAS}) > 0 "
+        f"and max by (namespace, service) ({names.EVER_READY}) == 1",
         hold="15m",
         severity=Severity.WARNING,
         summary="InferenceService {{ $labels.namespace }}/{{ $labels.service }} misses {{ $value }} replicas.",

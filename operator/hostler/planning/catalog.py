@@ -8,7 +8,7 @@ way, and what libraries take.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hostler.accelerators import Verb, compatibility
@@ -19,6 +19,7 @@ from hostler.families import FamilyName
 from hostler.families.family import BYTES_PER_TRAINED_PARAMETER
 from hostler.planning import quantities
 from hostler.planning.pools import Pool
+from hostler.planning.tuning import Value, chosen
 
 CONVERSATION_TOKENS = 2048
 """Tokens of one conversation, of which a replica holds as many as a service computes together by default."""
@@ -27,6 +28,9 @@ _SINGLE = 4
 _HALF = 2
 _ALWAYS_SINGLE = frozenset({FamilyName.TEXT_TO_IMAGE, FamilyName.TEXT_TO_VIDEO, FamilyName.GAN, FamilyName.VAE})
 """Families whose servers hold fp32 on accelerators too."""
+_DECODERS = frozenset({FamilyName.CHAT, FamilyName.CODE})
+_LOGIT = 8
+"""Bytes of a logit in fp32, and of its gradient."""
 _ON_THE_WAY = 0.2
 _GIB = 2**30
 _LIBRARIES = _GIB
@@ -73,15 +77,16 @@ def serving_need(spec: ModelSpec) -> Need | None:
     return Need(device=_with_rest(stored, cached), cores=_with_rest(single, widened), host=stored + 2 * _LIBRARIES)
 
 
-def tuning_need(spec: ModelSpec, method: TuningMethod) -> Need | None:
-    """What a process needs to train, apart from what a batch takes; None where the entry says no sizes."""
+def tuning_need(spec: ModelSpec, method: TuningMethod, values: Mapping[str, Value] | None = None) -> Need | None:
+    """What a process needs to train with the defaults, or with ``values``: of a batch only the logits of a decoder are
+    known. None where the entry says no sizes."""
     if spec.architecture is None or spec.architecture.parameters is None:
         return None
     parameters = spec.architecture.parameters
     learning = parameters * (_SINGLE if method.rank is not None else BYTES_PER_TRAINED_PARAMETER)
     if method.beta is not None and method.rank is None:
         learning += parameters * _SINGLE  # what it is compared with
-    needed = _with_rest(learning, 0)
+    needed = _with_rest(learning, _logits(spec, values or chosen(method, {})))
     return Need(device=needed, cores=needed, host=parameters * _SINGLE + 2 * _LIBRARIES)
 
 
@@ -135,6 +140,15 @@ def _room(pool: Pool, need: Need | None, *, simulated: bool) -> tuple[bool, str]
     there = int(((kind.memory_gib or 0) + (kind.streaming_memory_gib or 0)) * _GIB)
     text = f"about {quantities.show_bytes(need.device)} of the {quantities.show_bytes(there)} of one {kind.id}"
     return need.device <= there, text
+
+
+def _logits(spec: ModelSpec, values: Mapping[str, Value]) -> int:
+    """Those of all tokens that are computed at once, with gradients: of a large vocabulary, most of a batch."""
+    vocabulary = spec.architecture.vocabulary_size if spec.architecture else None
+    if vocabulary is None or spec.family not in _DECODERS or "contextLength" not in values:
+        return 0
+    rows = max(1, int(values["batchSize"]) // int(values.get("gradientAccumulation", 1)))
+    return rows * int(values["contextLength"]) * vocabulary * _LOGIT
 
 
 def _cache(spec: ModelSpec) -> int:

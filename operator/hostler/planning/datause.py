@@ -8,7 +8,6 @@ from hostler.api.dataset import MOST_ROLES
 from hostler.api.trainingjob import TrainingJobSpec, TrainingReason
 from hostler.planning.rejection import Rejection, rejection
 from hostler_contract import Objective
-from hostler_data.uses import reads_of, wanted_by
 
 
 def reject_roles(spec: TrainingJobSpec, roles: Sequence[str], *, path: str, name: str) -> Rejection | None:
@@ -16,6 +15,9 @@ def reject_roles(spec: TrainingJobSpec, roles: Sequence[str], *, path: str, name
     wide that status names only the first of them, nothing can be said."""
     if not roles or len(roles) >= MOST_ROLES:
         return None
+    # On demand: data is read in pods, and an operator of which no job names a Dataset starts without knowing how.
+    from hostler_data.uses import reads_of, wanted_by
+
     family, judged = spec.family.value, spec.objective is Objective.PREFERENCE
     if reads_of(family, dict.fromkeys(roles), judged=judged) is not None:
         return None

@@ -11,6 +11,7 @@ import yaml
 from fakes import FakeCluster
 from floor import view_of
 
+from hostler.accelerators import Verb
 from hostler.api.common import PvcSource, Source
 from hostler.api.inferenceservice import InferenceServiceSpec
 from hostler.api.model import Artifacts, ModelSpec
@@ -25,10 +26,10 @@ from hostler.manifests.fromcatalog import Placing, job_from, service_from
 from hostler.manifests.naming import catalog_name
 from hostler.planning import quantities
 from hostler.planning.acceptance import PoolChoice
-from hostler.planning.catalog import serving_need, tuning_need, workspace_bytes
+from hostler.planning.catalog import host_memory, place, serving_need, tuning_need, workspace_bytes
 from hostler.planning.jobacceptance import TrainingFacts, reject_job
 from hostler.planning.models import NamedModel
-from hostler.planning.pools import PoolView, read_pool
+from hostler.planning.pools import Pool, PoolView, read_pool
 from hostler.planning.serviceacceptance import reject_service
 from hostler.planning.tuning import chosen, ranges
 from hostler_contract import Objective
@@ -174,6 +175,47 @@ def test_the_job_of_an_entry_would_be_taken(name: str, method: str) -> None:
     )
     # A network of 9 billion weights needs more than one accelerator to be trained as a whole, and is told so.
     assert found is None or (found.reason == "ModelTooLarge" and how.rank is None), found
+
+
+KINDS = ("cpu", "nvidia-t4", "nvidia-a10", "nvidia-a100-40", "nvidia-a100-80", "nvidia-h200")
+
+
+def seen(kind: str) -> tuple[Pool, PoolChoice]:
+    pool = AcceleratorPoolSpec.model_validate({"acceleratorType": kind, "nodeSelector": {"hostler.dev/pool": "gpu"}})
+    found = read_pool("gpu", pool)
+    devices = {found.resource: 8} if found.resource else {}
+    node = FakeCluster().node("large", labels=pool.node_selector, devices=devices, cpu="256", memory="8Ti")
+    return found, PoolChoice(view=view_of(found, node))
+
+
+@every(FROM_HUBS)
+def test_what_fits_by_the_estimate_is_never_refused_for_its_memory(name: str) -> None:
+    """Two sums: one above, for those who choose, and a bound below, for those who are refused."""
+    spec = FROM_HUBS[name]
+    fitting = 0
+    for kind in KINDS:
+        pool, choice = seen(kind)
+        need = serving_need(spec)
+        if place(spec, pool, simulated=False, verb=Verb.SERVE, need=need).fits:
+            memory = host_memory(pool, need, simulated=False)
+            manifest = service_from(name, Placing(name=name, namespace="default", pool="gpu", memory=memory))
+            service = InferenceServiceSpec.model_validate(manifest["spec"])
+            refused = reject_service(service, model=on_a_claim(spec), choice=choice, has_image=lambda *_: True)
+            assert refused is None, f"{kind}: {refused}"
+            fitting += 1
+        for how in spec.tuning.methods.values():  # type: ignore[union-attr]
+            wanted = tuning_need(spec, how)
+            if not place(spec, pool, simulated=False, verb=Verb.TRAIN, need=wanted).fits:
+                continue
+            memory = host_memory(pool, wanted, simulated=False)
+            placing = Placing(name=name, namespace="default", pool="gpu", memory=memory)
+            manifest = job_from(name, spec, how, values=chosen(how, {}), dataset="rows", placing=placing)
+            job = TrainingJobSpec.model_validate(manifest["spec"])
+            base = NamedModel(path="spec.base", reference=job.base, model=on_a_claim(spec), claim={"metadata": {}})
+            facts = TrainingFacts(inputs=(base,))
+            refused = reject_job(job, choice=choice, facts=facts, has_image=lambda *_: True)
+            assert refused is None, f"{kind}: {refused}"
+    assert fitting >= 2, "on cores, and on the largest at least"
 
 
 @every(TINY)

@@ -254,6 +254,7 @@ def test_tune_prints_a_job_whose_model_has_the_entry_as_its_base(cluster: Cluste
     assert spec["dataset"] == {"ref": {"name": "books"}}
     assert (spec["training"]["steps"], spec["training"]["learningRate"]) == (50, "2e-4")
     assert "rank" not in spec["training"]
+    assert spec["training"]["onOutOfMemory"] == "shrink"
     TrainingJobSpec.model_validate(spec)
 
 

@@ -49,6 +49,13 @@ async def test_a_whole_one_leads_to_its_server(tmp_path: Path) -> None:
     assert (await connect(path)).server == "http://127.0.0.1:9"
 
 
+async def test_pages_of_lists_are_not_compressed(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text(WHOLE)
+    async with (await connect(path)).session() as session:
+        assert session.headers["Accept-Encoding"] == "identity"
+
+
 async def test_without_any_the_usual_place_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST"):
         monkeypatch.delenv(name, raising=False)

@@ -12,7 +12,7 @@ from unit.controllers.services import STYLES, said, serving, submitted
 from hostler.cluster.errors import Forbidden, Taken
 
 Spec = dict[str, Any]
-OF_A_BUCKET = {"source": {"s3": {"bucket": "models"}}}
+OF_A_CONFIG_MAP = {"source": {"configMap": {"name": "models", "key": "tiny"}}}
 
 
 @table(
@@ -24,11 +24,12 @@ OF_A_BUCKET = {"source": {"s3": {"bucket": "models"}}}
             "ModelNotFound",
             "spec.modelRef: there is no Model nowhere in namespace default: create it, or name another one.",
         ),
-        "a catalog entry whose source nothing can serve yet": (
+        "a catalog entry whose source nothing can serve": (
             {"modelRef": {"kind": "ClusterModel", "name": "catalog"}},
             "Accepted",
             "SourceNotSupported",
-            "spec.modelRef: model catalog.s3: this release cannot read from s3; use pvc or hf or http.",
+            "spec.modelRef: model catalog.configMap: this release cannot read from configMap; use pvc or hf or http or "
+            "s3 or oci.",
         ),
         "a model whose claim has gone": (
             {"modelRef": {"name": "homeless"}},
@@ -71,7 +72,7 @@ OF_A_BUCKET = {"source": {"s3": {"bucket": "models"}}}
 async def test_what_keeps_a_service_from_being_placed_is_said(
     modelled: Bench, spec: Spec, want_condition: str, want_reason: str, want_words: str
 ) -> None:
-    modelled.cluster.put(make_cluster_model("catalog", artifacts=OF_A_BUCKET))
+    modelled.cluster.put(make_cluster_model("catalog", artifacts=OF_A_CONFIG_MAP))
     source = {"source": {"pvc": {"claimName": "gone"}}}
     modelled.cluster.put(make_model("homeless", artifacts=source))
     modelled.cluster.put(make_model("painter", family="custom"))

@@ -179,14 +179,14 @@ async def test_a_model_is_ready_when_its_claim_is_there(bench: Bench) -> None:
     assert model["kind"] == "Model"
 
 
-async def test_a_catalog_entry_of_a_bucket_says_that_it_cannot_be_served_yet(bench: Bench) -> None:
-    source = {"s3": {"bucket": "models"}}
+async def test_a_catalog_entry_of_a_config_map_says_that_nothing_can_serve_it(bench: Bench) -> None:
+    source = {"configMap": {"name": "models", "key": "tiny"}}
     bench.cluster.put(make_cluster_model("catalog", artifacts={"source": source}))
     await bench.settle()
     assert bench.condition("ClusterModel", "catalog", "Ready") == (
         "False",
         "SourceNotSupported",
-        "spec.artifacts.source.s3: this release serves from pvc or hf or http only.",
+        "spec.artifacts.source.configMap: this release serves from pvc or hf or http or s3 or oci only.",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,26 @@ def test_what_outlives_a_full_collection_is_not_looked_at_again(policy: GarbageP
     assert looked_at() > len(kept)
     gc.collect()
     assert looked_at() < len(kept)
+
+
+def test_no_collection_looks_at_more_than_a_part_of_what_comes_later(policy: GarbagePolicy) -> None:
+    ballast = caches(200_000)
+    policy.load()
+    policy.loaded()
+    sizes: list[int] = []
+
+    def watch(phase: str, info: dict[str, Any]) -> None:
+        if phase == "start" and info["generation"] == 2:
+            sizes.append(looked_at())
+
+    gc.callbacks.insert(0, watch)
+    try:
+        kept = caches(200_000)
+    finally:
+        gc.callbacks.remove(watch)
+    assert len(sizes) > 2
+    assert max(sizes) < (2 * len(kept)) / 3, "where a third and more of four hundred thousand came at once"
+    assert ballast
 
 
 def test_young_cycles_are_found_as_ever(policy: GarbagePolicy) -> None:

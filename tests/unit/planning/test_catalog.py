@@ -98,6 +98,19 @@ def test_what_training_needs(how: TuningMethod, bytes_of_a_weight: int) -> None:
     assert need.device == pytest.approx(1.2 * bytes_of_a_weight * 10**9 + GIB)
 
 
+def test_logits_of_what_is_computed_at_once_count() -> None:
+    spec = entry(architecture={"parameters": 10**9, "vocabularySize": 50_000})
+    ranges = {name: {"default": n, "min": 1, "max": 64} for name, n in (("batchSize", 8), ("gradientAccumulation", 2))}
+    how = method(**RANK, **ranges, contextLength={"default": 1024, "min": 8, "max": 8192})
+    parts = {2: 4, 8: 1, 1: 8}
+    for accumulated, rows in parts.items():
+        values = {"batchSize": 8, "gradientAccumulation": accumulated, "contextLength": 1024}
+        need = tuning_need(spec, how, values)
+        assert need is not None
+        assert need.device == pytest.approx(4.8e9 + GIB + rows * 1024 * 50_000 * 8)
+    assert tuning_need(spec, how) == tuning_need(spec, how, {**values, "gradientAccumulation": 2}), "the defaults"
+
+
 def test_checkpoints_of_all_weights_take_room_and_those_of_an_adapter_do_not() -> None:
     assert workspace_bytes(entry(), method()) == 3 * 12 * 10**9 + 8 * 10**9 + GIB
     assert workspace_bytes(entry(), method(**RANK)) == 8 * 10**9 + GIB
