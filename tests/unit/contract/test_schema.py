@@ -28,7 +28,6 @@ from hostler_contract import (
     Result,
     ServingConfig,
 )
-from hostler_contract.preparing import PreparationReport
 
 GOLDEN = Path(__file__).parent / "golden"
 MESSAGES = (
