@@ -364,6 +364,7 @@ WANT_JOB_DEFAULTS = {
     "storage": {"size": "2Gi", "accessModes": ["ReadWriteMany"]},
     "maxRestarts": 3,
     "maxDisruptions": 100,
+    "preparation": "Auto",
     "suspend": False,
     "family": "chat",
 }

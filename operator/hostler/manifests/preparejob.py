@@ -11,10 +11,19 @@ from collections.abc import Sequence
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.manifests.configfile import CONFIG_DIRECTORY, job_config_annotation, job_config_volume
 from hostler.manifests.credentials import credentials
+from hostler.manifests.downloads import NO_RULES, DownloadRules, data_certificates, data_environment
 from hostler.manifests.job import WORKSPACE, data_mounts
 from hostler.manifests.naming import Manifest, metadata, preparation_labels
 from hostler.manifests.podoptions import NO_SIDECAR_ANNOTATIONS, NO_SIDECAR_LABELS, PodOptions, scratch_volume
-from hostler.manifests.podtemplate import Image, Mount, container_security, pod_security, value, volume_mount
+from hostler.manifests.podtemplate import (
+    Image,
+    Mount,
+    container_security,
+    pod_security,
+    pull_secrets,
+    value,
+    volume_mount,
+)
 from hostler.planning import quantities
 from hostler.planning.demand import HTTP_PORT
 from hostler.planning.pools import Pool
@@ -39,6 +48,7 @@ def preparation_job(
     claim: str,
     owner: Manifest,
     inputs: Sequence[Mount] = (),
+    downloads: DownloadRules = NO_RULES,
 ) -> Manifest:
     """The Job. ``inputs`` are the models whose tokenizers and configurations decide what the data becomes."""
     labels = preparation_labels(config.name)
@@ -50,16 +60,17 @@ def preparation_job(
         labels=NO_SIDECAR_LABELS,
         annotations=NO_SIDECAR_ANNOTATIONS,
     )
-    mounts = _mounts(spec, options, claim=claim, inputs=inputs)
+    certificates = data_certificates(spec.dataset.source, downloads)
+    mounts = _mounts(spec, options, claim=claim, inputs=[*certificates, *inputs])
     pod: Manifest = {
-        **options.spec_fields(of_image=image.pull_secrets),
+        **options.spec_fields(of_image=(*image.pull_secrets, *pull_secrets(mounts))),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": _GRACE_SECONDS,
         "nodeSelector": dict(sorted(pool.spec.node_selector.items())),
         "securityContext": pod_security(),
-        "containers": [_container(spec, mounts, image=image)],
+        "containers": [_container(spec, mounts, image=image, downloads=downloads)],
         "volumes": [{"name": mount.name, **mount.source} for mount in mounts],
     }
     if pool.tolerations:
@@ -99,7 +110,7 @@ def _mounts(spec: TrainingJobSpec, options: PodOptions, *, claim: str, inputs: S
     ]
 
 
-def _container(spec: TrainingJobSpec, mounts: list[Mount], *, image: Image) -> Manifest:
+def _container(spec: TrainingJobSpec, mounts: list[Mount], *, image: Image, downloads: DownloadRules) -> Manifest:
     resources, scratch = spec.resources, spec.scratch
     disk = {} if scratch is None or scratch.size is None else {"ephemeral-storage": scratch.size}
     return {
@@ -112,6 +123,7 @@ def _container(spec: TrainingJobSpec, mounts: list[Mount], *, image: Image) -> M
             value("OMP_NUM_THREADS", max(1, quantities.cores(resources.cpu))),
             value("HF_HUB_OFFLINE", 1),
             value("HOME", "/tmp"),
+            *data_environment(spec.dataset.source, downloads),
             *credentials(spec.dataset.source),
         ],
         "ports": [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}],

@@ -208,8 +208,8 @@ def preparation() -> dict[str, Object]:
     seen = replace(seen, inputs=(named("spec.base", seen.spec.base, family="chat"),))
     config = asked_of(job_config(seen, number=0, pods=2, view=view))
     step = Preparing(name=name_of(config), config=config)
-    settings = replace(SETTINGS, traffic=TrafficRules(operator_namespace="hostler-system"))
-    made = training.preparation_children(seen, step, settings=settings)
+    traffic = TrafficRules(operator_namespace="hostler-system")
+    made = training.preparation_children(seen, step, settings=replace(SETTINGS, traffic=traffic, imports=MIRRORED))
     return {child["kind"]: child for child in made}
 
 

@@ -63,6 +63,7 @@ def preparation_children(seen: Observed, step: Preparing, *, settings: Settings)
         claim=claim_name(seen),
         owner=owner,
         inputs=_input_mounts(seen),
+        downloads=settings.imports,
     )
     claim = () if has_claim(seen) else (own_claim(seen, owner),)
     return (*claim, *preparation_policies(seen, settings), job)
@@ -73,6 +74,7 @@ def preparation_policies(seen: Observed, settings: Settings) -> tuple[Object, ..
     source = seen.spec.dataset.source
     if settings.traffic is None:
         return ()
+    source = at_mirror(source, settings.imports) if source is not None else None
     return (preparer_policy(seen.name, source, namespace=seen.namespace, rules=settings.traffic, owner=_owner(seen)),)
 
 
