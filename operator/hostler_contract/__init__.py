@@ -26,6 +26,7 @@ from hostler_contract.job import (
 )
 from hostler_contract.message import SCHEMA_VERSION, Message
 from hostler_contract.objective import Objective, ObjectiveConfig, Supervision
+from hostler_contract.preparing import PreparationReport
 from hostler_contract.progress import Progress
 from hostler_contract.result import ArtifactFacts, Result
 from hostler_contract.serving import SampleFile, SampleRequest, ServingConfig
@@ -53,6 +54,7 @@ __all__ = [
     "Objective",
     "ObjectiveConfig",
     "PackingConfig",
+    "PreparationReport",
     "Progress",
     "Result",
     "SampleFile",

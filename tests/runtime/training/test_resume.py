@@ -15,8 +15,9 @@ from safetensors.torch import load_file
 
 from hostler_contract import ErrorReason, JobConfig
 from hostler_runtime.errors import RuntimeFailure, classify
-from hostler_runtime.training import artifact, checkpoint, files, loop, measuring, run
+from hostler_runtime.training import artifact, checkpoint, files, loop, measuring
 from hostler_runtime.training.checkpoint import Checkpoints
+from hostler_runtime.training.preparing import place
 
 
 class Killed(BaseException):
@@ -72,7 +73,7 @@ def kill_in(module: Any, name: str, *, call: int, when: str) -> Callable[[pytest
 @pytest.mark.parametrize(
     ("arrange", "want_resumed_from"),
     [
-        pytest.param(kill_in(run, "publish_directory", call=1, when="before"), None, id="while preparing data"),
+        pytest.param(kill_in(place, "publish_directory", call=1, when="before"), None, id="while preparing data"),
         pytest.param(kill_in(loop.Trainer, "_advance", call=3, when="after"), None, id="before any checkpoint"),
         pytest.param(kill_in(checkpoint.dcp, "save", call=1, when="before"), None, id="before the first shard"),
         pytest.param(kill_in(checkpoint.dcp, "save", call=2, when="after"), 4, id="after the shards, before the name"),

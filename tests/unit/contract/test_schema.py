@@ -23,11 +23,11 @@ from hostler_contract import (
     InspectionConfig,
     JobConfig,
     Message,
+    PreparationReport,
     Progress,
     Result,
     ServingConfig,
 )
-from hostler_contract.preparing import PreparationReport
 
 GOLDEN = Path(__file__).parent / "golden"
 MESSAGES = (
