@@ -45,10 +45,13 @@ class Level:
         """What it printed, without its make's word that it failed: the make that runs this program says the same."""
         return re.sub(r"(\n|^)g?make(\[\d+\])?: \*\*\* \[.*\] Error \d+\s*$", "", self.printed()).rstrip()
 
-    def percent(self) -> str:
-        """How far pytest has said that it is."""
-        found = re.findall(r"\[ *(\d+%)\]$", self.printed(), re.MULTILINE)
-        return found[-1] if found else "begun"
+    def progress(self) -> str:
+        """How far pytest has said that it is: at the end of each full line, and in a dot for each test."""
+        printed = self.printed()
+        if found := re.findall(r"\[ *(\d+%)\]$", printed, re.MULTILINE):
+            return str(found[-1])
+        dots = re.findall(r"^[.FEsxX]+$", printed, re.MULTILINE)
+        return f"{sum(map(len, dots))} tests"
 
 
 async def run(
@@ -76,7 +79,7 @@ async def run(
             else:
                 say(f"\n== {level.name}\n{level.report()}")
         if not ended:
-            say(", ".join(f"{level.name} {level.percent()}" for level in running.values()))
+            say(", ".join(f"{level.name} {level.progress()}" for level in running.values()))
     for level in failed:
         say(f"\n== {level.name} FAILED\n{level.report()}")
     return 1 if failed else 0

@@ -68,21 +68,29 @@ async def test_a_command_that_cannot_be_run_is_a_level_that_failed(tmp_path: Pat
     assert "nothing" in said[-1]
 
 
-async def test_how_far_each_is_is_said_now_and_then(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        pytest.param("pytest -q\n....  [ 40%]", "long 40%", id="a full line"),
+        pytest.param("pytest -q\n..F.", "long 4 tests", id="less than a line"),
+        pytest.param("bringing up nodes...", "long 0 tests", id="nothing yet"),
+    ],
+)
+async def test_how_far_each_is_is_said_now_and_then(tmp_path: Path, text: str, want: str) -> None:
     enough = tmp_path / "enough"
     said: list[str] = []
 
-    def say(text: str) -> None:
-        said.append(text)
-        if text == "long 40%":
+    def say(line: str) -> None:
+        said.append(line)
+        if line == want:
             enough.touch()
 
     status = await asyncio.wait_for(
-        run({"long": waits_for(enough, text="....  [ 40%]")}, logs=tmp_path, say=say, every=0.05), timeout=PATIENCE
+        run({"long": waits_for(enough, text=text)}, logs=tmp_path, say=say, every=0.05), timeout=PATIENCE
     )
 
     assert status == 0
-    assert "long 40%" in said
+    assert want in said
 
 
 @pytest.fixture
