@@ -150,7 +150,7 @@ def test_judged_rows_are_taken_whole_or_not(overlong: Overlong) -> None:
     assert completions.left_out == [want]
     if overlong == "refuse":
         with pytest.raises(
-            RuntimeFailure, match="1 of 2 rows are longer than the context of 4 tokens, the first is pa"
+            RuntimeFailure, match="1 of 2 judged rows are longer than the context of 4 tokens, the first is pa"
         ):
             completions.check()
     else:
