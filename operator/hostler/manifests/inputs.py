@@ -24,6 +24,15 @@ def adapter_path(name: str) -> str:
     return f"{_ADAPTERS}/{name}"
 
 
+def directory_in(mounted: str, source: Place | None) -> str:
+    """Where the files are below the path at which :func:`model_mount` mounts them.
+
+    An image is mounted whole: containerd before 2.2 ignores a subPath of one without a word, and shows the root.
+    """
+    inner = source.path.strip("/") if isinstance(source, MountedImage) else ""
+    return f"{mounted}/{inner}" if inner else mounted
+
+
 def base_mount(source: Place) -> Mount:
     """The base model, read-only."""
     return model_mount("base", BASE, source)
@@ -46,10 +55,11 @@ def adapter_mount(name: str, source: Place, *, index: int) -> Mount:
 
 
 def model_mount(name: str, path: str, source: Place) -> Mount:
-    """A model's files, read-only: from its claim, or the image itself, which the kubelet pulls once for each node."""
+    """A model's files, read-only: its directory of a claim, or the whole image, which the kubelet pulls once for each
+    node (see :func:`directory_in`)."""
     if isinstance(source, MountedImage):
         volume = {"image": {"reference": source.reference, "pullPolicy": "IfNotPresent"}}
         secret = source.secret_ref.name if source.secret_ref else None
-        return Mount(name=name, path=path, source=volume, sub_path=source.path.strip("/"), pull_secret=secret)
+        return Mount(name=name, path=path, source=volume, pull_secret=secret)
     claim = {"persistentVolumeClaim": {"claimName": source.claim_name}}
     return Mount(name=name, path=path, source=claim, sub_path=source.path.strip("/"))

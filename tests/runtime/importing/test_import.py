@@ -43,6 +43,7 @@ def test_a_model_arrives_with_its_facts_and_nothing_that_could_run(start: Start,
         "vocabulary_size": 300,
         "kv_bytes_per_token": 2 * 3 * 2 * 16 * 4,
         "chat_template": True,
+        "quantization": None,
     }
 
 

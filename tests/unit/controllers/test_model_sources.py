@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -192,8 +193,14 @@ async def test_services_and_jobs_mount_the_image_read_only() -> None:
         spec = bench.cluster.object(kind, name)["spec"]["template"]["spec"]
         assert {"name": volume, "image": {"reference": IMAGE, "pullPolicy": "IfNotPresent"}} in spec["volumes"]
         mounts = {each["name"]: each for each in spec["containers"][0]["volumeMounts"]}
-        assert mounts[volume] == {"name": volume, "mountPath": path, "readOnly": True, "subPath": "models"}
+        # No subPath: containerd before 2.2 ignores one of an image without a word, and shows the root.
+        assert mounts[volume] == {"name": volume, "mountPath": path, "readOnly": True}
         assert {"name": "pull"} in spec["imagePullSecrets"]
+    assert bench.job_config("tuned-0").inputs.base == "/inputs/base/models"
+    (served,) = [
+        each for key, each in bench.cluster.objects.items() if key[0] == "ConfigMap" and "serving.json" in each["data"]
+    ]
+    assert json.loads(served["data"]["serving.json"])["artifactPath"] == "/models/models"
 
 
 async def test_an_artifact_is_pulled_by_its_digest_where_images_are_mounted() -> None:

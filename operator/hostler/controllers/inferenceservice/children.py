@@ -16,12 +16,12 @@ from hostler.manifests.configfile import serving_config_map
 from hostler.manifests.deployment import MODELS, ServerPlan, server_deployment
 from hostler.manifests.disruptionbudget import disruption_budget
 from hostler.manifests.hashing import content_hash
-from hostler.manifests.inputs import adapter_mount, adapter_path
+from hostler.manifests.inputs import adapter_mount, adapter_path, directory_in
 from hostler.manifests.naming import owner_reference
 from hostler.manifests.networkpolicy import server_policy
 from hostler.manifests.podtemplate import Image, Mount
 from hostler.manifests.service import inference_service
-from hostler.planning.imports import place_of
+from hostler.planning.imports import Place, place_of
 from hostler.planning.pools import PoolView
 from hostler.planning.rollout import Strategy
 from hostler_contract import SampleRequest, ServingConfig
@@ -118,8 +118,8 @@ def serving_config(seen: Observed, model: ModelSpec, view: PoolView) -> ServingC
         family=model.known_family.value,
         task=model.task or family(model.known_family.value).task,
         accelerator=view.pool.spec.accelerator_type,
-        artifact_path=MODELS,
-        adapters={adapter.name: adapter_path(adapter.name) for adapter in seen.spec.adapters},
+        artifact_path=directory_in(MODELS, place_of(model.artifacts.source)),
+        adapters={name: directory_in(adapter_path(name), place) for name, place in _adapter_places(seen)},
         max_batch_size=serving.max_batch_size,
         max_queue=serving.max_queue,
         max_new_tokens=serving.max_new_tokens,
@@ -143,11 +143,16 @@ def sample_request(name: str, model: ModelSpec) -> SampleRequest:
 
 
 def _adapter_mounts(seen: Observed) -> Iterator[Mount]:
-    for index, (adapter, named) in enumerate(zip(seen.spec.adapters, seen.adapters, strict=True)):
+    for index, (name, source) in enumerate(_adapter_places(seen)):
+        yield adapter_mount(name, source, index=index)
+
+
+def _adapter_places(seen: Observed) -> Iterator[tuple[str, Place]]:
+    for adapter, named in zip(seen.spec.adapters, seen.adapters, strict=True):
         source = place_of(named.model.artifacts.source) if named.model is not None else None
         if source is None:
             raise ValueError(f"{named.path}: {named.title} cannot be mounted: a service waits for such a model")
-        yield adapter_mount(adapter.name, source, index=index)
+        yield adapter.name, source
 
 
 def _superseded(seen: Observed, config_map: str) -> tuple[str, ...]:

@@ -7,9 +7,10 @@ from hostler.api.trainingjob import Evaluation, TrainingJobSpec
 from hostler.controllers.trainingjob.finish import base_license
 from hostler.controllers.trainingjob.observed import Observed
 from hostler.families import family
-from hostler.manifests.inputs import BASE, OTHER_WORKSPACE, part_path
+from hostler.manifests.inputs import BASE, OTHER_WORKSPACE, directory_in, part_path
 from hostler.manifests.job import WORKSPACE, dataset_config
 from hostler.manifests.model import license_of, model_name, network
+from hostler.planning.imports import place_of
 from hostler.planning.pools import Pool, PoolView
 from hostler_contract import (
     CheckpointPolicy,
@@ -49,7 +50,7 @@ def job_config(seen: Observed, *, number: int, pods: int, view: PoolView) -> Job
         model_name=model_name(spec, seen.name),
         license=license_of(spec, base_license(seen)),
         model=network(spec),
-        inputs=_inputs(spec),
+        inputs=_inputs(seen),
         prepared=None if seen.status.prepared is None else seen.status.prepared.key,
         resume_from=_other_workspace(seen),
         # Nothing else is trained on than what the Dataset's status speaks of.
@@ -117,9 +118,14 @@ def _objective(spec: TrainingJobSpec) -> ObjectiveConfig:
     return ObjectiveConfig.model_validate({"kind": spec.objective, "supervision": spec.supervision, **sections})
 
 
-def _inputs(spec: TrainingJobSpec) -> Inputs:
+def _inputs(seen: Observed) -> Inputs:
+    spec = seen.spec
+    places = {named.part: place_of(named.model.artifacts.source) for named in seen.inputs if named.model is not None}
     parts = spec.parts.model_dump(exclude_none=True) if spec.parts is not None else {}
-    return Inputs(base=BASE if spec.base is not None else None, parts={name: part_path(name) for name in parts})
+    return Inputs(
+        base=directory_in(BASE, places.get(None)) if spec.base is not None else None,
+        parts={name: directory_in(part_path(name), places.get(name)) for name in parts},
+    )
 
 
 def _other_workspace(seen: Observed) -> str | None:
