@@ -66,7 +66,7 @@ def job(**spec: Any) -> dict[str, Any]:
             id="a claim that is not there",
         ),
         pytest.param(
-            {"dataset": {"source": {"oci": {"reference": "a/b:1"}}}},
+            {"dataset": {"source": {"oci": {"reference": "registry.example.org/a/b:1"}}}},
             "SourceNotSupported",
             ["oci", "http"],
             id="a source of a later release",

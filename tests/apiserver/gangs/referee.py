@@ -8,6 +8,8 @@ from typing import Any
 
 from apiserver.gangs.story import DEVICES, Gang
 
+from hostler.planning.seats import gated, node_of
+
 Object = dict[str, Any]
 
 _OVER = ("Succeeded", "Failed")
@@ -29,8 +31,10 @@ class Referee:
         self.succeeded: set[str] = set()
         self.gone: set[str] = set()
         """Jobs that somebody has deleted."""
-        self.unplaced: set[str] = set()
-        """Pods that the scheduler saw and could not place, now or once."""
+        self.crowded: dict[str, str] = {}
+        """Pods that were let go to a node on which there was no room at that moment, and how much there was. Whether
+        the scheduler finds the room at once says less: it may hear later than the operator that others have ended."""
+        self._let_go: set[str] = set()
         self.attempts = Counter[str]()
         """The highest attempt of each job."""
         self.complaints: list[str] = []
@@ -52,8 +56,7 @@ class Referee:
             self._pods[name].pop(pod["metadata"]["uid"], None)
             return
         self._pods[name][pod["metadata"]["uid"]] = pod
-        if _is_unschedulable(pod):
-            self.unplaced.add(pod["metadata"]["name"])
+        self._check_let_go(pod)
         if pod["spec"].get("nodeName") and not is_over(pod):
             self._check_bound(self._gangs[name], pod)
 
@@ -108,6 +111,17 @@ class Referee:
 
     # -- how -------------------------------------------------------------------------------------------------------
 
+    def _check_let_go(self, pod: Object) -> None:
+        """Once for each pod, by the API server's own order of events."""
+        uid, node = pod["metadata"]["uid"], node_of(pod)
+        if node is None or gated(pod) or is_over(pod) or uid in self._let_go:
+            return
+        self._let_go.add(uid)
+        there = [each for pods in self._pods.values() for each in pods.values() if node_of(each) == node]
+        taken = sum(self._gangs[job_of(each)].devices for each in there if not (gated(each) or is_over(each)))
+        if taken > DEVICES:
+            self.crowded[pod["metadata"]["name"]] = f"{taken} of {DEVICES} devices of {node}"
+
     def _check_bound(self, gang: Gang, pod: Object) -> None:
         bound = [each for each in self._pods[gang.name].values() if each["spec"].get("nodeName") and not is_over(each)]
         attempts = sorted({_attempt(each) for each in bound})
@@ -151,11 +165,6 @@ def is_over(pod: Object) -> bool:
 
 def _attempt(pod: Object) -> int:
     return int(pod["metadata"]["labels"]["hostler.dev/attempt"])
-
-
-def _is_unschedulable(pod: Object) -> bool:
-    found = pod["status"].get("conditions") or ()
-    return any(c["type"] == "PodScheduled" and c.get("reason") == "Unschedulable" for c in found)
 
 
 def _why(pod: Object) -> str:
