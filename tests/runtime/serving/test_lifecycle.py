@@ -56,7 +56,8 @@ def test_what_cannot_serve_ends_with_a_typed_reason(
     shutil.copytree(tiny_directory, model)
     if damage is not None:
         damage(model)
-    with Replica(tmp_path / "replica", serving_config(model, **changes)) as replica:
+    # With its libraries there already, it would be gone before it can be asked.
+    with Replica(tmp_path / "replica", serving_config(model, **changes), plain=True) as replica:
         url = f"{replica.url}/readyz"
         seen = httpx.get(url, timeout=PATIENCE).status_code
         assert replica.wait() == 1
