@@ -57,6 +57,7 @@ def _forker() -> tuple[socket.socket, IO[bytes], subprocess.Popen[bytes]]:
             stdout=said,
             stderr=said,
             pass_fds=[theirs.fileno()],
+            start_new_session=True,
         )
     return ours, said, process
 
@@ -133,11 +134,11 @@ def _serve(control: socket.socket) -> None:
     threads = os.listdir("/proc/self/task")
     assert len(threads) == 1, "a process with threads must not fork"
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that keep a program
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
         request, descriptors, _, _ = socket.recv_fds(control, _LARGEST_REQUEST, 2)
         if not request:
-            return
+            # Programs that nobody can end any more, because a test run was killed, end here.
+            os.killpg(0, signal.SIGKILL)
         output, tell = descriptors
         if os.fork() == 0:
             control.close()
@@ -162,7 +163,6 @@ def _keep(request: dict[str, Any], *, output: int, tell: int) -> NoReturn:
 
 def _become(request: dict[str, Any], *, output: int) -> NoReturn:
     """Be the program, as if Python had just started it."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import pytest
+from patience import PATIENCE
 from runtime.training.harness import free_port
 from torch.distributed import TCPStore
 
@@ -21,12 +22,16 @@ class Pods:
 
     def __init__(self, pool: ThreadPoolExecutor, *, patience: timedelta = LONG) -> None:
         self.endpoint = f"127.0.0.1:{free_port()}"
+        self.inside = [threading.Event(), threading.Event()]
         self.through = [threading.Event(), threading.Event()]
         self.failures: list[BaseException | None] = [None, None]
         self.ended = [pool.submit(self._run, pod, patience) for pod in (0, 1)]
+        # A pod that has not found the store when the first one leaves would look for it for ten minutes.
+        assert all(inside.wait(PATIENCE) for inside in self.inside)
 
     def _run(self, pod: int, patience: timedelta) -> None:
         with store_held_for_all(self.endpoint, pod=pod, pods=2, patience=patience):
+            self.inside[pod].set()
             assert self.through[pod].wait(60)
             failure = self.failures[pod]
             if failure is not None:
