@@ -63,7 +63,7 @@ def training(seen: Observed, settings: Settings) -> Plan:
 
 
 def _is_about_to_end(seen: Observed, attempt: Attempt) -> bool:
-    """Whether all trainers have just ended, and that is not yet said."""
+    """Whether all trainers have just ended, of an attempt that status knows of."""
     ends = [ending for pod in attempt.done if (ending := read.own_end(pod)) is not None]
     if len(ends) < attempt.size or attempt.number != seen.status.attempt:
         return False
