@@ -13,7 +13,7 @@ from rich.table import Table
 
 from hostler.accelerators import Verb
 from hostler.catalog import entries
-from hostler.cli.catalogue import Entry, Shelf, shelf, sources
+from hostler.cli.catalogview import CatalogView, Entry, read_catalog, sources
 from hostler.families import families, family
 from hostler.manifests.yamltext import to_yaml_documents
 from hostler.planning import quantities
@@ -58,7 +58,7 @@ def catalog(
         raise click.BadParameter(f"{family_name!r} is none of {', '.join(families())}", param_hint="--family")
     if offline and fits is not None:
         raise click.UsageError("--fits asks a cluster for its pools, and --offline asks none: leave one of them out")
-    found = shelf(kubeconfig=kubeconfig, offline=offline)
+    found = read_catalog(kubeconfig=kubeconfig, offline=offline)
     if entry is not None:
         chosen = found.entry(entry)
         click.echo(json.dumps(facts(chosen, found), indent=2) if as_json else "\n".join(details(chosen, found)))
@@ -79,7 +79,7 @@ _EMPTY = (
 )
 
 
-def _selected(found: Shelf, *, family_name: str | None, fits: str | None) -> tuple[list[Entry], int]:
+def _selected(found: CatalogView, *, family_name: str | None, fits: str | None) -> tuple[list[Entry], int]:
     """The entries that are asked for, and how many might be too but do not say how large they are."""
     if fits is not None and fits not in found.pools:
         known = f"the pools are {', '.join(sorted(found.pools))}" if found.pools else "there are none"
@@ -91,7 +91,7 @@ def _selected(found: Shelf, *, family_name: str | None, fits: str | None) -> tup
     return shown, sum(serving_need(each.spec) is None for each in asked)
 
 
-def _fitting(entry: Entry, found: Shelf) -> list[str]:
+def _fitting(entry: Entry, found: CatalogView) -> list[str]:
     if entry.spec.family is None:
         return []
     places = found.places(entry.spec, verb=Verb.SERVE, need=serving_need(entry.spec))
@@ -107,7 +107,7 @@ def apis_of(entry: Entry) -> tuple[str, ...]:
     return tuple(path for path in found if path != "/v1/models")
 
 
-def facts(entry: Entry, found: Shelf) -> Object:
+def facts(entry: Entry, found: CatalogView) -> Object:
     """An entry as plain figures; what is not known is null."""
     spec, need = entry.spec, serving_need(entry.spec)
     architecture, memory = spec.architecture, spec.memory
@@ -146,7 +146,7 @@ def sample(entry: Entry) -> Object | None:
     return {"path": usual.path, "body": usual.body} | ({"files": [f.name for f in usual.files]} if usual.files else {})
 
 
-def table(shown: Sequence[Entry], found: Shelf) -> Table:
+def table(shown: Sequence[Entry], found: CatalogView) -> Table:
     """Entries for people."""
     result = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("ENTRY", "FAMILY"):
@@ -185,7 +185,7 @@ def count(number: int | None) -> str:
     return str(number)
 
 
-def details(entry: Entry, found: Shelf) -> Iterator[str]:
+def details(entry: Entry, found: CatalogView) -> Iterator[str]:
     """Everything about one entry, as lines."""
     spec, need = entry.spec, serving_need(entry.spec)
     yield f"{entry.name}: {spec.display_name or entry.name}"

@@ -11,7 +11,7 @@ import click
 from hostler.accelerators import Verb
 from hostler.api.tuning import TuningMethod
 from hostler.cli.catalog import gate_sentence
-from hostler.cli.catalogue import Entry, Shelf, asked, shelf, sources
+from hostler.cli.catalogview import CatalogView, Entry, ask_cluster, read_catalog, sources
 from hostler.cli.tuningdata import Data, LocalFile, read_data
 from hostler.cluster.client import Client
 from hostler.cluster.errors import Conflict
@@ -64,7 +64,7 @@ def use(
 ) -> None:
     """Serve an entry of the catalog: make an InferenceService."""
     _check_offline(offline=offline, dry_run=dry_run)
-    found = shelf(kubeconfig=kubeconfig, offline=offline)
+    found = read_catalog(kubeconfig=kubeconfig, offline=offline)
     taken = _usable(found.entry(entry))
     need = serving_need(taken.spec)
     where = _pool(found, taken, verb=Verb.SERVE, need=need, wanted=pool)
@@ -106,7 +106,7 @@ def tune(
 ) -> None:
     """Tune an entry of the catalog on your data: make a TrainingJob, whose Model can then be served."""
     _check_offline(offline=offline, dry_run=dry_run)
-    found = shelf(kubeconfig=kubeconfig, offline=offline)
+    found = read_catalog(kubeconfig=kubeconfig, offline=offline)
     taken = _usable(found.entry(entry))
     how_name, how = _method(taken, method)
     try:
@@ -185,7 +185,7 @@ def _settings(given: Sequence[str]) -> dict[str, str]:
 
 
 def _pool(
-    found: Shelf, entry: Entry, *, verb: Verb, need: Need | None, wanted: str | None, method: str | None = None
+    found: CatalogView, entry: Entry, *, verb: Verb, need: Need | None, wanted: str | None, method: str | None = None
 ) -> str:
     """The pool that is named, or the only one that takes it. Raises ``ClickException`` with what each is for it."""
     if wanted is not None and not found.pools:
@@ -220,7 +220,7 @@ def _instead(entry: Entry, method: str | None) -> str:
     return f" by method {method}, and --method lora needs less"
 
 
-def _memory(found: Shelf, pool: str, need: Need | None) -> str | None:
+def _memory(found: CatalogView, pool: str, need: Need | None) -> str | None:
     seen = found.pools.get(pool)
     if seen is None:
         return None if need is None else whole_gibibytes(need.host)
@@ -243,4 +243,4 @@ def _make(manifests: Sequence[Object], *, dry_run: bool, kubeconfig: Path | None
                 raise click.ClickException(f"{kind} {name} exists already: {way}, or delete it") from error
             click.echo(f"{kind} {name} is made in namespace {each['metadata']['namespace']}")
 
-    asked(kubeconfig, create)
+    ask_cluster(kubeconfig, create)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hostler.api.model import ModelSpec
 from hostler.catalog import entries
 from hostler.cli.catalog import apis_of, count
-from hostler.cli.catalogue import Entry
+from hostler.cli.catalogview import Entry
 from hostler.planning import quantities
 from hostler.planning.catalog import serving_need
 

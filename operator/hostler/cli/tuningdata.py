@@ -12,7 +12,7 @@ import click
 
 from hostler.api.dataset import NAME_LIMIT
 from hostler.api.tuning import TuningMethod
-from hostler.cli.catalogue import asked
+from hostler.cli.catalogview import ask_cluster
 from hostler.cli.data import checked, roles_of
 from hostler.cluster.client import Client
 from hostler.cluster.errors import NotFound
@@ -80,7 +80,7 @@ def _named(name: str, *, method: TuningMethod, namespace: str, kubeconfig: Path 
         except NotFound:
             return None
 
-    found: Object | None = asked(kubeconfig, get)
+    found: Object | None = ask_cluster(kubeconfig, get)
     if found is None:
         here = f"; for the file of this machine write ./{name}" if Path(name).exists() else ""
         raise click.ClickException(f"there is no Dataset {name} in namespace {namespace}: make it first{here}")

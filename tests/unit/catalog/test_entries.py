@@ -20,7 +20,7 @@ from hostler.api.trainingjob import TrainingJobSpec
 from hostler.catalog import entries
 from hostler.cli.catalog import apis_of
 from hostler.cli.catalog_begin import fitting_name
-from hostler.cli.catalogue import Entry
+from hostler.cli.catalogview import Entry
 from hostler.families import families, family
 from hostler.manifests.fromcatalog import Placing, job_from, service_from
 from hostler.manifests.naming import catalog_name

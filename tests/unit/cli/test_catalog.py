@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from hostler.api.inferenceservice import InferenceServiceSpec
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.catalog import entries
-from hostler.cli import catalogue
+from hostler.cli import catalogview
 from hostler.cli.catalog import count
 from hostler.cli.catalog_begin import fitting_name
 from hostler.cli.main import main
@@ -70,8 +70,8 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
         if isinstance(found.error, ConnectionSetupError):
             raise found.error
 
-    monkeypatch.setattr(catalogue, "connect", connect)
-    monkeypatch.setattr(catalogue, "Client", lambda _connection: found)
+    monkeypatch.setattr(catalogview, "connect", connect)
+    monkeypatch.setattr(catalogview, "Client", lambda _connection: found)
     return found
 
 

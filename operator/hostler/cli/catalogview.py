@@ -63,7 +63,7 @@ class SeenPool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shelf:
+class CatalogView:
     """All that there is to choose from."""
 
     entries: Mapping[str, Entry]
@@ -113,15 +113,15 @@ def sources(command: Decorated) -> Decorated:
     )(command)
 
 
-def shelf(*, kubeconfig: Path | None, offline: bool) -> Shelf:
+def read_catalog(*, kubeconfig: Path | None, offline: bool) -> CatalogView:
     """Read what there is. Raises ``ClickException``."""
     if offline:
-        return shelf_of(list(entries().values()), [])
-    found = asked(kubeconfig, _read, advice="; --offline shows what this release brings")
-    return shelf_of(*found)
+        return view_of(list(entries().values()), [])
+    found = ask_cluster(kubeconfig, _read, advice="; --offline shows what this release brings")
+    return view_of(*found)
 
 
-def asked(kubeconfig: Path | None, question: Callable[[Client], Any], *, advice: str = "") -> Any:
+def ask_cluster(kubeconfig: Path | None, question: Callable[[Client], Any], *, advice: str = "") -> Any:
     """What the API server answers. Raises ``ClickException`` in one line."""
 
     async def ask() -> Any:
@@ -145,9 +145,9 @@ async def _read(client: Client) -> tuple[list[Object], list[Object]]:
     return models.items, pools.items
 
 
-def shelf_of(models: Sequence[Object], pools: Sequence[Object]) -> Shelf:
+def view_of(models: Sequence[Object], pools: Sequence[Object]) -> CatalogView:
     """Entries and pools from objects; those that this release cannot read are left out."""
-    return Shelf(
+    return CatalogView(
         entries={entry.name: entry for each in models if (entry := _entry(each)) is not None},
         pools={seen.pool.name: seen for each in pools if (seen := _pool(each)) is not None},
     )
