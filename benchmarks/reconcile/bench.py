@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import shutil
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 
 import demands
-import machine
 import programs
 import report
 import systems
@@ -103,16 +100,6 @@ def _brief(run: Measured) -> str:
     )
 
 
-def _write(found: list[Measured], output: Path) -> None:
-    output.parent.mkdir(parents=True, exist_ok=True)
-    document = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine.description(),
-        "runs": [asdict(each) for each in found],
-    }
-    output.write_text(json.dumps(document, indent=2) + "\n")
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--systems", type=_names, default=list(systems.SYSTEMS), help="comma-separated")
@@ -150,7 +137,7 @@ def main() -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    _write(found, options.output)
+    report.save(options.output, {"runs": [asdict(each) for each in found]})
     judged = demands.judge(found)
     print(report.markdown(found) + "\n")
     print("\n".join(map(str, judged)))

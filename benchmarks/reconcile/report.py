@@ -1,10 +1,15 @@
-"""The figures of all runs, as Markdown."""
+"""The figures of all runs, as Markdown, and of any benchmark as a file."""
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
+import machine
 from demands import cpu, writes
 from measure import Load, Measured
 
@@ -20,6 +25,14 @@ _COLUMNS: dict[str, tuple[Callable[[Measured], float], str]] = {
     "API server CPU, ms/job": (lambda run: run.cpu_ms_per_job["apiserver"], ".0f"),
     "foreign cores": (lambda run: run.foreign_cores, ".2f"),
 }
+
+
+def save(output: Path, figures: dict[str, Any]) -> None:
+    """Figures with date and machine, as JSON."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    document = {"date": date, "machine": machine.description(), **figures}
+    output.write_text(json.dumps(document, indent=2) + "\n")
 
 
 def markdown(runs: Sequence[Measured]) -> str:

@@ -15,15 +15,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import audit
-import machine
 import planner
+import report
 import systems
 from bench import control_plane, note
 from client import METADATA, Api, BenchError
@@ -311,10 +310,7 @@ def main() -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    date = datetime.now(UTC).isoformat(timespec="seconds")
-    document = {"date": date, "machine": machine.description(), **asdict(found)}
-    options.output.write_text(json.dumps(document, indent=2) + "\n")
+    report.save(options.output, asdict(found))
     print(json.dumps(asdict(found), indent=2))
     judged = judge(found)
     print("\n".join(map(str, judged)))

@@ -14,13 +14,12 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-import machine
+import report
 import systems
 from bench import control_plane, note
 from client import Api, BenchError
@@ -371,10 +370,7 @@ def main() -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    date = datetime.now(UTC).isoformat(timespec="seconds")
-    document = {"date": date, "machine": machine.description(), "storms": world.figures}
-    options.output.write_text(json.dumps(document, indent=2) + "\n")
+    report.save(options.output, {"storms": world.figures})
     print(json.dumps(world.figures, indent=2))
     print("\n".join(map(str, world.demands)))
     return 0 if all(demand.holds for demand in world.demands) else 1

@@ -1,154 +1,32 @@
-"""Preparation in shards: the same data by whatever way, nothing done twice after a crash, shared on a volume."""
+"""Preparation: the same data by whatever way, shared on a volume, and what a trainer does with it."""
 
 from __future__ import annotations
 
 import itertools
 import json
-import multiprocessing
-import os
-import signal
-import threading
 import wave
-from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
-import torch.distributed as dist
 from PIL import Image
 from runtime.families.encoders import encoder_job
 from runtime.training.harness import REFERENCE_TEXT, JobFactory, Train, make_job
 
 from hostler_contract import ErrorReason, JobConfig
 from hostler_contract.preparing import PreparationReport
-from hostler_contract.progress import Stage
-from hostler_data.errors import DataError
-from hostler_data.record import Record
 from hostler_data.records import open_records
 from hostler_runtime import prepare
-from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families import training_half
-from hostler_runtime.protocols.preparing import Inline, Made
-from hostler_runtime.training.distributed import Processes
+from hostler_runtime.protocols.preparing import Inline
 from hostler_runtime.training.preparing import step
-from hostler_runtime.training.preparing.place import LeaseLostError, Place, release
-from hostler_runtime.training.preparing.shards import read_shard, write_shard
+from hostler_runtime.training.preparing.place import release
 from hostler_runtime.training.preparing.work import KeptWork
-from hostler_runtime.training.progress import ProgressBoard
 
 SIZE = 2000
 """Bytes of a chunk, so that little data has several."""
-
-
-def rows(count: int) -> Iterator[Record]:
-    """Each is a chunk of its own."""
-    return (Record("rows.jsonl", number, {"text": "x" * SIZE}) for number in range(1, count + 1))
-
-
-def numbers(chunk: Sequence[Record], number: int) -> Iterator[Made]:
-    """What the rows of these tests become."""
-    return (Made({"row": np.array([record.row])}, record.file) for record in chunk)
-
-
-def seen(made: Iterator[Made]) -> list[int]:
-    """The rows that came out."""
-    return [int(each.arrays["row"][0]) for each in made]
-
-
-def test_a_shard_holds_what_was_put_into_it(tmp_path: Path) -> None:
-    made = [
-        Made({"a": np.array([1, 2], np.uint32), "b": np.array([True])}, {"why": "ä"}),
-        Made({"a": np.array([], np.uint32), "b": np.array([False, True])}, None),
-    ]
-    write_shard(tmp_path / "shard.npz", made)
-    found = read_shard(tmp_path / "shard.npz")
-
-    assert found is not None
-    assert [each.facts for each in found] == [{"why": "ä"}, None]
-    for want, got in zip(made, found, strict=True):
-        for name, values in want.arrays.items():
-            assert got.arrays[name].dtype == values.dtype
-            assert got.arrays[name].tolist() == values.tolist()
-    assert os.listdir(tmp_path) == ["shard.npz"]
-
-
-@pytest.mark.parametrize("processes", [1, 2])
-def test_rows_come_out_in_their_order_and_are_made_once(tmp_path: Path, processes: int) -> None:
-    work = KeptWork(tmp_path, processes=processes, size=SIZE)
-    assert seen(work.each("train", rows(9), numbers)) == list(range(1, 10))
-
-    def again(chunk: Sequence[Record], number: int) -> Iterator[Made]:
-        pytest.fail("a shard that is there was made again")
-
-    assert seen(work.each("train", rows(9), again)) == list(range(1, 10))
-
-
-def test_what_a_disk_has_lost_of_a_shard_is_made_again(tmp_path: Path) -> None:
-    work = KeptWork(tmp_path, size=SIZE)
-    list(work.each("train", rows(3), numbers))
-    shard = tmp_path / "train" / "000001.npz"
-    shard.write_bytes(shard.read_bytes()[:100])
-
-    assert seen(work.each("train", rows(3), numbers)) == [1, 2, 3]
-    assert read_shard(shard) is not None
-
-
-def test_a_process_that_is_killed_between_shards_leaves_what_it_has_finished(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-
-    def noted(chunk: Sequence[Record], number: int, *, last: int | None = None) -> Iterator[Made]:
-        with log.open("a") as stream:
-            stream.write(f"{number} ")
-        if number == last:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return numbers(chunk, number)
-
-    def first() -> None:
-        list(KeptWork(tmp_path / "work", size=SIZE).each("train", rows(6), lambda *of: noted(*of, last=3)))
-
-    child = multiprocessing.get_context("fork").Process(target=first)
-    child.start()
-    child.join()
-    assert child.exitcode == -signal.SIGKILL
-    assert log.read_text() == "0 1 2 3 "
-
-    log.write_text("")
-    assert seen(KeptWork(tmp_path / "work", size=SIZE).each("train", rows(6), noted)) == [1, 2, 3, 4, 5, 6]
-    assert log.read_text() == "3 4 5 "
-
-
-def test_a_member_of_the_crew_that_the_kernel_kills_is_told_of(tmp_path: Path) -> None:
-    def killed(chunk: Sequence[Record], number: int) -> Iterator[Made]:
-        os.kill(os.getpid(), signal.SIGKILL)
-        return numbers(chunk, number)
-
-    with pytest.raises(RuntimeFailure, match="memory limit: give it more memory, or fewer cores") as caught:
-        list(KeptWork(tmp_path, processes=2, size=SIZE).each("train", rows(4), killed))
-    assert caught.value.reason is ErrorReason.OUT_OF_MEMORY
-
-
-@pytest.mark.parametrize("processes", [1, 2])
-def test_the_first_row_that_is_wrong_is_the_one_that_is_named(tmp_path: Path, processes: int) -> None:
-    """Although a later one, which nobody can read, is met before the crew has come to it."""
-
-    def unreadable() -> Iterator[Record]:
-        yield from rows(4)
-        raise DataError(file="rows.jsonl", row=5, message="is no JSON")
-
-    def strict(chunk: Sequence[Record], number: int) -> Iterator[Made]:
-        for record in chunk:
-            if record.row == 3:
-                raise record.error("is wrong")
-            yield from numbers([record], number)
-
-    work = KeptWork(tmp_path, processes=processes, size=SIZE)
-    with pytest.raises(DataError, match=r"rows\.jsonl:3: is wrong"):
-        list(work.each("train", unreadable(), strict))
-    with pytest.raises(DataError, match=r"rows\.jsonl:5: is no JSON"):
-        list(work.each("other", unreadable(), numbers))
 
 
 def jsonl(root: Path, made: Sequence[dict[str, Any]]) -> tuple[Path, str]:
@@ -394,160 +272,3 @@ def test_large_data_is_prepared_in_shards_that_are_gone_at_the_end(
     assert told[-1][0] == total
     cache = tmp_path / "workspace" / "cache"
     assert sorted(path.name for path in cache.iterdir()) == sorted([f"prepared-{found.key}", f"users-{found.key}"])
-
-
-class Clock:
-    """Time that passes only in pauses; ``meanwhile`` is what others do in each of them."""
-
-    def __init__(self, meanwhile: Callable[[], None] = lambda: None) -> None:
-        self.now = 0.0
-        self._meanwhile = meanwhile
-
-    def __call__(self) -> float:
-        return self.now
-
-    def pause(self, seconds: float) -> None:
-        """A while later."""
-        self.now += seconds
-        self._meanwhile()
-
-
-def left_by(user: str, root: Path) -> Place:
-    """The place of somebody who was killed while preparing."""
-    place = Place(root, "key", user)
-    place.under_way.mkdir(parents=True)
-    (place.under_way / "lease.json").write_text(json.dumps({"user": user, "token": place.token}))
-    return place
-
-
-def test_the_second_waits_for_the_first_and_finds_what_it_has_made(tmp_path: Path) -> None:
-    first, second = left_by("first", tmp_path), Place(tmp_path, "key", "second")
-    finished = tmp_path / "finished"
-    finished.mkdir()
-    beats = iter(range(1, 200))
-
-    def meanwhile() -> None:
-        beat = next(beats)
-        os.utime(first.under_way / "lease.json", ns=(beat, beat))
-        if beat == 150:
-            first.publish(finished)
-
-    clock, told = Clock(meanwhile), []
-    with second.held(waiting=told.append, pause=clock.pause, clock=clock) as held:
-        assert held is None
-    assert told == ["first"]
-    assert clock.now > 60  # as long as it takes, where the first one lives
-    assert second.target.exists()
-    assert not second.under_way.exists()
-
-
-def test_a_lease_that_nobody_touches_any_more_is_taken_over(tmp_path: Path) -> None:
-    left_by("first", tmp_path)
-    clock = Clock()
-    with Place(tmp_path, "key", "second").held(pause=clock.pause, clock=clock) as held:
-        assert held is not None
-        held()
-    assert 60 <= clock.now < 70
-
-
-def test_what_another_process_of_the_same_job_has_left_is_taken_over_at_once(tmp_path: Path) -> None:
-    left_by("first", tmp_path)
-    clock = Clock()
-    with Place(tmp_path, "key", "first").held(pause=clock.pause, clock=clock) as held:
-        assert held is not None
-    assert clock.now == 0
-
-
-def test_whoever_has_lost_the_lease_does_not_take_it_back_from_its_own_job(tmp_path: Path) -> None:
-    left_by("first", tmp_path)
-    clock = Clock()
-    with Place(tmp_path, "key", "first").held(inherits=False, pause=clock.pause, clock=clock) as held:
-        assert held is not None
-    assert clock.now >= 60
-
-
-def test_whoever_loses_the_lease_stops_its_work(tmp_path: Path) -> None:
-    told = threading.Event()
-
-    def until_refused(held: Callable[[], None]) -> None:
-        while not told.wait(0.01):
-            held()
-
-    with Place(tmp_path, "key", "same").held(beat=0.01) as held:
-        assert held is not None
-        # Taken over at once, because it is the same job's.
-        with Place(tmp_path, "key", "same").held(), pytest.raises(LeaseLostError):
-            until_refused(held)
-
-
-def test_a_mark_that_was_forgotten_keeps_nothing_for_ever(tmp_path: Path) -> None:
-    place = Place(tmp_path, "key", "mine")
-    place.target.mkdir()
-    (place.target / "rows").write_bytes(b"12345")
-    place.mark()
-    Place(tmp_path, "key", "deleted").mark()
-    os.utime(place.users / "deleted", (0, 0))
-    other = Place(tmp_path, "other", "deleted too")
-    other.target.mkdir()
-    other.mark()
-    os.utime(other.users / "deleted too", (0, 0))
-
-    assert release(tmp_path, "mine") == 5
-    assert list(tmp_path.iterdir()) == []
-
-
-def pair(store: dist.Store, *, silence: float) -> list[Processes]:
-    """Two processes that meet in a store."""
-    cpu, beat = torch.device("cpu"), timedelta(milliseconds=20)
-    return [Processes(rank, 2, cpu, store=store, beat=beat, silence=timedelta(seconds=silence)) for rank in range(2)]
-
-
-def test_the_others_wait_for_the_first_however_long_it_takes(tmp_path: Path) -> None:
-    first, other = pair(dist.HashStore(), silence=0.5)
-    released, found = threading.Event(), []
-    waiting = threading.Thread(target=lambda: found.append(other.from_first(lambda: pytest.fail("not its work"))))
-    waiting.start()
-
-    def work() -> Path:
-        assert not released.wait(2.0)  # four times as long as a silence may last
-        return tmp_path
-
-    assert first.from_first(work) == tmp_path
-    first.wait_until_heard()  # or its store would go before the other one has read it
-    waiting.join()
-    assert found == [tmp_path]
-
-
-def test_a_failure_of_the_first_is_the_failure_of_all() -> None:
-    first, other = pair(dist.HashStore(), silence=60)
-
-    def fail() -> None:
-        raise DataError(file="rows.jsonl", row=3, message="is wrong")
-
-    for process in (first, other):
-        with pytest.raises(RuntimeFailure, match=r"rows\.jsonl:3: is wrong") as caught:
-            process.from_first(fail)
-        assert caught.value.reason is ErrorReason.DATASET_INVALID
-
-
-def test_a_first_process_that_shows_no_sign_of_life_is_given_up() -> None:
-    _, other = pair(dist.HashStore(), silence=0.1)
-    with pytest.raises(RuntimeFailure, match="no sign of life") as caught:
-        other.from_first(lambda: None)
-    assert caught.value.reason is ErrorReason.INTERNAL
-
-
-def test_the_time_to_go_follows_from_what_is_done(job: JobFactory) -> None:
-    now = [0.0]
-    board = ProgressBoard(job(), world_size=1, clock=lambda: now[0])
-    board.enter(Stage.PREPARING_DATA)
-    board.advanced(0, 400)
-    assert (board.snapshot.shown_percent, board.snapshot.eta_seconds) == (0, None)
-
-    now[0] = 30.0
-    board.advanced(100, 400)
-
-    assert board.snapshot.stage is Stage.PREPARING_DATA
-    assert (board.snapshot.shown_percent, board.snapshot.eta_seconds) == (25, 90.0)
-    board.enter(Stage.STARTING)
-    assert board.snapshot.eta_seconds is None
