@@ -121,9 +121,8 @@ class Replay:
         run = self._run
         run.longest_line = max(run.longest_line, len(self._line))
         began = time.process_time()
-        verdicts = plan(
-            self._usage.snapshot({each.pool for each in self._line.values()}), self._line.values(), self._now
-        )
+        snapshot = self._usage.snapshot({each.pool for each in self._line.values()})
+        verdicts = plan(snapshot, self._line.values(), self._now).verdicts
         run.passes.append(time.process_time() - began)
         for workload, verdict in verdicts.items():
             if isinstance(verdict, Admit):

@@ -276,7 +276,7 @@ class Admitter:
             {request.pool for request in requests}, {request.volumes for request in requests}
         )
         budget = REFRESHED_PER_PASS
-        for workload, verdict in plan(snapshot, requests, now).items():
+        for workload, verdict in plan(snapshot, requests, now).verdicts.items():
             match verdict:
                 case Admit() if not verdict.seats and not verdict.surge:
                     # It asked only for what it could do without, and there is none: the question stands.

@@ -1,6 +1,6 @@
 """Who gets which nodes: a pure function from a snapshot and the requests in line to a verdict for each of them.
 
-    plan(snapshot, waiting, now) -> {workload: Admit | Wait | TakeBack}
+    plan(snapshot, waiting, now) -> verdicts (Admit | Wait | TakeBack) and preemptions, by workload
 
 The line of a pool is first come, first served by age; a request that does not fit lets those behind it pass (the
 queueing strategy that Kueue calls BestEffortFIFO). Seats go to the node with the least room that is enough for all of
@@ -27,6 +27,7 @@ from hostler.planning.verdicts import (
     Loss,
     Obstacle,
     PoolFigures,
+    Preempt,
     Request,
     Reservation,
     Seats,
@@ -66,10 +67,27 @@ class Snapshot:
     """For the volumes of requests, the nodes that can mount all of them."""
     ending: Sequence[tuple[float, Reservation]] = ()
     """Reservations whose end can be foretold, with that moment."""
+    wall: float = 0.0
+    """Seconds since the epoch at the moment of the snapshot, on the clock of ``Request.since``."""
+    holders: Sequence[Reservation] = ()
+    """Every reservation on these pools."""
+    shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By pool and namespace, the part of the pool that it has used lately, from 0 to 1: a mean that decays with the
+    half-life of the pool's policy."""
 
 
-def plan(snapshot: Snapshot, waiting: Iterable[Request], now: float) -> dict[Workload, Verdict]:
-    """A verdict for every request, and one for every reservation that is lost. ``now`` is seconds on the clock of the
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What one pass has decided."""
+
+    verdicts: Mapping[Workload, Verdict]
+    """One for every request, and one for every reservation that is lost."""
+    preemptions: Mapping[Workload, Preempt] = field(default_factory=dict)
+    """Who has to leave and was not told so before."""
+
+
+def plan(snapshot: Snapshot, waiting: Iterable[Request], now: float) -> Plan:
+    """Decide about everybody in line and everybody who holds a seat. ``now`` is seconds on the clock of the
     reservations' deadlines."""
     planner = _Planner(snapshot)
     verdicts: dict[Workload, Verdict] = {}
@@ -98,7 +116,7 @@ def plan(snapshot: Snapshot, waiting: Iterable[Request], now: float) -> dict[Wor
         standing = verdicts[request.workload]
         if isinstance(standing, Admit) and request.surge:
             verdicts[request.workload] = planner.surge(request, standing)
-    return verdicts
+    return Plan(verdicts=verdicts)
 
 
 _Change = Callable[[Resources, int], Resources]

@@ -1,6 +1,7 @@
 """What admission is asked and what it answers: the vocabulary between controllers and the planner.
 
-    Request  -- plan -->  Admit | Wait | TakeBack
+    Request  -- plan -->  Admit | Wait
+    Reservation  -- plan -->  TakeBack | Preempt
     Admit    -- status.placement -->  Reservation, which holds until the workload gives it back
 
 A reservation is the seat of a workload: so many pods on each of these nodes. Its durable form is ``status.placement``
@@ -20,6 +21,15 @@ from hostler.planning.volumes import Reach
 
 Seats = Mapping[str, int]
 """Pods by node name."""
+
+
+class Topology(StrEnum):
+    """How much a gang depends on being in one domain of its pool's topology key."""
+
+    REQUIRED = "required"
+    """It waits until one domain has room for all of its pods."""
+    PREFERRED = "preferred"
+    """One domain where one has room, else as few as possible."""
 
 
 @dataclass(frozen=True, order=True)
@@ -58,9 +68,22 @@ class Request:
     """Over what its seats are spread; None packs them."""
     volumes: tuple[Reach, ...] = ()
     """Of the volumes that its pods mount, those that not every node can mount; sorted."""
+    priority: int = 0
+    """Value of its PriorityClass; the larger comes first."""
+    preempts: bool = True
+    """Whether those of lower priority may be stopped for it (the PriorityClass' preemptionPolicy)."""
+    estimate: float | None = None
+    """Seconds that what is left of its work takes once it has a seat; None where nobody knows."""
+    topology: Topology | None = None
+    """Whether its pods are to be in one domain of the pool's topology key."""
     told: Obstacle | None = field(default=None, compare=False)
     """What its status says that it waits for. Nothing that is asked: a process that has just started learns from it
     what an earlier one has said."""
+
+    @property
+    def serves(self) -> bool:
+        """Whether it answers people who wait: then it comes before jobs of the same priority."""
+        return self.workload.kind == "InferenceService"
 
     @property
     def shape(self) -> frozenset[tuple[str, int]]:
@@ -94,6 +117,8 @@ class Admit:
     seats: Seats
     surge: Seats = field(default_factory=dict)
     """Seats beyond them, as far as the request could use them."""
+    backfilled: bool = False
+    """Whether it starts before somebody who comes before it in line, and does not delay them."""
 
     @property
     def pods(self) -> int:
@@ -115,6 +140,28 @@ class PoolFigures:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """When a request is expected to start, in seconds from the pass."""
+
+    earliest: float
+    """If those before it end as early as jobs do that are estimated like them."""
+    expected: float
+    latest: float
+    """If they end as late."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """The next seats that are given back and matter to a request."""
+
+    workload: Workload
+    seconds: float
+    """From the pass, as expected."""
+    pods: int
+    """How many it gives back."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Wait:
     """There is no seat now."""
 
@@ -132,6 +179,34 @@ class Wait:
     """From the pass until it can start, if nothing else comes up; None where nobody can know."""
     within_reach: int | None = None
     """Nodes that take its pods and can mount all of its volumes; None where every node can."""
+    forecast: Forecast | None = None
+    """When it is expected to start; None where nobody can know."""
+    next_release: Release | None = None
+    """Whose end it waits for next."""
+    preempting: tuple[Workload, ...] = ()
+    """Who is leaving for it."""
+
+
+class Preemption(StrEnum):
+    """Why a workload has to leave; the names are those of the reasons in the API."""
+
+    PRIORITY = "LowerPriority"
+    """Somebody of higher priority needs its seats."""
+    QUOTA = "QuotaReclaimed"
+    """Its namespace has borrowed them, and whose they are needs them."""
+    OVERDUE = "PastItsEstimate"
+    """It has said that it would need less time than it took, and others wait."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preempt:
+    """A workload has to leave for another one, with a checkpoint; it is in line again with its age."""
+
+    by: Workload
+    """For whom."""
+    why: Preemption
+    keeps: Seats = field(default_factory=dict)
+    """Seats that it may go on with, where it can do with fewer; empty where it has to stop."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +233,18 @@ class Reservation:
     """Seconds on the planner's clock by which all its pods must be bound; None once they were."""
     instead_of: Reservation | None = None
     """What is still written down of it, and holds until this is."""
+    priority: int = 0
+    """As :attr:`Request.priority`."""
+    least: int | None = None
+    """Pods that it could shrink to and go on; None where it cannot shrink."""
+    since: str = ""
+    """RFC 3339: when it came in line, which it keeps when it has to leave."""
+    started: float | None = None
+    """On the planner's clock: since when its pods run; None where they do not yet."""
+    saved: float | None = None
+    """On the planner's clock: when its newest checkpoint was complete. What came after is lost if it has to leave."""
+    leaving_for: Workload | None = None
+    """For whom it leaves; None where it may stay."""
 
     @property
     def pods(self) -> int:
