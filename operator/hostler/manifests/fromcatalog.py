@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from hostler.api.hyperparameters import OnOutOfMemory
+from hostler.api.hyperparameters import OnOutOfMemory, Parallelism
 from hostler.api.model import ModelSpec
 from hostler.api.schema import API_VERSION
 from hostler.api.tuning import TuningMethod
@@ -27,6 +27,8 @@ class Placing:
     """Of each pod; None leaves the default."""
     storage: str | None = None
     """Of a job's volume; None leaves the default."""
+    accelerators: int = 1
+    """Of a job: those of its one pod. Over several the weights are spread."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,8 @@ def job_from(
     training = {name: value for name, value in values.items() if name not in (*_ADAPTER, "beta")}
     # How much of a step a device holds at once depends on rows and device: nobody who begins knows it.
     training |= {"onOutOfMemory": OnOutOfMemory.SHRINK.value}
+    if placing.accelerators > 1:
+        training |= {"parallelism": Parallelism.SHARDED.value}
     spec: Manifest = {
         "family": model.known_family.value,
         "objective": "preference" if method.beta is not None else "finetune",
@@ -78,7 +82,7 @@ def job_from(
     spec |= {
         "dataset": {"ref": {"name": dataset}},
         "training": training,
-        "accelerators": {"pool": placing.pool, "perPod": 1},
+        "accelerators": {"pool": placing.pool, "perPod": placing.accelerators},
         **_resources(placing),
     }
     if placing.storage is not None:
