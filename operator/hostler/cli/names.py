@@ -15,7 +15,7 @@ LABEL_LIMIT = 63
 SUBDOMAIN_LIMIT = 253
 
 
-class ObjectName(click.ParamType):
+class ObjectName(click.ParamType[str]):
     """A DNS label of at most ``limit`` characters; ``dots`` allows a subdomain, as claims of others may have it, and
     ``letter`` asks for a letter in front, as Services do."""
 

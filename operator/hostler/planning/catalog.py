@@ -109,7 +109,7 @@ def processes_to_shard(spec: ModelSpec, method: TuningMethod, values: Mapping[st
     memory = _memory_of(pool)
     if memory is None or pool.resource is None or not family(spec.known_family.value).shards:
         return None
-    for count in (2**power for power in range(1, MOST_PROCESSES.bit_length())):
+    for count in (1 << power for power in range(1, MOST_PROCESSES.bit_length())):
         need = tuning_need(spec, method, values, processes=count)
         if need is not None and need.device <= memory and shared_out(values, processes=count) is not None:
             return count
