@@ -80,7 +80,11 @@ def use(
     need = serving_need(taken.spec)
     where = _pool(found, taken, verb=Verb.SERVE, need=need, wanted=pool)
     placing = Placing(
-        name=name or fitting_name(taken.name), namespace=namespace, pool=where, memory=_memory(found, where, need)
+        name=name or fitting_name(taken.name),
+        namespace=namespace,
+        pool=where,
+        memory=_memory(found, where, need),
+        cpu=_cpu(found, where),
     )
     _make([service_from(taken.name, placing)], dry_run=dry_run, kubeconfig=kubeconfig)
     if not dry_run:
@@ -151,6 +155,7 @@ def tune(
         namespace=namespace,
         pool=where,
         memory=_memory(found, where, need),
+        cpu=_cpu(found, where),
         storage=whole_gibibytes(size) if size else None,
         accelerators=accelerators,
     )
@@ -289,6 +294,12 @@ def _memory(found: CatalogView, pool: str, need: Need | None) -> str | None:
     if seen is None:
         return None if need is None else whole_gibibytes(need.host)
     return host_memory(seen.pool, need, simulated=seen.simulated)
+
+
+def _cpu(found: CatalogView, pool: str) -> str:
+    """Cores of a pod. A simulated device is on a small machine, whose nodes have none to spare."""
+    seen = found.pools.get(pool)
+    return "1" if seen is not None and seen.simulated else "2"
 
 
 def _make(manifests: Sequence[Object], *, dry_run: bool, kubeconfig: Path | None) -> None:

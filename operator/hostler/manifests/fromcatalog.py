@@ -13,7 +13,6 @@ from hostler.api.tuning import TuningMethod
 from hostler.manifests.naming import Manifest
 
 _ADAPTER = ("rank", "alpha")
-_CORES = "2"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +26,8 @@ class Placing:
     """Of each pod; None leaves the default."""
     storage: str | None = None
     """Of a job's volume; None leaves the default."""
+    cpu: str = "2"
+    """Of each pod, where ``memory`` is said."""
     accelerators: int = 1
     """Of a job: those of its one pod. Over several the weights are spread."""
 
@@ -105,7 +106,7 @@ def dataset_from(name: str, file: File, *, namespace: str) -> Manifest:
 
 
 def _resources(placing: Placing) -> Manifest:
-    return {} if placing.memory is None else {"resources": {"cpu": _CORES, "memory": placing.memory}}
+    return {} if placing.memory is None else {"resources": {"cpu": placing.cpu, "memory": placing.memory}}
 
 
 def _object(kind: str, placing: Placing, spec: Manifest) -> Manifest:
