@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import ValidationError
 
 from hostler.api.common import Conditions
@@ -10,6 +12,7 @@ from hostler.api.placement import NodeSeats, Placement
 from hostler.controllers.ports import Object
 from hostler.manifests import naming
 from hostler.planning import moments
+from hostler.planning.remaining import Work, remaining
 from hostler.planning.resources import CPU, Resources, amount_of
 from hostler.planning.verdicts import Obstacle, Seats, Workload
 
@@ -55,10 +58,31 @@ def placement_of(obj: Object) -> Placement | None:
         return None
 
 
-def seconds_left(obj: Object) -> float | None:
-    """Seconds until a job is done, by its own estimate; None where it has none."""
-    eta = ((obj.get("status") or {}).get("progress") or {}).get("eta")
-    return moments.seconds_of(eta) if isinstance(eta, str) else None
+def work_of(job: Object) -> Work:
+    """What a job has to do and has done, out of a stored object, which may be of another release."""
+    spec, status = job.get("spec") or {}, job.get("status") or {}
+    progress, retry = status.get("progress") or {}, status.get("retry") or {}
+    return Work(
+        steps=int((spec.get("training") or {}).get("steps") or 0),
+        kept=int(progress.get("checkpointStep") or 0),
+        spent=float(retry.get("activeSeconds") or 0),
+        said=_seconds(spec.get("estimatedDuration")),
+        told=_seconds(progress.get("eta")),
+    )
+
+
+def seconds_left(obj: Object, *, now: str) -> float | None:
+    """Seconds until a workload that has its seats gives them back, by its own word; None where it has none. Below zero
+    where it is past what it said."""
+    if obj["kind"] != "TrainingJob":
+        return None
+    conditions = (obj.get("status") or {}).get("conditions") or ()
+    since = next((c.get("lastTransitionTime") for c in conditions if c["type"] == "Admitted"), None)
+    return remaining(work_of(obj), running=moments.elapsed(since, now=now) if since else 0.0)
+
+
+def _seconds(shown: Any) -> float | None:
+    return moments.seconds_of(shown) if isinstance(shown, str) else None
 
 
 def seats_of(placement: Placement | None) -> Seats:
@@ -80,7 +104,14 @@ def need_of(placement: Placement) -> Resources:
 
 
 def placement_with(
-    seats: Seats, *, need: Resources, pool: str, accelerator_type: str, per_pod: int, deadline: str | None
+    seats: Seats,
+    *,
+    need: Resources,
+    pool: str,
+    accelerator_type: str,
+    per_pod: int,
+    priority: int,
+    deadline: str | None,
 ) -> Placement:
     """A reservation as it stands in a status."""
     return Placement(
@@ -90,5 +121,6 @@ def placement_with(
         per_pod=per_pod,
         nodes=tuple(NodeSeats(name=name, pods=seats[name]) for name in sorted(seats)),
         requests={name: f"{amount}m" if name == CPU else str(amount) for name, amount in sorted(need.items())},
+        priority=priority or None,
         deadline=deadline,
     )

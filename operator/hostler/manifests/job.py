@@ -120,6 +120,7 @@ def _plan(
             service_account=spec.service_account_name,
             metadata=spec.pod_metadata,
             scratch=spec.scratch,
+            priority_class=spec.priority_class_name,
             labels=NO_SIDECAR_LABELS,
             annotations=NO_SIDECAR_ANNOTATIONS,
         ),

@@ -15,6 +15,9 @@ WARNINGS = frozenset(
     {
         R.POOL_NOT_FOUND.value,
         R.POOL_TOO_SMALL.value,
+        R.PRIORITY_CLASS_NOT_FOUND.value,
+        R.TOPOLOGY_NOT_CONFIGURED.value,
+        R.QUOTA_TOO_SMALL.value,
         R.FAMILY_NOT_AVAILABLE.value,
         R.INCOMPATIBLE_ACCELERATOR.value,
         R.UNSUPPORTED_COUNT.value,
