@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from hostler.api.common import Conditions
 from hostler.api.conditions import find
 from hostler.api.placement import NodeSeats, Placement
+from hostler.api.trainingjob import OURS
 from hostler.controllers.ports import Object
 from hostler.manifests import naming
 from hostler.planning import moments
@@ -20,6 +21,12 @@ WORKLOADS = {"TrainingJob": naming.TRAINING_JOB, "InferenceService": naming.INFE
 """Kinds that ask for seats, with the label of their pods."""
 _ENDS = frozenset({"Succeeded", "Stalled"})
 _OBSTACLES = {obstacle.value: obstacle for obstacle in Obstacle}
+
+
+def is_managed_elsewhere(obj: Object) -> bool:
+    """Whether a job names another controller than this one."""
+    manager = (obj.get("spec") or {}).get("managedBy")
+    return obj["kind"] == "TrainingJob" and manager not in (None, OURS)
 
 
 def workload_of(obj: Object) -> Workload:
@@ -43,10 +50,11 @@ def workload_of_pod(pod: Object) -> Workload | None:
 
 
 def placement_of(obj: Object) -> Placement | None:
-    """What a workload holds; nothing once it has ended, though its status still says where it was."""
+    """What a workload holds; nothing once it has ended, though its status still says where it was, and nothing here
+    where the status is another controller's, which may speak of another cluster."""
     status = obj.get("status") or {}
     found = status.get("placement")
-    if not found or not found.get("nodes"):
+    if not found or not found.get("nodes") or is_managed_elsewhere(obj):
         return None
     true = {c["type"] for c in status.get("conditions") or () if c.get("status") == "True"}
     if true & _ENDS:

@@ -97,6 +97,12 @@ def waiting(reason: str, message: str) -> Wording:
     return _said(Standing(admitted=no(reason, message)), no(reason, message))
 
 
+def managed_elsewhere(manager: str) -> Wording:
+    """Not ours to carry out."""
+    text = f"spec.managedBy is {manager}: Hostler does nothing for this job, and {manager} writes its status."
+    return {C.ACCEPTED: unknown(R.MANAGED_ELSEWHERE, text), C.READY: unknown(R.MANAGED_ELSEWHERE, text)}
+
+
 def pending(message: str) -> Wording:
     """Something else must end first."""
     return _said(Standing(admitted=unknown(R.PENDING, message)), no(R.PENDING, message))
