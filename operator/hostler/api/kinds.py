@@ -12,8 +12,8 @@ from hostler.api.inferenceservice import InferenceServiceSpec, InferenceServiceS
 from hostler.api.model import ModelCondition, ModelReason, ModelSpec, ModelStatus
 from hostler.api.pool import AcceleratorPoolSpec, AcceleratorPoolStatus, PoolCondition, PoolReason
 from hostler.api.schema import API_VERSION, GROUP, VERSION, ApiModel, StatusModel, cel
+from hostler.api.trainingjob import LINE_RULES, TrainingCondition, TrainingJobSpec, TrainingJobStatus, TrainingReason
 from hostler.api.trainingjob import NAME_LIMIT as JOB_NAME_LIMIT
-from hostler.api.trainingjob import TrainingCondition, TrainingJobSpec, TrainingJobStatus, TrainingReason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +196,7 @@ TRAINING_JOB = Kind(
     status=TrainingJobStatus,
     conditions=TrainingCondition,
     reasons=TrainingReason,
+    rules=LINE_RULES,
     children="Jobs, pods and Services",
     name_limit=JOB_NAME_LIMIT,
     columns=(

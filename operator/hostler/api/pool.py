@@ -8,6 +8,8 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from hostler.api.common import Conditions, Toleration
+from hostler.api.poolscaling import PoolScaling
+from hostler.api.queuepolicy import QueuePolicy
 from hostler.api.schema import ApiModel, Decimal, StatusModel, cel, rules
 
 
@@ -73,6 +75,7 @@ class Quota(ApiModel):
 
 
 _LABEL_KEY = "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+_HAS_SHAPE = "has(self.scaling) && has(self.scaling.nodeShape.accelerators)"
 _PRIVILEGES = "^(hostIPC|hostNetwork|SYS_NICE|IPC_LOCK|hugepages)$"
 
 
@@ -85,7 +88,17 @@ class AcceleratorPoolSpec(ApiModel):
                 "!has(self.resourceName) || self.acceleratorType != 'cpu'",
                 "a cpu pool has no resource name",
                 field_path=".resourceName",
-            )
+            ),
+            cel(
+                f"self.acceleratorType != 'cpu' || !({_HAS_SHAPE})",
+                "a cpu pool counts cores: remove accelerators",
+                field_path=".scaling.nodeShape.accelerators",
+            ),
+            cel(
+                f"self.acceleratorType == 'cpu' || !has(self.scaling) || {_HAS_SHAPE}",
+                "say how many accelerators each new node offers",
+                field_path=".scaling.nodeShape",
+            ),
         )
     )
 
@@ -127,6 +140,25 @@ class AcceleratorPoolSpec(ApiModel):
     """Price of one accelerator."""
     quota: Quota | None = None
     """Limit for what Hostler uses."""
+    queue: QueuePolicy = QueuePolicy()
+    """Who comes next, and what each namespace may hold."""
+    topology_key: (
+        Annotated[
+            str,
+            Field(
+                min_length=1,
+                max_length=317,
+                json_schema_extra=rules(
+                    cel(f"self.matches('{_LABEL_KEY}')", "must be a label key such as topology.kubernetes.io/rack")
+                ),
+            ),
+        ]
+        | None
+    ) = None
+    """Label of the nodes whose values name domains with fast links inside, such as racks; accelerators.topology of jobs
+    and services refers to it. Nodes without the label are a domain each."""
+    scaling: PoolScaling | None = None
+    """What an autoscaler may add; absent means that the nodes that there are, are all."""
     allowed_privileges: Annotated[
         tuple[Annotated[str, Field(pattern=_PRIVILEGES, max_length=16)], ...],
         Field(max_length=8, json_schema_extra={"x-kubernetes-list-type": "set"}),

@@ -15,21 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from hostler.api.common import Topology
 from hostler.api.inferenceservice import Spread
 from hostler.planning.resources import Resources
 from hostler.planning.volumes import Reach
 
 Seats = Mapping[str, int]
 """Pods by node name."""
-
-
-class Topology(StrEnum):
-    """How much a gang depends on being in one domain of its pool's topology key."""
-
-    REQUIRED = "required"
-    """It waits until one domain has room for all of its pods."""
-    PREFERRED = "preferred"
-    """One domain where one has room, else as few as possible."""
 
 
 @dataclass(frozen=True, order=True)
