@@ -59,6 +59,14 @@ class Durations:
         """Seconds of a job about which nobody has said anything."""
         return self._typical.get(pool, ASSUMED_SECONDS)
 
+    def knows(self, pool: str) -> bool:
+        """Whether anybody has said anything."""
+        return pool in self._typical
+
+    def knows_of(self, request: Request) -> bool:
+        """Whether its time is more than :data:`ASSUMED_SECONDS`."""
+        return request.estimate is not None or request.serves or self.knows(request.pool)
+
     def of(self, request: Request) -> float:
         """Seconds until it gives its seats back, once it has them. A service never does by itself."""
         if request.serves:
@@ -81,11 +89,9 @@ def arrange(snapshot: Snapshot, waiting: Iterable[Request], durations: Durations
     return [request for _, request in heapq.merge(*lines)]
 
 
-def _line_of(
-    snapshot: Snapshot, pool: str, requests: list[Request], durations: Durations
-) -> list[tuple[Key, Request]]:
+def _line_of(snapshot: Snapshot, pool: str, requests: list[Request], durations: Durations) -> list[tuple[Key, Request]]:
     room = snapshot.pools.get(pool)
-    policy = policy_of(room.pool.spec if room is not None else None)
+    policy = policy_of(room.pool.spec.queue) if room is not None else Policy()
     if policy.fifo:
         keyed = [(_key(request, 0, durations.of(request), snapshot.wall), request) for request in requests]
         keyed.sort(key=lambda pair: (pair[0][0], pair[0][1], pair[0][5], pair[0][6]))
@@ -117,7 +123,7 @@ def beyond(namespaces: Iterable[str], shares: Mapping[str, float], policy: Polic
     ``shares`` are parts of the pool that namespaces have used, from 0 to 1. Those of one quota count together.
     """
     holder = {namespace: policy.owner(namespace) for namespace in namespaces}
-    used = {owner: 0.0 for owner in holder.values()}
+    used = dict.fromkeys(holder.values(), 0.0)
     for namespace, share in shares.items():
         if (owner := policy.owner(namespace)) in used:
             used[owner] += share
@@ -125,30 +131,31 @@ def beyond(namespaces: Iterable[str], shares: Mapping[str, float], policy: Polic
     total, weight = max(COUNTED_SHARE, sum(used.values())), sum(weights.values())
     steps = {}
     for owner, share in used.items():
-        ratio = share / total * weight / weights[owner] if weights[owner] > 0 else math.inf if share > 0 else 0.0
-        steps[owner] = _step(ratio)
+        steps[owner] = _step(share / total * weight / weights[owner])
     return {namespace: steps[owner] for namespace, owner in holder.items()}
 
 
 def _step(ratio: float) -> int:
-    if ratio <= TOLERANCE:
-        return 0
-    return 64 if math.isinf(ratio) else 1 + math.floor(math.log2(ratio / TOLERANCE))
+    return 0 if ratio <= TOLERANCE else 1 + math.floor(math.log2(ratio / TOLERANCE))
 
 
 def _within_nominal_first(
     keyed: list[tuple[Key, Request]], policy: Policy, room: PoolRoom, holders: Iterable[Reservation]
 ) -> list[tuple[Key, Request]]:
-    """Of each quota, as many as its nominal amount has room for, and after them those who would borrow."""
+    """Of each quota, as many as its nominal amount has room for, and after them those who would borrow.
+
+    Counted through the line, so that a long line of one namespace is not within its quota as a whole because each of
+    its requests would be.
+    """
     held: dict[str, int] = defaultdict(int)
     for each in holders:
         if each.pool == room.pool.name and each.leaving_for is None:
-            held[policy.owner(each.workload.namespace)] += each.pods * room.pool.units(each.need)
+            held[policy.account(each.workload.namespace)] += each.pods * room.pool.units(each.need)
     found = []
     for key, request in keyed:
-        owner = policy.owner(request.workload.namespace)
-        held[owner] += request.least * room.pool.units(request.need)
-        borrows = held[owner] > policy.nominal(owner)
+        account = policy.account(request.workload.namespace)
+        held[account] += request.least * room.pool.units(request.need)
+        borrows = held[account] > policy.nominal(account, room.allocatable)
         found.append(((*key[:2], borrows, *key[3:]), request))
     found.sort()
     return found

@@ -4,56 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+
+from hostler.api.queuepolicy import NamespaceQuota, QueueOrder, QueuePolicy
 
 
-@dataclass(frozen=True, kw_only=True)
-class QuotaPolicy:
-    """One entry of spec.queue.quotas: these namespaces share it."""
-
-    nominal: int
-    borrowing_limit: int | None
-    """Units beyond nominal; None for as many as are idle."""
-    weight: float
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Policy:
-    """A pool's policy. Namespaces of one quota are one owner, which is called by the first of them."""
+    """A pool's policy by owner of use: namespaces of one quota are one owner, which is called by the first of them;
+    every other namespace is its own."""
 
-    fifo: bool = False
-    quotas: Mapping[str, QuotaPolicy] = field(default_factory=dict)
+    quotas: Mapping[str, NamespaceQuota] = field(default_factory=dict)
     """By owner."""
-    owners: Mapping[str, str] = field(default_factory=dict)
-    """By namespace, of those that a quota names."""
+    fifo: bool = False
+
+    @cached_property
+    def _owners(self) -> Mapping[str, str]:
+        return {namespace: owner for owner, quota in self.quotas.items() for namespace in quota.namespaces}
 
     def owner(self, namespace: str) -> str:
         """Whose use a namespace's counts with."""
-        return self.owners.get(namespace, namespace)
+        return self._owners.get(namespace, namespace)
 
-    def nominal(self, owner: str) -> int:
-        """Units that are its own: none for a namespace that no quota names."""
-        quota = self.quotas.get(owner)
-        return quota.nominal if quota is not None else 0
+    def account(self, namespace: str) -> str:
+        """Whose nominal amount it uses: that of its owner, or of all together whom no quota names, which is ``""``."""
+        return self._owners.get(namespace, "")
+
+    def nominal(self, account: str, allocatable: int) -> int:
+        """Units that are its own, of so many in the pool."""
+        if account:
+            return self.quotas[account].nominal
+        return max(0, allocatable - sum(quota.nominal for quota in self.quotas.values()))
 
     def weight(self, owner: str) -> float:
-        """Its part of the pool beside the others'."""
+        """What an owner's use is divided by before it is compared."""
         quota = self.quotas.get(owner)
-        return quota.weight if quota is not None else 1.0
+        if quota is None:
+            return 1.0
+        return float(quota.weight) if quota.weight is not None else float(quota.nominal or 1)
 
 
-_DEFAULT = Policy()
-
-
-def policy_of(spec: Any) -> Policy:
-    """The policy of a pool's spec; the default where it says nothing."""
-    queue = getattr(spec, "queue", None)
-    if queue is None:
-        return _DEFAULT
-    quotas, owners = {}, {}
-    for entry in queue.quotas or ():
-        owner = min(entry.namespaces)
-        weight = float(entry.nominal if entry.weight is None else entry.weight)
-        quotas[owner] = QuotaPolicy(nominal=entry.nominal, borrowing_limit=entry.borrowing_limit, weight=weight)
-        owners |= {namespace: owner for namespace in entry.namespaces}
-    return Policy(fifo=str(queue.order) == "fifo", quotas=quotas, owners=owners)
+def policy_of(spec: QueuePolicy) -> Policy:
+    """The policy of a pool."""
+    return Policy({min(quota.namespaces): quota for quota in spec.quotas}, spec.order is QueueOrder.FIFO)

@@ -42,7 +42,7 @@ class Snapshot:
     wall: float = 0.0
     """Seconds since the epoch at the moment of the snapshot, on the clock of ``Request.since``."""
     holders: Sequence[Reservation] = ()
-    """Every reservation on these pools."""
+    """Every reservation that there is; those on other pools' nodes too, which may be these pools' nodes."""
     shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """By pool and namespace, the part of the pool that it has used lately, from 0 to 1: a mean that decays with the
     half-life of the pool's policy."""
