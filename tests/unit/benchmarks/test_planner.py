@@ -15,7 +15,8 @@ HEADER = "job_id,num_gpu,submit_time,duration\n"
 
 def replayed(planner: SimpleNamespace, told: list[Any], *, nodes: int, devices: int) -> Any:
     """The run of these jobs on equal nodes."""
-    return planner.replay.Replay(told, nodes=planner.jobs.equal_nodes(nodes, devices=devices)).run()
+    equal, said = planner.jobs.equal_nodes(nodes, devices=devices), {job.name: job.seconds for job in told}
+    return planner.replay.Replay(told, nodes=equal, estimates=said).run()
 
 
 def jobs(planner: SimpleNamespace, *told: tuple[float, float, int]) -> list[Any]:
