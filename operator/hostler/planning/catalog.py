@@ -18,6 +18,7 @@ from hostler.api.tuning import TuningMethod
 from hostler.families import FamilyName
 from hostler.families.family import BYTES_PER_TRAINED_PARAMETER
 from hostler.planning import quantities
+from hostler.planning.models import stored_in_halves
 from hostler.planning.pools import Pool
 from hostler.planning.tuning import Value, chosen
 
@@ -83,11 +84,17 @@ def tuning_need(spec: ModelSpec, method: TuningMethod, values: Mapping[str, Valu
     if spec.architecture is None or spec.architecture.parameters is None:
         return None
     parameters = spec.architecture.parameters
-    learning = parameters * (_SINGLE if method.rank is not None else BYTES_PER_TRAINED_PARAMETER)
-    if method.beta is not None and method.rank is None:
-        learning += parameters * _SINGLE  # what it is compared with
-    needed = _with_rest(learning, _logits(spec, values or chosen(method, {})))
-    return Need(device=needed, cores=needed, host=parameters * _SINGLE + 2 * _LIBRARIES)
+    logits = _logits(spec, values or chosen(method, {}))
+
+    def needed(frozen: int) -> int:
+        learning = parameters * (frozen if method.rank is not None else BYTES_PER_TRAINED_PARAMETER)
+        if method.beta is not None and method.rank is None:
+            learning += parameters * frozen  # what it is compared with
+        return _with_rest(learning, logits)
+
+    narrow = spec.family not in _ALWAYS_SINGLE and stored_in_halves(spec)
+    device = needed(_HALF if narrow else _SINGLE)
+    return Need(device=device, cores=needed(_SINGLE), host=parameters * _SINGLE + 2 * _LIBRARIES)
 
 
 def workspace_bytes(spec: ModelSpec, method: TuningMethod) -> int | None:
