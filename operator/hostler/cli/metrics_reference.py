@@ -276,6 +276,11 @@ _OPERATOR = _Section(
         _gauge(names.STORE_OBJECTS, "Objects in the cache.", "kind"),
         _counter(names.SWEEP_DELETIONS, "Deletions that no watch had told and a full list found.", "kind"),
         _gauge(names.LOOP_LAG, "Longest delay of the event loop in the last half minute, in seconds."),
+        _gauge(
+            names.LOOP_BUSY,
+            "Most processor time that the event loop used in a row in the last half minute, in seconds. Far below the "
+            "lag, the loop was late because others had the processor.",
+        ),
         _counter(
             names.PROBES,
             "Questions to pods (`success`, `skipped`, `timeout`, `unreachable`, `refused`, `oversized`, `malformed`, "

@@ -84,7 +84,7 @@ OPERATOR_ALERTS = (
     ),
     Alert(
         name="HostlerApiServerErrors",
-        expression=f'sum(rate({names.API_REQUESTS}{{code=~"5..|timeout|error"}}[10m])) '
+        expression=f'sum(rate({names.API_REQUESTS}{{code=~"429|5..|timeout|error"}}[10m])) '
         f"/ sum(rate({names.API_REQUESTS}[10m])) > 0.1",
         hold="10m",
         severity=Severity.WARNING,

@@ -23,6 +23,7 @@ WATCH_RESTARTS = "hostler_operator_watch_restarts_total"
 STORE_OBJECTS = "hostler_operator_store_objects"
 SWEEP_DELETIONS = "hostler_operator_sweep_deletions_total"
 LOOP_LAG = "hostler_operator_loop_lag_seconds"
+LOOP_BUSY = "hostler_operator_loop_busy_seconds"
 PROBES = "hostler_operator_probes_total"
 PROBES_IN_FLIGHT = "hostler_operator_probes_in_flight"
 

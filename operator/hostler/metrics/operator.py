@@ -141,6 +141,9 @@ class OperatorMetrics:
             names.SWEEP_DELETIONS, "Deletions that no watch had told.", ["kind"], registry=registry
         )
         self._lag = Gauge(names.LOOP_LAG, "Longest recent delay of the event loop in seconds.", registry=registry)
+        self._busy = Gauge(
+            names.LOOP_BUSY, "Most processor time that the event loop used in a row, in seconds.", registry=registry
+        )
 
     def preset(self, kinds: Mapping[str, tuple[str, ...]]) -> None:
         """Have series at zero from the start, for kinds and their results, so that rates have a beginning."""
@@ -178,6 +181,7 @@ class OperatorMetrics:
         """This replica does not lead any more."""
         self._leader.set(0)
 
-    def lagged(self, seconds: float) -> None:
-        """The longest recent delay of the event loop."""
+    def lagged(self, seconds: float, busy: float) -> None:
+        """The longest recent delay of the event loop, and the most that it computed in a row."""
         self._lag.set(seconds)
+        self._busy.set(busy)

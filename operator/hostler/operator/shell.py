@@ -46,7 +46,8 @@ from hostler.operator.clock import SystemClock
 from hostler.operator.dispatch import RESULTS, Dispatcher, Workers
 from hostler.operator.ending import ended, within
 from hostler.operator.garbage import GarbagePolicy
-from hostler.operator.health import LoopWatch, liveness, metrics_app, probes_app, readiness, serve
+from hostler.operator.health import liveness, metrics_app, probes_app, readiness, serve
+from hostler.operator.loopwatch import Bystander, LoopWatch
 from hostler.operator.podhttp import PodHttp
 from hostler.operator.prober import RESULTS as PROBE_RESULTS
 from hostler.operator.prober import Prober
@@ -159,6 +160,7 @@ class Operator:
         )
         self.monitor.on_relist = self.sweeper.request
         self.loop_watch = LoopWatch(self.metrics.lagged)
+        self.bystander = Bystander(self.loop_watch)
         self.garbage = GarbagePolicy()
         self._register_collectors([controller.kind for controller in controllers])
         self._stopping = False
@@ -175,6 +177,7 @@ class Operator:
         try:
             await self._serve()
             self._spawn(self.loop_watch.run(), "loop watch")
+            self.bystander.start()
             self._spawn(self.events.run(), "event recorder")
             self._spawn(self.connection.keep_fresh(), "credentials")
             self._spawn(self._live(), "life")
@@ -319,6 +322,7 @@ class Operator:
         await ended(self._kopfs, seconds=KOPF_PATIENCE, what="kopf")
         await within(CLOSE_PATIENCE, _all(self.client.close(), self.lease_client.close()), what="connections")
         self.garbage.stop()
+        self.bystander.stop()
         _log.info("stopped", extra={"exit_code": self._exit_code or 0})
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:

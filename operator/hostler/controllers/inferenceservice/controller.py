@@ -23,6 +23,7 @@ from hostler.controllers.said import change, conditions
 from hostler.controllers.settings import Settings
 from hostler.controllers.validity import invalid_spec_sentence
 from hostler.manifests import naming
+from hostler.planning.verdicts import Workload
 
 
 class InferenceServiceController:
@@ -50,11 +51,16 @@ class InferenceServiceController:
     async def reconcile(self, key: Key) -> Outcome:
         """Bring one service a step further."""
         service = self._reader.get(self.kind, namespace=key.namespace, name=key.name)
+        workload = Workload(self.kind, key.namespace, key.name)
         if service is None or service["metadata"].get("deletionTimestamp"):
+            # A look that was under way when the service was deleted may have asked since.
+            self._admission.withdraw(workload)
             return Outcome()
         try:
             seen = await self._gatherer.gather(service)
         except ValidationError as error:
+            # What nobody can read is no request any more, and would stand before others for ever.
+            self._admission.withdraw(workload)
             return await write_status(self._writer, service, self._invalid(service, error))
         plan = decide(seen, self._ground(seen), now=self._clock.now(), settings=self._settings)
         try:

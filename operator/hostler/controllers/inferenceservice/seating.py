@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from hostler.api.conditions import find
 from hostler.api.placement import Placement
 from hostler.controllers.inferenceservice.observed import Observed
-from hostler.controllers.workloads import need_of, placement_with, seats_of
+from hostler.controllers.workloads import need_of, placement_with, seats_of, told_obstacle
 from hostler.planning import moments
 from hostler.planning import pods as read
 from hostler.planning.placement import loss_sentence, wait_sentence
@@ -38,6 +39,8 @@ class Seating:
     obstacle: Obstacle | None = None
     waits: str = ""
     """Why a replica has no seat, as a sentence."""
+    said: bool = False
+    """Whether this is the sentence that the status has, which stands until there is an answer."""
 
 
 def workload_of(seen: Observed) -> Workload:
@@ -65,7 +68,12 @@ def find_seats(
         arrived = seen.rollout is not None and seen.rollout.complete and not replacing
         seats = settled(wanted.seats, occupied=holding.occupied, replicas=replicas) if arrived else wanted.seats
         return _seating(seats, need=need, replicas=replicas), False
-    verdict = ask(_request(seen, wanted, view=view, need=needed.need, holding=holding))
+    # What it has it keeps meanwhile, though it may not be what it needs.
+    kept = holding.seats or holding.occupied
+    short = max(sum(kept.values()), sum(wanted.seats.values())) < replicas
+    standing = told_obstacle(seen.status.conditions, generation=seen.generation)
+    verdict = ask(_request(seen, wanted, view=view, need=needed.need, holding=holding, told=standing))
+    said = False
     match verdict:
         case Admit():
             beside = {} if wanted.again else wanted.seats
@@ -75,13 +83,18 @@ def find_seats(
             text, obstacle = wait_sentence(view.pool, needed, verdict), verdict.obstacle
         case TakeBack():
             text, obstacle = loss_sentence(verdict), Obstacle.WAITING_FOR_CAPACITY
+        case None if standing is not None and short:
+            # A process that has just started: what an earlier one has said still holds.
+            text, obstacle, said = _admitted_sentence(seen), standing, True
         case None:
-            standing = _seating(wanted.seats, need=need, replicas=replicas)
-            return replace(standing, answered=False), True
-    have = sum(wanted.seats.values())
-    # What it has it keeps meanwhile, though it may not be what it needs.
-    kept = holding.seats or holding.occupied
-    return Seating(seats=kept, need=need, enough=have >= replicas, obstacle=obstacle, waits=text), True
+            return replace(_seating(wanted.seats, need=need, replicas=replicas), answered=False), True
+    enough = sum(wanted.seats.values()) >= replicas
+    return Seating(seats=kept, need=need, enough=enough, obstacle=obstacle, waits=text, said=said), True
+
+
+def _admitted_sentence(seen: Observed) -> str:
+    admitted = find(seen.status.conditions, "Admitted")
+    return admitted.message if admitted is not None else ""
 
 
 def _seating(seats: Seats, *, need: Resources, replicas: int) -> Seating:
@@ -104,7 +117,9 @@ def _holding(seen: Observed, lost: TakeBack | None) -> Holding:
     )
 
 
-def _request(seen: Observed, wanted: Wish, *, view: PoolView, need: Resources, holding: Holding) -> Request:
+def _request(
+    seen: Observed, wanted: Wish, *, view: PoolView, need: Resources, holding: Holding, told: Obstacle | None
+) -> Request:
     count = seen.spec.pods.max if wanted.again else wanted.missing
     return Request(
         workload=workload_of(seen),
@@ -122,6 +137,7 @@ def _request(seen: Observed, wanted: Wish, *, view: PoolView, need: Resources, h
         priority=seen.priority.value,
         preempts=seen.priority.preempts,
         topology=seen.spec.accelerators.topology,
+        told=told,
     )
 
 
