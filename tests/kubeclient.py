@@ -64,6 +64,8 @@ def collection(manifest: Object) -> str:
     """REST path of the collection that an object belongs to."""
     if manifest["apiVersion"] == "v1":
         return f"/api/v1/namespaces/{manifest['metadata']['namespace']}/{_CORE[manifest['kind']]}"
+    if manifest["kind"] == "PriorityClass":
+        return "/apis/scheduling.k8s.io/v1/priorityclasses"
     return _PATHS[manifest["kind"]].path(namespace=manifest["metadata"].get("namespace"))
 
 
