@@ -64,8 +64,8 @@ class NamespaceQuota(ApiModel):
 
 
 class QueuePolicy(ApiModel):
-    """How the pool's line is ordered, and who may hold how much. A namespace that no quota names has none of its own:
-    it may use what the quotas leave, borrow what is idle, and has weight 1."""
+    """How the pool's line is ordered, and who may hold how much. Namespaces that no quota names share what the quotas
+    leave of the pool, may borrow what is idle, and have weight 1 each."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
