@@ -18,9 +18,9 @@ LEAST_SECONDS = 600.0
 
 def can_grow(held: Reservation) -> bool:
     """Whether it could use more pods than it has, and runs."""
-    if held.most is None or held.started is None or held.deadline is not None or held.leaving_for is not None:
+    if held.most is None or held.started is None or held.volumes is None:
         return False
-    return held.pods < held.most
+    return held.pods < held.most and held.deadline is None and held.leaving_for is None
 
 
 def grows_at(held: Reservation) -> float | None:

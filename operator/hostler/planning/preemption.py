@@ -19,12 +19,12 @@ whoever is told to leave makes the request fit, which is checked as the planner 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from hostler.planning.quotas import Accounts
-from hostler.planning.resources import Resources, add, holds, times
+from hostler.planning.resources import Resources, add, holds, subtract, times
 from hostler.planning.room import Room
 from hostler.planning.verdicts import Preempt, Preemption, Request, Reservation, Seats, Workload
 
@@ -78,11 +78,13 @@ class Victim:
 def preemptions(request: Request, scene: Scene) -> dict[Workload, Preempt]:
     """Who has to leave for the request and was not told so before; nobody where it would not fit even then, or will fit
     when those have left who were told."""
+    candidates = sorted(_candidates(request, scene), key=lambda victim: victim.order)
+    if scene.room.trouble or not candidates:
+        return {}
     trial = _Trial(request, scene)
     trial.free_up(each for each in scene.holders if each.leaving_for == request.workload)
-    if scene.room.trouble or trial.fits:
+    if trial.fits:
         return {}
-    candidates = sorted(_candidates(request, scene), key=lambda victim: victim.order)
     found = [chosen for chosen in _attempts(trial, candidates) if chosen]
     if not found:
         return {}
@@ -94,6 +96,52 @@ def preemptions(request: Request, scene: Scene) -> dict[Workload, Preempt]:
         victim.held.workload: Preempt(by=request.workload, why=victim.why, keeps=keeps.get(victim.held.workload, {}))
         for victim in best
     }
+
+
+def for_line(
+    requests: Sequence[Request], scene: Scene, *, room_of: Callable[[Request], Room | None]
+) -> dict[Workload, Preempt]:
+    """Who has to leave for those in a pool's line who do not fit: for the first of each account, so that nobody is
+    stopped for one who would not come next, and no namespace waits for its own until another has got its own."""
+    promised = {each.leaving_for for each in scene.holders if each.leaving_for is not None}
+    free, found = dict(scene.free), dict[Workload, Preempt]()
+    asked = set[str]()
+    for request in requests:
+        account, room = scene.accounts.account(request.workload.namespace), room_of(request)
+        first = account not in asked
+        asked.add(account)
+        if room is None or not (first or request.workload in promised):
+            continue
+        holders = [_told(each, found.get(each.workload)) for each in scene.holders]
+        now = replace(scene, room=room, free=free, holders=holders)
+        more = preemptions(request, now) if first else {}
+        found |= more
+        if more or request.workload in promised:
+            # What comes next must neither count on what this one waits for, nor on what it will have.
+            holders = [_told(each, more.get(each.workload)) for each in holders]
+            free = _without(request, replace(now, holders=holders))
+    return found
+
+
+def _told(held: Reservation, found: Preempt | None) -> Reservation:
+    return held if found is None else replace(held, leaving_for=found.by, keeps=found.keeps)
+
+
+def _without(request: Request, scene: Scene) -> dict[str, Resources]:
+    """What is free for others when those have left who leave for the request, and it has its seats."""
+    free = dict(scene.free)
+    for held in scene.holders:
+        if held.leaving_for == request.workload:
+            for node, pods in held.given_up.items():
+                if node in free:
+                    free[node] = add(free[node], times(pods, held.need))
+    here = {node: free[node] for node in scene.room.levels}
+    seats = scene.room.as_if(here).find(request, request.least, here, beside=request.beside)
+    if sum(seats.values()) < request.least:
+        return dict(scene.free)
+    for node, pods in seats.items():
+        free[node] = subtract(free[node], times(pods, request.need))
+    return free
 
 
 def _badness(chosen: Sequence[Victim]) -> tuple[int, float, int, list[Workload]]:

@@ -255,6 +255,8 @@ class Reservation:
     """For whom it leaves; None where it may stay."""
     keeps: Seats = field(default_factory=dict)
     """Seats that it goes on with when it has left."""
+    volumes: tuple[Reach, ...] | None = None
+    """As :attr:`Request.volumes`; None where nobody has heard it ask, so that nobody knows where more pods could be."""
 
     @property
     def pods(self) -> int:
