@@ -189,10 +189,16 @@ def _why(request: Request, held: Reservation, scene: Scene, *, due: bool) -> Pre
     return None
 
 
+def overdue_at(held: Reservation) -> float | None:
+    """From when on it may be stopped for being past its estimate; None where that never is."""
+    if held.due is None or held.started is None or held.leaving_for is not None:
+        return None
+    return max(held.due, held.started + TURN_SECONDS)
+
+
 def _is_overdue(held: Reservation, scene: Scene) -> bool:
-    if held.due is None or held.started is None or scene.now <= held.due:
-        return False
-    if scene.now < held.started + TURN_SECONDS:
+    at = overdue_at(held)
+    if at is None or scene.now < at:
         return False
     ends = scene.ends.get(held.workload)
     return ends is None or not scene.now <= ends <= scene.now + NEARLY_DONE_SECONDS

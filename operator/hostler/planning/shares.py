@@ -12,9 +12,26 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hostler.planning.resources import Resources
+
 _LN2 = math.log(2.0)
 _NEGLIGIBLE = 1e-6
 """A share that is forgotten."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PastUse:
+    """Seats that a workload held before anybody here has watched it, as far as its status tells."""
+
+    pool: str
+    namespace: str
+    pods: int
+    need: Resources
+    """Of each pod."""
+    seconds: float
+    """For how long."""
+    ago: float
+    """Seconds since the end of that."""
 
 
 @dataclass

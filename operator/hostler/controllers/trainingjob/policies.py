@@ -208,7 +208,7 @@ _BEFORE_SEAT: tuple[tuple[Predicate, State], ...] = (
     # to the workspace or hold its claim.
     (_pods_are_left, State.AWAITING_PODS),
     # What it was told to leave, once nobody sits there any more; and before it asks for anything again.
-    (holds_for_others, State.PREEMPTED),
+    (holds_for_others, State.CALLED_AWAY),
     (gives_back, State.GIVING_BACK),
     # Given up in a write of its own, and where no pods came with a wait: else the oldest in line would be given the
     # same seat for ever.

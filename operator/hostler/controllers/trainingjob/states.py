@@ -38,6 +38,8 @@ class State(Enum):
     """The running attempt has to give its seat to others."""
     PREEMPTED = auto()
     """It has to leave its seats, or some of them, for somebody else, and status does not say so yet."""
+    CALLED_AWAY = auto()
+    """Likewise between two attempts, while nothing of it runs."""
     GIVING_BACK = auto()
     """Its pods have left for somebody else, and it still holds what it has to give."""
     GROWING = auto()

@@ -29,6 +29,7 @@ ACTIONS: Mapping[State, Action] = {
     State.OUTDATED: rest.outdated,
     State.TAKEN_BACK: over.taken_back,
     State.PREEMPTED: leave.preempted,
+    State.CALLED_AWAY: leave.called_away,
     State.GIVING_BACK: leave.giving_back,
     State.GROWING: leave.growing,
     State.OVERDUE: over.overdue,

@@ -12,17 +12,24 @@ from hostler.controllers.trainingjob.actions.over import SOON_SECONDS, kept
 from hostler.controllers.trainingjob.leaving import keeps
 from hostler.controllers.trainingjob.observed import Observed
 from hostler.controllers.trainingjob.report import KEEP, Report, plan_of
-from hostler.planning.verdicts import Preempt
+from hostler.planning.verdicts import Seats
 
 
 def preempted(seen: Observed, settings: Settings) -> Plan:
     """Write down for whom and why, and that the attempt is over at no cost. Only then may a pod be stopped: whoever
     reads this after a crash goes on, and nobody takes the end of the pods for a failure."""
-    told = _told(seen)
-    by = f"{told.by.kind} {told.by.namespace}/{told.by.name}"
-    stays = sum(told.keeps.values())
-    after = f"It goes on with {sentences.pods(stays)}." if stays else "It is in line again, with its age."
-    text = f"{sentences.leaves_for(by, told.why.value)} {sentences.at_stake(seen)} {after}"
+    return _noted(seen, sentences.at_stake(seen))
+
+
+def called_away(seen: Observed, settings: Settings) -> Plan:
+    """The same where nothing runs: the seat that it has kept for its next attempt goes."""
+    return _noted(seen, "None of its pods runs, so no work is lost.")
+
+
+def _noted(seen: Observed, lost: str) -> Plan:
+    assert seen.preemption is not None  # the policies' states have one
+    told = seen.preemption
+    text = f"{sentences.leaves_for(str(told.by), told.why.value)} {lost} {_after(told.keeps)}"
     before = seen.status.preempted
     note = Preempted(
         by=Beneficiary(kind=told.by.kind, namespace=told.by.namespace, name=told.by.name),
@@ -49,8 +56,7 @@ def giving_back(seen: Observed, settings: Settings) -> Plan:
     if stays:
         nodes = tuple(NodeSeats(name=name, pods=pods) for name, pods in sorted(stays.items()))
         rest = placement.model_copy(update={"nodes": nodes, "pods": sum(stays.values())})
-    after = f"It goes on with {sentences.pods(sum(stays.values()))}." if stays else "It is in line again, with its age."
-    said = wording.preempted(f"{sentences.preempted_for(seen)} {after}")
+    said = wording.preempted(f"{sentences.preempted_for(seen)} {_after(stays)}")
     return plan_of(seen, Report(said=said, placement=rest), requeue=SOON_SECONDS)
 
 
@@ -67,6 +73,6 @@ def _closed(seen: Observed, *, said: wording.Wording, note: Preempted | None = N
     )
 
 
-def _told(seen: Observed) -> Preempt:
-    assert seen.preemption is not None  # the policy's states have one
-    return seen.preemption
+def _after(stays: Seats) -> str:
+    pods = sum(stays.values())
+    return f"It goes on with {sentences.pods(pods)}." if pods else "It is in line again, with its age."
