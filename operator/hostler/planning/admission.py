@@ -151,6 +151,8 @@ class _Planner:
         """What would not fit even after everybody has ended who ever does, and how much of it."""
         self._capped: dict[tuple[_Question, tuple[Workload, ...]], int] = {}
         """How much would fit of what must leave these bookings alone."""
+        self._left: dict[tuple[Workload, ...], Mapping[str, Resources]] = {}
+        """What these bookings leave of what is free now."""
         self._releases: dict[_Question, Release | None] = {}
         self._accounts: dict[str, Accounts] = {}
         self._admitted: list[tuple[Request, Seats, float]] = []
@@ -159,7 +161,7 @@ class _Planner:
     @cached_property
     def _timeline(self) -> Timeline:
         """Made when the first one has to wait: where all fit, nobody need know who ends when."""
-        return Timeline(endings=endings(self._snapshot, self.durations, self._now))
+        return Timeline(endings(self._snapshot, self.durations, self._now))
 
     @cached_property
     def _leaving(self) -> Mapping[Workload, tuple[Workload, ...]]:
@@ -251,23 +253,28 @@ class _Planner:
         allowed = min(room.within_quota(count, units), owed, *(b.leaves(request.pool, count, units) for b in binding), count)
         if allowed < least:
             return {}
-        caps = self._timeline.caps(room, self._free, binding) if binding else {}
-        if not caps:
+        if not binding:
             found = room.find(request, allowed, self._free, beside=beside)
             if sum(found.values()) < least:
                 room.fail(request, self._free)
                 return {}
             return found
-        question = (_question(request), tuple(booking.request.workload for booking in binding))
-        if self._capped.get(question, least) < least:
+        bound = tuple(booking.request.workload for booking in binding)
+        if self._capped.get((_question(request), bound), least) < least:
             return {}
-        free = self._free | caps
+        free = self._left_by(binding, bound)
         found = room.find(request, allowed, free, beside=beside)
         if sum(found.values()) < least:
             # What is free and what is spare only shrinks in a pass.
-            self._capped[question] = room.count(request, free)
+            self._capped[_question(request), bound] = room.count(request, free)
             return {}
         return found
+
+    def _left_by(self, binding: Sequence[Booking], bound: tuple[Workload, ...]) -> Mapping[str, Resources]:
+        """What is free and not needed by these bookings; the same until somebody takes something of it."""
+        if bound not in self._left:
+            self._left[bound] = self._free | self._timeline.caps(self._free, binding)
+        return self._left[bound]
 
     def _binding(self, request: Request) -> list[Booking]:
         """Those before it that it would still be in the way of when they are to start."""
@@ -440,6 +447,7 @@ class _Planner:
                 self._take({node: 1}, left)
 
     def _change(self, seats: Seats, change: _Change) -> None:
+        self._left.clear()
         for node, pods in seats.items():
             self._free[node] = change(self._free[node], pods)
             # A node of two pools has another level in each of them.

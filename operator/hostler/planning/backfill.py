@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hostler.planning.order import Durations
@@ -55,8 +55,13 @@ def endings(snapshot: Snapshot, durations: Durations, now: float) -> list[Ending
             found.append(
                 Ending(at=at, workload=workload, pool=held.pool, need=held.need, seats=held.seats, known=known)
             )
-    found.sort(key=lambda each: (each.at, each.workload))
+    found.sort(key=_moment)
     return found
+
+
+def _moment(ending: Ending) -> tuple[float, str, str, str]:
+    who = ending.workload
+    return ending.at, who.namespace, who.name, who.kind
 
 
 def _end(held: Reservation, foretold: float | None, durations: Durations, now: float) -> float:
@@ -109,23 +114,27 @@ class Booking:
             self.spare_units -= units * sum(seats.values())
 
 
-@dataclass(kw_only=True)
+@dataclass
 class Timeline:
     """What is given back when, of those who hold seats, those whom this pass admits, and those who have a booking."""
 
-    endings: list[Ending]
+    _sorted: list[Ending]
+    _new: list[Ending] = field(default_factory=list)
     bookings: list[Booking] = field(default_factory=list)
+
+    @property
+    def endings(self) -> Sequence[Ending]:
+        """In order of time."""
+        if self._new:
+            self._sorted = sorted((*self._sorted, *self._new), key=_moment)
+            self._new.clear()
+        return self._sorted
 
     def admit(self, request: Request, seats: Seats, ends: float, *, known: bool) -> None:
         """These seats are given, until then."""
         if seats and not math.isinf(ends):
             who, pool, need = request.workload, request.pool, request.need
-            self._add(Ending(at=ends, workload=who, pool=pool, need=need, seats=seats, known=known))
-
-    def _add(self, ending: Ending) -> None:
-        self.endings.append(ending)
-        # Nearly sorted, so this is linear.
-        self.endings.sort(key=lambda each: (each.at, each.workload))
+            self._new.append(Ending(at=ends, workload=who, pool=pool, need=need, seats=seats, known=known))
 
     def book(
         self, room: Room, request: Request, free: Mapping[str, Resources], durations: Durations, now: float
@@ -176,13 +185,12 @@ class Timeline:
         spare_units = None if room.quota is None else room.quota - held - units
         return Booking(request=request, at=at, seats=seats, spare=spare, spare_units=spare_units, known=known)
 
-    def caps(self, room: Room, free: Mapping[str, Resources], binding: Iterable[Booking]) -> dict[str, Resources]:
+    def caps(self, free: Mapping[str, Resources], binding: Iterable[Booking]) -> dict[str, Resources]:
         """Of the nodes of these bookings, what they and the moment leave."""
         found: dict[str, Resources] = {}
         for booking in binding:
             for node, spare in booking.spare.items():
-                if node in room.levels:
-                    found[node] = _smaller(found.get(node, free[node]), spare)
+                found[node] = _smaller(found.get(node, free[node]), spare)
         return found
 
 
