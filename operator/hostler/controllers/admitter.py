@@ -25,13 +25,17 @@ from hostler.controllers.answers import Grant, Shown, reserved, shown_seats, tol
 from hostler.controllers.passpace import PassPace
 from hostler.controllers.ports import AdmissionMetrics, Clock
 from hostler.controllers.usagefeed import UsageFeed
-from hostler.controllers.workloads import WORKLOADS, need_of, placement_of, seats_of, seconds_left
+from hostler.controllers.preempting import Preempting
+from hostler.controllers.reservations import chapter, past_use, read_reservation
+from hostler.controllers.workloads import WORKLOADS, placement_of, seconds_left
 from hostler.planning import moments
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.admission import plan
 from hostler.planning.pools import PoolView
+from hostler.planning.shares import PastUse
 from hostler.planning.usage import PoolUsage
-from hostler.planning.verdicts import Admit, Request, Reservation, TakeBack, Verdict, Wait, Workload
+from hostler.planning.verdicts import Admit, Preempt, Request, Reservation, TakeBack, Verdict, Wait, Workload
+from hostler.planning.volumes import Reach
 
 Object = dict[str, Any]
 _log = logging.getLogger(__name__)
@@ -66,7 +70,7 @@ class Admitter:
         metrics: AdmissionMetrics,
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.usage = PoolUsage(touched=wake_pool)
+        self.usage = PoolUsage(touched=wake_pool, clock=clock.monotonic)
         self._clock = clock
         self._wake = wake
         self._wake_granted = wake_granted
@@ -82,6 +86,11 @@ class Admitter:
         self._durable: dict[Workload, Reservation] = {}
         """What the statuses say."""
         self._feed = UsageFeed(self.usage)
+        self._preempting = Preempting()
+        self._volumes: dict[Workload, tuple[Reach, ...]] = {}
+        """Of those that have asked and have not gone since."""
+        self._past: list[PastUse] = []
+        """What was used before this process has watched, until the pools are known."""
         self._news = asyncio.Event()
         self._began: float | None = None
         """When the first pass was."""
@@ -98,6 +107,8 @@ class Admitter:
         assert obj is not None
         match change.kind:
             case kind if kind in WORKLOADS:
+                if change.old is None and change.new is not None:
+                    self._past += past_use(obj, placement_of(obj), clock=self._clock)
                 self._workload(Workload(kind, obj["metadata"]["namespace"], obj["metadata"]["name"]), change.new)
             case _ if self._feed.changed(change):
                 self._news.set()
@@ -106,9 +117,12 @@ class Admitter:
         placement = placement_of(obj) if obj is not None else None
         if obj is None:
             self.withdraw(workload)
+            self._volumes.pop(workload, None)
+        self._preempting.changed(workload, None if obj is None or placement is None else chapter(obj))
         before = self._durable.pop(workload, None)
         if placement is not None:
-            durable = self._durable[workload] = self._reservation(workload, placement, before)
+            assert obj is not None  # as it has a placement
+            durable = self._durable[workload] = self._reservation(obj, placement, before)
             if (before is None or before.seats != durable.seats) and self._is_news(durable):
                 # Of an earlier leader. The workload is looked at because of this change, and asks anew.
                 self.withdraw(workload)
@@ -123,14 +137,16 @@ class Admitter:
             return durable.seats != reserved(grant.request, grant.admit)
         return request is not None and not request.holding and not request.beside
 
-    def _reservation(self, workload: Workload, placement: Placement, before: Reservation | None) -> Reservation:
-        return Reservation(
-            workload=workload,
-            pool=placement.pool,
-            need=need_of(placement),
-            seats=seats_of(placement),
+    def _reservation(self, obj: Object, placement: Placement, before: Reservation | None) -> Reservation:
+        held = read_reservation(
+            obj,
+            placement,
             deadline=self._deadline(placement, before),
+            before=before,
+            pool=self.usage.pool(placement.pool),
+            clock=self._clock,
         )
+        return replace(held, volumes=self._volumes.get(held.workload))
 
     def _deadline(self, placement: Placement, before: Reservation | None) -> float | None:
         """On the monotonic clock: a wall clock that jumps must neither end a reservation nor let it stand for ever."""
@@ -151,7 +167,7 @@ class Admitter:
         if grant is not None:
             return
         if durable is not None:
-            self.usage.put_reservation(durable)
+            self.usage.put_reservation(self._preempting.applied(durable))
         elif self.usage.reservation(workload) is not None:
             self.usage.remove_reservation(workload)
             self._news.set()
@@ -170,6 +186,7 @@ class Admitter:
         """Come into line, or stay there; the standing verdict, or None before the first pass has seen the request, and
         while what an earlier process has told stands."""
         workload = request.workload
+        self._volumes[workload] = request.volumes
         grant = self._grants.get(workload)
         if grant is not None and (grant.request != request or grant.lost is not None):
             # One look at a workload follows the other: nothing of the last one is on its way any more.
@@ -203,6 +220,10 @@ class Admitter:
         """Why the seats of a workload are taken back, where they are."""
         shown = self._shown.get(workload)
         return shown.verdict if shown is not None and isinstance(shown.verdict, TakeBack) else None
+
+    def preempted(self, workload: Workload) -> Preempt | None:
+        """Why a workload has to leave its seats, or some of them, and status does not say so yet."""
+        return self._preempting.of(workload)
 
     def withdraw(self, workload: Workload) -> None:
         """The workload wants nothing more: out of line, and what was granted and not written down is free again."""
@@ -256,8 +277,11 @@ class Admitter:
         pace.passed(now=_loop_time(), took=self._stopwatch() - began)
 
     async def _until_due(self) -> None:
-        deadline = min((r.deadline for r in self.usage.pending() if r.deadline is not None), default=None)
-        left = None if deadline is None else max(0.0, deadline - self._clock.monotonic())
+        now = self._clock.monotonic()
+        due = [self.usage.next_moment(now, waiting=bool(self._requests))]
+        due += [reservation.deadline for reservation in self.usage.pending()]
+        deadline = min((moment for moment in due if moment is not None), default=None)
+        left = None if deadline is None else max(0.0, deadline - now)
         try:
             async with asyncio.timeout(left):
                 await self._news.wait()
@@ -268,15 +292,21 @@ class Admitter:
         """One look at everything that waits or is to be fulfilled, without any await."""
         self._news.clear()
         requests = list(self._requests.values())
-        if not requests and not self.usage.has_pending:
-            return
         now = self._clock.monotonic()
+        for workload in self._preempting.drop_unwanted(self._requests):
+            self._hold(workload)
+        growing = self.usage.growing(now)
+        if not requests and not self.usage.has_pending and not growing:
+            return
         self._began = now if self._began is None else self._began
-        snapshot = self.usage.snapshot(
-            {request.pool for request in requests}, {request.volumes for request in requests}
-        )
+        while self._past:
+            self.usage.remember(self._past.pop())
+        volumes = {request.volumes for request in requests} | {held.volumes or () for held in growing}
+        pools = {request.pool for request in requests} | {held.pool for held in growing}
+        snapshot = replace(self.usage.snapshot(pools, volumes), wall=moments.epoch(self._clock.now()))
         budget = REFRESHED_PER_PASS
-        for workload, verdict in plan(snapshot, requests, now).verdicts.items():
+        decided = plan(snapshot, requests, now)
+        for workload, verdict in decided.verdicts.items():
             match verdict:
                 case Admit() if not verdict.seats and not verdict.surge:
                     # It asked only for what it could do without, and there is none: the question stands.
@@ -287,7 +317,22 @@ class Admitter:
                     self.take_back(workload, verdict, now)
                 case Wait():
                     budget -= self._let_wait(workload, verdict, now, may_refresh=budget > 0)
+        for workload, preempt in decided.preemptions.items():
+            self._preempt(workload, preempt)
         self._metrics.passed(self._clock.monotonic() - now)
+
+    def _preempt(self, workload: Workload, preempt: Preempt) -> None:
+        """Tell a workload to leave. Its seats are held until it has left, and then are the other one's."""
+        if not self._preempting.tell(workload, preempt):
+            return
+        kept = shown_seats(preempt.keeps)
+        what = "told to leave" if preempt.leaves else "told to grow"
+        _log.info(what, extra={"key": str(workload), "by": str(preempt.by), "why": preempt.why.value, "keeps": kept})
+        if preempt.leaves:
+            self._hold(workload)
+            # Whoever waits is to be told that room is being made.
+            self._news.set()
+        self._wake(workload)
 
     def _grant(self, workload: Workload, admit: Admit, now: float) -> None:
         request = self._requests.pop(workload)
@@ -302,6 +347,7 @@ class Admitter:
                 seats=reserved(request, admit),
                 deadline=now + WRITE_SECONDS,
                 instead_of=self._durable.get(workload),
+                priority=request.priority,
             )
         )
         _log.info(

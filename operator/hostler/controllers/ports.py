@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 from hostler.cluster.store import Change
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.pools import PoolView
-from hostler.planning.verdicts import Request, TakeBack, Verdict, Workload
+from hostler.planning.verdicts import Preempt, Request, TakeBack, Verdict, Workload
 from hostler_contract import Progress
 from hostler_contract.importing import ImportProgress
 
@@ -103,6 +103,9 @@ class Admission(Protocol):
 
     def lost(self, workload: Workload) -> TakeBack | None:
         """Why the seats of a workload are taken back, where they are."""
+
+    def preempted(self, workload: Workload) -> Preempt | None:
+        """Why a workload has to leave its seats, or some of them, where it has to. Whoever is told is woken."""
 
     def withdraw(self, workload: Workload) -> None:
         """Want nothing more: out of line, and what was granted and not written into a status is free again."""

@@ -191,6 +191,10 @@ class Preemption(StrEnum):
     """Its namespace has borrowed them, and whose they are needs them."""
     OVERDUE = "PastItsEstimate"
     """It has said that it would need less time than it took, and others wait."""
+    REPLICA = "ReplicaNeeded"
+    """A service of the same priority that runs needs another replica."""
+    ROOM = "RoomToGrow"
+    """Nobody waits, and it could go on with more pods."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +206,11 @@ class Preempt:
     why: Preemption
     keeps: Seats = field(default_factory=dict)
     """Seats that it may go on with, where it can do with fewer; empty where it has to stop."""
+
+    @property
+    def leaves(self) -> bool:
+        """Whether anybody else gets seats by it."""
+        return self.why is not Preemption.ROOM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,16 +241,31 @@ class Reservation:
     """As :attr:`Request.priority`."""
     least: int | None = None
     """Pods that it could shrink to and go on; None where it cannot shrink."""
+    most: int | None = None
+    """Pods that it could grow to; None where it cannot grow."""
     since: str = ""
     """RFC 3339: when it came in line, which it keeps when it has to leave."""
     started: float | None = None
     """On the planner's clock: since when its pods run; None where they do not yet."""
     saved: float | None = None
     """On the planner's clock: when its newest checkpoint was complete. What came after is lost if it has to leave."""
+    due: float | None = None
+    """On the planner's clock: when it is done by what its user has said; None where the user has said nothing."""
     leaving_for: Workload | None = None
     """For whom it leaves; None where it may stay."""
+    keeps: Seats = field(default_factory=dict)
+    """Seats that it goes on with when it has left."""
+    volumes: tuple[Reach, ...] | None = None
+    """As :attr:`Request.volumes`; None where nobody has heard it ask, so that nobody knows where more pods could be."""
 
     @property
     def pods(self) -> int:
         """How many seats."""
         return sum(self.seats.values())
+
+    @property
+    def given_up(self) -> Seats:
+        """Seats that others can have when it has left."""
+        if self.leaving_for is None:
+            return {}
+        return {node: left for node, pods in self.seats.items() if (left := pods - self.keeps.get(node, 0)) > 0}

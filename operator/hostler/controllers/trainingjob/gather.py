@@ -120,6 +120,7 @@ class Gatherer:
             awaited=spec.checkpoint.keep_after_success == 0 and is_awaited(self._reader, name, namespace=namespace),
             facts=facts,
             taken_back=self._admission.lost(workload),
+            preemption=self._admission.preempted(workload),
             obstacle=await self._obstacle(seen, newest) if newest is not None and live else None,
             services=self._services(seen, seen.latest) if _closes(seen) else (),
             obsolete=(*_obsolete(seen), *told(preparations, seen.status)),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from hostler.api.placement import Placement
+from hostler.api.preempted import Preempted
 from hostler.api.trainingjob import AttemptFailure, Comparison, PreparedData, Retry, Target, TrainingProgress
 from hostler.controllers.plan import Plan
 from hostler.controllers.ports import Object
@@ -31,6 +32,7 @@ class Report:
     attempt: int | _Keep = KEEP
     retry: Retry | _Keep = KEEP
     blocked_since: str | _Keep | None = KEEP
+    preempted: Preempted | _Keep = KEEP
     last_failure: AttemptFailure | _Keep = KEEP
     start_time: str | _Keep = KEEP
     completion_time: str | _Keep | None = KEEP
