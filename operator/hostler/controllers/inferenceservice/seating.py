@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from hostler.api.placement import Placement
+from hostler.api.queueposition import QueuePosition
 from hostler.controllers.inferenceservice.observed import Observed
-from hostler.controllers.workloads import need_of, placement_with, seats_of
+from hostler.controllers.workloads import need_of, place_in_line, placement_with, queue_position, seats_of
 from hostler.planning import moments
 from hostler.planning import pods as read
-from hostler.planning.placement import loss_sentence, wait_sentence
+from hostler.planning.placement import loss_sentence, wait_sentence, ways_sentence
 from hostler.planning.pools import PoolView
 from hostler.planning.resources import Resources
 from hostler.planning.seats import gated, occupied, together
@@ -38,6 +39,8 @@ class Seating:
     obstacle: Obstacle | None = None
     waits: str = ""
     """Why a replica has no seat, as a sentence."""
+    queue: QueuePosition | None = None
+    """Where it stands in line for one."""
 
 
 def workload_of(seen: Observed) -> Workload:
@@ -50,7 +53,8 @@ def find_seats(
 ) -> tuple[Seating, bool]:
     """Where the replicas sit, and whether anything was asked for. ``replacing`` is whether a rollout is under way or is
     about to begin."""
-    replicas, needed = seen.spec.pods.max, ask_of_service(seen.spec, pool=view.pool)
+    replicas = seen.spec.pods.max
+    needed = replace(ask_of_service(seen.spec, pool=view.pool), namespace=seen.namespace)
     holding = _holding(seen, lost)
     wanted = wish(
         holding,
@@ -65,7 +69,8 @@ def find_seats(
         arrived = seen.rollout is not None and seen.rollout.complete and not replacing
         seats = settled(wanted.seats, occupied=holding.occupied, replicas=replicas) if arrived else wanted.seats
         return _seating(seats, need=need, replicas=replicas), False
-    verdict = ask(_request(seen, wanted, view=view, need=needed.need, holding=holding))
+    request = _request(seen, wanted, view=view, need=needed.need, holding=holding)
+    verdict, queue = ask(request), None
     match verdict:
         case Admit():
             beside = {} if wanted.again else wanted.seats
@@ -73,6 +78,8 @@ def find_seats(
             return _seating(seats, need=need, replicas=replicas), True
         case Wait():
             text, obstacle = wait_sentence(view.pool, needed, verdict), verdict.obstacle
+            would = ways_sentence(view.pool, needed, verdict.ways) if verdict.ways is not None else ""
+            queue = queue_position(verdict, since=request.since, message=text, would_start=would)
         case TakeBack():
             text, obstacle = loss_sentence(verdict), Obstacle.WAITING_FOR_CAPACITY
         case None:
@@ -81,7 +88,7 @@ def find_seats(
     have = sum(wanted.seats.values())
     # What it has it keeps meanwhile, though it may not be what it needs.
     kept = holding.seats or holding.occupied
-    return Seating(seats=kept, need=need, enough=have >= replicas, obstacle=obstacle, waits=text), True
+    return Seating(seats=kept, need=need, enough=have >= replicas, obstacle=obstacle, waits=text, queue=queue), True
 
 
 def _seating(seats: Seats, *, need: Resources, replicas: int) -> Seating:
@@ -119,6 +126,7 @@ def _request(seen: Observed, wanted: Wish, *, view: PoolView, need: Resources, h
         surge=wanted.surge,
         spread=seen.spec.availability.spread,
         volumes=seen.volumes,
+        place=place_in_line(seen.status.queue),
     )
 
 

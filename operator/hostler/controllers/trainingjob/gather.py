@@ -156,6 +156,7 @@ class Gatherer:
             lost=self._admission.lost(workload),
             volumes=volumes,
             told=told_obstacle(seen.status.conditions, generation=seen.generation),
+            queue=seen.status.queue,
             ask=self._admission.ask,
         )
 

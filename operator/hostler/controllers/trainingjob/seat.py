@@ -6,15 +6,16 @@ Everything that policies and actions know of other workloads is in the answer.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hostler.api.placement import Placement
+from hostler.api.queueposition import QueuePosition
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.controllers.trainingjob.preparing import Preparing
-from hostler.controllers.workloads import seats_of
+from hostler.controllers.workloads import place_in_line, queue_position, seats_of
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.jobacceptance import ask_of_job
-from hostler.planning.placement import Ask, loss_sentence, wait_sentence
+from hostler.planning.placement import Ask, loss_sentence, wait_sentence, ways_sentence
 from hostler.planning.pools import PoolView
 from hostler.planning.rejection import Rejection
 from hostler.planning.resources import Resources
@@ -45,6 +46,7 @@ class Waiting:
 
     obstacle: Obstacle
     message: str
+    queue: QueuePosition | None = None
 
 
 @dataclass(frozen=True)
@@ -66,16 +68,18 @@ def find_seat(
     ask: AskFor,
     volumes: tuple[Reach, ...] = (),
     told: Obstacle | None = None,
+    queue: QueuePosition | None = None,
 ) -> SeatVerdict:
     """Where the next attempt sits, or why it does not yet. ``spec`` is one that is accepted.
 
     ``placement`` is what status says the job holds: the seat of the last attempt, which is kept for the next one, or
     one that was granted and written down, and whose Job a crash kept from being made. ``volumes`` are those
-    that the pods mount and that not every node can mount. ``told`` is what status says that the job waits for.
+    that the pods mount and that not every node can mount. ``told`` is what status says that the job waits for,
+    and ``queue`` where in line.
     """
     view = choice.view
     assert view is not None  # a missing pool is a rejection
-    needed = ask_of_job(spec, pool=view.pool)
+    needed = replace(ask_of_job(spec, pool=view.pool), namespace=workload.namespace)
     held = seats_of(placement)
     if placement is not None and placement.deadline is not None and held:
         if lost is not None:
@@ -91,11 +95,12 @@ def find_seat(
         holding=held,
         volumes=volumes,
         told=told,
+        place=place_in_line(queue),
     )
-    return _answer(ask(request), needed, view)
+    return _answer(ask(request), needed, view, since=since)
 
 
-def _answer(verdict: Verdict | None, needed: Ask, view: PoolView) -> SeatVerdict:
+def _answer(verdict: Verdict | None, needed: Ask, view: PoolView, *, since: str) -> SeatVerdict:
     match verdict:
         case Admit():
             return Seat(seats=verdict.seats, need=needed.need, view=view)
@@ -103,4 +108,7 @@ def _answer(verdict: Verdict | None, needed: Ask, view: PoolView) -> SeatVerdict
             return Waiting(obstacle=Obstacle.WAITING_FOR_CAPACITY, message=loss_sentence(verdict))
         case None:
             return Considered()
-    return Waiting(obstacle=verdict.obstacle, message=wait_sentence(view.pool, needed, verdict))
+    message = wait_sentence(view.pool, needed, verdict)
+    would = ways_sentence(view.pool, needed, verdict.ways) if verdict.ways is not None else ""
+    queue = queue_position(verdict, since=since, message=message, would_start=would)
+    return Waiting(obstacle=verdict.obstacle, message=message, queue=queue)
