@@ -21,12 +21,11 @@ from hostler.cli.lineview import (
     seconds_left,
     shortly,
 )
+from hostler.cli.tables import console, plain_table
 from hostler.planning import moments
 
 Object = dict[str, Any]
 
-_WIDE = 200
-"""Columns of a terminal that is none, so that a pipe gets whole lines."""
 _SHOWN = 50
 """Rows of a table; `--json` has all."""
 
@@ -53,11 +52,11 @@ def queue(*, pool: str | None, namespace: str, kubeconfig: Path | None, as_json:
         return
     if not names:
         click.echo("There are no AcceleratorPools. Describe your nodes with one: docs/concepts/pools.md")
-    console = _console()
+    out = console()
     for place, name in enumerate(names):
         if place:
-            console.print()
-        print_line(console, line_facts(view, name))
+            out.print()
+        print_line(out, line_facts(view, name))
     for sentence in view.unseen:
         click.echo(sentence, err=True)
 
@@ -120,21 +119,21 @@ def _pods(obj: Object) -> str:
     return f"{least}" if least == most else f"{least}..{most}"
 
 
-def print_line(console: Console, facts: Object) -> None:
+def print_line(out: Console, facts: Object) -> None:
     """Both tables of a pool, at most as wide as the terminal."""
-    console.print(_headline(facts), soft_wrap=True, markup=False, highlight=False)
+    out.print(_headline(facts), markup=False, highlight=False)
     if facts["waiting"]:
-        console.print(waiting_table(facts))
-        _print_rest(console, len(facts["waiting"]))
-        console.print(_first_sentence(facts), markup=False, highlight=False)
+        out.print(waiting_table(facts))
+        _print_rest(out, len(facts["waiting"]))
+        out.print(_first_sentence(facts), markup=False, highlight=False)
     if facts["running"]:
-        console.print(running_table(facts))
-        _print_rest(console, len(facts["running"]))
+        out.print(running_table(facts))
+        _print_rest(out, len(facts["running"]))
 
 
-def _print_rest(console: Console, count: int) -> None:
+def _print_rest(out: Console, count: int) -> None:
     if count > _SHOWN:
-        console.print(f"and {count - _SHOWN} more; --json has all.", highlight=False)
+        out.print(f"and {count - _SHOWN} more; --json has all.", highlight=False)
 
 
 def _headline(facts: Object) -> str:
@@ -158,45 +157,37 @@ def _first_sentence(facts: Object) -> str:
 
 def waiting_table(facts: Object) -> Table:
     """The line for people."""
-    table = _table(("LINE", True), ("JOB", False), ("PRIORITY", False), ("NEEDS", False))
-    for name, right in (("WAITED", True), ("STARTS IN", True), ("LOW-HIGH", True)):
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
-    table.add_column("WHY", overflow="fold")
-    now = facts["now"]
-    for row in facts["waiting"][:_SHOWN]:
-        low, high = (in_time(row[field], now=now) for field in ("earliestStart", "latestStart"))
-        position = row["position"]
-        table.add_row(
-            f"{'<=' if position > 10 else ''}{position}",
-            _name(row),
-            row["priorityClassName"] or "",
-            f"{row['pods']} x {row['perPod']}",
-            shortly(row["waitedSeconds"]) if row["waitedSeconds"] is not None else "",
-            in_time(row["expectedStart"], now=now) or "unknown",
-            f"{low}-{high}" if high else "",
-            _why(row),
-        )
-    return table
+    columns = ("LINE", "JOB", "PRIORITY", "NEEDS", "WAITED", "STARTS IN", "LOW-HIGH", "WHY")
+    rows = (_waiting_row(row, now=facts["now"]) for row in facts["waiting"][:_SHOWN])
+    return plain_table(columns, rows, right=("LINE", "WAITED", "STARTS IN", "LOW-HIGH"))
+
+
+def _waiting_row(row: Object, *, now: str) -> tuple[str, ...]:
+    low, high = (in_time(row[field], now=now) for field in ("earliestStart", "latestStart"))
+    position = row["position"]
+    return (
+        f"{'<=' if position > 10 else ''}{position}",
+        _name(row),
+        row["priorityClassName"] or "",
+        f"{row['pods']} x {row['perPod']}",
+        shortly(row["waitedSeconds"]) if row["waitedSeconds"] is not None else "",
+        in_time(row["expectedStart"], now=now) or "unknown",
+        f"{low}-{high}" if high else "",
+        _SHORT.get(row["reason"], row["reason"] or ""),
+    )
 
 
 def running_table(facts: Object) -> Table:
     """Who holds the pool, for people."""
-    table = _table(("RUNS", False), ("PRIORITY", False), ("HOLDS", False), ("ENDS IN", True), ("STATE", False))
-    for row in facts["running"][:_SHOWN]:
-        left = row["secondsLeft"]
-        ends = "" if row["kind"] == "InferenceService" else "unknown"
-        if left is not None:
-            ends = shortly(left) if left > 0 else "overdue"
-        held = f"{row['pods']} x {row['perPod']}"
-        table.add_row(_name(row), row["priorityClassName"] or "", held, ends, row["state"] or "")
-    return table
+    rows = map(_running_row, facts["running"][:_SHOWN])
+    return plain_table(("RUNS", "PRIORITY", "HOLDS", "ENDS IN", "STATE"), rows, right=("ENDS IN",))
 
 
-def _table(*columns: tuple[str, bool]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, right in columns:
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
-    return table
+def _running_row(row: Object) -> tuple[str, ...]:
+    ends = "" if row["kind"] == "InferenceService" else "unknown"
+    if (left := row["secondsLeft"]) is not None:
+        ends = shortly(left) if left > 0 else "overdue"
+    return _name(row), row["priorityClassName"] or "", f"{row['pods']} x {row['perPod']}", ends, row["state"] or ""
 
 
 def _name(row: Object) -> str:
@@ -214,10 +205,6 @@ _SHORT = {
 }
 
 
-def _why(row: Object) -> str:
-    return _SHORT.get(row["reason"], row["reason"] or "")
-
-
 def _figure(value: float | None) -> str:
     return "?" if value is None else f"{value:g}"
 
@@ -226,8 +213,3 @@ def _no_such_pool(pool: str, names: list[str]) -> str:
     alike = difflib.get_close_matches(pool, names, n=1)
     hint = f": did you mean {alike[0]}?" if alike else f"; there are {', '.join(names)}" if names else ""
     return f"there is no AcceleratorPool {pool}{hint}"
-
-
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=max(_WIDE, console.width))
