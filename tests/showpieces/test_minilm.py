@@ -15,19 +15,14 @@ FURTHEST = 1e-4
 MARGIN = 0.3
 SIZES = {"layers": 6, "hiddenSize": 384, "heads": 12, "contextLength": 64, "head": "classification"}
 """Of both networks, but for the vocabulary, which the one from scratch learns from the rows."""
-BUDGET: dict[str, Any] = {
-    "family": "bert",
-    "dataset": {"validationPercent": 50},
-    "training": {"steps": 60, "batchSize": 20, "learningRate": "2e-4", "warmupSteps": 6},
-    "accelerators": {"pool": "gpu", "perPod": 1},
-    "resources": {"cpu": "1", "memory": "3Gi"},
-}
+SETTINGS = {"steps": 60, "batchSize": 20, "learningRate": "2e-4", "warmupSteps": 6, "contextLength": 64}
 """The same for both."""
+HELD_OUT_PERCENT = 50
 
 
 def test_cosines_are_those_of_sentence_transformers(yard: Yard) -> None:
     yard.require(NAME)
-    with yard.served(NAME, memory="2Gi", kind="ClusterModel") as client:
+    with yard.used(NAME) as client:
         texts = [text for pair in PAIRS for text in pair]
         answer = client.embeddings.create(model=NAME, input=texts, encoding_format="float")
     facts = yard.of_catalog(NAME)["status"]["facts"]
@@ -45,11 +40,15 @@ def test_cosines_are_those_of_sentence_transformers(yard: Yard) -> None:
 
 def test_a_head_on_it_beats_one_from_scratch(yard: Yard) -> None:
     yard.require(NAME)
-    base = {"kind": "ClusterModel", "name": NAME}
-    head = {"output": {"encoder": {**SIZES, "vocabularySize": 30522}}}
-    tuned = yard.train("minilm-tuned", labelled(), {**BUDGET, **head, "objective": "finetune", "base": base})
-    fresh = {"output": {"encoder": {**SIZES, "vocabularySize": 800}}}
-    scratch = yard.train("minilm-scratch", labelled(), {**BUDGET, **fresh, "objective": "pretrain"})
+    dataset = yard.dataset("labelled", labelled())
+    # As the catalog's page advises for what goes further: begin with what `hostler tune --dry-run` prints.
+    spec = yard.begun(NAME, dataset=dataset, settings=SETTINGS)["spec"]
+    spec["dataset"]["validationPercent"] = HELD_OUT_PERCENT
+    spec["output"]["encoder"] |= SIZES
+    tuned = yard.train("minilm-tuned", spec)
+    spec = {key: value for key, value in spec.items() if key != "base"} | {"objective": "pretrain"}
+    spec["output"] = {"encoder": {**spec["output"]["encoder"], "vocabularySize": 800}}
+    scratch = yard.train("minilm-scratch", spec)
 
     accuracies = [_accuracy(job) for job in (tuned, scratch)]
     yard.report.add(NAME, "accuracy after 100 labels", f"{accuracies[0]:.2f}", demand="0.3 more than from scratch")

@@ -4591,6 +4591,7 @@ spec:
   architecture:
     parameters: 808878080
     vocabularySize: 51866
+    translates: false
   memory:
     weightsBytes: 1617756160
   tuning:

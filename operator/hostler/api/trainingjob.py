@@ -50,7 +50,9 @@ from hostler.api.training_status import (
 from hostler_contract import Objective, Supervision
 
 __all__ = [
+    "LINE_RULES",
     "NAME_LIMIT",
+    "OURS",
     "AttemptFailure",
     "Comparison",
     "Hyperparameters",

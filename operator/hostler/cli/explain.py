@@ -11,10 +11,18 @@ from rich.console import Console
 
 from hostler.cli.explanation import Explanation, explanation
 from hostler.cli.lineview import KINDS, LineView, Object, full_name, read_view, title
-from hostler.cli.tables import console, plain_table
+from hostler.cli.tables import Column, show_table, terminal
 
 _KINDS = {**{kind.lower(): kind for kind in KINDS}, "tjob": "TrainingJob", "hisvc": "InferenceService"}
 _KINDS |= {f"{name}s": kind for name, kind in list(_KINDS.items())}
+
+_NODE_COLUMNS = (
+    Column(name="NODE", wraps=True),
+    Column(name="FREE", right=True),
+    Column(name="FITS", right=True),
+    Column(name="WHY NOT", wraps=True),
+)
+_EVENT_COLUMNS = (Column(name="AGO", right=True), Column(name="REASON"), Column(name="MESSAGE", wraps=True))
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,7 +44,7 @@ def explain(*, name: str, namespace: str, kubeconfig: Path | None, as_json: bool
     if as_json:
         click.echo(json.dumps(told.facts(), indent=2))
         return
-    print_explanation(console(), told)
+    print_explanation(terminal(), told)
 
 
 def _kind_and_name(given: str) -> tuple[str, str]:
@@ -95,14 +103,14 @@ def print_explanation(out: Console, told: Explanation) -> None:
         out.print()
         out.print(told.nodes_heading, style="bold", markup=False, highlight=False)
         rows = [(n.name, str(n.free), str(n.fits), n.why) for n in told.nodes]
-        out.print(plain_table(("NODE", "FREE", "FITS", "WHY NOT"), rows, right=("FREE", "FITS")))
+        show_table(_NODE_COLUMNS, rows, to=out)
         if told.nodes_left_out:
             say(f"and {told.nodes_left_out} more nodes; --json has all.")
     if told.events:
         out.print()
         out.print("Events", style="bold")
         events = [(event.ago, event.reason, event.message) for event in told.events]
-        out.print(plain_table(("AGO", "REASON", "MESSAGE"), events, right=("AGO",)))
+        show_table(_EVENT_COLUMNS, events, to=out)
     for sentence in told.unseen:
         out.print()
         say(sentence)

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from hostler.cli.lineview import (
     LineView,
@@ -21,13 +20,31 @@ from hostler.cli.lineview import (
     seconds_left,
     shortly,
 )
-from hostler.cli.tables import console, plain_table
+from hostler.cli.tables import Column, show_table, terminal
 from hostler.planning import moments
 
 Object = dict[str, Any]
 
 _SHOWN = 50
 """Rows of a table; `--json` has all."""
+
+_WAITING_COLUMNS = (
+    Column(name="LINE", right=True),
+    Column(name="JOB", wraps=True),
+    Column(name="PRIORITY", leaves=2),
+    Column(name="NEEDS", leaves=3),
+    Column(name="WAITED", right=True, leaves=4),
+    Column(name="STARTS IN", right=True),
+    Column(name="LOW-HIGH", right=True),
+    Column(name="WHY", leaves=1),
+)
+_RUNNING_COLUMNS = (
+    Column(name="RUNS", wraps=True),
+    Column(name="PRIORITY", leaves=1),
+    Column(name="HOLDS", leaves=2),
+    Column(name="ENDS IN", right=True),
+    Column(name="STATE"),
+)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,7 +69,7 @@ def queue(*, pool: str | None, namespace: str, kubeconfig: Path | None, as_json:
         return
     if not names:
         click.echo("There are no AcceleratorPools. Describe your nodes with one: docs/concepts/pools.md")
-    out = console()
+    out = terminal()
     for place, name in enumerate(names):
         if place:
             out.print()
@@ -123,11 +140,11 @@ def print_line(out: Console, facts: Object) -> None:
     """Both tables of a pool, at most as wide as the terminal."""
     out.print(_headline(facts), markup=False, highlight=False)
     if facts["waiting"]:
-        out.print(waiting_table(facts))
+        show_table(_WAITING_COLUMNS, [_waiting_row(r, now=facts["now"]) for r in facts["waiting"][:_SHOWN]], to=out)
         _print_rest(out, len(facts["waiting"]))
         out.print(_first_sentence(facts), markup=False, highlight=False)
     if facts["running"]:
-        out.print(running_table(facts))
+        show_table(_RUNNING_COLUMNS, [_running_row(row) for row in facts["running"][:_SHOWN]], to=out)
         _print_rest(out, len(facts["running"]))
 
 
@@ -155,13 +172,6 @@ def _first_sentence(facts: Object) -> str:
     return f"Next is {name}, {said}: what it needs is kept for it. {first['message']}"
 
 
-def waiting_table(facts: Object) -> Table:
-    """The line for people."""
-    columns = ("LINE", "JOB", "PRIORITY", "NEEDS", "WAITED", "STARTS IN", "LOW-HIGH", "WHY")
-    rows = (_waiting_row(row, now=facts["now"]) for row in facts["waiting"][:_SHOWN])
-    return plain_table(columns, rows, right=("LINE", "WAITED", "STARTS IN", "LOW-HIGH"))
-
-
 def _waiting_row(row: Object, *, now: str) -> tuple[str, ...]:
     low, high = (in_time(row[field], now=now) for field in ("earliestStart", "latestStart"))
     position = row["position"]
@@ -175,12 +185,6 @@ def _waiting_row(row: Object, *, now: str) -> tuple[str, ...]:
         f"{low}-{high}" if high else "",
         _SHORT.get(row["reason"], row["reason"] or ""),
     )
-
-
-def running_table(facts: Object) -> Table:
-    """Who holds the pool, for people."""
-    rows = map(_running_row, facts["running"][:_SHOWN])
-    return plain_table(("RUNS", "PRIORITY", "HOLDS", "ENDS IN", "STATE"), rows, right=("ENDS IN",))
 
 
 def _running_row(row: Object) -> tuple[str, ...]:

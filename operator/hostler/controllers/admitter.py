@@ -111,7 +111,7 @@ class Admitter:
             if (before is None or before.seats != durable.seats) and self._is_news(durable):
                 # Of an earlier leader. The workload is looked at because of this change, and asks anew.
                 self.withdraw(workload)
-        left = seconds_left(obj) if obj is not None and placement is not None else None
+        left = seconds_left(obj, now=self._clock.now()) if obj is not None and placement is not None else None
         self.usage.foretell(workload, None if left is None else self._clock.monotonic() + left)
         self._hold(workload)
 

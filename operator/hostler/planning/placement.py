@@ -88,6 +88,21 @@ def too_small_sentence(view: PoolView, ask: Ask) -> str:
     )
 
 
+def too_small_grown_sentence(view: PoolView, ask: Ask) -> str:
+    """Why a pool is too small with all nodes that an autoscaler may add, and the way out."""
+    pool, scaling = view.pool, view.pool.spec.scaling
+    assert scaling is not None  # only such a pool grows
+    shape = scaling.node_shape
+    devices = f"{shape.accelerators} {pool.unit}, " if shape.accelerators is not None else ""
+    most, count = scaling.max_nodes, view.largest_grown(ask.need)
+    holds = counted_pods(count) if count else "no pod"
+    return (
+        f"pool {pool.name} grows to {most} node{'s' * (most != 1)} of {devices}{shape.cpu} cores and {shape.memory} of "
+        f"memory, which could hold {holds} of this size, and {ask.who} needs {_needed(pool, ask)}: ask for less, or "
+        "raise the pool's spec.scaling.maxNodes"
+    )
+
+
 def _limit(view: PoolView, ask: Ask) -> str:
     """What is short where the pool's own unit is not."""
     short = sorted(

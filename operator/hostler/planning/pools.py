@@ -13,7 +13,7 @@ from functools import cached_property
 from hostler.accelerators import AcceleratorType, ResourceNameError, UnknownAcceleratorError, accelerator
 from hostler.api.pool import AcceleratorPoolSpec, PoolReason
 from hostler.planning.nodes import NodeView
-from hostler.planning.resources import CPU, holds
+from hostler.planning.resources import CPU, HOST_PORT, MEMORY, Resources, amount_of, holds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,15 @@ class Pool:
         own = [t.model_dump(by_alias=True, exclude_none=True) for t in self.spec.tolerations]
         usual = [pair.rpartition(":") for pair in (self.kind.pod.tolerations if self.kind else ())]
         return own + [{"key": key, "operator": "Exists", "effect": effect} for key, _, effect in usual]
+
+    @property
+    def new_node(self) -> Resources | None:
+        """What each node that an autoscaler adds offers, of what its shape names; None where the pool does not grow."""
+        if self.spec.scaling is None:
+            return None
+        shape = self.spec.scaling.node_shape
+        offers: Resources = {CPU: amount_of(CPU, shape.cpu), MEMORY: amount_of(MEMORY, shape.memory)}
+        return offers | ({self.resource: shape.accelerators or 0} if self.resource else {})
 
     def units(self, need: Mapping[str, int]) -> int:
         """Units that one pod with these requests takes: devices, or cores that are begun."""
@@ -100,6 +109,15 @@ class PoolView:
         if shape not in self._ever:
             self._ever[shape] = sum(holds(node.promised, need) for node in self.nodes)
         return self._ever[shape]
+
+    def largest_grown(self, need: Mapping[str, int]) -> int:
+        """How many such pods it could hold with every node that there can be; of a new node, what its shape does not
+        name does not limit."""
+        new, scaling = self.pool.new_node, self.pool.spec.scaling
+        if new is None or scaling is None:
+            return self.largest_ever(need)
+        named = {name: amount for name, amount in need.items() if name in new or name.startswith(HOST_PORT)}
+        return self.largest_ever(need) + max(0, scaling.max_nodes - len(self.nodes)) * holds(new, named)
 
 
 def read_pool(name: str, spec: AcceleratorPoolSpec) -> Pool:

@@ -22,13 +22,16 @@ def planner() -> Iterator[SimpleNamespace]:
     before = set(sys.modules)
     sys.path.insert(0, str(FOLDER))
     try:
+        import figures
         import jobs
         import openb
         import replay
         import trace_bench
         import traces
 
-        yield SimpleNamespace(bench=trace_bench, replay=replay, traces=traces, model=jobs, openb=openb)
+        yield SimpleNamespace(
+            bench=trace_bench, replay=replay, traces=traces, model=jobs, openb=openb, figures=figures.figures
+        )
     finally:
         sys.path.remove(str(FOLDER))
         for name in set(sys.modules) - before:
@@ -70,7 +73,7 @@ def test_waits_use_and_fragments_are_those_of_a_count_by_hand(planner: SimpleNam
     """3 of 8 devices for 10 s, and one that needs two whole nodes behind it: 5 are free, one of them beside the 3."""
     told = jobs(planner, (0, 10, 3), (0, 30, 8))
     run = replayed(planner, told, nodes=2, devices=4)
-    found = planner.replay.figures(told, run)
+    found = planner.figures(told, run)
     assert (found["wait mean, s"], found["wait p50, s"], found["wait p99, s"]) == (5, 0, 10)
     assert found["completion mean, s"] == (10 + 40) / 2
     assert found["bounded slowdown mean"] == pytest.approx((1 + 40 / 30) / 2)
@@ -112,9 +115,11 @@ def test_steps_are_made_seconds_by_the_measured_speed_of_their_kind(planner: Sim
     path, speeds = tmp_path / "jobs.trace", tmp_path / "speeds.json"
     line = "{}\tpython3 main.py\t-n\t1\t{}\t{}\t{}\n"
     path.write_text(line.format("LM", 1000, 5.0, 1) + line.format("LM", 1000, 7.0, 2) + line.format("other", 9, 8.0, 1))
-    speeds.write_text(json.dumps({"old": {"('LM', 1)": {"null": 5.0}}, "new": {"('LM', 1)": {"null": 10.0}}}))
-    found = planner.traces.read(path, throughputs=speeds).jobs
-    assert [(job.arrives, job.seconds, job.devices) for job in found] == [(0.0, 100.0, 1), (2.0, 100.0, 2)]
+    kinds = {"('LM', 1)": {"null": 10.0}, "('LM', 2)": {"null": 20.0}, "('LM', 4)": {"null": 40.0}}
+    speeds.write_text(json.dumps({"new": {"('LM', 1)": {"null": 90.0}}, "v100": kinds}))
+    found = planner.traces.read(path, throughputs=speeds)
+    assert [(job.arrives, job.seconds, job.devices) for job in found.jobs] == [(0.0, 100.0, 1), (2.0, 50.0, 2)]
+    assert found.left_out == {planner.traces.NOT_MEASURED: 1}
 
 
 TASKS = (

@@ -95,6 +95,12 @@ def test_no_entry_accepts_a_licence_for_anybody(name: str) -> None:
     assert spec.gated == (spec.license in GATED_LICENSES)
 
 
+def test_whisper_that_never_learned_to_translate_does_not_offer_it() -> None:
+    offers = {name for name in SPECS if "/v1/audio/translations" in apis_of(Entry(name=name, spec=SPECS[name]))}
+    assert {"whisper-base", "whisper-large-v3"} <= offers
+    assert "whisper-large-v3-turbo" not in offers
+
+
 @every(SPECS)
 def test_a_sample_request_goes_to_a_path_that_the_family_answers(name: str) -> None:
     spec = SPECS[name]

@@ -126,19 +126,22 @@ def _request(seen: Observed, wanted: Wish, *, view: PoolView, need: Resources, h
         surge=wanted.surge,
         spread=seen.spec.availability.spread,
         volumes=seen.volumes,
+        priority=seen.priority.value,
+        preempts=seen.priority.preempts,
+        topology=seen.spec.accelerators.topology,
         place=place_in_line(seen.status.queue),
     )
 
 
 def placement_of(seen: Observed, seating: Seating, view: PoolView, *, now: str, grace: float) -> Placement | None:
     """What status says is reserved. It is the same as before, deadline and all, where the seats are."""
-    before = seen.status.placement
+    before, priority = seen.status.placement, seen.priority.value or None
     if not seating.seats:
         return None
     rollout = seen.rollout
     arrived = rollout is not None and rollout.complete
     if before is not None and seats_of(before) == dict(seating.seats) and need_of(before) == seating.need:
-        return before.model_copy(update={"deadline": None}) if arrived else before
+        return before.model_copy(update={"priority": priority} | ({"deadline": None} if arrived else {}))
     had = seats_of(before)
     grows = any(pods > had.get(node, 0) for node, pods in seating.seats.items())
     return placement_with(
@@ -147,5 +150,6 @@ def placement_of(seen: Observed, seating: Seating, view: PoolView, *, now: str, 
         pool=view.pool.name,
         accelerator_type=view.pool.spec.accelerator_type,
         per_pod=seen.spec.accelerators.per_pod,
+        priority=seen.priority.value,
         deadline=None if arrived and not grows else moments.later(now, seconds=grace),
     )

@@ -21,6 +21,7 @@ from hostler.controllers.trainingjob.gather import Gatherer
 from hostler.controllers.trainingjob.observed import AttemptState, Observed
 from hostler.controllers.trainingjob.preparing import Preparing
 from hostler.controllers.validity import invalid_spec_sentence
+from hostler.controllers.workloads import is_managed_elsewhere, workload_of
 from hostler.manifests import naming
 from hostler.planning import pods as read
 from hostler_contract import Progress
@@ -56,6 +57,8 @@ class TrainingJobController:
         if job is None or job["metadata"].get("deletionTimestamp"):
             # Children have the job as their owner; the garbage collector takes them.
             return Outcome()
+        if is_managed_elsewhere(job):
+            return await self._leave_alone(job)
         try:
             seen = await self._gatherer.gather(job)
         except ValidationError as error:
@@ -75,6 +78,15 @@ class TrainingJobController:
             if named := (obj["metadata"].get("labels") or {}).get(naming.PREPARATION):
                 found[Key(self.kind, obj["metadata"].get("namespace", ""), named)] = None
         return found
+
+    async def _leave_alone(self, job: Object) -> Outcome:
+        """Another controller carries the job out. It writes the status; one that says nothing yet says whose it is."""
+        self._admission.withdraw(workload_of(job))
+        status = job.get("status") or {}
+        if status.get("conditions"):
+            return Outcome()
+        plan = self._saying(job, TrainingJobStatus(), wording.managed_elsewhere(str(job["spec"]["managedBy"])))
+        return await write_status(self._writer, job, replace(plan, requeue_after=None, happening=None))
 
     def _progress(self, seen: Observed) -> Progress | None:
         """What rank 0 of the attempt under way has told, or the pod that prepares the data; nobody waits for it

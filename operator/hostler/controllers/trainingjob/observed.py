@@ -10,6 +10,7 @@ from hostler.api.trainingjob import Retry, TrainingCondition, TrainingJobSpec, T
 from hostler.controllers.ports import Object
 from hostler.controllers.trainingjob.data import DataVersion
 from hostler.controllers.trainingjob.seat import Considered, SeatVerdict
+from hostler.manifests.job import ASKED
 from hostler.planning import pods as read
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.jobacceptance import TrainingFacts
@@ -58,6 +59,19 @@ class Attempt:
     def job_ended(self) -> bool:
         """Whether the Job controller is done with it: no pod of it runs or will run."""
         return self._job_is("Complete") or self._job_is("Failed")
+
+    @property
+    def ended_at(self) -> str | None:
+        """When the Job controller was done with it."""
+        conditions = (self.job.get("status") or {}).get("conditions") or ()
+        ends = [c for c in conditions if c["type"] in ("Complete", "Failed") and c.get("status") == "True"]
+        return next((c["lastTransitionTime"] for c in ends if c.get("lastTransitionTime")), None)
+
+    @property
+    def asked(self) -> str | None:
+        """What of the spec it was made from; see ``hostler.manifests.job.asked``."""
+        found: str | None = (self.job["metadata"].get("annotations") or {}).get(ASKED)
+        return found
 
     @property
     def size(self) -> int:

@@ -16,6 +16,8 @@ from hostler.controllers.trainingjob.observed import AttemptState, Observed
 from hostler.controllers.trainingjob.preparing import Preparing
 from hostler.controllers.trainingjob.seat import Considered, Waiting
 from hostler.controllers.trainingjob.states import State
+from hostler.controllers.trainingjob.timelimits import has_expired, is_out_of_time
+from hostler.manifests.job import asked
 from hostler.planning import moments
 from hostler.planning.rejection import Rejection
 
@@ -92,6 +94,11 @@ def _is_live(seen: Observed) -> bool:
     return _is_uncounted(seen, AttemptState.LIVE)
 
 
+def _is_outdated(seen: Observed) -> bool:
+    newest = seen.newest
+    return _is_live(seen) and newest is not None and newest.asked not in (None, asked(seen.spec))
+
+
 def _is_taken_back(seen: Observed) -> bool:
     return _is_live(seen) and seen.taken_back is not None
 
@@ -154,6 +161,8 @@ def _otherwise(seen: Observed) -> bool:
 _BEFORE_SEAT: tuple[tuple[Predicate, State], ...] = (
     # A person's edit is the one thing that takes an end back, so it is looked at before the end.
     (_limit_was_raised, State.RESUMED),
+    # It goes as a whole, so nothing of it is looked after any more.
+    (has_expired, State.EXPIRED),
     # Most jobs of a cluster have ended. Nothing else is read of them, so no later policy may see them.
     (_has_ended, State.ENDED),
     # A Model with this job's UID proves its success, whatever has become of Job and pods since: no policy that could
@@ -174,6 +183,10 @@ _BEFORE_SEAT: tuple[tuple[Predicate, State], ...] = (
     # Everything above looks back; from here on it is about attempts that run or are to be made, and a suspended job
     # has none.
     (_is_suspended, State.SUSPENDED),
+    # Before anything that would begin an attempt or keep one: there is no time for it.
+    (is_out_of_time, State.OUT_OF_TIME),
+    # Somebody has suspended the job, changed it and resumed it, and this is the first look since.
+    (_is_outdated, State.OUTDATED),
     # Others need the seat whether or not the attempt does well with it.
     (_is_taken_back, State.TAKEN_BACK),
     # One pod that ends is news of all of them, so it comes before what the others do or wait for.

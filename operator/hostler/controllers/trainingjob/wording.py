@@ -15,6 +15,9 @@ WARNINGS = frozenset(
     {
         R.POOL_NOT_FOUND.value,
         R.POOL_TOO_SMALL.value,
+        R.PRIORITY_CLASS_NOT_FOUND.value,
+        R.TOPOLOGY_NOT_CONFIGURED.value,
+        R.QUOTA_TOO_SMALL.value,
         R.FAMILY_NOT_AVAILABLE.value,
         R.INCOMPATIBLE_ACCELERATOR.value,
         R.UNSUPPORTED_COUNT.value,
@@ -92,6 +95,12 @@ def rejected(reason: str, message: str) -> Wording:
 def waiting(reason: str, message: str) -> Wording:
     """Accepted, but there is no room now."""
     return _said(Standing(admitted=no(reason, message)), no(reason, message))
+
+
+def managed_elsewhere(manager: str) -> Wording:
+    """Not ours to carry out."""
+    text = f"spec.managedBy is {manager}: Hostler does nothing for this job, and {manager} writes its status."
+    return {C.ACCEPTED: unknown(R.MANAGED_ELSEWHERE, text), C.READY: unknown(R.MANAGED_ELSEWHERE, text)}
 
 
 def pending(message: str) -> Wording:

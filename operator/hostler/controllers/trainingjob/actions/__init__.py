@@ -25,6 +25,8 @@ ACTIONS: Mapping[State, Action] = {
     State.AWAITING_END: over.awaiting_end,
     State.FAILED: over.failed,
     State.VANISHED: over.vanished,
+    State.OUT_OF_TIME: over.out_of_time,
+    State.OUTDATED: rest.outdated,
     State.TAKEN_BACK: over.taken_back,
     State.OVERDUE: over.overdue,
     State.CLEARING: over.clearing,
@@ -34,6 +36,7 @@ ACTIONS: Mapping[State, Action] = {
     State.COMPLETE: result.complete,
     State.REGISTERED: result.registered,
     State.SUSPENDED: rest.suspended,
+    State.EXPIRED: rest.expired,
     State.ENDED: rest.ended,
     State.RESUMED: rest.resumed,
 }

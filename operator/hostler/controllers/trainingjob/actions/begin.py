@@ -93,5 +93,6 @@ def _placement(seen: Observed, seat: Seat, settings: Settings) -> Placement:
         pool=seat.view.pool.name,
         accelerator_type=seat.view.pool.spec.accelerator_type,
         per_pod=seen.spec.accelerators.per_pod,
+        priority=seat.priority,
         deadline=deadline,
     )

@@ -32,6 +32,7 @@ _WAYS_OUT = {
     ErrorReason.STORAGE_FULL: "enlarge the claim, or keep fewer checkpoints",
     ErrorReason.INVALID_CONFIGURATION: "make a new job whose spec has it right",
     ErrorReason.ARTIFACT_UNREADABLE: "mend the files of the Models that spec.base and spec.parts name",
+    TrainingReason.DEADLINE_EXCEEDED: "only a new job with a larger activeDeadlineSeconds can finish it",
 }
 _OTHER_WAY_OUT = "change what caused it in a new job"
 
@@ -101,6 +102,14 @@ def overdue(seen: Observed, settings: Settings) -> Plan:
     text = f"its pods did not start within {minutes}: {seen.obstacle.message}"
     cause = Cause(reason=TrainingReason.START_TIMEOUT.value, message=text, toll=Toll.REFUSAL)
     return count(seen, cause, number=_newest(seen).number)
+
+
+def out_of_time(seen: Observed, settings: Settings) -> Plan:
+    """Stop for good; the pods have their time for a last checkpoint."""
+    limit, took = seen.spec.active_deadline_seconds, moments.duration(accounting.active_seconds(seen))
+    text = f"its attempts have taken {took}, and spec.activeDeadlineSeconds is {limit}"
+    cause = Cause(reason=TrainingReason.DEADLINE_EXCEEDED.value, message=text, retryable=False)
+    return count(seen, cause, number=max(0, seen.latest))
 
 
 def count(seen: Observed, cause: Cause, *, number: int) -> Plan:
