@@ -31,12 +31,11 @@ _SHOWN = 50
 _WAITING_COLUMNS = (
     Column(name="LINE", right=True),
     Column(name="JOB", wraps=True),
-    Column(name="PRIORITY", leaves=2),
+    Column(name="PRIORITY", leaves=4),
     Column(name="NEEDS", leaves=3),
-    Column(name="WAITED", right=True, leaves=4),
-    Column(name="STARTS IN", right=True),
-    Column(name="LOW-HIGH", right=True),
-    Column(name="WHY", leaves=1),
+    Column(name="WAITED", right=True, leaves=1),
+    Column(name="STARTS IN"),
+    Column(name="WHY", leaves=2),
 )
 _RUNNING_COLUMNS = (
     Column(name="RUNS", wraps=True),
@@ -173,7 +172,8 @@ def _first_sentence(facts: Object) -> str:
 
 
 def _waiting_row(row: Object, *, now: str) -> tuple[str, ...]:
-    low, high = (in_time(row[field], now=now) for field in ("earliestStart", "latestStart"))
+    fields = ("expectedStart", "earliestStart", "latestStart")
+    expected, low, high = (in_time(row[field], now=now) for field in fields)
     position = row["position"]
     return (
         f"{'<=' if position > 10 else ''}{position}",
@@ -181,8 +181,7 @@ def _waiting_row(row: Object, *, now: str) -> tuple[str, ...]:
         row["priorityClassName"] or "",
         f"{row['pods']} x {row['perPod']}",
         shortly(row["waitedSeconds"]) if row["waitedSeconds"] is not None else "",
-        in_time(row["expectedStart"], now=now) or "unknown",
-        f"{low}-{high}" if high else "",
+        f"{expected} ({low}-{high})" if expected else "unknown",
         _SHORT.get(row["reason"], row["reason"] or ""),
     )
 
