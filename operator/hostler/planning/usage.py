@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from hostler.planning import nodes as node_reading
-from hostler.planning.admission import Pending, Snapshot
 from hostler.planning.ledger import Ledger
 from hostler.planning.nodes import NodeView
 from hostler.planning.pools import Pool, PoolView, describe
 from hostler.planning.resources import Resources, largest, overdrawn, times
 from hostler.planning.room import PoolRoom
+from hostler.planning.snapshot import Pending, Snapshot
 from hostler.planning.verdicts import Reservation, Workload
 from hostler.planning.volumes import Reach, Reaches
 
@@ -191,6 +191,7 @@ class PoolUsage:
                 for workload, ends in self._ends.items()
                 if workload in self._reservations
             ),
+            holders=tuple(self._reservations.values()),
         )
 
     # -- how -------------------------------------------------------------------------------------------------------
@@ -210,10 +211,18 @@ class PoolUsage:
             pool=pool,
             nodes=nodes,
             zones={name: zone for name in nodes if (zone := self._ledger[name].zone) is not None},
+            domains=self._domains(pool, nodes),
             allocatable=usable,
             held=self._held.get(pool.name, 0),
             trouble="" if usable > 0 else describe(view)[1],
         )
+
+    def _domains(self, pool: Pool, nodes: Iterable[str]) -> dict[str, str] | None:
+        key = pool.spec.topology_key
+        if key is None:
+            return None
+        labels = {name: (self._ledger[name].object or {})["metadata"].get("labels") or {} for name in nodes}
+        return {name: found[key] for name, found in labels.items() if key in found}
 
     def _view(self, pool: Pool) -> PoolView:
         members = self._members[pool.name]

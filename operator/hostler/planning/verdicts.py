@@ -215,8 +215,6 @@ class Wait:
     """Pods of this shape that would fit now."""
     fit_by_units: int = 0
     """Pods of this shape that would fit if only the pool's own unit counted."""
-    expected_seconds: float | None = None
-    """From the pass until it can start, if nothing else comes up; None where nobody can know."""
     within_reach: int | None = None
     """Nodes that take its pods and can mount all of its volumes; None where every node can."""
     forecast: Forecast | None = None
@@ -231,6 +229,11 @@ class Wait:
     """What is told of its place in line; likewise None."""
     ways: Ways | None = None
     """What would let it start now; likewise None."""
+
+    @property
+    def expected_seconds(self) -> float | None:
+        """From the pass until it is expected to start; None where nobody can know."""
+        return None if self.forecast is None else self.forecast.expected
 
 
 class Preemption(StrEnum):
