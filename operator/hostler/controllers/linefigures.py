@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from hostler.api.queuepolicy import NamespaceQuota
 from hostler.metrics.lines import PoolLine
 from hostler.planning import moments
-from hostler.planning.admission import Snapshot
 from hostler.planning.resources import Resources, holds
 from hostler.planning.room import PoolRoom
+from hostler.planning.snapshot import Snapshot
 from hostler.planning.usage import PoolUsage
 from hostler.planning.verdicts import Request, Reservation, Wait
 

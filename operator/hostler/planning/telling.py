@@ -35,9 +35,9 @@ def place_of(wait: Wait, *, now: str, before: Place | None) -> Place | None:
     if wait.position < 1:
         return None
     told = None
-    if (forecast := _forecast(wait)) is not None:
+    if wait.forecast is not None:
         standing = before.forecast if before is not None else None
-        told = standing if standing and _holds(standing, forecast, now=now) else _told(forecast, now=now)
+        told = standing if standing and _holds(standing, wait.forecast, now=now) else _told(wait.forecast, now=now)
     position = coarse_position(wait.position)
     return Place(
         position=position,
@@ -52,13 +52,6 @@ def is_news(before: Place | None, after: Place | None) -> bool:
     if before is None or after is None:
         return before is not after
     return (before.position, before.forecast) != (after.position, after.forecast)
-
-
-def _forecast(wait: Wait) -> Forecast | None:
-    expected = wait.expected_seconds
-    if wait.forecast is not None or expected is None:
-        return wait.forecast
-    return Forecast(earliest=expected / 2, expected=expected, latest=2 * expected)
 
 
 def _told(forecast: Forecast, *, now: str) -> ToldForecast:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 
 from hostler.api.queuepolicy import PreemptionPolicy
-from hostler.planning.admission import Snapshot
 from hostler.planning.pools import Pool
 from hostler.planning.resources import Resources, add, holds, times
+from hostler.planning.snapshot import Snapshot
 from hostler.planning.verdicts import Obstacle, Request, Reservation, Wait, Ways
 
 _Key = tuple[str, frozenset[tuple[str, int]], int]
