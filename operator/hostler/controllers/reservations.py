@@ -29,7 +29,13 @@ _JITTER_SECONDS = 5.0
 
 
 def read_reservation(
-    obj: Object, placement: Placement, *, deadline: float | None, before: Reservation | None, pool: Pool | None, clock: Clock
+    obj: Object,
+    placement: Placement,
+    *,
+    deadline: float | None,
+    before: Reservation | None,
+    pool: Pool | None,
+    clock: Clock,
 ) -> Reservation:
     """What a workload holds, by its status."""
     held = Reservation(

@@ -122,7 +122,7 @@ class TrainingJobController:
     def _saying(self, job: Object, status: TrainingJobStatus, said: wording.Wording) -> Plan:
         generation = int(job["metadata"].get("generation") or 0)
         after = conditions(status.conditions, said, generation=generation, now=self._clock.now())
-        shown = status.model_copy(update={"observed_generation": generation, "conditions": after})
+        shown = status.model_copy(update={"observed_generation": generation, "conditions": after, "queue": None})
         return Plan(
             status=shown.model_dump(mode="json", by_alias=True, exclude_none=True),
             happening=change(status.conditions, after, warnings=wording.WARNINGS),
