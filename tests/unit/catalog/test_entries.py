@@ -226,7 +226,8 @@ def test_what_fits_by_the_estimate_is_never_refused_for_its_memory(name: str) ->
 
 @every(TINY)
 def test_a_tiny_entry_is_where_its_example_puts_it(name: str) -> None:
-    jobs = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in EXAMPLES.glob("*/trainingjob.yaml")]
+    served = [path.with_name("trainingjob.yaml") for path in EXAMPLES.glob("*/inferenceservice.yaml")]
+    jobs = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in served]
     (job,) = [each for each in jobs if each["metadata"]["name"] == name]
     spec = TINY[name]
     assert "claimName" not in job["spec"].get("storage", {}), "the job makes a claim of its own name"
@@ -237,5 +238,6 @@ def test_a_tiny_entry_is_where_its_example_puts_it(name: str) -> None:
 
 
 def test_every_example_of_a_family_is_an_entry() -> None:
-    jobs = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in EXAMPLES.glob("*/trainingjob.yaml")]
+    served = [path.with_name("trainingjob.yaml") for path in EXAMPLES.glob("*/inferenceservice.yaml")]
+    jobs = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in served]
     assert {job["metadata"]["name"] for job in jobs} == set(TINY)
