@@ -46,5 +46,5 @@ def _renamed(values: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str,
 def _missing(first: Record, unseen: Mapping[str, str]) -> Iterator[DataError]:
     have = ", ".join(sorted(first.values)) or "none"
     for role, column in unseen.items():
-        message = f"there is no column {column!r} for the role {role}; the columns are: {have}"
+        message = f"there is no column {column!r} for the role {role}; the columns are: {have}. Correct `columns`"
         yield first.error(message, kind=MissingColumnError)

@@ -45,7 +45,7 @@ def test_a_column_that_no_row_has_is_an_error_that_names_those_that_are(tmp_path
     root = write_lines(tmp_path / "a.jsonl", [{"body": "b", "id": 1}, {"body": "c"}])
 
     assert errors(opened(root, "jsonl", text="boddy", label="id")) == [
-        "a.jsonl:1: there is no column 'boddy' for the role text; the columns are: body, id"
+        "a.jsonl:1: there is no column 'boddy' for the role text; the columns are: body, id. Correct `columns`"
     ]
 
 
