@@ -16,6 +16,10 @@ bench-storms: dev ## What goes wrong at size: a pool taken away, thousands delet
 bench-planner: dev ## Waiting times, use and pass times of the planner on a trace (ARGS="--trace FILE"), in virtual time
 	$(BIN)/python benchmarks/planner/trace_bench.py $(ARGS)
 
+.PHONY: bench-queue
+bench-queue: dev ## The queue's order beside FIFO, EASY, SJF and LAS on the traces below TRACES=DIR; writes docs/benchmarks/queue.md
+	$(BIN)/python benchmarks/planner/queue_bench.py $(TRACES) $(if $(TRACES),$(if $(ARGS),,--page docs/benchmarks/queue.md)) $(ARGS)
+
 GANGS ?= 2000
 SEED ?= 0
 .PHONY: bench-gangs

@@ -115,6 +115,16 @@ def make_cluster_model(name: str = "tiny", **spec: Any) -> Object:
     )
 
 
+def make_priority_class(name: str, value: int, **fields: Any) -> Object:
+    """A PriorityClass of Kubernetes' own."""
+    return {
+        "apiVersion": "scheduling.k8s.io/v1",
+        "kind": "PriorityClass",
+        "metadata": {"name": name},
+        "value": value,
+    } | fields
+
+
 def edited(manifest: Object, path: str, value: Any) -> Object:
     """A copy in which the field at the dotted path has this value; missing parents are made."""
     result = copy.deepcopy(manifest)

@@ -75,8 +75,12 @@ def run(stack: Stack, example: Example, *, namespace: str, scratch: Path, short:
 
 def trained(stack: Stack, job: Object, *, namespace: str, timeout: float = 900) -> Object:
     """A job to its end; returns it, once its Model is Ready."""
-    name = job["metadata"]["name"]
     stack.apply(job, namespace=namespace)
+    return finished(stack, job["metadata"]["name"], namespace=namespace, timeout=timeout)
+
+
+def finished(stack: Stack, name: str, *, namespace: str, timeout: float) -> Object:
+    """A job that somebody has made, at its end; its Model is Ready."""
 
     def ended() -> Object | None:
         found = stack.get("trainingjobs", name, namespace=namespace)

@@ -75,7 +75,7 @@ def request(name: str, pods: int | tuple[int, int] = 1, *, devices: int = 1, sin
 def answers(found: PoolUsage, *requests: Request, now: float = 0.0) -> dict[str, Verdict]:
     """Verdicts by name."""
     snapshot = found.snapshot({each.pool for each in requests}, {each.volumes for each in requests})
-    return {key.name: verdict for key, verdict in plan(snapshot, requests, now).items()}
+    return {key.name: verdict for key, verdict in plan(snapshot, requests, now).verdicts.items()}
 
 
 def hold(found: PoolUsage, asked: Request, verdict: Admit, **more: Any) -> Reservation:

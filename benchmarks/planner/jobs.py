@@ -31,6 +31,8 @@ class Job:
     """Models of device that will do; empty where any will."""
     on_one_node: bool = False
     """Whether it is one pod, whatever its devices."""
+    namespace: str = "replay"
+    """Whose it is."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from jobs import Job, Node, Trace, TraceError, count_of, number_of, opened
 
 POD_COLUMNS = ("cpu_milli", "memory_mib", "num_gpu", "gpu_milli")
 _TIMES = ("creation_time", "deletion_time", "scheduled_time")
-_NODE_COLUMNS = ("sn", "cpu_milli", "memory_mib", "gpu", "model")
+NODE_COLUMNS = ("sn", "cpu_milli", "memory_mib", "gpu", "model")
 _WHOLE = 1000
 _MIB = 2**20
 SHARED = "share a device with others, which no request here can say"
@@ -42,11 +43,29 @@ def read_tasks(path: Path, lines: Iterator[str]) -> Trace:
     return Trace(jobs, dict(left_out))
 
 
+def tasks(path: Path) -> Trace:
+    """What the tasks of a list ask for, whether they ever ran or not: times are not looked at. Raises
+    :class:`TraceError`."""
+    left_out: Counter[str] = Counter()
+    found = []
+    with opened(path) as lines:
+        rows = csv.DictReader(lines)
+        if missing := [name for name in POD_COLUMNS if name not in (rows.fieldnames or ())]:
+            raise TraceError(f"{path} is no list of tasks: it lacks the columns {', '.join(missing)}")
+        for number, row in enumerate(rows, start=2):
+            task = _asked(f"{path}, line {number}", f"task-{number - 2:06d}", row)
+            if isinstance(task, str):
+                left_out[task] += 1
+            else:
+                found.append(task)
+    return Trace(found, dict(left_out))
+
+
 def read_nodes(path: Path, *, every: int = 1) -> list[Node]:
     """The nodes of a list, or one of so many, in order. Raises :class:`TraceError`."""
     with opened(path) as lines:
         rows = csv.DictReader(lines)
-        if missing := [name for name in _NODE_COLUMNS if name not in (rows.fieldnames or ())]:
+        if missing := [name for name in NODE_COLUMNS if name not in (rows.fieldnames or ())]:
             raise TraceError(f"{path} is no list of nodes: it lacks the columns {', '.join(missing)}")
         found = [_node(f"{path}, line {number}", row) for number, row in enumerate(rows, start=2)]
     if not found:
@@ -66,10 +85,9 @@ def _node(where: str, row: dict[str, str]) -> Node:
 
 def _task(where: str, name: str, row: dict[str, str]) -> Job | str:
     """A job, or why it cannot be one."""
-    devices = count_of(where, "num_gpu", row["num_gpu"], least=0)
-    share = count_of(where, "gpu_milli", row["gpu_milli"], least=0) if devices else _WHOLE
-    if share != _WHOLE:
-        return SHARED
+    asked = _asked(where, name, row)
+    if isinstance(asked, str):
+        return asked
     if not row["scheduled_time"]:
         return NEVER_RAN
     seconds = number_of(where, "deletion_time", row["deletion_time"]) - number_of(
@@ -77,10 +95,19 @@ def _task(where: str, name: str, row: dict[str, str]) -> Job | str:
     )
     if seconds <= 0:
         return NO_TIME
+    return replace(asked, arrives=number_of(where, "creation_time", row["creation_time"]), seconds=seconds)
+
+
+def _asked(where: str, name: str, row: dict[str, str]) -> Job | str:
+    """What a task wants, at no time and for no time; or why that cannot be asked of the planner."""
+    devices = count_of(where, "num_gpu", row["num_gpu"], least=0)
+    share = count_of(where, "gpu_milli", row["gpu_milli"], least=0) if devices else _WHOLE
+    if share != _WHOLE:
+        return SHARED
     return Job(
         name=name,
-        arrives=number_of(where, "creation_time", row["creation_time"]),
-        seconds=seconds,
+        arrives=0.0,
+        seconds=0.0,
         devices=devices,
         cpu=count_of(where, "cpu_milli", row["cpu_milli"], least=0),
         memory=count_of(where, "memory_mib", row["memory_mib"], least=0) * _MIB,

@@ -12,17 +12,22 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from estimates import Estimates, estimate
+from figures import figures
 from jobs import Node, Trace, TraceError, equal_nodes
 from openb import read_nodes
-from replay import Replay, figures
+from replay import Replay
 from traces import make, read
 
-_COUNTS = ("left out", "jobs", "longest line", "passes")
+COUNTS = ("left out", "jobs", "preemptions", "longest line", "passes")
+_RATIOS = ("slowdown", "rho", "Jain")
 
 
-def replay(title: str, trace: Trace, *, nodes: Sequence[Node]) -> dict[str, float]:
+def replay(
+    title: str, trace: Trace, *, nodes: Sequence[Node], how: Estimates = Estimates.EXACT, seed: int = 0
+) -> dict[str, float]:
     """The figures of one trace; what cannot be replayed is left out, and said. Raises :class:`TraceError`."""
-    told = Replay(trace.jobs, nodes=nodes)
+    told = Replay(trace.jobs, nodes=nodes, estimates=estimate(trace.jobs, how=how, seed=seed))
     devices = sum(node.devices for node in nodes)
     large = {f"need more than {len(nodes)} nodes with {devices} devices can hold": len(told.too_large)}
     for why, count in (trace.left_out | large).items():
@@ -40,15 +45,16 @@ def markdown(found: dict[str, dict[str, float]]) -> str:
     names = list(next(iter(found.values())))
     lines = ["| | " + " | ".join(found) + " |", "|---" * (len(found) + 1) + "|"]
     for name in names:
-        cells = (_shown(name, each[name]) for each in found.values())
+        cells = (shown(name, each[name]) for each in found.values())
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _shown(name: str, value: float) -> str:
-    if name in _COUNTS:
+def shown(name: str, value: float) -> str:
+    """A figure as its kind is written."""
+    if name in COUNTS:
         return f"{value:,.0f}"
-    if name.endswith("ms") or "slowdown" in name:
+    if name.endswith("ms") or any(part in name for part in _RATIOS):
         return f"{value:,.2f}"
     return f"{value:,.0f}" if name.endswith(", s") else f"{100 * value:.1f} %"
 
@@ -62,7 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--devices", type=int, default=8, help="of each node")
     parser.add_argument("--node-list", type=Path, help="the nodes of openb, in place of --nodes and --devices")
     parser.add_argument("--every", type=int, default=1, help="take one of so many nodes of the list")
-    parser.add_argument("--seed", type=int, default=0, help="of made-up jobs")
+    parser.add_argument("--estimates", type=Estimates, choices=list(Estimates), default=Estimates.EXACT)
+    parser.add_argument("--seed", type=int, default=0, help="of made-up jobs, and of estimates that are wrong")
     parser.add_argument("--jobs", type=int, default=2000, help="made-up ones")
     parser.add_argument("--load", type=float, default=0.9, help="of made-up jobs, as a share of all devices")
     parser.add_argument("--output", type=Path, default=Path("dist/bench-planner.json"))
@@ -74,11 +81,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         nodes = _nodes(options)
         devices = sum(node.devices for node in nodes)
         for path in options.trace:
-            found[path.stem] = replay(path.stem, read(path, throughputs=options.throughputs), nodes=nodes)
+            trace = read(path, throughputs=options.throughputs)
+            found[path.stem] = replay(path.stem, trace, nodes=nodes, how=options.estimates, seed=options.seed)
         if not options.trace:
             jobs = make(seed=options.seed, jobs=options.jobs, devices=devices, load=options.load)
             title = f"made up, seed {options.seed}, load {options.load:g}"
-            found[title] = replay(title, Trace(jobs), nodes=nodes)
+            found[title] = replay(title, Trace(jobs), nodes=nodes, how=options.estimates, seed=options.seed)
     except TraceError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -24,7 +24,7 @@ class DataNotFoundError(DataError):
 
 
 class NoRoleError(DataError):
-    """A row without any column that a family knows."""
+    """A row whose columns no family, or not the one that is asked, can use."""
 
 
 class MissingColumnError(DataError):

@@ -66,7 +66,7 @@ class Records(Rows):
         self.columns = dict(columns)
 
     def _by_role(self) -> Iterator[Found]:
-        rows = assign_roles(self._reader.scan(), self.columns)
+        rows = assign_roles(self._reader.scan, self.columns)
         return with_messages(typed(rows) if self._reader.untyped else rows)
 
     @property
@@ -109,7 +109,7 @@ class Records(Rows):
             names = ("training", "validation")
             return tuple(  # type: ignore[return-value]
                 Rows(
-                    lambda part=part: assign_roles(part.scan(), self.columns),  # type: ignore[misc]
+                    lambda part=part: assign_roles(part.scan, self.columns),  # type: ignore[misc]
                     location=self.location,
                     what=f"the {name} part has no text: add data or change validationPercent",
                 )

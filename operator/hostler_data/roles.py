@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import difflib
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,27 +16,15 @@ _PATIENCE = 1000
 """Rows within which a column must turn up once. Rows may lack it: some have no label on purpose."""
 
 
-def assign_roles(rows: Iterator[Found], columns: Mapping[str, str]) -> Iterator[Found]:
-    """Rename each row's columns by ``columns`` (role to column). A column that no row has is an error."""
+def assign_roles(scan: Callable[[], Iterator[Found]], columns: Mapping[str, str]) -> Iterator[Found]:
+    """Rename each row's columns by ``columns`` (role to column). A column that no row has is an error, and the first
+    thing that is told: what single rows lack for want of it says less. ``scan`` begins with the rows anew."""
     if not columns:
-        yield from rows
+        yield from scan()
         return
-    unseen = dict(columns)
-    first: Record | None = None
-    count = 0
-    for found in rows:
-        if isinstance(found, Record):
-            first = first or found
-            for role in [role for role, column in unseen.items() if column in found.values]:
-                del unseen[role]
-            found = replace(found, values=_renamed(found.values, columns))
-            count += 1
-        yield found
-        if unseen and first and count == _PATIENCE:
-            yield from _missing(first, unseen)
-            unseen = {}
-    if first:
-        yield from _missing(first, unseen)
+    yield from _missing(scan(), columns)
+    for found in scan():
+        yield replace(found, values=_renamed(found.values, columns)) if isinstance(found, Record) else found
 
 
 def _renamed(values: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
@@ -43,8 +33,21 @@ def _renamed(values: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str,
     return kept | {role: values[column] for role, column in columns.items() if column in values}
 
 
-def _missing(first: Record, unseen: Mapping[str, str]) -> Iterator[DataError]:
-    have = ", ".join(sorted(first.values)) or "none"
+def _missing(rows: Iterator[Found], columns: Mapping[str, str]) -> Iterator[DataError]:
+    """Looks at as many rows as it needs to have seen every column, mostly one."""
+    unseen, seen = dict(columns), set[str]()
+    first: Record | None = None
+    for row in itertools.islice((found for found in rows if isinstance(found, Record)), _PATIENCE):
+        first = first or row
+        seen.update(row.values)
+        unseen = {role: column for role, column in unseen.items() if column not in row.values}
+        if not unseen:
+            return
+    if first is None:
+        return
+    have = ", ".join(sorted(seen)) or "none"
     for role, column in unseen.items():
-        message = f"there is no column {column!r} for the role {role}; the columns are: {have}"
+        near = difflib.get_close_matches(column, sorted(seen), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        message = f"there is no column {column!r} for the role {role}; the columns are: {have}{hint}"
         yield first.error(message, kind=MissingColumnError)

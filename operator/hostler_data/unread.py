@@ -15,8 +15,14 @@ from hostler_data.turns import KEYS
 from hostler_data.words import counted
 
 _MEDIA = ("image", "audio", "video", "frames")
-_NAMES = frozenset({"key", "__key__", "__url__"})
-"""What shards call their samples."""
+_NAMES = frozenset(
+    {
+        *("key", "__key__", "__url__", "__index_level_0__", "_id", "conversation_id", "example_id", "guid", "id"),
+        *("idx", "index", "message_id", "prompt_id", "row_id", "sample_id", "uid", "uuid"),
+    }
+)
+"""What shards and tables call their rows: an identifier says nothing that could be learned, so nothing of the data is
+lost with it. Also pandas' index, which it writes into Parquet."""
 _PLAYED = (*IMAGE_SUFFIXES, *AUDIO_SUFFIXES, *VIDEO_SUFFIXES, ".txt", ".cls")
 _BOTH = "txt"
 """One text that is there in both of its roles."""
@@ -63,7 +69,11 @@ def _unread_keys(messages: Any) -> Iterator[str]:
     for message in messages if isinstance(messages, list | tuple) else ():
         if isinstance(message, Mapping):
             # A null is how Parquet stores what only other rows have.
-            yield from (str(key) for key, value in message.items() if key not in KEYS and value not in (None, []))
+            yield from (
+                str(key)
+                for key, value in message.items()
+                if key not in KEYS and str(key) not in _NAMES and value not in (None, [])
+            )
 
 
 def _is_both(values: Mapping[str, Any]) -> bool:

@@ -218,10 +218,11 @@ class Candidates:
         hint = _answers_alone(record.values)
         if self._family is not None:
             text = f"has nothing for the family {self._family}, which reads {wanted}; its columns: {have}"
-            return record.error(f"{text}{hint and f'.{hint}'}")
+            return record.error(f"{text}{hint and f'.{hint}'}", kind=NoRoleError)
         if any(use.reads & record.values.keys() for use in self._uses):
             near = self._nearest(record.values)
-            return record.error(f"no family can use these columns alone: {have}.{hint}{near} Families read {wanted}")
+            said = f"no family can use these columns alone: {have}.{hint}{near} Families read {wanted}"
+            return record.error(said, kind=NoRoleError)
         message = f"no column plays a role; the columns are: {have}."
         return record.error(f"{message}{hint} Name the one that is the text, the image, ...", kind=NoRoleError)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver.invalid_pods import PODS
+from apiserver.invalid_queue import QUEUE
 from apiserver.invalid_training import FAMILIES, MEASURED, OBJECTIVES
 from apiserver.refusal import Invalid
 from builders import (
@@ -371,6 +372,7 @@ _DATASETS = (
 )
 
 INVALID = (
+    *QUEUE,
     *_NAMES,
     *_REQUIRED,
     *_JOBS,

@@ -23,9 +23,10 @@ from builders import (
     make_transformer,
     without,
 )
-from kubeclient import KubeClient, item
+from kubeclient import OF_THE_CLUSTER, KubeClient, item
 
 from hostler.api.kinds import KINDS, Kind
+from hostler.api.queuepolicy import MOST_NAMESPACES, MOST_QUOTAS
 from hostler.api.trainingjob import TrainingJobSpec
 
 Object = dict[str, Any]
@@ -70,7 +71,7 @@ def test_discovery_knows_every_kind_by_its_names(api: KubeClient, kind: Kind) ->
 def test_every_example_is_accepted(api: KubeClient, namespace: str, path: Path) -> None:
     for manifest in yaml.safe_load_all(path.read_text(encoding="utf-8")):
         ours = manifest["apiVersion"] == "hostler.dev/v1alpha1"
-        namespaced = by_kind(manifest).namespaced if ours else True
+        namespaced = by_kind(manifest).namespaced if ours else manifest["kind"] not in OF_THE_CLUSTER
         moved = edited(manifest, "metadata.namespace", namespace) if namespaced else manifest
         answer = api.create(moved, dry_run=True)
         assert answer.status_code == 201, answer.text
@@ -122,6 +123,43 @@ ACCEPTED = (
     (
         "a sidecar of a service",
         make_inference_service(podMetadata={"labels": {"sidecar.istio.io/inject": "true"}}, scratch={"size": "1Gi"}),
+    ),
+    ("an estimate in hours and minutes", make_training_job(estimatedDuration="2h30m")),
+    ("an estimate in seconds", make_training_job(estimatedDuration="5400s")),
+    ("another manager", make_training_job(managedBy="kueue.x-k8s.io/multikueue")),
+    ("ourselves as the manager", make_training_job(managedBy="hostler.dev/operator")),
+    (
+        "limits in time",
+        make_training_job(activeDeadlineSeconds=3600, ttlSecondsAfterFinished=0, priorityClassName="team.high"),
+    ),
+    ("a rack for a gang", make_training_job(accelerators={"pool": "gpu", "topology": "required"})),
+    (
+        "as many quotas of as many namespaces as there may be",
+        make_pool(
+            queue={
+                "order": "fifo",
+                "usageHalfLife": "24h",
+                "preemption": "disabled",
+                "quotas": [
+                    {
+                        "namespaces": [f"n{quota}-{i}".ljust(63, "x") for i in range(MOST_NAMESPACES)],
+                        "nominal": 8,
+                        "borrowingLimit": 0,
+                        "weight": "0.5",
+                    }
+                    for quota in range(MOST_QUOTAS)
+                ],
+            },
+            topologyKey="topology.kubernetes.io/rack",
+        ),
+    ),
+    (
+        "a pool that grows from nothing",
+        make_pool(scaling={"maxNodes": 4, "nodeShape": {"accelerators": 8, "cpu": 96, "memory": "1Ti"}, "spot": True}),
+    ),
+    (
+        "a cpu pool that grows",
+        make_pool(acceleratorType="cpu", scaling={"maxNodes": 4, "nodeShape": {"cpu": "4", "memory": "8Gi"}}),
     ),
     ("a budget and a spread", make_inference_service(availability={"maxUnavailable": 2, "spread": "zone"})),
     ("a model of the catalog", make_inference_service(modelRef={"kind": "ClusterModel", "name": "tiny"})),
@@ -182,10 +220,7 @@ FROZEN_OF_JOBS = (
     ("the data's key", "dataset.source.configMap.key", "b"),
     ("steps", "training.steps", 21),
     ("the learning rate", "training.learningRate", "1e-3"),
-    ("checkpoints", "checkpoint", {"keep": 3}),
-    ("the pool", "accelerators.pool", "ipu"),
-    ("the number of pods", "pods", {"max": 2}),
-    ("memory", "resources", {"memory": "8Gi"}),
+    ("who carries it out", "managedBy", "kueue.x-k8s.io/multikueue"),
     ("labels of the pods", "podMetadata", {"labels": {}}),
     ("the account", "serviceAccountName", "other"),
     ("pull secrets", "imagePullSecrets", ["other"]),
@@ -212,9 +247,88 @@ def test_what_cannot_be_changed_of_a_job_is_named_with_the_way_out(
 
 
 def test_all_that_cannot_be_changed_is_named_at_once(api: KubeClient, stored: Any) -> None:
-    changed = edited(edited(stored(make_training_job()), "spec.pods", {"max": 2}), "spec.family", "code")
+    changed = edited(edited(stored(make_training_job()), "spec.managedBy", "a/b"), "spec.family", "code")
     message = _update(api, changed).json()["message"]
-    assert "family cannot be changed; pods cannot be changed; a job runs once" in message
+    assert "family cannot be changed; managedBy cannot be changed; a job runs once" in message
+
+
+CHANGED_WHILE_SUSPENDED = (
+    ("checkpoints", "checkpoint", {"keep": 3}),
+    ("the pool", "accelerators.pool", "ipu"),
+    ("the topology", "accelerators.topology", "required"),
+    ("the number of pods", "pods", {"max": 2}),
+    ("memory", "resources", {"memory": "8Gi"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "value"), [row[1:] for row in CHANGED_WHILE_SUSPENDED], ids=[row[0] for row in CHANGED_WHILE_SUSPENDED]
+)
+def test_what_an_attempt_is_made_of_changes_only_while_the_job_is_suspended(
+    api: KubeClient, stored: Any, changed: str, value: Any
+) -> None:
+    runs = stored(make_training_job())
+    field = changed.partition(".")[0]
+    for manifest in (edited(runs, f"spec.{changed}", value), edited(runs, "spec.suspend", True)):
+        answer = _update(api, edited(manifest, f"spec.{changed}", value))
+        assert answer.status_code == 422, "also together with suspend: the pods of the old value are still there"
+        (cause,) = answer.json()["details"]["causes"]
+        assert (cause["field"], cause["message"]) == (
+            "spec",
+            f'Invalid value: "object": {field} cannot be changed; it may only while suspend is true: '
+            "set suspend, change it, and resume",
+        )
+
+
+@pytest.mark.parametrize("suspend", ["stays so", "is resumed at once"])
+def test_a_suspended_job_takes_other_accelerators_pods_resources_and_checkpoints(
+    api: KubeClient, stored: Any, suspend: str
+) -> None:
+    job = stored(make_training_job(suspend=True))
+    for changed, value in (row[1:] for row in CHANGED_WHILE_SUSPENDED):
+        job = edited(job, f"spec.{changed}", value)
+    answer = _update(api, edited(job, "spec.suspend", suspend == "stays so"))
+    assert answer.status_code == 200, answer.text
+
+
+SUSPENDED_AND_WRONG = (
+    ("more pods than sequences of a step", "pods", {"max": 9}, "spec.training.batchSize"),
+    ("shared memory above memory", "resources", {"memory": "512Mi"}, "spec.scratch.sharedMemory"),
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "value", "blamed"),
+    [row[1:] for row in SUSPENDED_AND_WRONG],
+    ids=[row[0] for row in SUSPENDED_AND_WRONG],
+)
+def test_what_is_changed_while_suspended_must_still_fit_together(
+    api: KubeClient, stored: Any, changed: str, value: Any, blamed: str
+) -> None:
+    job = stored(make_training_job(suspend=True, scratch={"sharedMemory": "1Gi"}))
+    answer = _update(api, edited(job, f"spec.{changed}", value))
+    assert answer.status_code == 422
+    assert f"{blamed}: " in answer.json()["message"]
+
+
+IN_LINE = (("priority", "priorityClassName", "high"), ("estimate", "estimatedDuration", "2h"))
+_PLACEMENT = {"pool": "gpu", "acceleratorType": "nvidia-a100-80", "pods": 1, "perPod": 1}
+
+
+@pytest.mark.parametrize(("field", "value"), [row[1:] for row in IN_LINE], ids=[row[0] for row in IN_LINE])
+def test_what_the_line_is_ordered_by_changes_while_the_job_is_in_it(
+    api: KubeClient, stored: Any, field: str, value: str
+) -> None:
+    job = stored(make_training_job())
+    assert _update(api, edited(job, f"spec.{field}", value)).status_code == 200
+    written = api.patch_status(job, {"placement": _PLACEMENT})
+    assert written.status_code == 200, written.text
+    refused = _update(api, edited(job, f"spec.{field}", value))
+    assert refused.status_code == 422
+    assert "cannot be changed while the job has accelerators: set suspend first" in refused.json()["message"]
+    assert api.replace(edited(written.json(), "spec.suspend", True)).status_code == 200
+    suspended = edited(written.json(), "spec.suspend", True)
+    assert _update(api, edited(suspended, f"spec.{field}", value)).status_code == 200
 
 
 def test_all_that_does_not_fit_together_is_named_at_once(api: KubeClient) -> None:

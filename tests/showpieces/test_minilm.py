@@ -13,21 +13,17 @@ from showpieces.yard import Yard
 NAME = "all-minilm-l6-v2"
 FURTHEST = 1e-4
 MARGIN = 0.3
-SIZES = {"layers": 6, "hiddenSize": 384, "heads": 12, "contextLength": 64, "head": "classification"}
-"""Of both networks, but for the vocabulary, which the one from scratch learns from the rows."""
-BUDGET: dict[str, Any] = {
-    "family": "bert",
-    "dataset": {"validationPercent": 50},
-    "training": {"steps": 60, "batchSize": 20, "learningRate": "2e-4", "warmupSteps": 6},
-    "accelerators": {"pool": "gpu", "perPod": 1},
-    "resources": {"cpu": "1", "memory": "3Gi"},
-}
+VOCABULARY = 800
+"""Of the network from scratch, which learns its tokens from the rows; its other sizes are the entry's."""
+SETTINGS = {"steps": 60, "batchSize": 20, "learningRate": "2e-4", "warmupSteps": 6, "contextLength": 64}
 """The same for both."""
+HELD_OUT = 50
+"""Percent of the rows."""
 
 
 def test_cosines_are_those_of_sentence_transformers(yard: Yard) -> None:
     yard.require(NAME)
-    with yard.served(NAME, memory="2Gi", kind="ClusterModel") as client:
+    with yard.used(NAME) as client:
         texts = [text for pair in PAIRS for text in pair]
         answer = client.embeddings.create(model=NAME, input=texts, encoding_format="float")
     facts = yard.of_catalog(NAME)["status"]["facts"]
@@ -45,11 +41,14 @@ def test_cosines_are_those_of_sentence_transformers(yard: Yard) -> None:
 
 def test_a_head_on_it_beats_one_from_scratch(yard: Yard) -> None:
     yard.require(NAME)
-    base = {"kind": "ClusterModel", "name": NAME}
-    head = {"output": {"encoder": {**SIZES, "vocabularySize": 30522}}}
-    tuned = yard.train("minilm-tuned", labelled(), {**BUDGET, **head, "objective": "finetune", "base": base})
-    fresh = {"output": {"encoder": {**SIZES, "vocabularySize": 800}}}
-    scratch = yard.train("minilm-scratch", labelled(), {**BUDGET, **fresh, "objective": "pretrain"})
+    dataset = yard.dataset("labelled", labelled(), held_out=HELD_OUT)
+    tuned = yard.tuned(NAME, "minilm-tuned", dataset=dataset, settings=SETTINGS)
+    # As the catalog's page advises for what goes further: begin with what --dry-run prints.
+    spec = yard.begun(NAME, dataset=dataset, settings=SETTINGS)["spec"]
+    del spec["base"]
+    spec["objective"] = "pretrain"
+    spec["output"]["encoder"]["vocabularySize"] = VOCABULARY
+    scratch = yard.train("minilm-scratch", spec)
 
     accuracies = [_accuracy(job) for job in (tuned, scratch)]
     yard.report.add(NAME, "accuracy after 100 labels", f"{accuracies[0]:.2f}", demand="0.3 more than from scratch")

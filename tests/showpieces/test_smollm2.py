@@ -15,18 +15,11 @@ TUNED = "smollm2-tuned"
 MEMORY = "3Gi"
 LEAST_RIGHT = 8
 MOST_LOST = 1
-TUNING = {
-    "family": "chat",
-    "objective": "finetune",
-    "base": {"name": NAME},
+SETTINGS = {
     # A small rate, few passes and general rows between the facts: it learns them and keeps what it knew.
-    "lora": {"rank": 16, "alpha": 32},
-    "dataset": {"validationPercent": 5},
-    "training": {"steps": 45, "batchSize": 8, "learningRate": "5e-4", "warmupSteps": 5, "contextLength": 256},
-    "evaluation": {"gates": [{"metric": "validation_loss", "max": "1.0"}]},
-    "accelerators": {"pool": "gpu", "perPod": 1},
-    "resources": {"cpu": "1", "memory": "6Gi"},
-}
+    "steps": 45, "batchSize": 8, "gradientAccumulation": 1, "learningRate": "5e-4", "warmupSteps": 5,
+    "contextLength": 256,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,23 +49,24 @@ def ask(client: openai.OpenAI, model: str) -> Asked:
 
 @pytest.fixture(scope="module")
 def base(yard: Yard) -> Object:
-    """The Model, imported."""
+    """A Model that names the repository and nothing else, imported."""
     found = yard.imported(NAME)
     yard.report.add(NAME, "bytes imported", f"{found['status']['import']['sizeBytes']:,}")
     return found
 
 
 @pytest.fixture(scope="module")
-def before(yard: Yard, base: Object) -> Asked:
-    """What it says as it came."""
-    with yard.served(NAME, memory=MEMORY) as client:
+def before(yard: Yard) -> Asked:
+    """What the catalog's entry says as it came."""
+    yard.require(NAME)
+    with yard.used(NAME) as client:
         return ask(client, NAME)
 
 
 @pytest.fixture(scope="module")
 def job(yard: Yard, before: Asked) -> Object:
     """The finished TrainingJob."""
-    return yard.train(TUNED, conversations(), TUNING)
+    return yard.tuned(NAME, TUNED, dataset=yard.dataset("facts", conversations(), held_out=5), settings=SETTINGS)
 
 
 def test_an_import_says_what_it_is(base: Object) -> None:
@@ -101,6 +95,13 @@ def test_it_learns_facts_and_loses_at_most_one_thing_that_it_knew(yard: Yard, be
     yard.report.add(TUNED, "common questions right before and not any more", len(lost), demand="at most 1")
     assert after.count("facts") == len(FACTS), after.facts
     assert len(lost) <= MOST_LOST, {asked: after.known[asked] for asked in lost}
+
+
+def test_the_model_that_comes_out_has_the_entry_in_its_lineage(yard: Yard, job: Object) -> None:
+    model = yard.model(TUNED)
+    base = model["spec"]["lineage"]["base"]
+    assert (base["kind"], base["name"]) == ("ClusterModel", NAME)
+    assert model["spec"]["license"] == "Apache-2.0"
 
 
 def test_it_comes_out_as_small_as_it_went_in(yard: Yard, job: Object) -> None:

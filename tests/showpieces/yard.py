@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
+import yaml
 from e2e.conftest import ALLOWED_HUB
-from exampleruns import trained
+from exampleruns import finished, trained
 from hubpod import FILES_AT, hub_objects
 from patience import PATIENCE
 from showpieces.packages import Unavailable
@@ -68,37 +71,89 @@ class Yard:
         self.stack.apply(_object("Model", name, spec))
         return self.stack.wait_condition("models", name, "Ready", "True", namespace=NAMESPACE, timeout=2 * PATIENCE)
 
+    def model(self, name: str) -> Object:
+        """A Model as it is now."""
+        found: Object = self.stack.get("models", name, namespace=NAMESPACE)
+        return found
+
     def of_catalog(self, name: str) -> Object:
         """The Model that an entry of the catalog has become here, since a service or job named it."""
         wanted = ("models", f"catalog-{name}", "Ready", "True")
         return self.stack.wait_condition(*wanted, namespace=NAMESPACE, timeout=2 * PATIENCE)
 
-    def train(self, name: str, rows: Sequence[Mapping[str, Any]], spec: Mapping[str, Any]) -> Object:
-        """A job on JSON lines, at its end; its Model is Ready."""
-        text = "".join(f"{json.dumps(row)}\n" for row in rows)
-        meta = {"name": f"{name}-data", "namespace": NAMESPACE}
-        self.stack.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"rows.jsonl": text}})
-        source = {"configMap": {"name": meta["name"], "key": "rows.jsonl"}}
-        dataset = {"source": source, "format": "jsonl", "license": "CC0-1.0", **spec.get("dataset", {})}
-        job = _object("TrainingJob", name, {**spec, "dataset": dataset})
-        return trained(self.stack, job, namespace=NAMESPACE, timeout=3600)
+    def hostler(self, *arguments: str) -> str:
+        """What a command of ours prints, as a user types it."""
+        program = Path(sys.executable).with_name("hostler")
+        where = ("--kubeconfig", str(self.stack.tools.kubeconfig), "-n", NAMESPACE)
+        done = subprocess.run([program, *arguments, *where], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
-    @contextmanager
-    def served(self, name: str, *, memory: str, kind: str = "Model") -> Iterator[openai.OpenAI]:
-        """The unmodified client of a service of a Model or of an entry of the catalog, which ends with the block."""
-        resources = {"cpu": "1", "memory": memory}
+    def dataset(self, name: str, rows: Sequence[Mapping[str, Any]], *, held_out: int) -> str:
+        """The name of a Dataset of JSON lines, of which some percent are held out."""
+        text = "".join(f"{json.dumps(row)}\n" for row in rows)
+        return self._dataset(name, "jsonl", {"data": {"rows": text}}, held_out=held_out)
+
+    def recordings(self, name: str, shard: bytes, *, held_out: int) -> str:
+        """The name of a Dataset of one small shard, of which some percent are held out."""
+        content = {"binaryData": {"rows": base64.b64encode(shard).decode()}}
+        return self._dataset(name, "webdataset", content, held_out=held_out)
+
+    def _dataset(self, name: str, format: str, content: Mapping[str, Any], *, held_out: int) -> str:
+        meta = {"name": name, "namespace": NAMESPACE}
+        source = {"configMap": {"name": name, "key": "rows"}}
+        self.stack.apply(
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, **content},
+            _object(
+                "Dataset",
+                name,
+                {"source": source, "format": format, "license": "CC0-1.0", "validationPercent": held_out},
+            ),
+        )
+        return name
+
+    def begun(self, entry: str, *, dataset: str, settings: Mapping[str, object]) -> Object:
+        """The job that `hostler tune --dry-run` prints, to be changed further."""
+        return yaml.safe_load(self.hostler(*_tune(entry, dataset, settings), "--dry-run"))  # type: ignore[no-any-return]
+
+    def tuned(self, entry: str, name: str, *, dataset: str, settings: Mapping[str, object]) -> Object:
+        """The job that `hostler tune` makes of an entry, at its end; its Model is Ready."""
+        self.hostler(*_tune(entry, dataset, settings), "--name", name)
+        return finished(self.stack, name, namespace=NAMESPACE, timeout=3600)
+
+    def train(self, name: str, spec: Mapping[str, Any]) -> Object:
+        """A job at its end; its Model is Ready."""
+        return trained(self.stack, _object("TrainingJob", name, spec), namespace=NAMESPACE, timeout=3600)
+
+    def used(self, entry: str) -> AbstractContextManager[openai.OpenAI]:
+        """The client of the service that `hostler use` makes of an entry."""
+        self.hostler("use", entry, "--pool", "ipu")
+        return self._asked(entry)
+
+    def served(self, name: str, *, memory: str) -> AbstractContextManager[openai.OpenAI]:
+        """The client of a service of a Model."""
         spec = {
-            "modelRef": {"kind": kind, "name": name},
+            "modelRef": {"name": name},
             "accelerators": {"pool": "ipu", "perPod": 1},
-            "resources": resources,
+            "resources": {"cpu": "1", "memory": memory},
         }
         self.stack.apply(_object("InferenceService", name, spec))
+        return self._asked(name)
+
+    @contextmanager
+    def _asked(self, name: str) -> Iterator[openai.OpenAI]:
+        """The unmodified client of a service, which ends with the block."""
         wanted = ("inferenceservices", name, "Ready", "True")
         self.stack.wait_condition(*wanted, namespace=NAMESPACE, timeout=2 * PATIENCE)
         tools, target = self.stack.tools, f"service/{name}"
         with forward(tools.kubectl, tools.kubeconfig, namespace=NAMESPACE, target=target, port=80) as url:
             yield openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=PATIENCE)
         tools.kubectl_run("-n", NAMESPACE, "delete", "inferenceservice", name)
+
+
+def _tune(entry: str, dataset: str, settings: Mapping[str, object]) -> list[str]:
+    chosen = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    return ["tune", entry, "--dataset", dataset, "--pool", "gpu", *chosen]
 
 
 def open_yard(stack: Stack, namespace: Callable[[str], str], scratch: Path) -> Yard:

@@ -242,6 +242,15 @@ Gates = Annotated[
 ]
 
 
+class Topology(StrEnum):
+    """How much a gang depends on being in one domain of its pool's topology key."""
+
+    REQUIRED = "required"
+    """It waits until one domain has room for all of its pods."""
+    PREFERRED = "preferred"
+    """One domain where one has room, else as few as possible."""
+
+
 class Accelerators(ApiModel):
     """What each pod gets from a pool."""
 
@@ -249,6 +258,10 @@ class Accelerators(ApiModel):
     """Name of an AcceleratorPool."""
     per_pod: Annotated[int, Field(ge=1, le=64)] = 1
     """Accelerators of each pod, in the unit that the pool's type advertises. In a cpu pool it must be 1."""
+    topology: Topology | None = None
+    """Whether all pods are to be in one domain of the pool's topologyKey, such as a rack: required waits until one has
+    room for all of them, preferred takes one where there is room, and else as few as possible. Absent looks at nodes
+    alone."""
 
 
 class PodRange(ApiModel):
@@ -359,4 +372,5 @@ __all__ = [
     "SecretReference",
     "Source",
     "Toleration",
+    "Topology",
 ]

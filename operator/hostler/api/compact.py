@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hostler.api.schema import CREATED, UNCHANGED, created_only, presence_unchanged
+from hostler.api.schema import CREATED, SETTLED, UNCHANGED, WHILE_SUSPENDED, guarded, presence_unchanged
 
 Schema = dict[str, Any]
 
@@ -32,25 +32,44 @@ def compact(node: Schema, *, path: str = "") -> Schema:
             found[inner] = compact(found[inner], path=f"{path}[]")
     _merge_unchanged(found)
     if _RULES in found:
-        found[_RULES] = _merge_created(found[_RULES], path=path)
+        for guard in (SETTLED, CREATED):
+            found[_RULES] = _merge_guarded(found[_RULES], path=path, guard=guard)
+        found[_RULES] = _merge_suspended(found[_RULES])
     return found
 
 
-def _merge_created(rules: Sequence[Schema], *, path: str) -> list[Schema]:
-    """All rules that are looked at on creation as the first one."""
-    created = [rule for rule in rules if rule.get("optionalOldSelf")]
+def _merge_guarded(rules: Sequence[Schema], *, path: str, guard: str) -> list[Schema]:
+    """All rules that begin with the same guard, such as those that are looked at on creation, as the first one."""
+    conditions = [(condition, rule) for rule in rules if (condition := guarded(rule["rule"], by=guard)) is not None]
     # The rules of the root are about the name, whose length is not bounded there: they are few, and stay apart, because
     # the API server estimates what they would cost in a message.
-    if len(created) < 2 or not path:
+    if len(conditions) < 2 or not path:
         return list(rules)
-    texts = {_condition(rule): _blaming(rule, path=path) for rule in created}
+    texts = {condition: _blaming(rule, path=path) for condition, rule in conditions}
     merged = {
-        "rule": f"{CREATED} || ({' && '.join(f'({condition})' for condition in texts)})",
+        "rule": f"{guard} || ({' && '.join(f'({condition})' for condition in texts)})",
         "message": "some fields do not fit together",
         "messageExpression": _texts({f"!({condition})": f"{text}. " for condition, text in texts.items()}),
         "optionalOldSelf": True,
     }
-    return [merged, *(rule for rule in rules if not rule.get("optionalOldSelf"))]
+    return [merged, *(rule for rule in rules if guarded(rule["rule"], by=guard) is None)]
+
+
+def _merge_suspended(rules: Sequence[Schema]) -> list[Schema]:
+    """All rules on fields that change only while the object is suspended as one, in the place of the first."""
+    frozen = [rule for rule in rules if rule["rule"].startswith(WHILE_SUSPENDED)]
+    if len(frozen) < 2:
+        return list(rules)
+    kept = {rule["fieldPath"].removeprefix("."): rule for rule in frozen}
+    (way_out,) = {rule["message"].partition(" cannot be changed: ")[2] for rule in frozen}
+    same = " && ".join(rule["rule"].removeprefix(WHILE_SUSPENDED) for rule in frozen)
+    blame = _texts({f"self.{name} != oldSelf.{name}": f"{name} cannot be changed; " for name in kept})
+    merged = {
+        "rule": f"{WHILE_SUSPENDED}({same})",
+        "message": f"this cannot be changed: {way_out}",
+        "messageExpression": f"{blame} + {json.dumps(way_out)}",
+    }
+    return [merged if rule is frozen[0] else rule for rule in rules if rule is frozen[0] or rule not in frozen]
 
 
 def _merge_unchanged(node: Schema) -> None:
@@ -90,10 +109,6 @@ def _changed(name: str, *, optional: bool) -> str:
 def _without(node: Schema, rules: Iterable[Schema]) -> Schema:
     kept = [rule for rule in node[_RULES] if rule not in rules]
     return {key: value for key, value in node.items() if key != _RULES} | ({_RULES: kept} if kept else {})
-
-
-def _condition(rule: Schema) -> str:
-    return created_only(rule["rule"])
 
 
 def _blaming(rule: Schema, *, path: str) -> str:

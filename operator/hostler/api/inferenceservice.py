@@ -10,6 +10,8 @@ from pydantic import ConfigDict, Field
 from hostler.api.common import Accelerators, Conditions, Failure, ModelReference, PodRange, PodResources
 from hostler.api.placement import Placement
 from hostler.api.podoptions import SHARED_MEMORY_RULE, PodMetadata, PullSecrets, Scratch
+from hostler.api.preempted import Preempted
+from hostler.api.queueposition import QueuePosition
 from hostler.api.schema import ApiModel, Name, ObjectName, StatusModel, Timestamp, cel, rules
 
 NAME_LIMIT = 52
@@ -48,6 +50,12 @@ class ServiceReason(StrEnum):
     """Accepted: set when spec.accelerators.pool names no AcceleratorPool."""
     POOL_TOO_SMALL = "PoolTooSmall"
     """Accepted: set when even the empty pool could not hold the replicas."""
+    PRIORITY_CLASS_NOT_FOUND = "PriorityClassNotFound"
+    """Accepted: set when spec.priorityClassName names no PriorityClass."""
+    TOPOLOGY_NOT_CONFIGURED = "TopologyNotConfigured"
+    """Accepted: set when spec.accelerators.topology is required and the pool has no topologyKey."""
+    QUOTA_TOO_SMALL = "QuotaTooSmall"
+    """Accepted: set when the replicas are more than the namespace may ever hold of the pool."""
     POOL_NOT_READY = "PoolNotReady"
     """Admitted: set when the pool has no usable devices."""
     FAMILY_NOT_AVAILABLE = "FamilyNotAvailable"
@@ -67,7 +75,13 @@ class ServiceReason(StrEnum):
     WAITING_FOR_CAPACITY = "WaitingForCapacity"
     """Admitted: set when the accelerators are there but in use."""
     QUOTA_EXCEEDED = "QuotaExceeded"
-    """Admitted: set when the pool's quota leaves no room."""
+    """Admitted: set when the pool's quota, or the namespace's, leaves no room."""
+    PREEMPTING = "Preempting"
+    """Admitted: set while others leave for it."""
+    PREEMPTED = "Preempted"
+    """Admitted: set when it had to leave for others, and is in line again."""
+    WAITING_FOR_NODES = "WaitingForNodes"
+    """Admitted: set while the pool grows for it."""
     PLACED = "Placed"
     """Admitted: set when the replicas fit."""
     CHILD_REFUSED = "ChildRefused"
@@ -157,6 +171,9 @@ class InferenceServiceSpec(ApiModel):
     """Low-rank adapters beside it, such as styles of an image model; a request chooses one by its name."""
     accelerators: Accelerators
     """What each replica gets."""
+    priority_class_name: ObjectName | None = None
+    """PriorityClass (scheduling.k8s.io) of the replicas: the larger its value, the sooner they get accelerators. Of the
+    same value, services come before jobs. Absent means the cluster's default."""
     pods: PodRange = PodRange()
     """How many replicas; min and max must be equal in this release."""
     resources: PodResources = PodResources()
@@ -200,6 +217,10 @@ class InferenceServiceStatus(StatusModel):
     """Image that the replicas run where the installation has another one by now; absent where it is the same."""
     placement: Placement | None = None
     """What is reserved for the replicas: one seat for each, and one more while they are replaced."""
+    queue: QueuePosition | None = None
+    """Where it stands in the pool's line; absent unless replicas wait for seats."""
+    preempted: Preempted | None = None
+    """The newest preemption, if there was one."""
     accelerator_type: Annotated[str, Field(max_length=63)] | None = None
     """Type of the accelerators that the replicas hold."""
     last_failure: Failure | None = None

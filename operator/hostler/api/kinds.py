@@ -12,8 +12,8 @@ from hostler.api.inferenceservice import InferenceServiceSpec, InferenceServiceS
 from hostler.api.model import ModelCondition, ModelReason, ModelSpec, ModelStatus
 from hostler.api.pool import AcceleratorPoolSpec, AcceleratorPoolStatus, PoolCondition, PoolReason
 from hostler.api.schema import API_VERSION, GROUP, VERSION, ApiModel, StatusModel, cel
+from hostler.api.trainingjob import LINE_RULES, TrainingCondition, TrainingJobSpec, TrainingJobStatus, TrainingReason
 from hostler.api.trainingjob import NAME_LIMIT as JOB_NAME_LIMIT
-from hostler.api.trainingjob import TrainingCondition, TrainingJobSpec, TrainingJobStatus, TrainingReason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +196,7 @@ TRAINING_JOB = Kind(
     status=TrainingJobStatus,
     conditions=TrainingCondition,
     reasons=TrainingReason,
+    rules=LINE_RULES,
     children="Jobs, pods and Services",
     name_limit=JOB_NAME_LIMIT,
     columns=(
@@ -206,6 +207,8 @@ TRAINING_JOB = Kind(
         Column(name="Unit", path=".status.progress.speed.unit"),
         Column(name="ETA", path=".status.progress.eta"),
         Column(name="Pool", path=".spec.accelerators.pool"),
+        Column(name="Line", path=".status.queue.position", type="integer"),
+        Column(name="Expected", path=".status.queue.expectedStart"),
         Column(name="Pods", path=".status.placement.pods", type="integer"),
         Column(name="Restarts", path=".status.restarts", type="integer"),
         Column(name="Model", path=".status.model"),
@@ -232,6 +235,8 @@ INFERENCE_SERVICE = Kind(
         _REASON,
         Column(name="Model", path=".spec.modelRef.name"),
         Column(name="Pool", path=".spec.accelerators.pool"),
+        Column(name="Line", path=".status.queue.position", type="integer"),
+        Column(name="Expected", path=".status.queue.expectedStart"),
         Column(name="Replicas", path=".status.readyReplicas", type="integer"),
         Column(name="URL", path=".status.url"),
         Column(name="Revision", path=".status.revision", priority=1),

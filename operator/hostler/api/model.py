@@ -79,6 +79,9 @@ class Architecture(ApiModel):
     """Tokens of the vocabulary."""
     chat_template: bool | None = None
     """Whether the tokenizer brings a chat template; without one a model of family chat only continues texts."""
+    translates: bool | None = None
+    """Whether a model of family speech-to-text was trained to write down in English what is said in other languages;
+    absent means that nobody says so, and that it is taken for one that was, as most sizes of Whisper were."""
     quantization: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9._-]+$")] | None = None
     """How the weights are rounded, such as int8-weight-only; absent means that they are not. Such a model is served,
     and teaches, and cannot be trained any further."""

@@ -41,5 +41,7 @@ class Placement(StatusModel):
     """On which nodes; the pods can go nowhere else."""
     requests: Annotated[dict[str, Annotated[str, Field(max_length=32)]], Field(max_length=32)] | None = None
     """What each pod counts with on its node, by resource, as the scheduler counts it."""
+    priority: int | None = None
+    """Value of the workload's PriorityClass when the seats were given to it; absent means 0."""
     deadline: Timestamp | None = None
     """When the seats are given back unless all pods have come; absent once they have."""

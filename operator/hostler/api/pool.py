@@ -8,6 +8,8 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from hostler.api.common import Conditions, Toleration
+from hostler.api.poolscaling import PoolScaling
+from hostler.api.queuepolicy import QueuePolicy
 from hostler.api.schema import ApiModel, Decimal, StatusModel, cel, rules
 
 
@@ -16,10 +18,13 @@ class PoolCondition:
 
     READY = "Ready"
     """True when the pool has the devices that it promises and all of them are healthy."""
+    QUOTAS_FIT = "QuotasFit"
+    """True when everybody could hold the nominal quota of spec.queue.quotas at the same time. False is a warning: the
+    quotas count as they are. Absent where there are none."""
 
 
 class PoolReason(StrEnum):
-    """Reasons of ``Ready``."""
+    """Reasons of ``Ready``, and of ``QuotasFit`` where that is said."""
 
     DEVICES_AVAILABLE = "DevicesAvailable"
     """Set when every promised device is there and healthy."""
@@ -37,6 +42,10 @@ class PoolReason(StrEnum):
     """Set when some devices are there but not allocatable."""
     NODES_NOT_READY = "NodesNotReady"
     """Set when a matching node is not ready or is cordoned."""
+    WITHIN_CAPACITY = "WithinCapacity"
+    """QuotasFit: set when the quotas add up to no more than the pool has, or may grow to."""
+    QUOTAS_EXCEED_CAPACITY = "QuotasExceedCapacity"
+    """QuotasFit: set when they add up to more."""
 
 
 class BillingStep(StrEnum):
@@ -73,6 +82,7 @@ class Quota(ApiModel):
 
 
 _LABEL_KEY = "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+_HAS_SHAPE = "has(self.scaling) && has(self.scaling.nodeShape.accelerators)"
 _PRIVILEGES = "^(hostIPC|hostNetwork|SYS_NICE|IPC_LOCK|hugepages)$"
 
 
@@ -85,7 +95,17 @@ class AcceleratorPoolSpec(ApiModel):
                 "!has(self.resourceName) || self.acceleratorType != 'cpu'",
                 "a cpu pool has no resource name",
                 field_path=".resourceName",
-            )
+            ),
+            cel(
+                f"self.acceleratorType != 'cpu' || !({_HAS_SHAPE})",
+                "a cpu pool counts cores: remove accelerators",
+                field_path=".scaling.nodeShape.accelerators",
+            ),
+            cel(
+                f"self.acceleratorType == 'cpu' || !has(self.scaling) || {_HAS_SHAPE}",
+                "say how many accelerators each new node offers",
+                field_path=".scaling.nodeShape",
+            ),
         )
     )
 
@@ -127,6 +147,25 @@ class AcceleratorPoolSpec(ApiModel):
     """Price of one accelerator."""
     quota: Quota | None = None
     """Limit for what Hostler uses."""
+    queue: QueuePolicy = QueuePolicy()
+    """Who comes next, and what each namespace may hold."""
+    topology_key: (
+        Annotated[
+            str,
+            Field(
+                min_length=1,
+                max_length=317,
+                json_schema_extra=rules(
+                    cel(f"self.matches('{_LABEL_KEY}')", "must be a label key such as topology.kubernetes.io/rack")
+                ),
+            ),
+        ]
+        | None
+    ) = None
+    """Label of the nodes whose values name domains with fast links inside, such as racks; accelerators.topology of jobs
+    and services refers to it. Nodes without the label are a domain each."""
+    scaling: PoolScaling | None = None
+    """What an autoscaler may add; absent means that the nodes that there are, are all."""
     allowed_privileges: Annotated[
         tuple[Annotated[str, Field(pattern=_PRIVILEGES, max_length=16)], ...],
         Field(max_length=8, json_schema_extra={"x-kubernetes-list-type": "set"}),

@@ -71,9 +71,38 @@ def on_create(*entries: dict[str, str]) -> list[dict[str, Any]]:
     return [{**entry, "rule": f"{CREATED} || ({entry['rule']})", "optionalOldSelf": True} for entry in entries]
 
 
-def created_only(rule: str) -> str:
-    """The condition that was given to :func:`on_create`."""
-    return rule.removeprefix(f"{CREATED} || (").removesuffix(")")
+SETTLED = "oldSelf.hasValue() && !oldSelf.value().suspend"
+"""CEL of a rule with ``optionalOldSelf``: there is an old object, and it was not suspended."""
+
+
+def on_change(*entries: dict[str, str]) -> list[dict[str, Any]]:
+    """The same rules, looked at when the object is made and while it is suspended: for fields of
+    :func:`changeable_while_suspended`. ``hostler.api.compact`` makes one of those of a node."""
+    return [{**entry, "rule": f"{SETTLED} || ({entry['rule']})", "optionalOldSelf": True} for entry in entries]
+
+
+def guarded(rule: str, *, by: str) -> str | None:
+    """The condition that was given to :func:`on_create` (by :data:`CREATED`) or :func:`on_change` (by :data:`SETTLED`);
+    None where the rule is none of those."""
+    opening = f"{by} || ("
+    return rule.removeprefix(opening).removesuffix(")") if rule.startswith(opening) else None
+
+
+WHILE_SUSPENDED = "oldSelf.suspend || "
+"""What CEL of a rule of :func:`changeable_while_suspended` begins with."""
+
+
+def changeable_while_suspended(*fields: str, way_out: str) -> list[dict[str, str]]:
+    """Rules of a spec with ``suspend``: these fields, which are never absent, change only while it was true, as a
+    batch/v1 Job's template does. Suspending and changing at once is refused: pods would still run by the old value."""
+    return [
+        cel(
+            f"{WHILE_SUSPENDED}self.{field} == oldSelf.{field}",
+            f"{field} cannot be changed: {way_out}",
+            field_path=f".{field}",
+        )
+        for field in fields
+    ]
 
 
 def presence_unchanged(field: str) -> str:
@@ -161,6 +190,24 @@ Share = Annotated[
     ),
 ]
 """A decimal number from 0 to 1, as a string."""
+
+_DURATION = "^([0-9]{1,6}h)?([0-9]{1,7}m)?([0-9]{1,7}s)?$"
+
+Duration = Annotated[
+    str,
+    Field(
+        min_length=2,
+        max_length=24,
+        json_schema_extra=rules(
+            cel(
+                f"self.matches('{_DURATION}') && duration(self) > duration('0s') && duration(self) < duration('8760h')",
+                "must be a duration such as 90s, 45m or 2h30m, above 0 and below a year (8760h)",
+            )
+        ),
+    ),
+]
+"""A length of time as Kubernetes writes it (metav1.Duration), in whole hours, minutes and seconds;
+``hostler.planning.moments.seconds_of`` reads it."""
 
 InnerShare = Annotated[
     str,

@@ -9,6 +9,8 @@ from pydantic import Field
 from hostler.api.common import Conditions, Failure, Figures
 from hostler.api.measures import Measurement, Money
 from hostler.api.placement import Placement
+from hostler.api.preempted import Preempted
+from hostler.api.queueposition import QueuePosition
 from hostler.api.schema import StatusModel, Text, Timestamp
 
 Short = Annotated[str, Field(max_length=24)]
@@ -140,6 +142,9 @@ class Retry(StatusModel):
     """Times that what is computed at once was halved, because memory had run out; it stays so."""
     checkpoint_step: Annotated[int, Field(ge=0)] = 0
     """Newest checkpoint when an attempt was last counted."""
+    active_seconds: Annotated[int, Field(ge=0)] = 0
+    """Seconds that the attempts which are over and counted took, each from its creation to its end;
+    activeDeadlineSeconds bounds them."""
     not_before: Timestamp | None = None
     """The back-off: the next attempt begins no sooner."""
 
@@ -165,6 +170,10 @@ class TrainingJobStatus(StatusModel):
     """What a preparation of its own has put onto the volume; absent where the training prepares its data itself."""
     placement: Placement | None = None
     """What is reserved for the job: from its admission to its end, from one attempt to the next."""
+    queue: QueuePosition | None = None
+    """Where it stands in the pool's line; absent unless it waits for accelerators."""
+    preempted: Preempted | None = None
+    """The newest preemption, if there was one."""
     progress: TrainingProgress | None = None
     """How far it is."""
     comparison: Comparison | None = None

@@ -25,9 +25,12 @@ from hostler.api.podoptions import SHARED_MEMORY_RULE, PodMetadata, PullSecrets,
 from hostler.api.schema import (
     ApiModel,
     ByteQuantity,
+    Duration,
     ObjectName,
     SignedDecimal,
     cel,
+    changeable_while_suspended,
+    on_change,
     on_create,
     rules,
     unchangeable,
@@ -47,7 +50,9 @@ from hostler.api.training_status import (
 from hostler_contract import Objective, Supervision
 
 __all__ = [
+    "LINE_RULES",
     "NAME_LIMIT",
+    "OURS",
     "AttemptFailure",
     "Comparison",
     "Hyperparameters",
@@ -198,23 +203,42 @@ _IMMUTABLE = (
     "dataset",
     "training",
     "evaluation",
-    "checkpoint",
     "resumeFrom",
-    "accelerators",
-    "pods",
-    "resources",
     "storage",
     "preparation",
     "imagePullSecrets",
     "serviceAccountName",
     "podMetadata",
     "scratch",
+    "managedBy",
 )
+_SUSPEND_FIRST = "it may only while suspend is true: set suspend, change it, and resume"
+_WHILE_SUSPENDED = ("checkpoint", "accelerators", "pods", "resources")
+
+OURS = "hostler.dev/operator"
+"""spec.managedBy of jobs that are ours, where it is not absent."""
+
+
+def _unchanged(field: str) -> str:
+    before, after = f"oldSelf.spec.{field}", f"self.spec.{field}"
+    return f"has({before}) == has({after}) && (!has({after}) || {before} == {after})"
+
+
+LINE_RULES = (
+    cel(
+        "oldSelf.spec.suspend || !has(oldSelf.status) || !has(oldSelf.status.placement) || "
+        f"({_unchanged('priorityClassName')} && {_unchanged('estimatedDuration')})",
+        "priorityClassName and estimatedDuration cannot be changed while the job has accelerators: set suspend first",
+        field_path=".spec",
+    ),
+)
+"""Rules on the whole object: what the order of the line depends on changes while the job is in it."""
 
 
 class TrainingJobSpec(ApiModel):
-    """What to train, on what, with what. Only suspend, maxRestarts and maxDisruptions can be changed
-    later."""
+    """What to train, on what, with what. Of it suspend, the limits (maxRestarts, maxDisruptions, activeDeadlineSeconds)
+    and ttlSecondsAfterFinished can be changed later; accelerators, pods, resources and checkpoint only while suspend is
+    true; priorityClassName and estimatedDuration then, and while the job waits for accelerators."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -225,6 +249,9 @@ class TrainingJobSpec(ApiModel):
                     "steps must be at least 1: only objective quantize need not train",
                     field_path=".training.steps",
                 ),
+                *no_sidecar_rules(),
+            ),
+            *on_change(
                 cel(
                     "self.training.batchSize >= self.pods.max * self.training.gradientAccumulation",
                     "batchSize must be at least pods.max times gradientAccumulation: every pod computes at least one "
@@ -237,8 +264,8 @@ class TrainingJobSpec(ApiModel):
                     field_path=".storage.accessModes",
                 ),
                 SHARED_MEMORY_RULE,
-                *no_sidecar_rules(),
             ),
+            *changeable_while_suspended(*_WHILE_SUSPENDED, way_out=_SUSPEND_FIRST),
             **unchangeable(*_IMMUTABLE, way_out=_WAY_OUT),
         )
     )
@@ -307,5 +334,37 @@ class TrainingJobSpec(ApiModel):
     """Disruptions by the infrastructure (evictions, drains, lost nodes, preemption, deleted pods) in a row that are
     answered by another attempt; a new checkpoint begins the row anew. A job that stopped for this limit goes on when
     it is raised."""
+    priority_class_name: ObjectName | None = None
+    """PriorityClass (scheduling.k8s.io) of the pods: the larger its value, the sooner the job gets accelerators. Those
+    of lower value may be stopped for it, with a checkpoint, unless the class' preemptionPolicy is Never. Absent means
+    the cluster's default."""
+    estimated_duration: Duration | None = None
+    """How long the whole training takes once it has its accelerators, such as 2h30m: shorter ones come first, and may
+    go ahead of others that they do not delay. Absent counts as the median of the pool. A job that runs longer than it
+    said is the first to be stopped for others. Once it trains, its own progress tells what is left."""
+    active_deadline_seconds: Annotated[int, Field(ge=1, le=2_147_483_647)] | None = None
+    """Seconds that all attempts together may take, each from its creation to its end; the time in line and suspended
+    does not count. Then the pods are stopped and the job has failed for good. Absent means no limit."""
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=2_147_483_647)] | None = None
+    """Seconds after which the job, succeeded or failed for good, is deleted with its attempts; the Model stays. Absent
+    keeps it."""
+    managed_by: (
+        Annotated[
+            str,
+            Field(
+                min_length=3,
+                max_length=63,
+                json_schema_extra=rules(
+                    cel(
+                        "self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9._~:@!&*()+,;=%-]+$')",
+                        f"must be a domain and a name such as {OURS} or kueue.x-k8s.io/multikueue",
+                    )
+                ),
+            ),
+        ]
+        | None
+    ) = None
+    """Who carries the job out. hostler.dev/operator or absent is this operator; for any other value it does nothing,
+    and whoever is named writes the status."""
     suspend: bool = False
     """true stops the pods and keeps the checkpoints; false goes on from them."""

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from hostler.accelerators import Verb
 from hostler.catalog import entries
 from hostler.cli.catalogview import CatalogView, Entry, read_catalog, sources
+from hostler.cli.failures import JsonCommand
+from hostler.cli.tables import Column, show_table
 from hostler.families import families, family
 from hostler.manifests.yamltext import to_yaml_documents
 from hostler.planning import quantities
@@ -22,8 +22,17 @@ from hostler.planning.tuning import ranges
 
 Object = dict[str, Any]
 
-_WIDE = 220
-"""Columns of a terminal that is none, so that a pipe gets whole lines."""
+COLUMNS = (
+    Column(name="ENTRY"),
+    Column(name="FAMILY"),
+    Column(name="PARAMETERS", right=True, leaves=4),
+    Column(name="LICENSE", leaves=5),
+    Column(name="APIS", leaves=1),
+    Column(name="TO SERVE", right=True),
+    Column(name="FITS"),
+    Column(name="METHODS", leaves=2),
+    Column(name="STATE", leaves=3),
+)
 _PROMPT = "a lighthouse by the sea in the evening"
 _FILES = {
     "/v1/images/generations": " | jq -r '.data[0].b64_json' | base64 -d > image.png",
@@ -33,7 +42,7 @@ _FILES = {
 _UNITS = ((10**9, "B"), (10**6, "M"), (10**3, "K"))
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=JsonCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("entry", required=False)
 @click.option("--family", "family_name", help="Only entries of this family.")
 @click.option("--fits", metavar="POOL", help="Only entries that a replica of fits onto one accelerator of this pool.")
@@ -69,7 +78,7 @@ def catalog(
     elif not shown:
         click.echo("No entry of the catalog is like that." if found.entries else _EMPTY)
     else:
-        _print(table(shown, found))
+        show_table(COLUMNS, rows_of(shown, found))
     if left:
         click.echo(f"{left} more do not say how large they are.", err=True)
 
@@ -103,7 +112,11 @@ def apis_of(entry: Entry) -> tuple[str, ...]:
     if entry.spec.family is None:
         return ()
     kind, sizes = family(entry.spec.family.value), entry.spec.architecture
-    found = kind.apis_of(entry.spec.task or kind.task, chat_template=sizes.chat_template if sizes else None)
+    found = kind.apis_of(
+        entry.spec.task or kind.task,
+        chat_template=sizes.chat_template if sizes else None,
+        translates=sizes.translates if sizes else None,
+    )
     return tuple(path for path in found if path != "/v1/models")
 
 
@@ -146,32 +159,24 @@ def sample(entry: Entry) -> Object | None:
     return {"path": usual.path, "body": usual.body} | ({"files": [f.name for f in usual.files]} if usual.files else {})
 
 
-def table(shown: Sequence[Entry], found: CatalogView) -> Table:
-    """Entries for people."""
-    result = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("ENTRY", "FAMILY"):
-        result.add_column(name)
-    result.add_column("PARAMETERS", justify="right")
-    for name in ("LICENSE", "APIS"):
-        result.add_column(name)
-    result.add_column("TO SERVE", justify="right")
-    for name in ("FITS", "METHODS", "STATE"):
-        result.add_column(name)
-    for entry in shown:
-        spec, need = entry.spec, serving_need(entry.spec)
-        parameters = spec.architecture.parameters if spec.architecture else None
-        result.add_row(
-            entry.name,
-            spec.family.value if spec.family else "",
-            count(parameters),
-            f"{spec.license} (gated)" if spec.gated and spec.accepted_license is None else spec.license,
-            " ".join(apis_of(entry)),
-            quantities.show_bytes(need.device) if need else "",
-            " ".join(_fitting(entry, found)),
-            " ".join(spec.tuning.methods) if spec.tuning else "",
-            entry.state,
-        )
-    return result
+def rows_of(shown: Sequence[Entry], found: CatalogView) -> list[tuple[str, ...]]:
+    """Entries for people, in ``COLUMNS``."""
+    return [_row(entry, found) for entry in shown]
+
+
+def _row(entry: Entry, found: CatalogView) -> tuple[str, ...]:
+    spec, need = entry.spec, serving_need(entry.spec)
+    return (
+        entry.name,
+        spec.family.value if spec.family else "",
+        count(spec.architecture.parameters if spec.architecture else None),
+        f"{spec.license} (gated)" if spec.gated and spec.accepted_license is None else spec.license,
+        " ".join(apis_of(entry)),
+        quantities.show_bytes(need.device) if need else "",
+        " ".join(_fitting(entry, found)),
+        " ".join(spec.tuning.methods) if spec.tuning else "",
+        entry.state,
+    )
 
 
 def count(number: int | None) -> str:
@@ -272,10 +277,3 @@ def _sample(entry: Entry) -> Iterator[str]:
     quoted = json.dumps(body).replace("'", "'\\''")
     file = _FILES.get(request["path"], "")
     yield f"  curl -s localhost:8000{request['path']} -H 'content-type: application/json' -d '{quoted}'{file}"
-
-
-def _print(shown: Table) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=max(_WIDE, console.width))
-    console.print(shown)

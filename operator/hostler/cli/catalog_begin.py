@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
 
 from hostler.accelerators import Verb
+from hostler.api.inferenceservice import NAME_LIMIT
 from hostler.api.tuning import TuningMethod
 from hostler.cli.catalog import gate_sentence
-from hostler.cli.catalogview import CatalogView, Entry, ask_cluster, read_catalog, sources
+from hostler.cli.catalogview import CatalogView, Entry, SeenPool, ask_cluster, read_catalog, sources
+from hostler.cli.names import SUBDOMAIN_LIMIT, ObjectName
 from hostler.cli.tuningdata import Data, LocalFile, read_data
 from hostler.cluster.client import Client
 from hostler.cluster.errors import Conflict
+from hostler.families import family
 from hostler.manifests.fromcatalog import Placing, job_from, service_from
 from hostler.manifests.yamltext import to_yaml_documents
 from hostler.planning.catalog import (
+    MOST_PROCESSES,
     Need,
+    Place,
     choose,
     host_memory,
+    processes_to_shard,
     serving_need,
+    shared_out,
     tuning_need,
     whole_gibibytes,
     workspace_bytes,
 )
-from hostler.planning.tuning import ChoiceError, chosen
+from hostler.planning.quantities import show_bytes
+from hostler.planning.tuning import ChoiceError, Value, chosen
 from hostler_contract.job import DataFormat
 
 Object = dict[str, Any]
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
-_NAME_LIMIT = 52
-"""Of services and jobs, which name children after themselves."""
+_CHILD_NAMER = ObjectName(limit=NAME_LIMIT, letter=True)
+"""Services and jobs name children after themselves, among them Services of Kubernetes."""
 
 
 def _options(command: Decorated) -> Decorated:
@@ -41,10 +49,13 @@ def _options(command: Decorated) -> Decorated:
     for option in (
         sources,
         click.option("--dry-run", is_flag=True, help="Print the manifest, and create nothing."),
-        click.option("-n", "--namespace", default="default", show_default=True, help="Namespace of what is made."),
-        click.option("--name", help="Name of what is made."),
-        click.option("--pool", help="AcceleratorPool.  [default: the only one that it fits into]"),
-    ):
+        click.option(
+            "-n", "--namespace", type=ObjectName(), default="default", show_default=True,
+            help="Namespace of what is made.",
+        ),
+        click.option("--name", type=_CHILD_NAMER, help="Name of what is made."),
+        click.option("--pool", type=ObjectName(), help="AcceleratorPool.  [default: the only one that it fits into]"),
+    ):  # fmt: skip
         command = option(command)
     return command
 
@@ -69,7 +80,11 @@ def use(
     need = serving_need(taken.spec)
     where = _pool(found, taken, verb=Verb.SERVE, need=need, wanted=pool)
     placing = Placing(
-        name=name or fitting_name(taken.name), namespace=namespace, pool=where, memory=_memory(found, where, need)
+        name=name or fitting_name(taken.name),
+        namespace=namespace,
+        pool=where,
+        memory=_memory(found, where, need),
+        cpu=_cpu(found, where),
     )
     _make([service_from(taken.name, placing)], dry_run=dry_run, kubeconfig=kubeconfig)
     if not dry_run:
@@ -84,7 +99,18 @@ def use(
 @click.option("--dataset", required=True, help="Dataset of the namespace, or the path of a file or directory here.")
 @click.option("--method", help="lora, full or preference, as far as the entry has it.  [default: its first]")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter, such as steps=500.")
-@click.option("--claim", help="Claim that holds the path of --dataset below its root: a Dataset is made of it.")
+@click.option(
+    "--accelerators",
+    type=click.IntRange(1, MOST_PROCESSES),
+    default=1,
+    show_default=True,
+    help="Accelerators of one node over which weights that are too large for one are spread.",
+)
+@click.option(
+    "--claim",
+    type=ObjectName(limit=SUBDOMAIN_LIMIT, dots=True),
+    help="Claim that holds the path of --dataset below its root: a Dataset is made of it.",
+)
 @click.option("--format", type=click.Choice(get_args(DataFormat)), help="Of a path; guessed from names if absent.")
 @click.option("--column", "columns", multiple=True, metavar="ROLE=NAME", help="Of a path: column that plays a role.")
 @_options
@@ -94,6 +120,7 @@ def tune(
     dataset: str,
     method: str | None,
     settings: tuple[str, ...],
+    accelerators: int,
     claim: str | None,
     format: DataFormat | None,
     columns: tuple[str, ...],
@@ -113,8 +140,10 @@ def tune(
         values = chosen(how, _settings(settings))
     except ChoiceError as error:
         raise click.ClickException(f"{taken.name}, method {how_name}: {error}") from error
-    need = tuning_need(taken.spec, how, values)
-    where = _pool(found, taken, verb=Verb.TRAIN, need=need, wanted=pool, method=how_name)
+    values = _shared_out(taken, values, accelerators=accelerators)
+    need = tuning_need(taken.spec, how, values, processes=accelerators)
+    smaller = _smaller(taken, how_name, how, values)
+    where = _pool(found, taken, verb=Verb.TRAIN, need=need, wanted=pool, smaller=smaller)
     file = LocalFile(given=dataset, claim=claim, format=format, columns=columns)
     data = read_data(
         file, family=taken.spec.known_family.value, method=how, namespace=namespace,
@@ -126,7 +155,9 @@ def tune(
         namespace=namespace,
         pool=where,
         memory=_memory(found, where, need),
+        cpu=_cpu(found, where),
         storage=whole_gibibytes(size) if size else None,
+        accelerators=accelerators,
     )
     job = job_from(taken.name, taken.spec, how, values=values, dataset=data.name, placing=placing)
     _make([*data.manifests, job], dry_run=dry_run, kubeconfig=kubeconfig)
@@ -136,7 +167,7 @@ def tune(
 def fitting_name(entry: str, *, ending: str = "") -> str:
     """The entry's name as that of a service or job: it begins with a letter, and leaves room for children's."""
     start = entry if entry[0].isalpha() else f"model-{entry}"
-    return f"{start[: _NAME_LIMIT - len(ending)].rstrip('-')}{ending}"
+    return f"{start[: NAME_LIMIT - len(ending)].rstrip('-')}{ending}"
 
 
 def _next_steps(placing: Placing, data: Data, *, dry_run: bool) -> None:
@@ -174,6 +205,23 @@ def _method(entry: Entry, wanted: str | None) -> tuple[str, TuningMethod]:
     return wanted, methods[wanted]
 
 
+def _shared_out(entry: Entry, values: Mapping[str, Value], *, accelerators: int) -> dict[str, Value]:
+    """The hyperparameters with which each accelerator has its part of a batch. Raises ``ClickException``."""
+    if accelerators == 1:
+        return dict(values)
+    if not family(entry.spec.known_family.value).shards:
+        raise click.ClickException(
+            f"the networks of family {entry.spec.known_family.value} cannot be spread: leave --accelerators out"
+        )
+    parts = shared_out(values, processes=accelerators)
+    if parts is None:
+        raise click.ClickException(
+            f"a batchSize of {values['batchSize']} cannot be shared out over {accelerators} accelerators: "
+            f"--set batchSize={accelerators} or a multiple of it"
+        )
+    return {**values, "gradientAccumulation": parts}
+
+
 def _settings(given: Sequence[str]) -> dict[str, str]:
     found = {}
     for each in given:
@@ -185,9 +233,16 @@ def _settings(given: Sequence[str]) -> dict[str, str]:
 
 
 def _pool(
-    found: CatalogView, entry: Entry, *, verb: Verb, need: Need | None, wanted: str | None, method: str | None = None
+    found: CatalogView,
+    entry: Entry,
+    *,
+    verb: Verb,
+    need: Need | None,
+    wanted: str | None,
+    smaller: Callable[[Place, SeenPool], str] = lambda *_: "",
 ) -> str:
-    """The pool that is named, or the only one that takes it. Raises ``ClickException`` with what each is for it."""
+    """The pool that is named, or the only one that takes it. Raises ``ClickException`` with what each is for it.
+    ``smaller`` says how it could be made to fit into one that is too small."""
     if wanted is not None and not found.pools:
         return wanted  # offline, or made later
     if not found.pools:
@@ -201,7 +256,8 @@ def _pool(
         if not places[wanted].possible:
             raise click.ClickException(f"pool {wanted} does not {verb.value} {entry.name}: {places[wanted].reason}")
         if not places[wanted].fits:
-            click.echo(f"{entry.name} may not fit into pool {wanted}: {places[wanted].reason}", err=True)
+            way = smaller(places[wanted], found.pools[wanted])
+            click.echo(f"{entry.name} may not fit into pool {wanted}: {places[wanted].reason}{way}", err=True)
         return wanted
     candidates = choose(places.values(), unknown=need is None)
     if len(candidates) == 1:
@@ -209,15 +265,28 @@ def _pool(
     if candidates:
         each = "; ".join(f"{one.pool} ({one.reason})" for one in candidates)
         raise click.ClickException(f"several pools take {entry.name}: name one with --pool: {each}")
-    each = "; ".join(f"{one.pool}: {one.reason}" for one in places.values())
-    raise click.ClickException(f"no pool takes {entry.name}{_instead(entry, method)}. {each}")
+    each = "; ".join(f"{one.pool}: {one.reason}{smaller(one, found.pools[one.pool])}" for one in places.values())
+    raise click.ClickException(f"no pool takes {entry.name}. {each}")
 
 
-def _instead(entry: Entry, method: str | None) -> str:
-    """A method that needs less."""
-    if method in (None, "lora") or entry.spec.tuning is None or entry.spec.tuning.lora is None:
-        return ""
-    return f" by method {method}, and --method lora needs less"
+def _smaller(
+    entry: Entry, method: str, how: TuningMethod, values: Mapping[str, Value]
+) -> Callable[[Place, SeenPool], str]:
+    """What would let an entry be tuned in a pool whose accelerators are too small for it."""
+    methods = entry.spec.tuning.methods if entry.spec.tuning else {}
+
+    def ways(place: Place, seen: SeenPool) -> str:
+        if not place.possible or place.fits:
+            return ""
+        told = []
+        if "lora" in methods and method != "lora" and how.rank is None:
+            need = tuning_need(entry.spec, methods["lora"])
+            told.append(f"--method lora needs less{f' ({show_bytes(need.device)})' if need else ''}")
+        if count := processes_to_shard(entry.spec, how, values, pool=seen.pool):
+            told.append(f"--accelerators {count} spreads it over as many of a node (training.parallelism: sharded)")
+        return "".join(f"; {way}" for way in told)
+
+    return ways
 
 
 def _memory(found: CatalogView, pool: str, need: Need | None) -> str | None:
@@ -225,6 +294,12 @@ def _memory(found: CatalogView, pool: str, need: Need | None) -> str | None:
     if seen is None:
         return None if need is None else whole_gibibytes(need.host)
     return host_memory(seen.pool, need, simulated=seen.simulated)
+
+
+def _cpu(found: CatalogView, pool: str) -> str:
+    """Cores of a pod. A simulated device is on a small machine, whose nodes have none to spare."""
+    seen = found.pools.get(pool)
+    return "1" if seen is not None and seen.simulated else "2"
 
 
 def _make(manifests: Sequence[Object], *, dry_run: bool, kubeconfig: Path | None) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hostler.cli.failures import JsonCommand
 from hostler_contract.dataset import DatasetReport, LengthFacts, PackingFacts
 from hostler_contract.job import DataFormat
 from hostler_data.checks import ROLES, clips_are_decoded
@@ -30,34 +30,6 @@ _BAR = 40
 _WIDE = 200
 """Columns of a terminal that is none, so that a pipe gets whole lines."""
 _UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
-
-
-class ReportCommand(click.Command):
-    """A command whose failures, too, are one JSON document on standard output where ``--json`` is given."""
-
-    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> click.Context:
-        """As usual; wrong arguments are a failure like others."""
-        with _failures(as_json="--json" in args):
-            return super().make_context(info_name, args, *rest, **extra)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """As usual."""
-        with _failures(as_json=ctx.params["as_json"]):
-            return super().invoke(ctx)
-
-
-@contextmanager
-def _failures(*, as_json: bool) -> Iterator[None]:
-    try:
-        yield
-    except click.ClickException as error:
-        if not as_json:
-            raise
-        said: dict[str, Any] = {"message": error.format_message()}
-        if isinstance(cause := error.__cause__, DataError):
-            said = {"message": cause.message, "file": cause.file}
-        click.echo(json.dumps({"error": said}, indent=2))
-        raise click.exceptions.Exit(error.exit_code) from error
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -100,7 +72,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@data.command(cls=ReportCommand)
+@data.command(cls=JsonCommand)
 @_options
 def validate(*, as_json: bool, **options: Any) -> None:
     """Read everything, and say what is wrong by file and row. Exit status 1 where anything is."""
@@ -116,7 +88,7 @@ def validate(*, as_json: bool, **options: Any) -> None:
     _leave(report)
 
 
-@data.command(cls=ReportCommand)
+@data.command(cls=JsonCommand)
 @_options
 def describe(*, as_json: bool, **options: Any) -> None:
     """Show counts, lengths and the packing factor to expect. Exit status 1 where anything is wrong with the data."""

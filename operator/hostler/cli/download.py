@@ -18,6 +18,7 @@ import click
 from pydantic import ValidationError
 
 from hostler.api.model import ModelSpec, ModelStatus
+from hostler.cli.names import ObjectName
 from hostler.cluster.client import Client, Object
 from hostler.cluster.connection import Connection, ConnectionSetupError, connect
 from hostler.cluster.errors import ApiError, NotFound
@@ -40,8 +41,10 @@ class DownloadError(Exception):
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("model")
-@click.option("-n", "--namespace", default="default", show_default=True, help="Namespace of the Model.")
+@click.argument("model", type=ObjectName())
+@click.option(
+    "-n", "--namespace", type=ObjectName(), default="default", show_default=True, help="Namespace of the Model."
+)
 @click.option("--to", "target", type=click.Path(path_type=Path), help="Directory to make.  [default: ./MODEL]")
 @click.option(
     "--image", help="Image with python3 for the pod that reads the claim.  [default: that of a pod of ours nearby]"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from hostler.accelerators import AcceleratorType, Verb, accelerators, compatibility
+from hostler.cli.failures import JsonCommand
+from hostler.cli.tables import Column, show_table
 from hostler.cluster.client import Client
 from hostler.cluster.connection import ConnectionSetupError, connect
 from hostler.cluster.errors import ApiError, NotFound
@@ -21,11 +21,22 @@ from hostler.families import families
 
 Object = dict[str, Any]
 
-_WIDE = 200
-"""Columns of a terminal that is none, so that a pipe gets whole lines."""
+POOL_COLUMNS = (
+    Column(name="POOL"),
+    Column(name="TYPE"),
+    Column(name="READY"),
+    Column(name="CAPACITY", right=True),
+    Column(name="IN USE", right=True),
+    Column(name="RESERVED", right=True),
+    Column(name="UNHEALTHY", right=True, leaves=4),
+    Column(name="LARGEST FREE", right=True, leaves=3),
+    Column(name="QUOTA", right=True, leaves=2),
+    Column(name="PRICE", leaves=1),
+    Column(name="NOTE", wraps=True),
+)
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=JsonCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--kubeconfig",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -45,10 +56,10 @@ def pools(*, kubeconfig: Path | None, as_json: bool) -> None:
     elif not found:
         click.echo("There are no AcceleratorPools. Describe your nodes with one: docs/concepts/pools.md")
     else:
-        _print(pools_table(found))
+        show_table(POOL_COLUMNS, pool_rows(found))
 
 
-@click.command(name="accelerators", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="accelerators", cls=JsonCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--family", default="chat", show_default=True, help="Family whose verdicts are shown.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
 def list_accelerators(*, family: str, as_json: bool) -> None:
@@ -59,7 +70,7 @@ def list_accelerators(*, family: str, as_json: bool) -> None:
         facts = [accelerator_facts(kind, family) for kind in accelerators().values()]
         click.echo(json.dumps(facts, indent=2))
     else:
-        _print(accelerators_table(accelerators(), family))
+        show_table(accelerator_columns(family), accelerator_rows(family))
 
 
 def pool_facts(pool: Object) -> Object:
@@ -79,18 +90,11 @@ def pool_facts(pool: Object) -> Object:
     }
 
 
-def pools_table(found: list[Object]) -> Table:
+def pool_rows(found: Sequence[Object]) -> list[tuple[str, ...]]:
     """Pools for people; the sentence of a pool that is not ready stands in its row."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("POOL", "TYPE", "READY"):
-        table.add_column(name)
-    for name in ("CAPACITY", "IN USE", "RESERVED", "UNHEALTHY", "LARGEST FREE", "QUOTA"):
-        table.add_column(name, justify="right")
-    for name in ("PRICE", "NOTE"):
-        table.add_column(name)
-    for facts in map(pool_facts, found):
-        figures = ("capacity", "inUse", "reserved", "unhealthy", "largestFreeBlock", "quota")
-        table.add_row(
+    figures = ("capacity", "inUse", "reserved", "unhealthy", "largestFreeBlock", "quota")
+    return [
+        (
             facts["name"],
             facts["acceleratorType"],
             facts["ready"] or "Unknown",
@@ -98,7 +102,8 @@ def pools_table(found: list[Object]) -> Table:
             _price(facts["price"]),
             _note(facts),
         )
-    return table
+        for facts in map(pool_facts, found)
+    ]
 
 
 def accelerator_facts(kind: AcceleratorType, family: str) -> Object:
@@ -122,18 +127,25 @@ def accelerator_facts(kind: AcceleratorType, family: str) -> Object:
     }
 
 
-def accelerators_table(found: Mapping[str, AcceleratorType], family: str) -> Table:
+def accelerator_columns(family: str) -> tuple[Column, ...]:
+    """Of the table of types."""
+    return (
+        Column(name="TYPE"),
+        Column(name="VENDOR", leaves=4),
+        Column(name="MODEL", leaves=3),
+        Column(name="RESOURCE", leaves=1),
+        Column(name="MEMORY GiB", right=True),
+        Column(name="WATTS", right=True, leaves=5),
+        Column(name=f"TRAIN {family}"),
+        Column(name=f"SERVE {family}"),
+        Column(name="IMAGE", leaves=2),
+    )
+
+
+def accelerator_rows(family: str) -> list[tuple[str, ...]]:
     """Types for people."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("TYPE", "VENDOR", "MODEL", "RESOURCE"):
-        table.add_column(name)
-    for name in ("MEMORY GiB", "WATTS"):
-        table.add_column(name, justify="right")
-    for name in (f"TRAIN {family}", f"SERVE {family}", "IMAGE"):
-        table.add_column(name)
-    for kind in found.values():
-        facts = accelerator_facts(kind, family)
-        table.add_row(
+    return [
+        (
             kind.id,
             kind.vendor,
             kind.model,
@@ -144,7 +156,9 @@ def accelerators_table(found: Mapping[str, AcceleratorType], family: str) -> Tab
             facts["serve"]["verdict"],
             facts["serve"]["variant"],
         )
-    return table
+        for kind in accelerators().values()
+        for facts in [accelerator_facts(kind, family)]
+    ]
 
 
 async def _list_pools(kubeconfig: Path | None) -> list[Object]:
@@ -153,13 +167,6 @@ async def _list_pools(kubeconfig: Path | None) -> list[Object]:
         return (await client.list(resource_of("AcceleratorPool"))).items
     finally:
         await client.close()
-
-
-def _print(table: Table) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=max(_WIDE, console.width))
-    console.print(table)
 
 
 def _figure(value: float | None) -> str:

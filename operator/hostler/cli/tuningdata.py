@@ -14,6 +14,7 @@ from hostler.api.dataset import NAME_LIMIT
 from hostler.api.tuning import TuningMethod
 from hostler.cli.catalogview import ask_cluster
 from hostler.cli.data import checked, roles_of
+from hostler.cli.names import ObjectName
 from hostler.cluster.client import Client
 from hostler.cluster.errors import NotFound
 from hostler.cluster.resources import resource_of
@@ -68,9 +69,18 @@ def read_data(
         return _local(file, family=family, method=method, namespace=namespace, dry_run=dry_run)
     if file.claim or file.format or file.columns:
         raise click.UsageError(f"--claim, --format and --column go with a path, and {file.given} is a Dataset's name")
+    _require_name(file.given)
     if not ask:
         return Data(name=file.given)
     return _named(file.given, method=method, namespace=namespace, kubeconfig=kubeconfig)
+
+
+def _require_name(given: str) -> None:
+    try:
+        ObjectName(limit=NAME_LIMIT).convert(given, None, None)
+    except click.BadParameter as error:
+        here = f"; for the file of this machine write ./{given}" if Path(given).exists() else ""
+        raise click.BadParameter(f"{error.message}{here}", param_hint="--dataset") from error
 
 
 def _named(name: str, *, method: TuningMethod, namespace: str, kubeconfig: Path | None) -> Data:

@@ -24,6 +24,8 @@ USER_AGENT = "hostler"
 _UNUSABLE = (ConfigException, OSError, yaml.YAMLError, TypeError, AttributeError, KeyError, ValueError)
 """What reading a kubeconfig raises: the library looks into a file of another kind as if it were one."""
 
+_WAYS = "; set --kubeconfig or $KUBECONFIG, or run in a pod"
+
 
 class ConnectionSetupError(Exception):
     """There is no usable way to the API server."""
@@ -93,6 +95,16 @@ def proxy_of_environment(url: str) -> str | None:
     return urllib.request.getproxies().get(parts.scheme)
 
 
+def _require_file(path: Path | None) -> None:
+    """That there is a kubeconfig at all. Raises ``ConnectionSetupError``: the library would log a warning of its own,
+    and then speak of a key that its empty configuration lacks."""
+    # $KUBECONFIG may be a list of files, of which some may be missing.
+    wanted = str(path).split(os.pathsep) if path else [str(Path("~/.kube/config").expanduser())]
+    if not any(Path(each).expanduser().exists() for each in wanted):
+        where = f"{path} does not exist" if path else "there is no ~/.kube/config"
+        raise ConnectionSetupError(f"no way to the API server: {where}{_WAYS}")
+
+
 async def connect(kubeconfig: Path | None = None) -> Connection:
     """From the given kubeconfig, else $KUBECONFIG, else the pod's service account, else ~/.kube/config."""
     path = kubeconfig or (Path(os.environ["KUBECONFIG"]) if os.environ.get("KUBECONFIG") else None)
@@ -101,6 +113,7 @@ async def connect(kubeconfig: Path | None = None) -> Connection:
         if path is None and os.environ.get("KUBERNETES_SERVICE_HOST"):
             kube_config.load_incluster_config(configuration)
             return Connection(configuration)
+        _require_file(path)
         loader = await kube_config.load_kube_config(
             str(path) if path else None, client_configuration=configuration, persist_config=False
         )
@@ -108,7 +121,5 @@ async def connect(kubeconfig: Path | None = None) -> Connection:
         where = f"{path} is no usable kubeconfig" if path else "there is no usable ~/.kube/config"
         # The library's own words where it has some; a file of another kind breaks it anywhere.
         why = f" ({error})" if isinstance(error, ConfigException | OSError) else ""
-        raise ConnectionSetupError(
-            f"no way to the API server: {where}{why}; set --kubeconfig or $KUBECONFIG, or run in a pod"
-        ) from error
+        raise ConnectionSetupError(f"no way to the API server: {where}{why}{_WAYS}") from error
     return Connection(configuration, loader=loader)

@@ -96,6 +96,9 @@ def _table() -> dict[str, Resource]:
     ]
     others = [
         _core("Node", "nodes", namespaced=False),
+        Resource(
+            kind="PriorityClass", group="scheduling.k8s.io", version="v1", plural="priorityclasses", namespaced=False
+        ),
         # Every pod, because strangers hold accelerators too.
         replace(_core("Pod", "pods"), everywhere=True),
         # Claims of users as well: a job may read its data from one.

@@ -15,11 +15,17 @@ def reference(kind: str, *, namespace: str = "", name: str) -> str:
     return f"{kind}/{namespace}/{name}"
 
 
+def priority_class(spec: Any) -> str:
+    """The class that a spec names, or the cluster's default, which has no name of its own."""
+    return reference("PriorityClass", name=_text(spec, "priorityClassName"))
+
+
 def of_training_job(job: Object) -> Iterator[str]:
-    """Pool, data, models and the job that it starts from, claims; and what it makes, whose name somebody may have
-    taken."""
+    """Pool, priority, data, models and the job that it starts from, claims; and what it makes, whose name somebody may
+    have taken."""
     spec, namespace, name = job["spec"], job["metadata"]["namespace"], job["metadata"]["name"]
     yield reference("AcceleratorPool", name=_text(spec, "accelerators", "pool"))
+    yield priority_class(spec)
     yield reference("PersistentVolumeClaim", namespace=namespace, name=name)
     yield reference("Model", namespace=namespace, name=_text(spec, "output", "name") or name)
     for claim in (_text(spec, "storage", "claimName"), _text(spec, "dataset", "source", "pvc", "claimName")):
@@ -34,9 +40,10 @@ def of_training_job(job: Object) -> Iterator[str]:
 
 
 def of_inference_service(service: Object) -> Iterator[str]:
-    """Pool, model, adapters."""
+    """Pool, priority, model, adapters."""
     spec, namespace = service["spec"], service["metadata"]["namespace"]
     yield reference("AcceleratorPool", name=_text(spec, "accelerators", "pool"))
+    yield priority_class(spec)
     yield from _model(spec.get("modelRef"), namespace)
     for adapter in spec.get("adapters") or ():
         yield from _model(adapter.get("modelRef") or adapter.get("model"), namespace)

@@ -44,6 +44,9 @@ def referring(reader: Reader, own: str, change: Change) -> Iterator[Object]:
     if change.kind == "Pod":
         value = reference("TrainingJob", namespace=metadata["namespace"], name=_job_of(obj))
     values = [value]
+    if change.kind == "PriorityClass" and any(each and each.get("globalDefault") for each in (change.old, change.new)):
+        # The default of those who name none.
+        values.append(reference("PriorityClass", name=""))
     if change.kind == "PersistentVolumeClaim" and own in _USERS_OF_MODELS:
         # Models and checkpoints lie on claims, and are as ready as those.
         values += [
@@ -124,6 +127,7 @@ _MATTERS = {
     "Model": _model_changed,
     "ClusterModel": _spec_changed,
     "Dataset": _anything,
+    "PriorityClass": _anything,
     "PersistentVolumeClaim": _anything,
     "Pod": _trainer_has_ended,
     "TrainingJob": _lets_go,

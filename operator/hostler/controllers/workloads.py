@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import ValidationError
 
 from hostler.api.common import Conditions
 from hostler.api.conditions import find
 from hostler.api.placement import NodeSeats, Placement
+from hostler.api.queueposition import QueuePosition, ToldStart
+from hostler.api.trainingjob import OURS
 from hostler.controllers.ports import Object
 from hostler.manifests import naming
 from hostler.planning import moments
+from hostler.planning.remaining import Work, remaining
 from hostler.planning.resources import CPU, Resources, amount_of
-from hostler.planning.verdicts import Obstacle, Seats, Workload
+from hostler.planning.verdicts import Obstacle, Place, Seats, ToldForecast, Wait, Workload
 
 WORKLOADS = {"TrainingJob": naming.TRAINING_JOB, "InferenceService": naming.INFERENCE_SERVICE}
 """Kinds that ask for seats, with the label of their pods."""
 _ENDS = frozenset({"Succeeded", "Stalled"})
 _OBSTACLES = {obstacle.value: obstacle for obstacle in Obstacle}
+
+
+def is_managed_elsewhere(obj: Object) -> bool:
+    """Whether a job names another controller than this one."""
+    manager = (obj.get("spec") or {}).get("managedBy")
+    return obj["kind"] == "TrainingJob" and manager not in (None, OURS)
 
 
 def workload_of(obj: Object) -> Workload:
@@ -40,10 +51,11 @@ def workload_of_pod(pod: Object) -> Workload | None:
 
 
 def placement_of(obj: Object) -> Placement | None:
-    """What a workload holds; nothing once it has ended, though its status still says where it was."""
+    """What a workload holds; nothing once it has ended, though its status still says where it was, and nothing here
+    where the status is another controller's, which may speak of another cluster."""
     status = obj.get("status") or {}
     found = status.get("placement")
-    if not found or not found.get("nodes"):
+    if not found or not found.get("nodes") or is_managed_elsewhere(obj):
         return None
     true = {c["type"] for c in status.get("conditions") or () if c.get("status") == "True"}
     if true & _ENDS:
@@ -55,10 +67,31 @@ def placement_of(obj: Object) -> Placement | None:
         return None
 
 
-def seconds_left(obj: Object) -> float | None:
-    """Seconds until a job is done, by its own estimate; None where it has none."""
-    eta = ((obj.get("status") or {}).get("progress") or {}).get("eta")
-    return moments.seconds_of(eta) if isinstance(eta, str) else None
+def work_of(job: Object) -> Work:
+    """What a job has to do and has done, out of a stored object, which may be of another release."""
+    spec, status = job.get("spec") or {}, job.get("status") or {}
+    progress, retry = status.get("progress") or {}, status.get("retry") or {}
+    return Work(
+        steps=int((spec.get("training") or {}).get("steps") or 0),
+        kept=int(progress.get("checkpointStep") or 0),
+        spent=float(retry.get("activeSeconds") or 0),
+        said=_seconds(spec.get("estimatedDuration")),
+        told=_seconds(progress.get("eta")),
+    )
+
+
+def seconds_left(obj: Object, *, now: str) -> float | None:
+    """Seconds until a workload that has its seats gives them back, by its own word; None where it has none. Below zero
+    where it is past what it said."""
+    if obj["kind"] != "TrainingJob":
+        return None
+    conditions = (obj.get("status") or {}).get("conditions") or ()
+    since = next((c.get("lastTransitionTime") for c in conditions if c["type"] == "Admitted"), None)
+    return remaining(work_of(obj), running=moments.elapsed(since, now=now) if since else 0.0)
+
+
+def _seconds(shown: Any) -> float | None:
+    return moments.seconds_of(shown) if isinstance(shown, str) else None
 
 
 def seats_of(placement: Placement | None) -> Seats:
@@ -74,13 +107,67 @@ def told_obstacle(conditions: Conditions, *, generation: int) -> Obstacle | None
     return _OBSTACLES.get(admitted.reason)
 
 
+def place_in_line(queue: QueuePosition | None) -> Place | None:
+    """What a status says of a place in line."""
+    if queue is None:
+        return None
+    forecast = None
+    if queue.told and queue.expected_start and queue.earliest_start and queue.latest_start:
+        forecast = ToldForecast(
+            at=queue.told,
+            expected=queue.expected_start,
+            earliest=queue.earliest_start,
+            latest=queue.latest_start,
+        )
+    first = None
+    if queue.first is not None:
+        first = ToldForecast(
+            at=queue.first.told,
+            expected=queue.first.expected_start,
+            earliest=queue.first.earliest_start,
+            latest=queue.first.latest_start,
+        )
+    return Place(position=queue.position, waiting=queue.waiting, forecast=forecast, first=first)
+
+
+def queue_position(wait: Wait, *, since: str, message: str, would_start: str) -> QueuePosition | None:
+    """A place in line as a status says it; None of who is in none."""
+    place = wait.place
+    if place is None:
+        return None
+    told, first = place.forecast, place.first
+    return QueuePosition(
+        position=place.position,
+        waiting=place.waiting,
+        since=since,
+        expected_start=told.expected if told else None,
+        earliest_start=told.earliest if told else None,
+        latest_start=told.latest if told else None,
+        told=told.at if told else None,
+        first=ToldStart(
+            told=first.at, expected_start=first.expected, earliest_start=first.earliest, latest_start=first.latest
+        )
+        if first
+        else None,
+        message=message,
+        would_start=would_start or None,
+    )
+
+
 def need_of(placement: Placement) -> Resources:
     """What each pod counts with, as a status has it."""
     return {name: amount_of(name, amount) for name, amount in (placement.requests or {}).items()}
 
 
 def placement_with(
-    seats: Seats, *, need: Resources, pool: str, accelerator_type: str, per_pod: int, deadline: str | None
+    seats: Seats,
+    *,
+    need: Resources,
+    pool: str,
+    accelerator_type: str,
+    per_pod: int,
+    priority: int,
+    deadline: str | None,
 ) -> Placement:
     """A reservation as it stands in a status."""
     return Placement(
@@ -90,5 +177,6 @@ def placement_with(
         per_pod=per_pod,
         nodes=tuple(NodeSeats(name=name, pods=seats[name]) for name in sorted(seats)),
         requests={name: f"{amount}m" if name == CPU else str(amount) for name, amount in sorted(need.items())},
+        priority=priority or None,
         deadline=deadline,
     )

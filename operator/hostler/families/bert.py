@@ -49,7 +49,9 @@ class Bert(Family):
         """What the head is for."""
         return self.task if model.encoder is None else _TASKS[model.encoder.head]
 
-    def apis_of(self, task: str | None, *, chat_template: bool | None = None) -> tuple[str, ...]:
+    def apis_of(
+        self, task: str | None, *, chat_template: bool | None = None, translates: bool | None = None
+    ) -> tuple[str, ...]:
         """Every encoder gives embeddings, and what its head is for."""
         return (*_ROUTES.get(task or "", ("/v1/embeddings",)), "/v1/models")
 

@@ -15,7 +15,9 @@ class Chat(Decoder):
     apis = ("/v1/chat/completions", "/v1/completions", "/v1/models")
     formats = ("text", "jsonl", "csv", "parquet", "webdataset")
 
-    def apis_of(self, task: str | None, *, chat_template: bool | None = None) -> tuple[str, ...]:
+    def apis_of(
+        self, task: str | None, *, chat_template: bool | None = None, translates: bool | None = None
+    ) -> tuple[str, ...]:
         """Without a template a model only continues texts."""
         return self.apis if chat_template is not False else self.apis[1:]
 

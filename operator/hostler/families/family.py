@@ -76,9 +76,11 @@ class Family:
         """Task of a model with these sizes, where they decide it."""
         return self.task
 
-    def apis_of(self, task: str | None, *, chat_template: bool | None = None) -> tuple[str, ...]:
-        """HTTP paths under which a server of a model of this task answers. ``chat_template`` is None where nobody knows
-        whether there is one."""
+    def apis_of(
+        self, task: str | None, *, chat_template: bool | None = None, translates: bool | None = None
+    ) -> tuple[str, ...]:
+        """HTTP paths under which a server of a model of this task answers usefully. ``chat_template`` and
+        ``translates`` are None where nobody knows whether there is a template, and whether speech is translated."""
         return self.apis
 
     def head_of(self, task: str) -> str | None:

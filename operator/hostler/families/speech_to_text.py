@@ -13,6 +13,7 @@ from hostler.families.names import FamilyName
 from hostler_contract import ModelConfig, Objective, SampleFile, SampleRequest, Supervision
 from hostler_contract.architectures import SpeechConfig
 
+_TRANSLATIONS = "/v1/audio/translations"
 _RATE = 16_000
 _TONE_SECONDS = 0.25
 _TONE_HERTZ = 440.0
@@ -25,7 +26,7 @@ class SpeechToText(Family):
 
     name = FamilyName.SPEECH_TO_TEXT
     task = "automatic-speech-recognition"
-    apis = ("/v1/audio/transcriptions", "/v1/audio/translations", "/v1/models")
+    apis = ("/v1/audio/transcriptions", _TRANSLATIONS, "/v1/models")
     unit = "audio-seconds"
     block = "speech"
     formats = ("audio", "jsonl", "csv", "parquet", "webdataset")
@@ -34,6 +35,12 @@ class SpeechToText(Family):
     lora = True
     shrinks = True
     learns_whole = True
+
+    def apis_of(
+        self, task: str | None, *, chat_template: bool | None = None, translates: bool | None = None
+    ) -> tuple[str, ...]:
+        """Asked to translate, a model that never learned it writes down what was said as it was said."""
+        return tuple(path for path in self.apis if path != _TRANSLATIONS or translates is not False)
 
     def parameters(self, model: ModelConfig) -> int | None:
         """Of a Whisper."""

@@ -95,6 +95,7 @@ def _pod(spec: InferenceServiceSpec, plan: ServerPlan, *, pool: Pool, labels: di
             service_account=spec.service_account_name,
             metadata=spec.pod_metadata,
             scratch=spec.scratch,
+            priority_class=spec.priority_class_name,
         ),
     )
 

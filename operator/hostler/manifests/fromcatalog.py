@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from hostler.api.hyperparameters import OnOutOfMemory
+from hostler.api.hyperparameters import OnOutOfMemory, Parallelism
 from hostler.api.model import ModelSpec
 from hostler.api.schema import API_VERSION
 from hostler.api.tuning import TuningMethod
 from hostler.manifests.naming import Manifest
 
 _ADAPTER = ("rank", "alpha")
-_CORES = "2"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +26,10 @@ class Placing:
     """Of each pod; None leaves the default."""
     storage: str | None = None
     """Of a job's volume; None leaves the default."""
+    cpu: str = "2"
+    """Of each pod, where ``memory`` is said."""
+    accelerators: int = 1
+    """Of a job: those of its one pod. Over several the weights are spread."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +66,8 @@ def job_from(
     training = {name: value for name, value in values.items() if name not in (*_ADAPTER, "beta")}
     # How much of a step a device holds at once depends on rows and device: nobody who begins knows it.
     training |= {"onOutOfMemory": OnOutOfMemory.SHRINK.value}
+    if placing.accelerators > 1:
+        training |= {"parallelism": Parallelism.SHARDED.value}
     spec: Manifest = {
         "family": model.known_family.value,
         "objective": "preference" if method.beta is not None else "finetune",
@@ -78,7 +83,7 @@ def job_from(
     spec |= {
         "dataset": {"ref": {"name": dataset}},
         "training": training,
-        "accelerators": {"pool": placing.pool, "perPod": 1},
+        "accelerators": {"pool": placing.pool, "perPod": placing.accelerators},
         **_resources(placing),
     }
     if placing.storage is not None:
@@ -101,7 +106,7 @@ def dataset_from(name: str, file: File, *, namespace: str) -> Manifest:
 
 
 def _resources(placing: Placing) -> Manifest:
-    return {} if placing.memory is None else {"resources": {"cpu": _CORES, "memory": placing.memory}}
+    return {} if placing.memory is None else {"resources": {"cpu": placing.cpu, "memory": placing.memory}}
 
 
 def _object(kind: str, placing: Placing, spec: Manifest) -> Manifest:

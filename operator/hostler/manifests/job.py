@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from hostler.api.common import Source
 from hostler.api.data import JobData
 from hostler.api.dataset import DatasetSpec
+from hostler.api.schema import GROUP
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.manifests.configfile import job_config_annotation, job_config_volume
 from hostler.manifests.credentials import credentials
 from hostler.manifests.downloads import NO_RULES, DownloadRules, data_certificates, data_environment
+from hostler.manifests.hashing import content_hash
 from hostler.manifests.naming import (
     RENDEZVOUS_PORT,
     Manifest,
@@ -27,8 +29,19 @@ from hostler_contract import DatasetConfig, DatasetSource, JobConfig
 
 WORKSPACE = "/workspace"
 DATA = "/data"
+ASKED = f"{GROUP}/asked"
+"""Annotation on the Job: hash of what of the spec may change while the job is suspended, as it was asked for."""
 _GRACE_SECONDS = 60
 """Time for rank 0 to save a checkpoint after SIGTERM."""
+
+
+def asked(spec: TrainingJobSpec) -> str:
+    """Value of :data:`ASKED`. A Job of another value runs by a spec that has changed since.
+
+    Without defaults, so that a release with a new field ends no attempt.
+    """
+    fields = {"accelerators", "pods", "resources", "checkpoint", "priority_class_name"}
+    return content_hash(spec.model_dump(mode="json", include=fields, exclude_defaults=True))
 
 
 def attempt_job(
@@ -55,7 +68,11 @@ def attempt_job(
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": metadata(
-            name, namespace=config.namespace, labels={**labels, **queue_labels(spec.pod_metadata)}, owner=owner
+            name,
+            namespace=config.namespace,
+            labels={**labels, **queue_labels(spec.pod_metadata)},
+            owner=owner,
+            annotations={ASKED: asked(spec)},
         ),
         "spec": {
             "completionMode": "Indexed",
@@ -120,6 +137,7 @@ def _plan(
             service_account=spec.service_account_name,
             metadata=spec.pod_metadata,
             scratch=spec.scratch,
+            priority_class=spec.priority_class_name,
             labels=NO_SIDECAR_LABELS,
             annotations=NO_SIDECAR_ANNOTATIONS,
         ),

@@ -27,6 +27,8 @@ class PodOptions:
     service_account: str | None = None
     metadata: PodMetadata | None = None
     scratch: Scratch | None = None
+    priority_class: str | None = None
+    """PriorityClass; None leaves it to the API server."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Labels of ours beside those that selectors know."""
     annotations: Mapping[str, str] = field(default_factory=dict)
@@ -61,6 +63,8 @@ class PodOptions:
             found["imagePullSecrets"] = [{"name": name} for name in names]
         if self.service_account is not None:
             found["serviceAccountName"] = self.service_account
+        if self.priority_class is not None:
+            found["priorityClassName"] = self.priority_class
         return found
 
 

@@ -51,19 +51,17 @@ class Grant:
         return {"apiGroups": [self.group], "resources": [self.resource], **names, "verbs": sorted(self.verbs)}
 
 
+_BEYOND_READING = {
+    "Model": (KEEP, "a trained model is registered as a Model, an entry of the catalog becomes one"),
+    "TrainingJob": (("delete",), "the specs; a job that has ended goes when its ttlSecondsAfterFinished has passed"),
+}
+
+
 def _own(kind: Kind) -> tuple[Grant, ...]:
     scope = Scope.WATCHED if kind.namespaced else Scope.CLUSTER
-    register = kind.kind == "Model"
+    more, why = _BEYOND_READING.get(kind.kind, ((), "the specs"))
     return (
-        Grant(
-            group=GROUP,
-            resource=kind.plural,
-            verbs=(*READ, *KEEP) if register else READ,
-            why="a trained model is registered as a Model, an entry of the catalog becomes one"
-            if register
-            else "the specs",
-            scope=scope,
-        ),
+        Grant(group=GROUP, resource=kind.plural, verbs=(*READ, *more), why=why, scope=scope),
         Grant(
             group=GROUP,
             resource=f"{kind.plural}/status",
@@ -135,6 +133,13 @@ OPERATOR_GRANTS: tuple[Grant, ...] = (
         resource="poddisruptionbudgets",
         verbs=(*READ, *CHANGE),
         why="how many replicas of a service a drain may take",
+    ),
+    Grant(
+        group="scheduling.k8s.io",
+        resource="priorityclasses",
+        verbs=FOLLOW,
+        why="who comes first in line",
+        scope=Scope.CLUSTER,
     ),
 )
 """What the operator may do, by group and resource."""

@@ -19,7 +19,7 @@ WAITING = ("TrainingJob", "InferenceService", "Dataset")
 """Kinds whose objects can wait for something."""
 
 _ENDED: Mapping[str, frozenset[str]] = {
-    "TrainingJob": frozenset({"Succeeded", "Failed", "Suspended"}),
+    "TrainingJob": frozenset({"Succeeded", "Failed", "Suspended", "ManagedElsewhere"}),
     "Dataset": frozenset({"DataInvalid", "InspectionFailed"}),
 }
 """States in which an object that is not Ready waits for nothing that the cluster could bring: they are counted by

@@ -30,6 +30,11 @@ PROBES_IN_FLIGHT = "hostler_operator_probes_in_flight"
 ADMISSION_PASS = "hostler_admission_pass_duration_seconds"
 ADMISSION_WAIT = "hostler_admission_wait_seconds"
 SEATS_LOST = "hostler_admission_seats_lost_total"
+BACKFILLS = "hostler_admission_backfills_total"
+PREEMPTIONS = "hostler_admission_preemptions_total"
+FORECAST_ERROR = "hostler_admission_forecast_error_seconds"
+FORECAST_RATIO = "hostler_admission_forecast_ratio"
+FORECASTS = "hostler_admission_forecasts_total"
 
 TRAINING_JOBS = "hostler_trainingjobs"
 INFERENCE_SERVICES = "hostler_inferenceservices"
@@ -55,6 +60,12 @@ POOL_RESERVED = "hostler_pool_reserved"
 POOL_UNHEALTHY = "hostler_pool_unhealthy"
 POOL_LARGEST_FREE_BLOCK = "hostler_pool_largest_free_block"
 POOL_WAITING = "hostler_pool_waiting"
+POOL_OVERDUE = "hostler_pool_overdue_seconds"
+POOL_UNUSABLE = "hostler_pool_unusable_free"
+POOL_BELOW_QUOTA = "hostler_pool_quotas_below_nominal"
+NAMESPACE_HELD = "hostler_pool_namespace_reserved"
+NAMESPACE_WAITING = "hostler_pool_namespace_waiting"
+NAMESPACE_SHARE = "hostler_pool_namespace_share"
 POOL_QUOTA = "hostler_pool_quota"
 POOL_COST = "hostler_pool_cost_per_hour"
 
@@ -62,3 +73,7 @@ SHORT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2
 """Of a queue, a reconcile or a request: from a no-op in memory to the longest that is allowed."""
 LINE_BUCKETS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 43200.0, 86400.0, 259200.0)
 """Of waiting for a seat: from a pass of admission to three days."""
+ERROR_BUCKETS = (-14400.0, -3600.0, -900.0, -300.0, -60.0, 0.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0)
+"""Of how much later than foretold something came; negative is sooner."""
+RATIO_BUCKETS = (0.1, 0.25, 0.5, 0.8, 0.95, 1.05, 1.25, 2.0, 4.0, 10.0)
+"""Of what came as a multiple of what was foretold; 1 is right."""

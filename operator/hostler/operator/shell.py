@@ -36,6 +36,7 @@ from hostler.cluster.sweeper import Sweeper
 from hostler.cluster.watches import WatchMonitor
 from hostler.cluster.writer import ApiWriter
 from hostler.controllers.admitter import NOT_WRITTEN, Admitter
+from hostler.controllers.linefigures import pool_lines
 from hostler.controllers.ports import Admission, Clock, Controller, Facts, Key, Reader, Writer
 from hostler.controllers.references import INDEXERS
 from hostler.controllers.settings import Settings
@@ -55,7 +56,7 @@ from hostler.operator.progress import Answer, ProgressFacts, ProgressQuestion
 from hostler.operator.settings import OperatorSettings
 from hostler.planning.demand import HTTP_PORT
 from hostler.planning.failures import CONTAINER_FAILED, POD_DELETED, POD_LOST, RESULT_MISSING
-from hostler.planning.verdicts import Loss
+from hostler.planning.verdicts import Loss, Obstacle, Preemption
 from hostler_contract import ErrorReason
 
 _log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class Operator:
     def __init__(self, settings: OperatorSettings, *, connection: Connection, build: BuildControllers) -> None:
         self.settings = settings
         self.connection = connection
-        clock = SystemClock()
+        clock = self._clock = SystemClock()
         self.metrics = OperatorMetrics()
         self.client = Client(connection, observe=self.metrics.request)
         self.store = Store(indexers=INDEXERS)
@@ -355,7 +356,11 @@ class Operator:
     def _register_collectors(self, kinds: Sequence[str]) -> None:
         self.metrics.preset(dict.fromkeys(kinds, RESULTS))
         self.metrics.probes.preset(PROBE_RESULTS)
-        self.metrics.admission.preset(kinds=WORKLOADS, losses=(*(loss.value for loss in Loss), NOT_WRITTEN))
+        self.metrics.admission.preset(
+            kinds=WORKLOADS,
+            losses=(*(loss.value for loss in Loss), NOT_WRITTEN),
+            preemptions=tuple(reason.value for reason in Preemption),
+        )
         states = {kind.kind: tuple(reason.value for reason in kind.reasons) for kind in KINDS}
         registry = self.metrics.registry
         registry.register(
@@ -364,7 +369,8 @@ class Operator:
                 leading=lambda: self.lease.leading,
                 states=states,
                 failure_reasons=_FAILURES,
-                line=self.admitter.line,
+                lines=lambda: pool_lines(self.admitter.usage, self.admitter.in_line(), now=self._clock.now()),
+                obstacles=tuple(obstacle.value for obstacle in Obstacle),
             )
         )
         registry.register(

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hostler.accelerators import Verb, compatibility
-from hostler.api.common import Accelerators, Source
+from hostler.api.common import Accelerators, Source, Topology
 from hostler.api.trainingjob import TrainingReason
-from hostler.planning.placement import Ask, too_small_sentence
+from hostler.planning.placement import Ask, too_small_grown_sentence, too_small_sentence
 from hostler.planning.pools import Pool, PoolView
 from hostler.planning.rejection import Rejection, rejection
 
@@ -94,7 +94,11 @@ def reject_image(choice: PoolChoice, has_image: HasImage, *, verb: Verb, family_
 def reject_size(choice: PoolChoice, ask_for: AskFor) -> Rejection | None:
     """What is too large even for the empty pool."""
     view = choice.view
-    if view is None or view.pool.problem is not None or view.capacity == 0:
+    if view is None or view.pool.problem is not None:
+        return None
+    if view.pool.spec.scaling is not None:
+        return _reject_grown(view, ask_for(view.pool))
+    if view.capacity == 0:
         return None
     expected = view.pool.spec.expected_accelerators
     if expected is not None and view.capacity < expected:
@@ -103,6 +107,43 @@ def reject_size(choice: PoolChoice, ask_for: AskFor) -> Rejection | None:
     if view.largest_ever(ask.need) >= ask.least:
         return None
     return rejection(TrainingReason.POOL_TOO_SMALL, "spec.accelerators", too_small_sentence(view, ask))
+
+
+def _reject_grown(view: PoolView, ask: Ask) -> Rejection | None:
+    if view.largest_grown(ask.need) >= ask.least:
+        return None
+    return rejection(TrainingReason.POOL_TOO_SMALL, "spec.accelerators", too_small_grown_sentence(view, ask))
+
+
+def reject_topology(wanted: Accelerators, choice: PoolChoice) -> Rejection | None:
+    """A domain of a pool that has none. Where one is only preferred, nodes are looked at alone."""
+    view = choice.view
+    if view is None or wanted.topology is not Topology.REQUIRED or view.pool.spec.topology_key is not None:
+        return None
+    text = (
+        f"pool {view.pool.name} has no topologyKey, so nobody knows its domains: remove topology or say preferred, or "
+        "have an administrator set the pool's spec.topologyKey to a label of its nodes"
+    )
+    return rejection(TrainingReason.TOPOLOGY_NOT_CONFIGURED, "spec.accelerators.topology", text)
+
+
+def reject_quota(namespace: str, choice: PoolChoice, ask_for: AskFor) -> Rejection | None:
+    """What is more than the namespace may ever hold, borrowed accelerators included."""
+    view = choice.view
+    quotas = view.pool.spec.queue.quotas if view is not None else ()
+    quota = next((each for each in quotas if namespace in each.namespaces), None)
+    if view is None or quota is None or quota.borrowing_limit is None:
+        return None
+    ask, most = ask_for(view.pool), quota.nominal + quota.borrowing_limit
+    needed = ask.least * view.pool.units(ask.need)
+    if needed <= most:
+        return None
+    text = (
+        f"namespace {namespace} may hold {most} {view.pool.unit} of pool {view.pool.name} (nominal {quota.nominal}, "
+        f"borrowingLimit {quota.borrowing_limit}), and {ask.who} needs {needed}: ask for less, or have an "
+        "administrator raise the pool's spec.queue.quotas"
+    )
+    return rejection(TrainingReason.QUOTA_TOO_SMALL, "spec.accelerators", text)
 
 
 def reject_source(source: Source | None, path: str, supported: Sequence[str]) -> Rejection | None:

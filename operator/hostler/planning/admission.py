@@ -1,32 +1,49 @@
 """Who gets which nodes: a pure function from a snapshot and the requests in line to a verdict for each of them.
 
-    plan(snapshot, waiting, now) -> {workload: Admit | Wait | TakeBack}
+    plan(snapshot, waiting, now) -> verdicts (Admit | Wait | TakeBack) and preemptions, by workload
 
-The line of a pool is first come, first served by age; a request that does not fit lets those behind it pass (the
-queueing strategy that Kueue calls BestEffortFIFO). Seats go to the node with the least room that is enough for all of
-them, so that whole nodes stay whole; a gang that no node can hold takes the nodes with the most room first, so that it
-spans few. Replicas that are to be spread go to the node or zone with the fewest of them.
+The line is put in :mod:`order <hostler.planning.order>`. The first of a pool that does not fit gets a booking, and
+those behind it pass it where they do not delay it (:mod:`backfill <hostler.planning.backfill>`). Where the pods of one
+request go is the :mod:`room <hostler.planning.room>`'s to say.
 
 Everything is deterministic: equal snapshots and requests give equal verdicts, whatever the order they came in. Time is
 only compared, so tests and replays run in virtual time.
 
 Cost: building the rooms is linear in the nodes of the pools asked for; a request whose shape has failed already is
-answered without looking at any node; a request that fits looks at the levels of free units, not at the nodes.
+answered without looking at any node; a request that fits looks at the levels of free units, not at the nodes. Who ends
+when is looked at once somebody has to wait, once for each booking.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from hostler.api.common import Topology
+from hostler.api.queuepolicy import PreemptionPolicy
+from hostler.planning.backfill import Booking, Timeline, endings, first_release
+from hostler.planning.forecast import around
+from hostler.planning.growing import can_grow, growth
+from hostler.planning.order import Durations, arrange
+from hostler.planning.policy import policy_of
+from hostler.planning.preemption import Scene, for_line
+from hostler.planning.quotas import Accounts
 from hostler.planning.resources import Resources, add, excess, holds, subtract, times
-from hostler.planning.room import PoolRoom, Room
+from hostler.planning.room import Room
 from hostler.planning.seats import together
+from hostler.planning.snapshot import Pending as Pending
+from hostler.planning.snapshot import Snapshot as Snapshot
+from hostler.planning.snapshot import Volumes
 from hostler.planning.verdicts import (
     Admit,
+    Forecast,
     Loss,
     Obstacle,
     PoolFigures,
+    Preempt,
+    Release,
     Request,
     Reservation,
     Seats,
@@ -35,75 +52,71 @@ from hostler.planning.verdicts import (
     Wait,
     Workload,
 )
-from hostler.planning.volumes import Reach
 
-Volumes = tuple[Reach, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pending:
-    """A reservation with a deadline, and how its nodes fare."""
-
-    reservation: Reservation
-    awaited: tuple[str, ...] = ()
-    """Nodes to which pods are still to come."""
-    gone: tuple[str, ...] = ()
-    """Those of them that are not there any more."""
-    taken: tuple[str, ...] = ()
-    """Those of them on which somebody else took the seat."""
+MOST_BOOKINGS = 4
+"""Of one pool, in one pass."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Snapshot:
-    """The pools that somebody asks for, at one moment."""
+class Plan:
+    """What one pass has decided."""
 
-    pools: Mapping[str, PoolRoom]
-    free: Mapping[str, Resources]
-    """What is left of each node, with everything reserved taken off. Nodes may belong to several pools."""
-    pending: Sequence[Pending] = ()
-    """Reservations with a deadline."""
-    within: Mapping[Volumes, frozenset[str]] = field(default_factory=dict)
-    """For the volumes of requests, the nodes that can mount all of them."""
-    ending: Sequence[tuple[float, Reservation]] = ()
-    """Reservations whose end can be foretold, with that moment."""
+    verdicts: Mapping[Workload, Verdict]
+    """One for every request, and one for every reservation that is lost."""
+    preemptions: Mapping[Workload, Preempt] = field(default_factory=dict)
+    """Who has to leave and was not told so before."""
 
 
-def plan(snapshot: Snapshot, waiting: Iterable[Request], now: float) -> dict[Workload, Verdict]:
-    """A verdict for every request, and one for every reservation that is lost. ``now`` is seconds on the clock of the
+def plan(snapshot: Snapshot, waiting: Iterable[Request], now: float) -> Plan:
+    """Decide about everybody in line and everybody who holds a seat. ``now`` is seconds on the clock of the
     reservations' deadlines."""
-    planner = _Planner(snapshot)
+    requests = sorted(waiting, key=lambda request: (request.since, request.workload))
+    planner = _Planner(snapshot, Durations(snapshot, requests), now)
     verdicts: dict[Workload, Verdict] = {}
     for pending in snapshot.pending:
         if lost := _lost(pending, now):
             verdicts[pending.reservation.workload] = lost
-    line = sorted(waiting, key=lambda request: (request.since, request.workload))
     # Whoever holds a seat keeps it: nobody in line may take the nodes of a job between two attempts.
-    for request in (request for request in line if request.holding):
+    for request in (request for request in requests if request.holding):
         verdicts[request.workload] = planner.keep(request) or Wait(
             obstacle=Obstacle.WAITING_FOR_CAPACITY, position=0, waiting=0, figures=_NO_FIGURES
         )
-    refused: dict[str, list[Request]] = {}
-    for request in line:
-        standing = verdicts.get(request.workload)
-        if isinstance(standing, Admit):
-            continue
+    line = [
+        request
+        for request in arrange(snapshot, requests, planner.durations)
+        if not isinstance(verdicts.get(request.workload), Admit)
+    ]
+    for request in planner.promised_first(line):
         if (found := planner.admit(request)) is None:
-            refused.setdefault(request.pool, []).append(request)
+            planner.refuse(request)
         else:
             verdicts[request.workload] = found
-    for pool, requests in refused.items():
-        verdicts |= planner.wait(pool, requests, now)
+    refused: dict[str, list[Request]] = {}
     for request in line:
-        # Last, because a pod that is only wanted for a while comes after everybody who waits.
+        if not isinstance(verdicts.get(request.workload), Admit):
+            refused.setdefault(request.pool, []).append(request)
+    for pool, those in refused.items():
+        verdicts |= planner.wait(pool, those)
+    for request in requests:
+        # Last, because a pod that one could do without comes after everybody who waits.
         standing = verdicts[request.workload]
+        if isinstance(standing, Admit) and request.holding and request.pool not in refused:
+            standing = verdicts[request.workload] = planner.enlarge(request, standing)
         if isinstance(standing, Admit) and request.surge:
             verdicts[request.workload] = planner.surge(request, standing)
-    return verdicts
+    return Plan(verdicts=verdicts, preemptions=planner.preempt(refused) | planner.grow(refused))
 
 
 _Change = Callable[[Resources, int], Resources]
 """From what is free on a node and a number of pods to what is free then."""
 _NO_FIGURES = PoolFigures(free=0, allocatable=0, largest_free_block=0, held=0)
+_Question = tuple[str, Volumes, frozenset[tuple[str, int]], bool]
+"""The pool, the volumes and the shape of a request, and whether all its pods must be in one domain: what fits of one
+fits of another with the same."""
+
+
+def _question(request: Request) -> _Question:
+    return request.pool, request.volumes, request.shape, request.topology is Topology.REQUIRED
 
 
 def _lost(pending: Pending, now: float) -> TakeBack | None:
@@ -121,12 +134,47 @@ def _lost(pending: Pending, now: float) -> TakeBack | None:
 class _Planner:
     """The state of one pass: what is left after each admission."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, durations: Durations, now: float) -> None:
         self._snapshot = snapshot
+        self.durations = durations
+        self._now = now
         self._free = dict(snapshot.free)
         self._rooms: dict[tuple[str, Volumes], Room] = {}
         """Each pool, and the part of it that some volumes leave."""
         self._rooms_of: dict[str, list[Room]] = {}
+        self._refused: Counter[str] = Counter()
+        """Requests of each pool that have to wait."""
+        self._booked: Counter[str] = Counter()
+        self._tied: dict[str, bool] = {}
+        """Whether all bookings of a pool are tied to the nodes of volumes."""
+        self._never: set[tuple[_Question, int]] = set()
+        """What would not fit even after everybody has ended who ever does, and how much of it."""
+        self._capped: dict[tuple[_Question, tuple[Workload, ...]], int] = {}
+        """How much would fit of what must leave these bookings alone."""
+        self._left: dict[tuple[Workload, ...], Mapping[str, Resources]] = {}
+        """What these bookings leave of what is free now."""
+        self._releases: dict[_Question, Release | None] = {}
+        self._accounts: dict[str, Accounts] = {}
+        self._admitted: list[tuple[Request, Seats, float]] = []
+        """By this pass, and not yet in the timeline; with their ends."""
+
+    @cached_property
+    def _timeline(self) -> Timeline:
+        """Made when the first one has to wait: where all fit, nobody need know who ends when."""
+        return Timeline(endings(self._snapshot, self.durations, self._now))
+
+    @cached_property
+    def _leaving(self) -> Mapping[Workload, tuple[Workload, ...]]:
+        """Who leaves, by for whom."""
+        found: dict[Workload, list[Workload]] = {}
+        for each in self._snapshot.holders:
+            if each.leaving_for is not None:
+                found.setdefault(each.leaving_for, []).append(each.workload)
+        return {workload: tuple(sorted(those)) for workload, those in found.items()}
+
+    def promised_first(self, line: Sequence[Request]) -> list[Request]:
+        """The line, and before it those for whom others leave: the room to come is theirs alone."""
+        return sorted(line, key=lambda request: request.workload not in self._leaving)
 
     def keep(self, request: Request) -> Admit | None:
         """The seats that the request has, with others for those whose node is gone; all or nothing.
@@ -148,7 +196,9 @@ class _Planner:
             if fit > 0 and node in room.levels and (here := min(fit, holds(self._free[node], request.need))) > 0:
                 kept[node] = here
         self._take(kept, request.need)
-        more = self._find(room, request, min(request.most, allowed) - sum(kept.values()), beside=kept)
+        # More than it had only after everybody who waits; but replicas come before jobs.
+        wanted = request.most if request.serves else max(request.least, sum(request.holding.values()))
+        more = room.find(request, min(wanted, allowed) - sum(kept.values()), self._free, beside=kept)
         if sum(kept.values()) + sum(more.values()) < request.least:
             self._give_back(kept, request.need)
             self._withhold(request, {})
@@ -157,38 +207,114 @@ class _Planner:
         self._take(more, request.need)
         seats = together(kept, more)
         self._withhold(request, seats)
-        room.held += max(had, sum(seats.values()) * room.units(request.need))
+        now = sum(seats.values()) * room.units(request.need)
+        room.held += max(had, now)
+        self._accounts_of(room).take(request.workload.namespace, max(0, now - had))
         return Admit(seats=seats)
 
     def admit(self, request: Request) -> Admit | None:
-        """As many seats as it can use and get, or None where that is less than the least."""
+        """As many seats as it can use and get, or None where that is less than the least.
+
+        Who is still there when somebody before it is to start takes only what that one leaves.
+        """
         room = self._room(request.pool, request.volumes)
         if room is None or room.has_failed(request):
             return None
-        allowed = room.allowed(request)
-        if allowed < request.least:
+        found = self._seats(room, request, request.most, beside=request.beside, least=request.least)
+        if sum(found.values()) < request.least:
             return None
-        seats = self._find(room, request, min(request.most, allowed), beside=request.beside)
-        if sum(seats.values()) < request.least:
-            room.fail(request, self._free)
-            return None
-        self._take(seats, request.need)
-        room.held += sum(seats.values()) * room.units(request.need)
-        return Admit(seats=dict(sorted(seats.items())))
+        self._occupy(room, request, found)
+        return Admit(seats=dict(sorted(found.items())), backfilled=self._refused[request.pool] > 0)
+
+    def enlarge(self, request: Request, standing: Admit) -> Admit:
+        """The same with as many seats as it can use, where nobody waits for them."""
+        room = self._room(request.pool, request.volumes)
+        if room is None or standing.pods >= request.most:
+            return standing
+        beside = together(request.beside, standing.seats)
+        found = self._seats(room, request, request.most - standing.pods, beside=beside, least=0)
+        self._occupy(room, request, found)
+        return Admit(seats=together(standing.seats, found), backfilled=standing.backfilled)
 
     def surge(self, request: Request, standing: Admit) -> Admit:
         """The same with seats for a while, where there is room."""
         room = self._room(request.pool, request.volumes)
         if room is None:
             return standing
-        left = room.quota - room.held if room.quota is not None else request.surge * room.units(request.need)
-        allowed = min(request.surge, left // max(1, room.units(request.need)))
-        seats = self._find(room, request, max(0, allowed), beside=together(request.beside, standing.seats))
-        self._take(seats, request.need)
-        room.held += sum(seats.values()) * room.units(request.need)
-        return Admit(seats=standing.seats, surge=seats)
+        found = self._seats(room, request, request.surge, beside=together(request.beside, standing.seats), least=0)
+        self._occupy(room, request, found)
+        return Admit(seats=standing.seats, surge=found, backfilled=standing.backfilled)
 
-    def wait(self, pool: str, requests: Sequence[Request], now: float) -> dict[Workload, Verdict]:
+    def _seats(self, room: Room, request: Request, count: int, *, beside: Seats, least: int) -> Seats:
+        """Up to so many seats that delay nobody's booking; none where that is less than ``least``."""
+        binding = self._binding(request)
+        units = room.units(request.need)
+        owed = self._accounts_of(room).within(request.workload.namespace, count, units=units)
+        allowed = min(room.within_quota(count, units), owed, *(b.leaves(request.pool, count, units) for b in binding), count)
+        if allowed < least:
+            return {}
+        if not binding:
+            found = room.find(request, allowed, self._free, beside=beside)
+            if sum(found.values()) < least:
+                room.fail(request, self._free)
+                return {}
+            return found
+        bound = tuple(booking.request.workload for booking in binding)
+        if self._capped.get((_question(request), bound), least) < least:
+            return {}
+        free = self._left_by(binding, bound)
+        found = room.find(request, allowed, free, beside=beside)
+        if sum(found.values()) < least:
+            # What is free and what is spare only shrinks in a pass.
+            self._capped[_question(request), bound] = room.count(request, free)
+            return {}
+        return found
+
+    def _left_by(self, binding: Sequence[Booking], bound: tuple[Workload, ...]) -> Mapping[str, Resources]:
+        """What is free and not needed by these bookings; the same until somebody takes something of it."""
+        if bound not in self._left:
+            self._left[bound] = self._free | self._timeline.caps(self._free, binding)
+        return self._left[bound]
+
+    def _binding(self, request: Request) -> list[Booking]:
+        """Those before it that it would still be in the way of when they are to start."""
+        if not self._booked:
+            return []
+        ends = self._now + self.durations.of(request)
+        return [each for each in self._timeline.bookings if each.binds(ends)]
+
+    def _occupy(self, room: Room, request: Request, seats: Seats) -> None:
+        units = room.units(request.need)
+        for booking in self._binding(request):
+            booking.passed_by(request, seats, units)
+        self._take(seats, request.need)
+        room.held += sum(seats.values()) * units
+        self._accounts_of(room).take(request.workload.namespace, sum(seats.values()) * units)
+        self._admitted.append((request, seats, self._now + self.durations.of(request)))
+
+    def refuse(self, request: Request) -> None:
+        """It has to wait. The first of a pool that can ever start gets a booking; so do the next ones, as long as those
+        before them are tied to the nodes of their volumes: the pool's others would not leave them anything else."""
+        pool = request.pool
+        room = self._room(pool, request.volumes)
+        if room is not None and self._owes(room, request):
+            return  # It waits for its own namespace, and for nobody who would pass it.
+        self._refused[pool] += 1
+        if room is None or room.trouble or self._booked[pool] >= (MOST_BOOKINGS if self._tied.get(pool) else 1):
+            return
+        question = (_question(request), request.least)
+        if question in self._never:
+            return
+        for other, seats, ends in self._admitted:
+            self._timeline.admit(other, seats, ends, known=self.durations.knows_of(other))
+        self._admitted.clear()
+        if self._timeline.book(room, request, self._free, self.durations, self._now):
+            self._booked[pool] += 1
+            self._tied[pool] = bool(request.volumes)
+        else:
+            self._never.add(question)
+
+    def wait(self, pool: str, requests: Sequence[Request]) -> dict[Workload, Verdict]:
         """Why these do not start, in the order of the pool's line."""
         room = self._room(pool)
         if room is None:
@@ -204,40 +330,89 @@ class _Planner:
             part = self._room(pool, request.volumes) or room
             fit, by_units = part.fits(request, self._free)
             found[request.workload] = Wait(
-                obstacle=part.obstacle(request),
+                obstacle=Obstacle.QUOTA_EXCEEDED if self._owes(part, request) else part.obstacle(request),
                 position=place,
                 waiting=len(requests),
                 figures=figures,
                 fit=fit,
                 fit_by_units=by_units,
-                # Only of the first can be said when it is its turn; who comes after it depends on how long it runs.
-                expected_seconds=self._expected(part, request, now) if place == 1 else None,
                 within_reach=len(part.levels) if request.volumes else None,
+                forecast=self._forecast(request),
+                next_release=self._next_release(part, request),
+                preempting=self._leaving.get(request.workload, ()),
             )
         return found
 
-    def _expected(self, room: Room, request: Request, now: float) -> float | None:
-        """Seconds until enough of what is held is expected to be given back, were nobody else to come."""
-        if room.trouble or room.allowed(request, held=0) < request.least:
-            return None
-        free, held = dict(self._free), room.held
-        seats = sum(holds(free[node], request.need) for node in room.levels)
-        for ends, reservation in sorted(self._snapshot.ending, key=lambda each: (each[0], each[1].workload)):
-            if reservation.pool == room.pool.name:
-                held -= reservation.pods * room.units(reservation.need)
-            for node, pods in reservation.seats.items():
-                if node in room.levels:
-                    seats -= holds(free[node], request.need)
-                    free[node] = add(free[node], times(pods, reservation.need))
-                    seats += holds(free[node], request.need)
-            if min(seats, room.allowed(request, held=held)) >= request.least:
-                return max(0.0, ends - now)
+    def _owes(self, room: Room, request: Request) -> bool:
+        """Whether its namespace may not take as much as it needs, however much there is."""
+        units, least = room.units(request.need), request.least
+        within = self._accounts_of(room).within(request.workload.namespace, least, units=units)
+        return not room.trouble and within < least
+
+    def preempt(self, refused: Mapping[str, Sequence[Request]]) -> dict[Workload, Preempt]:
+        """Who has to leave for those in line."""
+        found: dict[Workload, Preempt] = {}
+        ends = {reservation.workload: at for at, reservation in self._snapshot.ending}
+        for pool, requests in refused.items():
+            room = self._room(pool)
+            if room is None or room.pool.spec.queue.preemption is PreemptionPolicy.DISABLED:
+                continue
+            scene = Scene(
+                room=room,
+                free=self._free,
+                holders=self._snapshot.holders,
+                accounts=self._accounts_of(room),
+                now=self._now,
+                ends=ends,
+            )
+            found |= for_line(requests, scene, room_of=lambda each: self._room(each.pool, each.volumes))
+        return found
+
+    def grow(self, refused: Mapping[str, Sequence[Request]]) -> dict[Workload, Preempt]:
+        """Who goes on with more pods, of pools in which nobody waits."""
+        found: dict[Workload, Preempt] = {}
+        ends = {reservation.workload: at for at, reservation in self._snapshot.ending}
+        for pool in sorted(self._snapshot.pools):
+            if pool in refused or self._snapshot.pools[pool].pool.spec.queue.preemption is PreemptionPolicy.DISABLED:
+                continue
+            here = [held for held in self._snapshot.holders if held.pool == pool and can_grow(held)]
+            found |= growth(here, room_for=self._room_for, ends=ends, now=self._now)
+        return found
+
+    def _room_for(self, held: Reservation, more: int) -> int:
+        room = self._room(held.pool, held.volumes or ())
+        if room is None or room.trouble:
+            return 0
+        units = room.units(held.need)
+        within = self._accounts_of(room).within(held.workload.namespace, more, units=units)
+        return sum(room.seats(held.need, min(within, room.within_quota(more, units)), self._free).values())
+
+    def _accounts_of(self, room: Room) -> Accounts:
+        pool = room.pool
+        if pool.name not in self._accounts:
+            self._accounts[pool.name] = Accounts(
+                pool,
+                policy_of(pool.spec.queue),
+                allocatable=self._snapshot.pools[pool.name].allocatable,
+                holders=self._snapshot.holders,
+            )
+        return self._accounts[pool.name]
+
+    def _forecast(self, request: Request) -> Forecast | None:
+        for booking in self._timeline.bookings:
+            if booking.request.workload == request.workload:
+                return around(booking.at - self._now) if booking.known else None
         return None
 
-    def _find(self, room: Room, request: Request, count: int, *, beside: Seats) -> Seats:
-        if request.spread is None:
-            return room.seats(request.need, count, self._free)
-        return room.spread(request, count, self._free, beside=beside)
+    def _next_release(self, room: Room, request: Request) -> Release | None:
+        key = _question(request)
+        if key not in self._releases:
+            ending = first_release(self._timeline.endings, room, request.need)
+            self._releases[key] = None
+            if ending is not None:
+                seconds, pods = ending.at - self._now, sum(ending.seats.values())
+                self._releases[key] = Release(workload=ending.workload, seconds=seconds, pods=pods)
+        return self._releases[key]
 
     def _room(self, pool: str, volumes: Volumes = ()) -> Room | None:
         if pool not in self._snapshot.pools:
@@ -272,6 +447,7 @@ class _Planner:
                 self._take({node: 1}, left)
 
     def _change(self, seats: Seats, change: _Change) -> None:
+        self._left.clear()
         for node, pods in seats.items():
             self._free[node] = change(self._free[node], pods)
             # A node of two pools has another level in each of them.

@@ -15,9 +15,10 @@ from hostler.accelerators import Verb, compatibility
 from hostler.api.inferenceservice import Serving
 from hostler.api.model import ModelSpec
 from hostler.api.tuning import TuningMethod
-from hostler.families import FamilyName
+from hostler.families import FamilyName, family
 from hostler.families.family import BYTES_PER_TRAINED_PARAMETER
 from hostler.planning import quantities
+from hostler.planning.models import stored_in_halves
 from hostler.planning.pools import Pool
 from hostler.planning.tuning import Value, chosen
 
@@ -32,6 +33,8 @@ _DECODERS = frozenset({FamilyName.CHAT, FamilyName.CODE})
 _LOGIT = 8
 """Bytes of a logit in fp32, and of its gradient."""
 _ON_THE_WAY = 0.2
+MOST_PROCESSES = 64
+"""Accelerators that a job may begin with; more of them take a manifest of one's own."""
 _GIB = 2**30
 _LIBRARIES = _GIB
 _CHECKPOINTS = 3
@@ -77,17 +80,52 @@ def serving_need(spec: ModelSpec) -> Need | None:
     return Need(device=_with_rest(stored, cached), cores=_with_rest(single, widened), host=stored + 2 * _LIBRARIES)
 
 
-def tuning_need(spec: ModelSpec, method: TuningMethod, values: Mapping[str, Value] | None = None) -> Need | None:
+def tuning_need(
+    spec: ModelSpec, method: TuningMethod, values: Mapping[str, Value] | None = None, *, processes: int = 1
+) -> Need | None:
     """What a process needs to train with the defaults, or with ``values``: of a batch only the logits of a decoder are
-    known. None where the entry says no sizes."""
+    known. Over several ``processes`` weights and what learns are spread, and each has its part of a batch; on cores
+    they share one pod. None where the entry says no sizes."""
     if spec.architecture is None or spec.architecture.parameters is None:
         return None
     parameters = spec.architecture.parameters
-    learning = parameters * (_SINGLE if method.rank is not None else BYTES_PER_TRAINED_PARAMETER)
+    picked = values or chosen(method, {})
+    frozen = _HALF if spec.family not in _ALWAYS_SINGLE and stored_in_halves(spec) else _SINGLE
+    return Need(
+        device=_with_rest(
+            _learning(parameters, method, frozen=frozen) // processes, _logits(spec, picked, processes=processes)
+        ),
+        cores=_with_rest(_learning(parameters, method, frozen=_SINGLE), _logits(spec, picked)),
+        host=parameters * _SINGLE + 2 * _LIBRARIES,
+    )
+
+
+def _learning(parameters: int, method: TuningMethod, *, frozen: int) -> int:
+    """Bytes of weights, gradients and optimizer, with so many for each weight that does not learn."""
+    learning = parameters * (frozen if method.rank is not None else BYTES_PER_TRAINED_PARAMETER)
     if method.beta is not None and method.rank is None:
-        learning += parameters * _SINGLE  # what it is compared with
-    needed = _with_rest(learning, _logits(spec, values or chosen(method, {})))
-    return Need(device=needed, cores=needed, host=parameters * _SINGLE + 2 * _LIBRARIES)
+        learning += parameters * frozen  # what it is compared with
+    return learning
+
+
+def processes_to_shard(spec: ModelSpec, method: TuningMethod, values: Mapping[str, Value], *, pool: Pool) -> int | None:
+    """The least power of two of accelerators of this pool that are enough together; None where no number of them is,
+    or where the family's networks cannot be spread."""
+    memory = _memory_of(pool)
+    if memory is None or pool.resource is None or not family(spec.known_family.value).shards:
+        return None
+    for count in (1 << power for power in range(1, MOST_PROCESSES.bit_length())):
+        need = tuning_need(spec, method, values, processes=count)
+        if need is not None and need.device <= memory and shared_out(values, processes=count) is not None:
+            return count
+    return None
+
+
+def shared_out(values: Mapping[str, Value], *, processes: int) -> int | None:
+    """``gradientAccumulation`` with which every process has as many rows of each part of a batch: the largest up to
+    what is asked for; None where the batch cannot be shared out at all."""
+    batch, wanted = int(values["batchSize"]), int(values.get("gradientAccumulation", 1))
+    return next((parts for parts in range(wanted, 0, -1) if batch % (parts * processes) == 0), None)
 
 
 def workspace_bytes(spec: ModelSpec, method: TuningMethod) -> int | None:
@@ -132,22 +170,29 @@ def _room(pool: Pool, need: Need | None, *, simulated: bool) -> tuple[bool, str]
     if need is None:
         return False, "the entry does not say how large it is"
     kind = pool.kind
-    unknown = kind.memory_gib is None or (kind.kind == "ipu" and kind.streaming_memory_gib is None)
-    if pool.resource is None or (simulated and unknown):
+    there = _memory_of(pool)
+    if pool.resource is None or (simulated and there is None):
         return True, f"cores, with {quantities.show_bytes(need.cores)} of memory for each pod"
-    if unknown:
+    if there is None:
         return False, f"how much memory a {kind.id} has is not known"
-    there = int(((kind.memory_gib or 0) + (kind.streaming_memory_gib or 0)) * _GIB)
     text = f"about {quantities.show_bytes(need.device)} of the {quantities.show_bytes(there)} of one {kind.id}"
     return need.device <= there, text
 
 
-def _logits(spec: ModelSpec, values: Mapping[str, Value]) -> int:
+def _memory_of(pool: Pool) -> int | None:
+    """Bytes of one accelerator, with those beside the chip; None where nobody knows them."""
+    kind = pool.kind
+    if kind is None or kind.memory_gib is None or (kind.kind == "ipu" and kind.streaming_memory_gib is None):
+        return None
+    return int((kind.memory_gib + (kind.streaming_memory_gib or 0)) * _GIB)
+
+
+def _logits(spec: ModelSpec, values: Mapping[str, Value], *, processes: int = 1) -> int:
     """Those of all tokens that are computed at once, with gradients: of a large vocabulary, most of a batch."""
     vocabulary = spec.architecture.vocabulary_size if spec.architecture else None
     if vocabulary is None or spec.family not in _DECODERS or "contextLength" not in values:
         return 0
-    rows = max(1, int(values["batchSize"]) // int(values.get("gradientAccumulation", 1)))
+    rows = max(1, int(values["batchSize"]) // (int(values.get("gradientAccumulation", 1)) * processes))
     return rows * int(values["contextLength"]) * vocabulary * _LOGIT
 
 

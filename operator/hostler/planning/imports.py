@@ -128,9 +128,9 @@ def facts_of(spec: ModelSpec, imported: ModelImport | None) -> ModelFacts:
     }
     facts = read.model_copy(update={name: value for name, value in said.items() if value is not None})
     known = families().get(facts.family or "")
-    return facts.model_copy(
-        update={"apis": known.apis_of(facts.task, chat_template=facts.chat_template) if known else ()}
-    )
+    translates = architecture.translates if architecture else None
+    apis = known.apis_of(facts.task, chat_template=facts.chat_template, translates=translates) if known else ()
+    return facts.model_copy(update={"apis": apis})
 
 
 def family_conflict(spec: ModelSpec, found: str) -> str:

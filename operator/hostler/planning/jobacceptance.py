@@ -14,8 +14,10 @@ from hostler.planning.acceptance import (
     PoolChoice,
     reject_image,
     reject_pool,
+    reject_quota,
     reject_size,
     reject_source,
+    reject_topology,
 )
 from hostler.planning.demand import need_of_pod
 from hostler.planning.devicememory import reject_memory_of_job
@@ -31,6 +33,10 @@ from hostler.planning.rejection import Rejection, rejection
 class TrainingFacts:
     """What exists of the things that a job refers to; each sentence is empty where nothing is wrong."""
 
+    namespace: str = ""
+    """Whose quota counts."""
+    priority: Rejection | None = None
+    """What is wrong with the PriorityClass that the job names."""
     dataset: Rejection | None = None
     """What is wrong with the Dataset that the job names."""
     dataset_missing: str = ""
@@ -69,7 +75,10 @@ def reject_job(
     return (
         reject_pool(spec.accelerators, choice, verb=Verb.TRAIN, family_name=spec.family.value)
         or reject_image(choice, has_image, verb=Verb.TRAIN, family_name=spec.family.value)
+        or facts.priority
+        or reject_topology(spec.accelerators, choice)
         or reject_size(choice, lambda pool: ask_of_job(spec, pool=pool))
+        or reject_quota(facts.namespace, choice, lambda pool: ask_of_job(spec, pool=pool))
         or _reject_batch(spec, choice)
         or facts.dataset
         or _reject_format(spec)

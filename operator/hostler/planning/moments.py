@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _PARTS = re.compile(r"(\d+)([dhms])")
 _SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -17,6 +18,12 @@ def later(moment: str, *, seconds: float) -> str:
 def elapsed(since: str, *, now: str) -> float:
     """Seconds from one moment to another; negative where the first lies in the future."""
     return (_parsed(now) - _parsed(since)).total_seconds()
+
+
+@lru_cache(maxsize=65536)
+def epoch(moment: str) -> float:
+    """Seconds since 1970. Remembered, because a line of thousands is put in order many times."""
+    return _parsed(moment).timestamp()
 
 
 def duration(seconds: float) -> str:

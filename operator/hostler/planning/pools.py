@@ -13,7 +13,10 @@ from functools import cached_property
 from hostler.accelerators import AcceleratorType, ResourceNameError, UnknownAcceleratorError, accelerator
 from hostler.api.pool import AcceleratorPoolSpec, PoolReason
 from hostler.planning.nodes import NodeView
-from hostler.planning.resources import CPU, holds
+from hostler.planning.resources import CPU, HOST_PORT, MEMORY, Resources, amount_of, holds
+
+_SHOWN_QUOTAS = 8
+"""Quotas that a sentence names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +43,15 @@ class Pool:
         own = [t.model_dump(by_alias=True, exclude_none=True) for t in self.spec.tolerations]
         usual = [pair.rpartition(":") for pair in (self.kind.pod.tolerations if self.kind else ())]
         return own + [{"key": key, "operator": "Exists", "effect": effect} for key, _, effect in usual]
+
+    @property
+    def new_node(self) -> Resources | None:
+        """What each node that an autoscaler adds offers, of what its shape names; None where the pool does not grow."""
+        if self.spec.scaling is None:
+            return None
+        shape = self.spec.scaling.node_shape
+        offers: Resources = {CPU: amount_of(CPU, shape.cpu), MEMORY: amount_of(MEMORY, shape.memory)}
+        return offers | ({self.resource: shape.accelerators or 0} if self.resource else {})
 
     def units(self, need: Mapping[str, int]) -> int:
         """Units that one pod with these requests takes: devices, or cores that are begun."""
@@ -101,6 +113,15 @@ class PoolView:
             self._ever[shape] = sum(holds(node.promised, need) for node in self.nodes)
         return self._ever[shape]
 
+    def largest_grown(self, need: Mapping[str, int]) -> int:
+        """How many such pods it could hold with every node that there can be; of a new node, what its shape does not
+        name does not limit."""
+        new, scaling = self.pool.new_node, self.pool.spec.scaling
+        if new is None or scaling is None:
+            return self.largest_ever(need)
+        named = {name: amount for name, amount in need.items() if name in new or name.startswith(HOST_PORT)}
+        return self.largest_ever(need) + max(0, scaling.max_nodes - len(self.nodes)) * holds(new, named)
+
 
 def read_pool(name: str, spec: AcceleratorPoolSpec) -> Pool:
     """Join a spec with the registry."""
@@ -130,6 +151,36 @@ def describe(view: PoolView) -> tuple[PoolReason, str]:
         or _unhealthy(view)
         or (PoolReason.DEVICES_AVAILABLE, f"{view.capacity} {pool.unit} on {_nodes(len(view.nodes))}.")
     )
+
+
+def describe_quotas(view: PoolView) -> tuple[PoolReason, str] | None:
+    """The reason of a pool's QuotasFit condition and its sentence; None where it has no quotas.
+
+    Promising more than there is is allowed: an administrator may know that not everybody comes at once.
+    """
+    pool, quotas = view.pool, view.pool.spec.queue.quotas
+    if not quotas:
+        return None
+    total, have = sum(quota.nominal for quota in quotas), _usable_units(view)
+    if total <= have:
+        rest = f"; the rest, {have - total}, is lent to whoever comes" if have > total else ""
+        return PoolReason.WITHIN_CAPACITY, f"Quotas add up to {total} of {have} {pool.unit}{rest}."
+    each = "; ".join(f"{some(quota.namespaces)}: {quota.nominal}" for quota in quotas[:_SHOWN_QUOTAS])
+    more = f"; {len(quotas) - _SHOWN_QUOTAS} more" if len(quotas) > _SHOWN_QUOTAS else ""
+    text = (
+        f"Quotas add up to {total} {pool.unit} ({each}{more}), and there are {have}: not everybody can hold what is "
+        "theirs at the same time. Lower nominal, or add nodes."
+    )
+    return PoolReason.QUOTAS_EXCEED_CAPACITY, text
+
+
+def _usable_units(view: PoolView) -> int:
+    """Units that Hostler's workloads could hold with every node that there is or can be."""
+    new, scaling = view.pool.new_node, view.pool.spec.scaling
+    grown = 0 if new is None or scaling is None else max(0, scaling.max_nodes - len(view.nodes))
+    units = view.capacity + (0 if new is None else grown * view.pool.whole_units(new))
+    quota = view.pool.spec.quota
+    return units if quota is None else min(units, quota.accelerators)
 
 
 def _missing(view: PoolView, expected: int | None) -> tuple[PoolReason, str] | None:

@@ -17,4 +17,5 @@ class Rejection:
 
 def rejection(reason: TrainingReason, path: str, text: str) -> Rejection:
     """What is wrong with the field at ``path``, and the way out."""
-    return Rejection(reason=reason.value, message=f"{path}: {text.rstrip('.')}.")
+    said = text.rstrip(".")
+    return Rejection(reason=reason.value, message=f"{path}: {said}{'' if said.endswith('?') else '.'}")

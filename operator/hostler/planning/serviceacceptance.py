@@ -14,14 +14,17 @@ from hostler.planning.acceptance import (
     PoolChoice,
     reject_image,
     reject_pool,
+    reject_quota,
     reject_size,
     reject_source,
+    reject_topology,
 )
 from hostler.planning.demand import need_of_pod
 from hostler.planning.devicememory import reject_memory_of_service, weights_of
 from hostler.planning.models import SERVABLE_SOURCES, NamedModel, reject_model
 from hostler.planning.placement import Ask
 from hostler.planning.pools import Pool
+from hostler.planning.priorities import PriorityClass, reject_priority
 from hostler.planning.rejection import Rejection, rejection
 
 
@@ -38,8 +41,11 @@ def reject_service(
     adapters: Sequence[NamedModel] = (),
     choice: PoolChoice,
     has_image: HasImage,
+    namespace: str = "",
+    classes: Sequence[PriorityClass] = (),
 ) -> Rejection | None:
-    """The first thing that speaks against a service whose model is known."""
+    """The first thing that speaks against a service whose model is known. ``namespace`` is whose quota counts, and
+    ``classes`` are the cluster's PriorityClasses."""
     known = model.known_family
     serving = family(known.value).serving
     if not serving.available:
@@ -54,7 +60,10 @@ def reject_service(
         or _reject_adapters(spec, model, adapters)
         or reject_pool(spec.accelerators, choice, verb=Verb.SERVE, family_name=known.value)
         or reject_image(choice, has_image, verb=Verb.SERVE, family_name=known.value)
+        or reject_priority(spec.priority_class_name, classes)
+        or reject_topology(spec.accelerators, choice)
         or reject_size(choice, lambda pool: ask_of_service(spec, pool=pool))
+        or reject_quota(namespace, choice, lambda pool: ask_of_service(spec, pool=pool))
         or reject_memory_of_service(spec, model=model, choice=choice)
     )
 

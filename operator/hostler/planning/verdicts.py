@@ -1,6 +1,7 @@
 """What admission is asked and what it answers: the vocabulary between controllers and the planner.
 
-    Request  -- plan -->  Admit | Wait | TakeBack
+    Request  -- plan -->  Admit | Wait
+    Reservation  -- plan -->  TakeBack | Preempt
     Admit    -- status.placement -->  Reservation, which holds until the workload gives it back
 
 A reservation is the seat of a workload: so many pods on each of these nodes. Its durable form is ``status.placement``
@@ -14,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from hostler.api.common import Topology
 from hostler.api.inferenceservice import Spread
 from hostler.planning.resources import Resources
 from hostler.planning.volumes import Reach
@@ -58,9 +60,24 @@ class Request:
     """Over what its seats are spread; None packs them."""
     volumes: tuple[Reach, ...] = ()
     """Of the volumes that its pods mount, those that not every node can mount; sorted."""
+    priority: int = 0
+    """Value of its PriorityClass; the larger comes first."""
+    preempts: bool = True
+    """Whether those of lower priority may be stopped for it (the PriorityClass' preemptionPolicy)."""
+    estimate: float | None = None
+    """Seconds that what is left of its work takes once it has a seat; None where nobody knows."""
+    topology: Topology | None = None
+    """Whether its pods are to be in one domain of the pool's topology key."""
     told: Obstacle | None = field(default=None, compare=False)
     """What its status says that it waits for. Nothing that is asked: a process that has just started learns from it
     what an earlier one has said."""
+    place: Place | None = field(default=None, compare=False)
+    """What its status says of its place in line; likewise."""
+
+    @property
+    def serves(self) -> bool:
+        """Whether it answers people who wait: then it comes before jobs of the same priority."""
+        return self.workload.kind == "InferenceService"
 
     @property
     def shape(self) -> frozenset[tuple[str, int]]:
@@ -94,6 +111,8 @@ class Admit:
     seats: Seats
     surge: Seats = field(default_factory=dict)
     """Seats beyond them, as far as the request could use them."""
+    backfilled: bool = False
+    """Whether it starts before somebody who comes before it in line, and does not delay them."""
 
     @property
     def pods(self) -> int:
@@ -109,9 +128,77 @@ class PoolFigures:
     allocatable: int
     largest_free_block: int
     held: int
+    largest_free_node: str = ""
+    """A node with that many free; empty where there is none."""
     quota: int | None = None
     trouble: str = ""
     """A sentence about a pool that has nothing to offer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """When a request is expected to start, in seconds from the pass."""
+
+    earliest: float
+    """If those before it end as early as jobs do that are estimated like them."""
+    expected: float
+    latest: float
+    """If they end as late."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToldForecast:
+    """A forecast as it was told: moments in RFC 3339, coarse enough to be said to people."""
+
+    at: str
+    """When it was told."""
+    expected: str
+    earliest: str
+    latest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """What somebody in line was told of its place; ``status.queue`` of the workload is its durable form."""
+
+    position: int
+    """In the pool's line, from 1; rounded up to tens after the first ten, and to hundreds after the first hundred."""
+    waiting: int
+    """How many there were in it, likewise."""
+    forecast: ToldForecast | None = None
+    """The newest one; None where nobody can know."""
+    first: ToldForecast | None = None
+    """The first one that was told, against which is judged what came."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ways:
+    """What would let a request start now. Each is one alone that would be enough; what is None would not."""
+
+    fewer_pods: int | None = None
+    """Pods that would fit now, where that is less than the least."""
+    less_per_pod: int | None = None
+    """Units of the pool for its only pod that would fit on one node."""
+    pools: tuple[str, ...] = ()
+    """Pools of the same accelerator type that have room, and nobody in line."""
+    priority_above: int | None = None
+    """With a priority above this it could have others leave for it."""
+    more_quota: int | None = None
+    """Units by which the quota would have to be raised."""
+    done_before: str | None = None
+    """There is room until somebody before it in line is to have it: the moment (RFC 3339) before which it would have to
+    be done."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """The next seats that are given back and matter to a request."""
+
+    workload: Workload
+    seconds: float
+    """From the pass, as expected."""
+    pods: int
+    """How many it gives back."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,10 +215,56 @@ class Wait:
     """Pods of this shape that would fit now."""
     fit_by_units: int = 0
     """Pods of this shape that would fit if only the pool's own unit counted."""
-    expected_seconds: float | None = None
-    """From the pass until it can start, if nothing else comes up; None where nobody can know."""
     within_reach: int | None = None
     """Nodes that take its pods and can mount all of its volumes; None where every node can."""
+    forecast: Forecast | None = None
+    """When it is expected to start; None where nobody can know."""
+    next_release: Release | None = None
+    """Whose end it waits for next."""
+    preempting: tuple[Workload, ...] = ()
+    """Who is leaving for it."""
+    at: str = ""
+    """RFC 3339: the moment of the pass; empty until it is told to anybody."""
+    place: Place | None = None
+    """What is told of its place in line; likewise None."""
+    ways: Ways | None = None
+    """What would let it start now; likewise None."""
+
+    @property
+    def expected_seconds(self) -> float | None:
+        """From the pass until it is expected to start; None where nobody can know."""
+        return None if self.forecast is None else self.forecast.expected
+
+
+class Preemption(StrEnum):
+    """Why a workload has to leave; the names are those of the reasons in the API."""
+
+    PRIORITY = "LowerPriority"
+    """Somebody of higher priority needs its seats."""
+    QUOTA = "QuotaReclaimed"
+    """Its namespace has borrowed them, and whose they are needs them."""
+    OVERDUE = "PastItsEstimate"
+    """It has said that it would need less time than it took, and others wait."""
+    REPLICA = "ReplicaNeeded"
+    """A service of the same priority that runs needs another replica."""
+    ROOM = "RoomToGrow"
+    """Nobody waits, and it could go on with more pods."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preempt:
+    """A workload has to leave for another one, with a checkpoint; it is in line again with its age."""
+
+    by: Workload
+    """For whom."""
+    why: Preemption
+    keeps: Seats = field(default_factory=dict)
+    """Seats that it may go on with, where it can do with fewer; empty where it has to stop."""
+
+    @property
+    def leaves(self) -> bool:
+        """Whether anybody else gets seats by it."""
+        return self.why is not Preemption.ROOM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,8 +291,35 @@ class Reservation:
     """Seconds on the planner's clock by which all its pods must be bound; None once they were."""
     instead_of: Reservation | None = None
     """What is still written down of it, and holds until this is."""
+    priority: int = 0
+    """As :attr:`Request.priority`."""
+    least: int | None = None
+    """Pods that it could shrink to and go on; None where it cannot shrink."""
+    most: int | None = None
+    """Pods that it could grow to; None where it cannot grow."""
+    since: str = ""
+    """RFC 3339: when it came in line, which it keeps when it has to leave."""
+    started: float | None = None
+    """On the planner's clock: since when its pods run; None where they do not yet."""
+    saved: float | None = None
+    """On the planner's clock: when its newest checkpoint was complete. What came after is lost if it has to leave."""
+    due: float | None = None
+    """On the planner's clock: when it is done by what its user has said; None where the user has said nothing."""
+    leaving_for: Workload | None = None
+    """For whom it leaves; None where it may stay."""
+    keeps: Seats = field(default_factory=dict)
+    """Seats that it goes on with when it has left."""
+    volumes: tuple[Reach, ...] | None = None
+    """As :attr:`Request.volumes`; None where nobody has heard it ask, so that nobody knows where more pods could be."""
 
     @property
     def pods(self) -> int:
         """How many seats."""
         return sum(self.seats.values())
+
+    @property
+    def given_up(self) -> Seats:
+        """Seats that others can have when it has left."""
+        if self.leaving_for is None:
+            return {}
+        return {node: left for node, pods in self.seats.items() if (left := pods - self.keeps.get(node, 0)) > 0}

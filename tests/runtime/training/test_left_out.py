@@ -287,8 +287,8 @@ def test_data_that_loses_every_row_is_refused_by_its_name(tmp_path: Path) -> Non
     ("half", "job", "rows", "want"),
     [
         pytest.param(
-            bert, {"head": "classification"}, [{"text": "a", "label": "b", "id": 1}, {"text": "a", "label": "c"}],
-            ["1 column that nobody reads: id (1 row)."], id="a classifier",
+            bert, {"head": "classification"}, [{"text": "a", "label": "b", "page": 1}, {"text": "a", "label": "c"}],
+            ["1 column that nobody reads: page (1 row)."], id="a classifier",
         ),
         pytest.param(
             bert, {"head": "masked-lm"}, [{"text": "a", "label": "b"}] * 2,

@@ -57,7 +57,7 @@ def test_what_people_ask_for_is_there() -> None:
     wanted = (
         "gpt2 smollm2-135m-instruct qwen3-0-6b qwen3-8b llama-3-1-8b-instruct gemma-2-2b-it mistral-7b-instruct-v0-3 "
         "starcoder2-3b qwen2-5-coder-1-5b bert-base-uncased all-minilm-l6-v2 modernbert-base stable-diffusion-v1-5 "
-        "openjourney whisper-tiny whisper-base whisper-large-v3 text-to-video-ms-1-7b"
+        "openjourney stable-diffusion-xl-base-1-0 whisper-tiny whisper-base whisper-large-v3 text-to-video-ms-1-7b"
     )
     assert set(wanted.split()) <= set(SPECS)
 
@@ -93,6 +93,12 @@ def test_no_entry_accepts_a_licence_for_anybody(name: str) -> None:
     spec = SPECS[name]
     assert spec.accepted_license is None
     assert spec.gated == (spec.license in GATED_LICENSES)
+
+
+def test_whisper_that_never_learned_to_translate_does_not_offer_it() -> None:
+    offers = {name for name in SPECS if "/v1/audio/translations" in apis_of(Entry(name=name, spec=SPECS[name]))}
+    assert {"whisper-base", "whisper-large-v3"} <= offers
+    assert "whisper-large-v3-turbo" not in offers
 
 
 @every(SPECS)

@@ -198,6 +198,59 @@ def test_mistakes_are_told_with_the_way_out(cluster: Cluster, arguments: tuple[s
     assert want in refused(*arguments)
 
 
+LONG = "a" * 53
+
+
+@pytest.mark.parametrize(
+    ("arguments", "want"),
+    [
+        pytest.param(
+            ("use", "gpt2", "--name", "My Talk"),
+            "'My Talk' is no name of an object: it takes lower-case letters, digits and -, begins with a letter and "
+            "ends with a letter or digit; such as my-talk",
+            id="no DNS label",
+        ),
+        pytest.param(("use", "gpt2", "--name", "3b"), "begins with a letter", id="a Service cannot begin with a digit"),
+        pytest.param(
+            ("use", "gpt2", "--name", LONG), "has 53 characters, and 52 are allowed", id="no room for children"
+        ),
+        pytest.param(("use", "gpt2", "-n", "team.a"), "such as team-a", id="no namespace"),
+        pytest.param(("use", "gpt2", "--pool", "GPU"), "such as gpu", id="no pool"),
+        pytest.param(("tune", "gpt2", "--dataset", "b", "--name", "a_b"), "such as a-b", id="of a job"),
+        pytest.param(("tune", "gpt2", "--dataset", "My_Books"), "such as my-books", id="no Dataset"),
+        pytest.param(("tune", "gpt2", "--dataset", "./a.jsonl", "--claim", "a/b"), "such as a-b", id="no claim"),
+    ],
+)
+@pytest.mark.parametrize("offline", [(), ("--offline",)])
+def test_names_that_the_api_server_would_refuse_are_refused_before_a_manifest_is_printed(
+    cluster: Cluster, arguments: tuple[str, ...], want: str, offline: tuple[str, ...]
+) -> None:
+    pool = () if "--pool" in arguments else ("--pool", "gpu")
+    assert want in refused(*arguments, *pool, *offline, "--dry-run")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "want"),
+    [
+        pytest.param(("qwen-0.6b",), 1, "did you mean qwen3-0-6b", id="no such entry"),
+        pytest.param(("--fits", "gpus"), 1, "there is no AcceleratorPool gpus", id="no such pool"),
+        pytest.param(("--family", "chatt"), 2, "'chatt' is none of", id="no such family"),
+        pytest.param(("gpt2", "bert"), 2, "unexpected extra argument", id="wrong arguments"),
+    ],
+)
+def test_programs_get_failures_as_json_too(
+    cluster: Cluster, arguments: tuple[str, ...], status: int, want: str
+) -> None:
+    done = run("catalog", *arguments, "--json")
+    assert (done.exit_code, done.stderr) == (status, "")
+    assert want in json.loads(done.stdout)["error"]["message"]
+
+
+def test_a_cluster_that_does_not_answer_is_a_failure_in_json_too(cluster: Cluster) -> None:
+    cluster.error = ConnectionSetupError("no way to the API server")
+    assert "no way to the API server" in json.loads(run("catalog", "gpt2", "--json").stdout)["error"]["message"]
+
+
 def test_an_empty_catalog_says_how_it_is_filled(cluster: Cluster) -> None:
     cluster.objects.clear()
     assert "catalog.enabled" in run("catalog").output
@@ -249,9 +302,71 @@ def test_a_pool_that_is_named_is_taken_though_it_may_be_too_small(cluster: Clust
     assert "may not fit into pool small" in result.stderr
 
 
-def test_a_method_that_needs_less_is_offered(cluster: Cluster) -> None:
+@pytest.mark.parametrize(
+    ("entry", "kind", "method", "want", "never"),
+    [
+        pytest.param(
+            "qwen3-8b", "nvidia-a100-80", "full",
+            ("--method lora needs less (", "--accelerators 2 spreads it", "(training.parallelism: sharded)"), (),
+            id="all weights of what an adapter of fits",
+        ),
+        pytest.param(
+            "llama-3-1-8b-instruct", "nvidia-t4", "lora",
+            ("--accelerators 4 spreads it",),
+            ("needs less",), id="even an adapter is too large for one",
+        ),
+        pytest.param(
+            "gpt2", "nvidia-a100-80", "full", (), ("sharded", "needs less"), id="what fits needs no advice"
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_too_large_for_one_accelerator_is_told_what_would_fit(
+    cluster: Cluster, entry: str, kind: str, method: str, want: tuple[str, ...], never: tuple[str, ...]
+) -> None:
+    cluster.objects[-1:] = [make_pool("p", acceleratorType=kind), make_dataset("books", format="jsonl")]
+    for each in cluster.objects:
+        if each["metadata"]["name"] == entry:
+            each["spec"]["acceptedLicense"] = each["spec"]["license"]
+    asked = ("tune", entry, "--dataset", "books", "--method", method)
+    for result in (run(*asked, "--dry-run"), run(*asked, "--pool", "p", "--dry-run")):
+        assert (result.exit_code == 0) or "Error: no pool takes" in result.stderr
+        for words in want:
+            assert words in result.stderr
+        for words in never:
+            assert words not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "accelerators", "want"),
+    [
+        pytest.param((), "4", (16, 4), id="as many parts as leave each a row"),
+        pytest.param(("batchSize=24", "gradientAccumulation=2"), "4", (24, 2), id="the parts that were asked for"),
+        pytest.param(("batchSize=24", "gradientAccumulation=5"), "8", (24, 3), id="the nearest that share out evenly"),
+    ],
+)
+def test_weights_are_spread_over_several_accelerators(
+    cluster: Cluster, settings: tuple[str, ...], accelerators: str, want: tuple[int, int]
+) -> None:
     cluster.objects.append(make_dataset("books", format="jsonl"))
-    assert "--method lora needs less" in refused("tune", "qwen3-8b", "--dataset", "books", "--method", "full")
+    set_them = [word for each in settings for word in ("--set", each)]
+    (job,) = printed("tune", "qwen3-8b", "--dataset", "books", "--accelerators", accelerators, *set_them)
+    training = job["spec"]["training"]
+    assert job["spec"]["accelerators"] == {"pool": "gpu", "perPod": int(accelerators)}
+    assert (training["batchSize"], training["gradientAccumulation"]) == want
+    assert training["parallelism"] == "sharded"
+    TrainingJobSpec.model_validate(job["spec"])
+
+
+@pytest.mark.parametrize(
+    ("entry", "count", "want"),
+    [
+        pytest.param("qwen3-8b", "3", "batchSize of 16 cannot be shared out over 3", id="a batch without thirds"),
+        pytest.param("qwen3-8b", "0", "1<=x<=64", id="none"),
+        pytest.param("tiny-gan", "2", "family gan cannot be spread", id="networks that learn from each other"),
+    ],
+)
+def test_what_cannot_be_spread_is_refused(cluster: Cluster, entry: str, count: str, want: str) -> None:
+    assert want in refused("tune", entry, "--dataset", "books", "--accelerators", count, "--dry-run")
 
 
 def test_tune_prints_a_job_whose_model_has_the_entry_as_its_base(cluster: Cluster) -> None:

@@ -74,6 +74,11 @@ def test_what_is_wrong_is_one_line(monkeypatch: pytest.MonkeyPatch, error: Excep
     assert "Traceback" not in result.output
 
 
+def test_programs_get_failures_as_json_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = run(monkeypatch, ConnectionSetupError("no kubeconfig"), "--json")
+    assert (done.exit_code, json.loads(done.stdout), done.stderr) == (1, {"error": {"message": "no kubeconfig"}}, "")
+
+
 def test_no_pools_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "There are no AcceleratorPools" in run(monkeypatch, []).output
 

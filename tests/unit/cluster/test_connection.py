@@ -56,9 +56,35 @@ async def test_pages_of_lists_are_not_compressed(tmp_path: Path) -> None:
         assert session.headers["Accept-Encoding"] == "identity"
 
 
-async def test_without_any_the_usual_place_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("kubernetes.aio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "config"))
-    with pytest.raises(ConnectionSetupError, match="there is no usable ~/"):
+@table(
+    "kubeconfig, said",
+    {
+        "none anywhere": (None, "there is no ~/.kube/config"),
+        "one that is named and not there": ("config", "config does not exist"),
+        "a list of files of which none is there": ("one:two", "one:two does not exist"),
+    },
+)
+async def test_without_any_one_sentence_is_all_that_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    kubeconfig: str | None,
+    said: str,
+) -> None:
+    """The library would log a warning of its own, and speak of a key that its empty configuration lacks."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    if kubeconfig is not None:
+        monkeypatch.setenv("KUBECONFIG", kubeconfig)
+    with pytest.raises(ConnectionSetupError) as error:
         await connect()
+    assert str(error.value) == f"no way to the API server: {said}; set --kubeconfig or $KUBECONFIG, or run in a pod"
+    assert capfd.readouterr() == ("", "")
+
+
+async def test_of_a_list_of_files_one_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(WHOLE)
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'absent'}:{tmp_path / 'config'}")
+    assert (await connect()).server == "http://127.0.0.1:9"

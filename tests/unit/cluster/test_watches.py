@@ -44,7 +44,9 @@ def test_a_feed_is_for_the_whole_cluster_or_for_the_namespaces_that_are_served()
     assert feeds(WATCHED, ()) == (Feed(WATCHED, ()),)
     everywhere, served = feeds(WATCHED, ("x", "y"))
     assert (everywhere.namespaces, served.namespaces) == ((), ("x", "y"))
-    assert {"Pod", "Node", "AcceleratorPool", "ClusterModel"} == {resource.kind for resource in everywhere.resources}
+    assert {"Pod", "Node", "PriorityClass", "AcceleratorPool", "ClusterModel"} == {
+        resource.kind for resource in everywhere.resources
+    }
     assert {resource.kind for resource in (*everywhere.resources, *served.resources)} == set(TABLE) - {
         kind for kind, resource in TABLE.items() if not resource.watched
     }

@@ -359,11 +359,11 @@ async def test_wide_data_is_valid_and_its_columns_are_cut(roles: list[str], want
 async def test_what_nobody_reads_is_said_beside_the_figures(bench: Bench) -> None:
     await created(bench)
 
-    await inspected(bench, report().model_copy(update={"notes": ["1 column that nobody reads: id (1,000 rows)."]}))
+    await inspected(bench, report().model_copy(update={"notes": ["1 column that nobody reads: page (1,000 rows)."]}))
 
     assert ready(bench) == (
         "True",
         "Valid",
-        "Version 1: 1,000 rows in 2 files. 1 column that nobody reads: id (1,000 rows).",
+        "Version 1: 1,000 rows in 2 files. 1 column that nobody reads: page (1,000 rows).",
     )
-    assert bench.status("Dataset", "books")["notes"] == ["1 column that nobody reads: id (1,000 rows)."]
+    assert bench.status("Dataset", "books")["notes"] == ["1 column that nobody reads: page (1,000 rows)."]

@@ -22,7 +22,7 @@ Spec = dict[str, Any]
         "a pool whose name is nearly right": (
             {"accelerators": {"pool": "gpus"}},
             "PoolNotFound",
-            "spec.accelerators.pool: there is no AcceleratorPool gpus; did you mean gpu?.",
+            "spec.accelerators.pool: there is no AcceleratorPool gpus; did you mean gpu?",
         ),
         "a pool that is like none": (
             {"accelerators": {"pool": "tpu-west"}},

@@ -184,8 +184,17 @@ NO_TEXT = "there is no text; the columns are: body. Name the column that is the 
         pytest.param(
             {"text": "nope"},
             [{"body": "a"}, {"caption": 3}],
-            ["a.jsonl:2: caption is the number 3, not text: write it in quotes", MISSING],
-            id="and other mistakes beside it",
+            [f"{MISSING}, caption", "a.jsonl:2: caption is the number 3, not text: write it in quotes"],
+            id="and other mistakes after it",
+        ),
+        pytest.param(
+            {"chosen": "prefered"},
+            [{"prompt": "a", "preferred": "b", "rejected": "c"}] * 3,
+            [
+                "a.jsonl:1: there is no column 'prefered' for the role chosen; the columns are: preferred, prompt, "
+                "rejected; did you mean 'preferred'?"
+            ],
+            id="a name that is nearly right",
         ),
         pytest.param(
             {"text": "line"},

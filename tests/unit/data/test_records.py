@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from unit.data.makers import errors, opened, png, write_images, write_lines
 
-from hostler_data.errors import DataError
+from hostler_data.errors import DataError, MissingColumnError
 from hostler_data.files import DataNotFoundError, files_below
+from hostler_data.records import Records
 
 
 def test_columns_take_the_names_of_the_roles_that_they_play(tmp_path: Path) -> None:
@@ -45,7 +46,7 @@ def test_a_column_that_no_row_has_is_an_error_that_names_those_that_are(tmp_path
     root = write_lines(tmp_path / "a.jsonl", [{"body": "b", "id": 1}, {"body": "c"}])
 
     assert errors(opened(root, "jsonl", text="boddy", label="id")) == [
-        "a.jsonl:1: there is no column 'boddy' for the role text; the columns are: body, id"
+        "a.jsonl:1: there is no column 'boddy' for the role text; the columns are: body, id; did you mean 'body'?"
     ]
 
 
@@ -56,12 +57,21 @@ def test_a_column_may_be_absent_from_some_rows(tmp_path: Path) -> None:
     assert [record.values.get("label") for record in opened(root, "jsonl", label="class")] == [None, 1]
 
 
-def test_a_wrong_column_is_found_before_all_is_read(tmp_path: Path) -> None:
+def test_a_wrong_column_is_the_first_thing_that_is_told(tmp_path: Path) -> None:
+    """A trainer stops at the first error, and that of the row would not say that a name is wrong."""
     root = write_lines(tmp_path / "a.jsonl", [{"body": "b"}] * 3000)
 
-    found = opened(root, "jsonl", text="text").scan()
+    with pytest.raises(MissingColumnError, match="there is no column 'text'"):
+        next(iter(opened(root, "jsonl", text="text")))
 
-    assert next(place for place, entry in enumerate(found) if isinstance(entry, DataError)) == 1000
+
+def test_a_column_may_turn_up_late_but_not_at_the_very_end(tmp_path: Path) -> None:
+    def rows(late: int) -> Records:
+        root = write_lines(tmp_path / "a.jsonl", [{"body": "b"}] * late + [{"body": "b", "class": 1}])
+        return opened(root, "jsonl", text="body", label="class")
+
+    assert errors(rows(999)) == []
+    assert errors(rows(1000)) == ["a.jsonl:1: there is no column 'class' for the role label; the columns are: body"]
 
 
 @pytest.mark.parametrize(

@@ -166,8 +166,8 @@ def test_every_family_is_known_by_what_it_reads() -> None:
     "rows, want",
     {
         "columns": (
-            [{"text": "a", "id": 1}, {"text": "b", "id": 2, "source": "web"}, {"text": "c", "source": None}],
-            ["2 columns that nobody reads: id (2 rows), source (1 row)."],
+            [{"text": "a", "page": 1}, {"text": "b", "page": 2, "source": "web"}, {"text": "c", "source": None}],
+            ["2 columns that nobody reads: page (2 rows), source (1 row)."],
         ),
         "keys of messages": (
             [talk(USER | {"lang": "en"}, ASSISTANT | {"lang": "en", "score": 3})],
@@ -180,6 +180,17 @@ def test_every_family_is_known_by_what_it_reads() -> None:
         "wide rows": (
             [{"text": "a"} | {f"f{index:03}": index for index in range(300)}],
             ["300 columns that nobody reads: " + ", ".join(f"f{i:03} (1 row)" for i in range(8)) + " and 292 more."],
+        ),
+        "identifiers, which hold nothing to learn": (
+            [
+                {"id": "x-1", "conversations": [{"from": "human", "value": "hi"}, {"from": "gpt", "value": "hello"}]},
+                talk(USER | {"id": 7}, ASSISTANT) | {"uuid": "0b5c", "conversation_id": 3, "__index_level_0__": 0},
+            ],
+            [],
+        ),
+        "what only looks like an identifier": (
+            [{"text": "a", "id": 1, "idea": "b", "speaker_id": 4}],
+            ["2 columns that nobody reads: idea (1 row), speaker_id (1 row)."],
         ),
         "nothing": ([{"text": "a"}], []),
     },

@@ -194,3 +194,10 @@ def test_an_unknown_family_is_told_the_names() -> None:
 )
 def test_apis_follow_from_the_task(name: str, task: str | None, template: bool | None, want: str) -> None:  # noqa: FBT001
     assert family(name).apis_of(task, chat_template=template) == (*want.split(), "/v1/models")
+
+
+@pytest.mark.parametrize("translates", [None, True, False])
+def test_speech_is_translated_unless_the_model_says_that_it_never_learned_to(translates: bool | None) -> None:  # noqa: FBT001
+    apis = family("speech-to-text").apis_of("automatic-speech-recognition", translates=translates)
+    assert "/v1/audio/transcriptions" in apis
+    assert ("/v1/audio/translations" in apis) == (translates is not False)

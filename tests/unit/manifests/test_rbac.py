@@ -42,7 +42,9 @@ def test_grants_are_sorted_so_that_none_is_missed_or_said_twice() -> None:
 def test_our_kinds_can_be_watched_and_only_their_status_written() -> None:
     verbs = {grant.resource: set(grant.verbs) for grant in OPERATOR_GRANTS if grant.group == "hostler.dev"}
     for kind in KINDS:
-        want = {"get", "list", "watch"} | ({"create", "patch"} if kind.kind == "Model" else set())
+        # A Model is registered, and a job that has ended is deleted when its time has passed.
+        beyond = {"Model": {"create", "patch"}, "TrainingJob": {"delete"}}.get(kind.kind, set())
+        want = {"get", "list", "watch"} | beyond
         assert verbs[kind.plural] == want
         assert verbs[f"{kind.plural}/status"] == {"patch"}
 
@@ -113,7 +115,9 @@ def test_with_namespaces_each_has_what_the_whole_cluster_would_have_had() -> Non
     assert _granted(named, "one") == _granted(named, "two")
     assert _granted(named, "") | _granted(named, "one") == everywhere
     cluster = {resource.partition("/")[0] for _, resource, _ in _granted(named, "")}
-    assert cluster == {"nodes", "persistentvolumes", "pods"} | {kind.plural for kind in KINDS if not kind.namespaced}
+    assert cluster == {"nodes", "persistentvolumes", "pods", "priorityclasses"} | {
+        kind.plural for kind in KINDS if not kind.namespaced
+    }
     assert _granted(named, "default") == {("", "events", "create"), ("", "events", "patch")}, "Events of pools"
 
 

@@ -22,7 +22,8 @@ T, S, D = TrainingReason, ServiceReason, DatasetReason
 
 NOBODY_WAITS = {
     T.VALID, T.PLACED, T.LOADING, T.IMPORTING, T.PREPARING, T.TRAINING, T.EVALUATING, T.SAVING, T.REGISTERING,
-    T.SUCCEEDED, T.FAILED, T.RESTARTS_EXHAUSTED, T.DISRUPTIONS_EXHAUSTED, T.SUSPENDED, T.NOT_SUSPENDED, T.NOT_FINISHED,
+    T.SUCCEEDED, T.FAILED, T.RESTARTS_EXHAUSTED, T.DISRUPTIONS_EXHAUSTED, T.DEADLINE_EXCEEDED,
+    T.MANAGED_ELSEWHERE, T.SUSPENDED, T.NOT_SUSPENDED, T.NOT_FINISHED,
     S.SERVING, S.NOT_ADMITTED, D.DATA_INVALID, D.INSPECTION_FAILED,
 }  # fmt: skip
 """All is well, or it is over, or another condition has the reason."""
@@ -31,6 +32,7 @@ WAITS = {reason.value for reason in (*T, *S, *D)} - {reason.value for reason in 
 ENDS_FOR_GOOD = {
     T.RESTARTS_EXHAUSTED.value,
     T.DISRUPTIONS_EXHAUSTED.value,
+    T.DEADLINE_EXCEEDED.value,
     RESULT_MISSING,
     *(
         reason.value
@@ -49,7 +51,8 @@ SAID = {
     "HostlerTrainingJobsRestarting": COSTS_AN_ATTEMPT,
     "HostlerServiceDown": {S.REPLICA_FAILED, S.NO_ENDPOINTS, S.NOT_ADMITTED},
     "HostlerServiceNeverReady": {S.REPLICA_FAILED, S.NOT_ADMITTED, S.STARTING},
-    "HostlerPoolNotReady": {reason.value for reason in PoolReason} - {PoolReason.DEVICES_AVAILABLE.value},
+    "HostlerPoolNotReady": {reason.value for reason in PoolReason}
+    - {PoolReason.DEVICES_AVAILABLE.value, PoolReason.WITHIN_CAPACITY.value, PoolReason.QUOTAS_EXCEED_CAPACITY.value},
     "HostlerSeatsLost": {*(loss.value for loss in Loss), NOT_WRITTEN},
 }
 

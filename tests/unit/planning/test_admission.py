@@ -117,7 +117,7 @@ def test_seats_that_cannot_be_made_whole_again_go_to_others_once_they_are_given_
     assert isinstance(verdicts["mine"], Wait)
     assert isinstance(verdicts["other"], Wait)
     found.remove_reservation(asked.workload)
-    assert answers(found, asked, other)["other"] == Admit(seats={"n0": 1})
+    assert answers(found, asked, other)["other"] == Admit(seats={"n0": 1}, backfilled=True)
 
 
 @table(

@@ -109,7 +109,15 @@ def _rejection(seen: Observed, model: ModelSpec, choice: PoolChoice, *, settings
         view = choice.view
         return view is not None and template.written(seen, children.revision(seen, model, view)) is not None
 
-    return reject_service(seen.spec, model=model, adapters=seen.adapters, choice=choice, has_image=has_image)
+    return reject_service(
+        seen.spec,
+        model=model,
+        adapters=seen.adapters,
+        choice=choice,
+        has_image=has_image,
+        namespace=seen.namespace,
+        classes=seen.classes,
+    )
 
 
 def _model_waits(seen: Observed, model: ModelSpec) -> str:

@@ -26,6 +26,9 @@ from hostler.planning.pools import PoolView
 from hostler.planning.rollout import Strategy
 from hostler_contract import SampleRequest, ServingConfig
 
+_NO_REVISION: Any = {"pods": True, "availability": True, "accelerators": {"topology"}}
+"""Of the spec, what says how many replicas there are and where, not what they run."""
+
 
 class SampleRequestError(ValueError):
     """The model's own sample request is no request."""
@@ -40,7 +43,7 @@ def revision(seen: Observed, model: ModelSpec, view: PoolView) -> str:
     variant = _variant(model, view)
     decided: dict[str, Any] = {
         # Without defaults, so that a release with a new field makes no new revision.
-        "spec": seen.spec.model_dump(mode="json", exclude={"pods", "availability"}, exclude_defaults=True),
+        "spec": seen.spec.model_dump(mode="json", exclude=_NO_REVISION, exclude_defaults=True),
         "model": model.model_dump(
             mode="json", include={"family", "task", "artifacts", "sample_request"}, exclude_defaults=True
         ),

@@ -100,7 +100,7 @@ class InferenceServiceController:
         before = InferenceServiceStatus.model_validate(status or service.get("status") or {})
         generation = int(service["metadata"].get("generation") or 0)
         after = conditions(before.conditions, said, generation=generation, now=self._clock.now())
-        shown = before.model_copy(update={"observed_generation": generation, "conditions": after})
+        shown = before.model_copy(update={"observed_generation": generation, "conditions": after, "queue": None})
         return Plan(
             status=shown.model_dump(mode="json", by_alias=True, exclude_none=True),
             happening=change(before.conditions, after, warnings=wording.WARNINGS),

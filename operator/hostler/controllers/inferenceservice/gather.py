@@ -54,6 +54,7 @@ class Gatherer:
             superseded=await self._superseded(deployment, namespace),
             pool=self._admission.pool(spec.accelerators.pool),
             volumes=await reaches(self._reader, claims, namespace=namespace),
+            classes=tuple(self._reader.list("PriorityClass")),
             taken_back=self._admission.lost(Workload("InferenceService", namespace, name)),
         )
 

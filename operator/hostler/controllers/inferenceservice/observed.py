@@ -10,6 +10,7 @@ from hostler.controllers.ports import Object
 from hostler.manifests.deployment import REVISION, SUPERSEDED
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.models import NamedModel
+from hostler.planning.priorities import NO_CLASS, Priority, find_priority
 from hostler.planning.rollout import Rollout, read
 from hostler.planning.verdicts import TakeBack
 from hostler.planning.volumes import Reach
@@ -51,11 +52,18 @@ class Observed:
     """Where the volumes with the model and its adapters can be mounted, of those that not every node can mount."""
     taken_back: TakeBack | None = None
     """Why seats of the service were taken back, where they were."""
+    classes: tuple[Object, ...] = ()
+    """The cluster's PriorityClasses."""
 
     @property
     def model(self) -> ModelSpec | None:
         """The model to serve; None where the reference leads nowhere."""
         return self.served.model
+
+    @property
+    def priority(self) -> Priority:
+        """Where it stands in line; of a class that does not exist, acceptance has refused it."""
+        return find_priority(self.spec.priority_class_name, self.classes) or NO_CLASS
 
     @property
     def name(self) -> str:

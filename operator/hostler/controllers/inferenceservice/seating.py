@@ -7,11 +7,19 @@ from dataclasses import dataclass, field, replace
 
 from hostler.api.conditions import find
 from hostler.api.placement import Placement
+from hostler.api.queueposition import QueuePosition
 from hostler.controllers.inferenceservice.observed import Observed
-from hostler.controllers.workloads import need_of, placement_with, seats_of, told_obstacle
+from hostler.controllers.workloads import (
+    need_of,
+    place_in_line,
+    placement_with,
+    queue_position,
+    seats_of,
+    told_obstacle,
+)
 from hostler.planning import moments
 from hostler.planning import pods as read
-from hostler.planning.placement import loss_sentence, wait_sentence
+from hostler.planning.placement import loss_sentence, wait_sentence, ways_sentence
 from hostler.planning.pools import PoolView
 from hostler.planning.resources import Resources
 from hostler.planning.seats import gated, occupied, together
@@ -41,6 +49,8 @@ class Seating:
     """Why a replica has no seat, as a sentence."""
     said: bool = False
     """Whether this is the sentence that the status has, which stands until there is an answer."""
+    queue: QueuePosition | None = None
+    """Where it stands in line for one."""
 
 
 def workload_of(seen: Observed) -> Workload:
@@ -53,7 +63,8 @@ def find_seats(
 ) -> tuple[Seating, bool]:
     """Where the replicas sit, and whether anything was asked for. ``replacing`` is whether a rollout is under way or is
     about to begin."""
-    replicas, needed = seen.spec.pods.max, ask_of_service(seen.spec, pool=view.pool)
+    replicas = seen.spec.pods.max
+    needed = replace(ask_of_service(seen.spec, pool=view.pool), namespace=seen.namespace)
     holding = _holding(seen, lost)
     wanted = wish(
         holding,
@@ -72,8 +83,8 @@ def find_seats(
     kept = holding.seats or holding.occupied
     short = max(sum(kept.values()), sum(wanted.seats.values())) < replicas
     standing = told_obstacle(seen.status.conditions, generation=seen.generation)
-    verdict = ask(_request(seen, wanted, view=view, need=needed.need, holding=holding, told=standing))
-    said = False
+    request = _request(seen, wanted, view=view, need=needed.need, holding=holding, told=standing)
+    verdict, queue, said = ask(request), None, False
     match verdict:
         case Admit():
             beside = {} if wanted.again else wanted.seats
@@ -81,15 +92,18 @@ def find_seats(
             return _seating(seats, need=need, replicas=replicas), True
         case Wait():
             text, obstacle = wait_sentence(view.pool, needed, verdict), verdict.obstacle
+            would = ways_sentence(view.pool, needed, verdict.ways) if verdict.ways is not None else ""
+            queue = queue_position(verdict, since=request.since, message=text, would_start=would)
         case TakeBack():
             text, obstacle = loss_sentence(verdict), Obstacle.WAITING_FOR_CAPACITY
         case None if standing is not None and short:
             # A process that has just started: what an earlier one has said still holds.
-            text, obstacle, said = _admitted_sentence(seen), standing, True
+            text, obstacle, said, queue = _admitted_sentence(seen), standing, True, seen.status.queue
         case None:
             return replace(_seating(wanted.seats, need=need, replicas=replicas), answered=False), True
     enough = sum(wanted.seats.values()) >= replicas
-    return Seating(seats=kept, need=need, enough=enough, obstacle=obstacle, waits=text, said=said), True
+    waiting = Seating(seats=kept, need=need, enough=enough, obstacle=obstacle, waits=text, said=said, queue=queue)
+    return waiting, True
 
 
 def _admitted_sentence(seen: Observed) -> str:
@@ -134,19 +148,23 @@ def _request(
         surge=wanted.surge,
         spread=seen.spec.availability.spread,
         volumes=seen.volumes,
+        priority=seen.priority.value,
+        preempts=seen.priority.preempts,
+        topology=seen.spec.accelerators.topology,
         told=told,
+        place=place_in_line(seen.status.queue),
     )
 
 
 def placement_of(seen: Observed, seating: Seating, view: PoolView, *, now: str, grace: float) -> Placement | None:
     """What status says is reserved. It is the same as before, deadline and all, where the seats are."""
-    before = seen.status.placement
+    before, priority = seen.status.placement, seen.priority.value or None
     if not seating.seats:
         return None
     rollout = seen.rollout
     arrived = rollout is not None and rollout.complete
     if before is not None and seats_of(before) == dict(seating.seats) and need_of(before) == seating.need:
-        return before.model_copy(update={"deadline": None}) if arrived else before
+        return before.model_copy(update={"priority": priority} | ({"deadline": None} if arrived else {}))
     had = seats_of(before)
     grows = any(pods > had.get(node, 0) for node, pods in seating.seats.items())
     return placement_with(
@@ -155,5 +173,6 @@ def placement_of(seen: Observed, seating: Seating, view: PoolView, *, now: str, 
         pool=view.pool.name,
         accelerator_type=view.pool.spec.accelerator_type,
         per_pod=seen.spec.accelerators.per_pod,
+        priority=seen.priority.value,
         deadline=None if arrived and not grows else moments.later(now, seconds=grace),
     )

@@ -73,8 +73,20 @@ def counted(seen: Observed, found: Cause, *, number: int) -> Account:
 
 
 def closed(seen: Observed, *, number: int) -> Retry:
-    """The record with an attempt in it that cost nothing: a person suspended it."""
-    return seen.retry.model_copy(update={"after": max(number, seen.retry.after), "not_before": None})
+    """The record with an attempt in it that cost nothing but its time: a person suspended it."""
+    active = seen.retry.active_seconds
+    if number > seen.retry.after:
+        active += _seconds_of(seen, number)
+    return seen.retry.model_copy(
+        update={"after": max(number, seen.retry.after), "not_before": None, "active_seconds": active}
+    )
+
+
+def active_seconds(seen: Observed) -> float:
+    """Seconds that all attempts have taken so far, the one under way included."""
+    running = seen.newest
+    counted_before = running is None or running.number <= seen.retry.after
+    return seen.retry.active_seconds + (0 if counted_before or running is None else _seconds_of(seen, running.number))
 
 
 def resumed(seen: Observed) -> Retry:
@@ -94,7 +106,7 @@ def back_off_seconds(toll: Toll, *, in_a_row: int) -> float:
 def _after(account: Account, found: Cause, *, number: int, seen: Observed) -> Account:
     before, reached = account.retry, _newest_checkpoint(seen)
     if reached > before.checkpoint_step:
-        before = Retry(after=before.after, halvings=before.halvings)
+        before = Retry(after=before.after, halvings=before.halvings, active_seconds=before.active_seconds)
     if found.shrinks:
         before = before.model_copy(update={"halvings": before.halvings + 1})
     row = {Toll.FAILURE: "failures", Toll.DISRUPTION: "disruptions", Toll.REFUSAL: "refusals"}[found.toll]
@@ -105,6 +117,7 @@ def _after(account: Account, found: Cause, *, number: int, seen: Observed) -> Ac
             "after": number,
             "checkpoint_step": max(reached, account.retry.checkpoint_step),
             "not_before": moments.later(seen.now, seconds=wait) if wait else None,
+            "active_seconds": before.active_seconds + (_seconds_of(seen, number) if number > before.after else 0),
             row: in_a_row,
         }
     )
@@ -116,6 +129,16 @@ def _after(account: Account, found: Cause, *, number: int, seen: Observed) -> Ac
         failure=account.failure,
         exhausted=exhausted,
     )
+
+
+def _seconds_of(seen: Observed, number: int) -> int:
+    """From the creation of an attempt's Job until it ended, or until now. One whose Job somebody has deleted counts
+    nothing: nobody is left who could say when it began."""
+    attempt = next((each for each in seen.attempts if each.number == number), None)
+    began = attempt.job["metadata"].get("creationTimestamp") if attempt is not None else None
+    if attempt is None or began is None:
+        return 0
+    return max(0, round(moments.elapsed(began, now=attempt.ended_at or seen.now)))
 
 
 def _is_restart(found: Cause) -> bool:

@@ -21,6 +21,7 @@ from hostler.controllers.trainingjob.gather import Gatherer
 from hostler.controllers.trainingjob.observed import AttemptState, Observed
 from hostler.controllers.trainingjob.preparing import Preparing
 from hostler.controllers.validity import invalid_spec_sentence
+from hostler.controllers.workloads import is_managed_elsewhere, workload_of
 from hostler.manifests import naming
 from hostler.planning import pods as read
 from hostler.planning.verdicts import Workload
@@ -60,6 +61,8 @@ class TrainingJobController:
             # job was deleted may have asked since.
             self._admission.withdraw(workload)
             return Outcome()
+        if is_managed_elsewhere(job):
+            return await self._leave_alone(job)
         try:
             seen = await self._gatherer.gather(job)
         except ValidationError as error:
@@ -81,6 +84,15 @@ class TrainingJobController:
             if named := (obj["metadata"].get("labels") or {}).get(naming.PREPARATION):
                 found[Key(self.kind, obj["metadata"].get("namespace", ""), named)] = None
         return found
+
+    async def _leave_alone(self, job: Object) -> Outcome:
+        """Another controller carries the job out. It writes the status; one that says nothing yet says whose it is."""
+        self._admission.withdraw(workload_of(job))
+        status = job.get("status") or {}
+        if status.get("conditions"):
+            return Outcome()
+        plan = self._saying(job, TrainingJobStatus(), wording.managed_elsewhere(str(job["spec"]["managedBy"])))
+        return await write_status(self._writer, job, replace(plan, requeue_after=None, happening=None))
 
     def _progress(self, seen: Observed) -> Progress | None:
         """What rank 0 of the attempt under way has told, or the pod that prepares the data; nobody waits for it
@@ -110,7 +122,7 @@ class TrainingJobController:
     def _saying(self, job: Object, status: TrainingJobStatus, said: wording.Wording) -> Plan:
         generation = int(job["metadata"].get("generation") or 0)
         after = conditions(status.conditions, said, generation=generation, now=self._clock.now())
-        shown = status.model_copy(update={"observed_generation": generation, "conditions": after})
+        shown = status.model_copy(update={"observed_generation": generation, "conditions": after, "queue": None})
         return Plan(
             status=shown.model_dump(mode="json", by_alias=True, exclude_none=True),
             happening=change(status.conditions, after, warnings=wording.WARNINGS),

@@ -21,14 +21,16 @@ from hostler.controllers.trainingjob.preparing import Preparations, Preparing, a
 from hostler.controllers.trainingjob.resuming import is_awaited, other_job
 from hostler.controllers.trainingjob.seat import SeatVerdict, find_seat
 from hostler.controllers.volumes import reaches
-from hostler.controllers.workloads import told_obstacle
+from hostler.controllers.workloads import told_obstacle, work_of
 from hostler.manifests import naming
 from hostler.manifests.model import model_name
 from hostler.planning import moments
 from hostler.planning import pods as read
 from hostler.planning.jobacceptance import TrainingFacts, reject_job
 from hostler.planning.models import NamedModel
+from hostler.planning.priorities import NO_CLASS, find_priority, reject_priority
 from hostler.planning.rejection import Rejection
+from hostler.planning.remaining import estimate
 from hostler.planning.resuming import OtherJob, reject_resuming
 from hostler.planning.verdicts import Workload
 from hostler.planning.volumes import Reach
@@ -118,6 +120,7 @@ class Gatherer:
             awaited=spec.checkpoint.keep_after_success == 0 and is_awaited(self._reader, name, namespace=namespace),
             facts=facts,
             taken_back=self._admission.lost(workload),
+            preemption=self._admission.preempted(workload),
             obstacle=await self._obstacle(seen, newest) if newest is not None and live else None,
             services=self._services(seen, seen.latest) if _closes(seen) else (),
             obsolete=(*_obsolete(seen), *told(preparations, seen.status)),
@@ -156,7 +159,10 @@ class Gatherer:
             lost=self._admission.lost(workload),
             volumes=volumes,
             told=told_obstacle(seen.status.conditions, generation=seen.generation),
+            queue=seen.status.queue,
             ask=self._admission.ask,
+            priority=find_priority(seen.spec.priority_class_name, self._reader.list("PriorityClass")) or NO_CLASS,
+            estimate=estimate(work_of(seen.job)),
         )
 
     async def _preparing(self, seen: Observed) -> Preparing | None:
@@ -255,6 +261,8 @@ class Gatherer:
         namespace, source = job["metadata"]["namespace"], spec.dataset.source
         path = "spec.dataset.source"
         return TrainingFacts(
+            namespace=namespace,
+            priority=reject_priority(spec.priority_class_name, self._reader.list("PriorityClass")),
             dataset=no_data,
             dataset_missing=await missing(self._reader, source, path=path, namespace=namespace) if source else "",
             storage_missing=self._storage_missing(spec, namespace),

@@ -10,12 +10,13 @@ from hostler.api.trainingjob import Retry, TrainingCondition, TrainingJobSpec, T
 from hostler.controllers.ports import Object
 from hostler.controllers.trainingjob.data import DataVersion
 from hostler.controllers.trainingjob.seat import Considered, SeatVerdict
+from hostler.manifests.job import ASKED
 from hostler.planning import pods as read
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.jobacceptance import TrainingFacts
 from hostler.planning.models import NamedModel
 from hostler.planning.resuming import OtherJob
-from hostler.planning.verdicts import TakeBack
+from hostler.planning.verdicts import Preempt, TakeBack
 from hostler_contract import Progress
 
 
@@ -58,6 +59,19 @@ class Attempt:
     def job_ended(self) -> bool:
         """Whether the Job controller is done with it: no pod of it runs or will run."""
         return self._job_is("Complete") or self._job_is("Failed")
+
+    @property
+    def ended_at(self) -> str | None:
+        """When the Job controller was done with it."""
+        conditions = (self.job.get("status") or {}).get("conditions") or ()
+        ends = [c for c in conditions if c["type"] in ("Complete", "Failed") and c.get("status") == "True"]
+        return next((c["lastTransitionTime"] for c in ends if c.get("lastTransitionTime")), None)
+
+    @property
+    def asked(self) -> str | None:
+        """What of the spec it was made from; see ``hostler.manifests.job.asked``."""
+        found: str | None = (self.job["metadata"].get("annotations") or {}).get(ASKED)
+        return found
 
     @property
     def size(self) -> int:
@@ -149,6 +163,8 @@ class Observed:
     """The answer of admission, where a seat is what the job wants."""
     taken_back: TakeBack | None = None
     """Why the job has to give its seat back; None while it may keep it."""
+    preemption: Preempt | None = None
+    """Why the job has to leave its seats, or some of them, for somebody else; None while it may keep them."""
     obstacle: Obstacle | None = None
     """What keeps pods of the running attempt from starting."""
     start_grace_seconds: float

@@ -10,6 +10,8 @@ class State(Enum):
 
     RESUMED = auto()
     """Stopped for good by a limit that a person has raised since."""
+    EXPIRED = auto()
+    """It has ended, and has been kept for as long as its spec wants."""
     ENDED = auto()
     """Succeeded, or stopped for good."""
     REGISTERED = auto()
@@ -28,8 +30,20 @@ class State(Enum):
     """The Job of the newest attempt is gone, and the attempt is not counted yet."""
     SUSPENDED = auto()
     """A person wants no pods."""
+    OUT_OF_TIME = auto()
+    """Its attempts have taken as long as its spec allows."""
+    OUTDATED = auto()
+    """The running attempt was made from a spec that has changed since."""
     TAKEN_BACK = auto()
     """The running attempt has to give its seat to others."""
+    PREEMPTED = auto()
+    """It has to leave its seats, or some of them, for somebody else, and status does not say so yet."""
+    CALLED_AWAY = auto()
+    """Likewise between two attempts, while nothing of it runs."""
+    GIVING_BACK = auto()
+    """Its pods have left for somebody else, and it still holds what it has to give."""
+    GROWING = auto()
+    """The running attempt ends so that the next one has more pods."""
     BREAKING = auto()
     """A pod of the running attempt has ended early; the Job controller ends the others."""
     OVERDUE = auto()

@@ -15,6 +15,9 @@ WARNINGS = frozenset(
     {
         R.POOL_NOT_FOUND.value,
         R.POOL_TOO_SMALL.value,
+        R.PRIORITY_CLASS_NOT_FOUND.value,
+        R.TOPOLOGY_NOT_CONFIGURED.value,
+        R.QUOTA_TOO_SMALL.value,
         R.FAMILY_NOT_AVAILABLE.value,
         R.INCOMPATIBLE_ACCELERATOR.value,
         R.UNSUPPORTED_COUNT.value,
@@ -94,6 +97,12 @@ def waiting(reason: str, message: str) -> Wording:
     return _said(Standing(admitted=no(reason, message)), no(reason, message))
 
 
+def managed_elsewhere(manager: str) -> Wording:
+    """Not ours to carry out."""
+    text = f"spec.managedBy is {manager}: Hostler does nothing for this job, and {manager} writes its status."
+    return {C.ACCEPTED: unknown(R.MANAGED_ELSEWHERE, text), C.READY: unknown(R.MANAGED_ELSEWHERE, text)}
+
+
 def pending(message: str) -> Wording:
     """Something else must end first."""
     return _said(Standing(admitted=unknown(R.PENDING, message)), no(R.PENDING, message))
@@ -133,6 +142,11 @@ def backing_off(reason: str, message: str) -> Wording:
 def between(message: str) -> Wording:
     """An attempt has ended without a result, and the next one is due."""
     return _said(Standing(admitted=unknown(R.PENDING, message)), no(R.RESTARTING, message))
+
+
+def preempted(message: str) -> Wording:
+    """It leaves its accelerators to somebody else, or has left them."""
+    return _said(Standing(admitted=no(R.PREEMPTED, message)), no(R.PREEMPTED, message))
 
 
 def registering(standing: Standing, message: str) -> Wording:

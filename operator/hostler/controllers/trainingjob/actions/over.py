@@ -8,6 +8,7 @@ from hostler.controllers.plan import Plan
 from hostler.controllers.ports import Object
 from hostler.controllers.settings import Settings
 from hostler.controllers.trainingjob import accounting, sentences, wording
+from hostler.controllers.trainingjob.leaving import has_left
 from hostler.controllers.trainingjob.observed import Attempt, Observed
 from hostler.controllers.trainingjob.progress import interrupted
 from hostler.controllers.trainingjob.report import KEEP, Report, plan_of
@@ -32,6 +33,7 @@ _WAYS_OUT = {
     ErrorReason.STORAGE_FULL: "enlarge the claim, or keep fewer checkpoints",
     ErrorReason.INVALID_CONFIGURATION: "make a new job whose spec has it right",
     ErrorReason.ARTIFACT_UNREADABLE: "mend the files of the Models that spec.base and spec.parts name",
+    TrainingReason.DEADLINE_EXCEEDED: "only a new job with a larger activeDeadlineSeconds can finish it",
 }
 _OTHER_WAY_OUT = "change what caused it in a new job"
 
@@ -103,6 +105,14 @@ def overdue(seen: Observed, settings: Settings) -> Plan:
     return count(seen, cause, number=_newest(seen).number)
 
 
+def out_of_time(seen: Observed, settings: Settings) -> Plan:
+    """Stop for good; the pods have their time for a last checkpoint."""
+    limit, took = seen.spec.active_deadline_seconds, moments.duration(accounting.active_seconds(seen))
+    text = f"its attempts have taken {took}, and spec.activeDeadlineSeconds is {limit}"
+    cause = Cause(reason=TrainingReason.DEADLINE_EXCEEDED.value, message=text, retryable=False)
+    return count(seen, cause, number=max(0, seen.latest))
+
+
 def count(seen: Observed, cause: Cause, *, number: int) -> Plan:
     """One write of status says what the attempt cost and what comes next. Only then may anything be deleted."""
     cause = after_out_of_memory(cause, seen.spec, halvings=seen.retry.halvings, view=seen.pool.view)
@@ -138,6 +148,8 @@ def awaiting_pods(seen: Observed, settings: Settings) -> Plan:
     """Say which pods have to end before anything begins."""
     text = sentences.waits_for_end(seen)
     said = wording.pending(text) if seen.latest < 0 else wording.between(text)
+    if has_left(seen):
+        said = wording.preempted(f"{sentences.preempted_for(seen)} {text}")
     report = Report(said=said, progress=interrupted(seen.status.progress))
     return plan_of(seen, report, requeue=settings.recheck_seconds)
 

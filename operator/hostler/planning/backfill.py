@@ -1,0 +1,233 @@
+"""EASY backfill on named nodes: when the first that does not fit will fit, and what the others must leave to it.
+
+The first in line that does not fit gets a reservation: the earliest moment at which enough is expected to have been
+given back (its shadow time), and seats on nodes that are free then. Another one may pass it if by its estimate it has
+ended before, or if it takes only what the reservation does not need, of nodes and of quota (D. Lifka, "The ANL/IBM SP
+scheduling system", 1995; A. Mu'alem and D. Feitelson, IEEE TPDS 12(6), 2001). The reservation is made anew in each
+pass, so that one that ends early, or a node that comes, moves it forward.
+
+A job that is past its estimate is expected to take twice as long as was said, then four times: durations of jobs are
+heavy-tailed, so what is left grows with what has passed, and an estimate that is put right in growing steps is put
+right few times (D. Tsafrir, Y. Etsion and D. Feitelson, IEEE TPDS 18(6), 2007, for corrections that grow).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hostler.planning.order import Durations
+from hostler.planning.resources import Resources, add, holds, subtract, times
+from hostler.planning.room import Room
+from hostler.planning.snapshot import Snapshot
+from hostler.planning.verdicts import Request, Reservation, Seats, Workload
+
+LEAVING_SECONDS = 60.0
+"""Within which who was told to leave is expected to have left."""
+_SOON_SECONDS = 60.0
+"""The least that is expected of a job that is past its estimate."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """Seats that are given back at a moment, on the planner's clock."""
+
+    at: float
+    workload: Workload
+    pool: str
+    need: Resources
+    seats: Seats
+    known: bool = True
+    """Whether anything is known of how long such jobs take."""
+
+
+def endings(snapshot: Snapshot, durations: Durations, now: float) -> list[Ending]:
+    """Everything held that is expected to be given back, by when."""
+    foretold = {reservation.workload: ends for ends, reservation in snapshot.ending}
+    holders = {r.workload: r for r in (*snapshot.holders, *(r for _, r in snapshot.ending))}
+    found = []
+    for workload, held in holders.items():
+        at = _end(held, foretold.get(workload), durations, now)
+        if not math.isinf(at):
+            known = workload in foretold or held.leaving_for is not None or durations.knows(held.pool)
+            found.append(
+                Ending(at=at, workload=workload, pool=held.pool, need=held.need, seats=held.seats, known=known)
+            )
+    found.sort(key=_moment)
+    return found
+
+
+def _moment(ending: Ending) -> tuple[float, str, str, str]:
+    who = ending.workload
+    return ending.at, who.namespace, who.name, who.kind
+
+
+def _end(held: Reservation, foretold: float | None, durations: Durations, now: float) -> float:
+    if held.leaving_for is not None:
+        return now + LEAVING_SECONDS
+    if foretold is None:
+        if held.workload.kind == "InferenceService":
+            return math.inf
+        foretold = (now if held.started is None else held.started) + durations.typical(held.pool)
+    if foretold > now:
+        return foretold
+    if held.started is None or foretold <= held.started:
+        return now + max(_SOON_SECONDS, now - foretold)
+    said, passed = foretold - held.started, now - held.started
+    doublings = math.floor(math.log2(passed / said)) + 1
+    return max(held.started + said * 2.0**doublings, now + _SOON_SECONDS)
+
+
+@dataclass(kw_only=True)
+class Booking:
+    """The reservation of a request that waits: from when on, and where."""
+
+    request: Request
+    at: float
+    """Its shadow time."""
+    seats: Seats
+    spare: dict[str, Resources]
+    """What its nodes have beyond its seats at that moment; less, the more others take who are there then."""
+    spare_units: int | None
+    """Likewise of its pool's quota; None where there is none."""
+    known: bool
+    """Whether anything is known of how long those take who have to end before."""
+
+    def binds(self, ends: float) -> bool:
+        """Whether somebody who ends then is in its way."""
+        return ends > self.at
+
+    def leaves(self, pool: str, count: int, units: int) -> int:
+        """Of so many pods with so many units each, those that the pool's quota has room for beside it."""
+        if self.spare_units is None or pool != self.request.pool:
+            return count
+        return min(count, max(0, self.spare_units) // max(1, units))
+
+    def passed_by(self, request: Request, seats: Seats, units: int) -> None:
+        """Somebody who is still there at that moment has taken these seats."""
+        for node, pods in seats.items():
+            if node in self.spare:
+                self.spare[node] = subtract(self.spare[node], times(pods, request.need))
+        if self.spare_units is not None and request.pool == self.request.pool:
+            self.spare_units -= units * sum(seats.values())
+
+
+@dataclass
+class Timeline:
+    """What is given back when, of those who hold seats, those whom this pass admits, and those who have a booking."""
+
+    _sorted: list[Ending]
+    _new: list[Ending] = field(default_factory=list)
+    bookings: list[Booking] = field(default_factory=list)
+
+    @property
+    def endings(self) -> Sequence[Ending]:
+        """In order of time."""
+        if self._new:
+            self._sorted = sorted((*self._sorted, *self._new), key=_moment)
+            self._new.clear()
+        return self._sorted
+
+    def admit(self, request: Request, seats: Seats, ends: float, *, known: bool) -> None:
+        """These seats are given, until then."""
+        if seats and not math.isinf(ends):
+            who, pool, need = request.workload, request.pool, request.need
+            self._new.append(Ending(at=ends, workload=who, pool=pool, need=need, seats=seats, known=known))
+
+    def book(
+        self, room: Room, request: Request, free: Mapping[str, Resources], durations: Durations, now: float
+    ) -> bool:
+        """Give the request the earliest booking that takes nothing from those that there are; False where it would not
+        fit even after everybody has ended who ever does."""
+        booking = self._earliest(room, request, free, now)
+        if booking is None:
+            return False
+        self.bookings.append(booking)
+        known = booking.known and durations.knows_of(request)
+        self.admit(request, booking.seats, booking.at + durations.of(request), known=known)
+        return True
+
+    def _earliest(self, room: Room, request: Request, free: Mapping[str, Resources], now: float) -> Booking | None:
+        base = {node: free[node] for node in room.levels}
+        held = room.held
+        for booking in self.bookings:
+            # As if it were there already: then it is not delayed, whatever this one is given.
+            for node, pods in booking.seats.items():
+                if node in base:
+                    base[node] = subtract(base[node], times(pods, booking.request.need))
+            if booking.request.pool == room.pool.name:
+                held += sum(booking.seats.values()) * room.units(booking.request.need)
+        fit, units = _Fit(room, request, base), room.units(request.need)
+        at, known = now, True
+        for ending in (*self.endings, None):
+            if ending is None or ending.at > at:
+                if fit.enough and room.within_quota(request.least, units, held=held) >= request.least:
+                    return self._booked(room, request, base, held, at, known=known)
+                if ending is None:
+                    break
+                at = ending.at
+            if ending.pool == room.pool.name:
+                held -= sum(ending.seats.values()) * room.units(ending.need)
+            for node, pods in ending.seats.items():
+                if node in base:
+                    known = known and ending.known
+                    base[node] = fit.moved(node, base[node], add(base[node], times(pods, ending.need)))
+        return None
+
+    def _booked(
+        self, room: Room, request: Request, base: Mapping[str, Resources], held: int, at: float, *, known: bool
+    ) -> Booking:
+        seats = room.as_if(base).find(request, request.least, base, beside=request.beside)
+        spare = {node: subtract(base[node], times(pods, request.need)) for node, pods in seats.items()}
+        units = sum(seats.values()) * room.units(request.need)
+        spare_units = None if room.quota is None else room.quota - held - units
+        return Booking(request=request, at=at, seats=seats, spare=spare, spare_units=spare_units, known=known)
+
+    def caps(self, free: Mapping[str, Resources], binding: Iterable[Booking]) -> dict[str, Resources]:
+        """Of the nodes of these bookings, what they and the moment leave."""
+        found: dict[str, Resources] = {}
+        for booking in binding:
+            for node, spare in booking.spare.items():
+                found[node] = _smaller(found.get(node, free[node]), spare)
+        return found
+
+
+class _Fit:
+    """How many pods of a request fit, where it may have them together, while seats are given back."""
+
+    def __init__(self, room: Room, request: Request, free: Mapping[str, Resources]) -> None:
+        self._need, self._least = request.need, request.least
+        self._domains = room.domains_for(request)
+        self._counts: Counter[str] = Counter()
+        for node, amount in free.items():
+            self._counts[self._domain(node)] += holds(amount, self._need)
+
+    def _domain(self, node: str) -> str:
+        return "" if self._domains is None else self._domains.get(node, node)
+
+    @property
+    def enough(self) -> bool:
+        return max(self._counts.values(), default=0) >= self._least
+
+    def moved(self, node: str, before: Resources, after: Resources) -> Resources:
+        """Count a node anew."""
+        self._counts[self._domain(node)] += holds(after, self._need) - holds(before, self._need)
+        return after
+
+
+def _smaller(left: Mapping[str, int], right: Mapping[str, int]) -> Resources:
+    return {name: min(left.get(name, 0), right.get(name, 0)) for name in {**left, **right}}
+
+
+def first_release(timeline: Iterable[Ending], room: Room, need: Resources) -> Ending | None:
+    """The next seats on a pool's nodes that are given back with something of what is needed, where anything is known
+    of that."""
+    wanted = {name for name, amount in need.items() if amount > 0} - {"pods"}
+    key = room.pool.resource
+    for ending in timeline:
+        useful = ending.need.get(key, 0) > 0 if key in wanted else not wanted.isdisjoint(ending.need)
+        if useful and ending.known and any(node in room.levels for node in ending.seats):
+            return ending
+    return None

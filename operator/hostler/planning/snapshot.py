@@ -1,0 +1,48 @@
+"""What the planner looks at: pools, what is free on their nodes and who holds the rest, at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hostler.planning.resources import Resources
+from hostler.planning.room import PoolRoom
+from hostler.planning.verdicts import Reservation
+from hostler.planning.volumes import Reach
+
+Volumes = tuple[Reach, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pending:
+    """A reservation with a deadline, and how its nodes fare."""
+
+    reservation: Reservation
+    awaited: tuple[str, ...] = ()
+    """Nodes to which pods are still to come."""
+    gone: tuple[str, ...] = ()
+    """Those of them that are not there any more."""
+    taken: tuple[str, ...] = ()
+    """Those of them on which somebody else took the seat."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """The pools that somebody asks for, at one moment."""
+
+    pools: Mapping[str, PoolRoom]
+    free: Mapping[str, Resources]
+    """What is left of each node, with everything reserved taken off. Nodes may belong to several pools."""
+    pending: Sequence[Pending] = ()
+    """Reservations with a deadline."""
+    within: Mapping[Volumes, frozenset[str]] = field(default_factory=dict)
+    """For the volumes of requests, the nodes that can mount all of them."""
+    ending: Sequence[tuple[float, Reservation]] = ()
+    """Reservations whose end can be foretold, with that moment."""
+    wall: float = 0.0
+    """Seconds since the epoch at the moment of the snapshot, on the clock of ``Request.since``."""
+    holders: Sequence[Reservation] = ()
+    """Every reservation that there is; those on other pools' nodes too, which may be these pools' nodes."""
+    shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By pool and namespace, the part of the pool that it has used lately, from 0 to 1: a mean that decays with the
+    half-life of the pool's policy."""
