@@ -36,7 +36,18 @@ from hostler.planning.forecasterror import judge
 from hostler.planning.pools import PoolView
 from hostler.planning.shares import PastUse
 from hostler.planning.usage import PoolUsage
-from hostler.planning.verdicts import Admit, Place, Preempt, Request, Reservation, TakeBack, Verdict, Wait, Workload
+from hostler.planning.verdicts import (
+    Admit,
+    Loss,
+    Place,
+    Preempt,
+    Request,
+    Reservation,
+    TakeBack,
+    Verdict,
+    Wait,
+    Workload,
+)
 from hostler.planning.volumes import Reach
 
 Object = dict[str, Any]
@@ -369,8 +380,11 @@ class Admitter:
         """Tell a workload that its seats are lost; what was only granted, and not told, is free at once."""
         grant = self._grants.get(workload)
         if grant is not None:
-            self._metrics.lost(NOT_WRITTEN)
-            _log.warning("a grant was not used", extra={"key": str(workload), "loss": lost.loss.value})
+            if grant.lost is None:
+                # Its deadline was for writing it down, not for pods. What else ends it is as it would be with a seat.
+                loss = NOT_WRITTEN if lost.loss is Loss.PODS_DID_NOT_COME else lost.loss.value
+                self._metrics.lost(loss)
+                _log.warning("a grant was not used", extra={"key": str(workload), "loss": loss})
             if grant.told:
                 self._await_answer(grant, lost)
             else:
