@@ -23,7 +23,7 @@ from functools import cached_property
 
 from hostler.api.common import Topology
 from hostler.planning.backfill import Booking, Timeline, endings, first_release
-from hostler.planning.forecast import around
+from hostler.planning.forecast import IN_PASS, around, forecast, later
 from hostler.planning.order import Durations, arrange
 from hostler.planning.resources import Resources, add, excess, holds, subtract, times
 from hostler.planning.room import Room
@@ -65,7 +65,7 @@ def plan(snapshot: Snapshot, waiting: Iterable[Request], now: float) -> Plan:
     """Decide about everybody in line and everybody who holds a seat. ``now`` is seconds on the clock of the
     reservations' deadlines."""
     requests = sorted(waiting, key=lambda request: (request.since, request.workload))
-    planner = _Planner(snapshot, Durations(snapshot, requests), now)
+    planner = _Planner(snapshot, requests, now)
     verdicts: dict[Workload, Verdict] = {}
     for pending in snapshot.pending:
         if lost := _lost(pending, now):
@@ -126,9 +126,10 @@ def _lost(pending: Pending, now: float) -> TakeBack | None:
 class _Planner:
     """The state of one pass: what is left after each admission."""
 
-    def __init__(self, snapshot: Snapshot, durations: Durations, now: float) -> None:
+    def __init__(self, snapshot: Snapshot, requests: Sequence[Request], now: float) -> None:
         self._snapshot = snapshot
-        self.durations = durations
+        self._requests = requests
+        self.durations = Durations(snapshot, requests)
         self._now = now
         self._free = dict(snapshot.free)
         self._rooms: dict[tuple[str, Volumes], Room] = {}
@@ -310,17 +311,26 @@ class _Planner:
                 fit=fit,
                 fit_by_units=by_units,
                 within_reach=len(part.levels) if request.volumes else None,
-                forecast=self._forecast(request),
+                forecast=self._forecasts.get(request.workload),
                 next_release=self._next_release(part, request),
                 preempting=self._leaving.get(request.workload, ()),
             )
         return found
 
-    def _forecast(self, request: Request) -> Forecast | None:
+    @cached_property
+    def _forecasts(self) -> Mapping[Workload, Forecast]:
+        """By workload. Those who have a booking are told that: it is counted on nodes and not on units."""
+        if len(self._requests) <= IN_PASS:
+            found = forecast(self._snapshot, self._requests, self._now)
+            # Who waits although it would start at once if only units counted is beyond that play.
+            found = {who: each for who, each in found.items() if each.expected > 0}
+        else:
+            found = {who: later(made, self._now - at) for who, (at, made) in self._snapshot.foretold.items()}
         for booking in self._timeline.bookings:
-            if booking.request.workload == request.workload:
-                return around(booking.at - self._now) if booking.known else None
-        return None
+            if booking.known:
+                ratios = self._snapshot.ratios.get(booking.request.pool, ())
+                found[booking.request.workload] = around(booking.at - self._now, ratios)
+        return found
 
     def _next_release(self, room: Room, request: Request) -> Release | None:
         key = _question(request)
