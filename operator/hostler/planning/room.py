@@ -301,10 +301,12 @@ class Room:
 
     def figures(self) -> PoolFigures:
         """The pool after the pass."""
+        largest = max(self._by_level, default=0)
         return PoolFigures(
             free=sum(level * len(names) for level, names in self._by_level.items()),
             allocatable=self._allocatable,
-            largest_free_block=max(self._by_level, default=0),
+            largest_free_block=largest,
+            largest_free_node=self._by_level[largest][0] if largest else "",
             held=self.held,
             quota=self.quota,
             trouble=self.trouble,
