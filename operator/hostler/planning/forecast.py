@@ -72,7 +72,22 @@ def forecast(snapshot: Snapshot, waiting: Iterable[Request], now: float) -> dict
     return found
 
 
-def later(made: Forecast, seconds: float) -> Forecast:
+def forecasts(
+    snapshot: Snapshot, requests: Sequence[Request], now: float, *, booked: Mapping[Workload, tuple[str, float]]
+) -> dict[Workload, Forecast]:
+    """What a pass tells: of a short line what is forecast now, of a long one what was forecast lately; and of those who
+    have a booking (by pool and moment) that."""
+    if len(requests) <= IN_PASS:
+        # Who waits although it would start at once if only units counted is beyond that play.
+        found = {who: each for who, each in forecast(snapshot, requests, now).items() if each.expected > 0}
+    else:
+        found = {who: _later(made, now - at) for who, (at, made) in snapshot.foretold.items()}
+    for who, (pool, at) in booked.items():
+        found[who] = around(at - now, snapshot.ratios.get(pool, ()))
+    return found
+
+
+def _later(made: Forecast, seconds: float) -> Forecast:
     """What was forecast so many seconds ago, from now on."""
     return Forecast(
         earliest=max(0.0, made.earliest - seconds),
