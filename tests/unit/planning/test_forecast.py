@@ -111,7 +111,7 @@ def test_a_long_line_is_told_what_was_forecast_lately() -> None:
 
 
 def test_lines_of_ten_start_when_they_were_told_where_estimates_hold() -> None:
-    """Half of them to the second, and nineteen of twenty between earliest and latest. Units are not nodes, which is why
+    """Half of them to the second, and nine of ten between earliest and latest. Units are not nodes, which is why
     it is not all of them."""
     wrong, inside = [], []
     for seed in range(20):
@@ -120,7 +120,7 @@ def test_lines_of_ten_start_when_they_were_told_where_estimates_hold() -> None:
         wrong += [abs(told[who].expected - at) / at for who, at in started.items()]
         inside += [told[who].earliest <= at <= told[who].latest for who, at in started.items()]
     assert median(wrong) < 1e-9
-    assert inside.count(True) >= 0.95 * len(inside)
+    assert inside.count(True) >= 0.9 * len(inside)
 
 
 def _told_and_started(rng: random.Random) -> tuple[dict[Workload, Forecast], dict[Workload, float]]:
