@@ -24,9 +24,9 @@ from hostler.cluster.store import Change
 from hostler.controllers.answers import Grant, Shown, reserved, shown_seats, told
 from hostler.controllers.passpace import PassPace
 from hostler.controllers.ports import AdmissionMetrics, Clock
-from hostler.controllers.usagefeed import UsageFeed
 from hostler.controllers.preempting import Preempting
 from hostler.controllers.reservations import chapter, past_use, read_reservation
+from hostler.controllers.usagefeed import UsageFeed
 from hostler.controllers.workloads import WORKLOADS, placement_of, seconds_left
 from hostler.planning import moments
 from hostler.planning.acceptance import PoolChoice

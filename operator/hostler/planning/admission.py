@@ -250,7 +250,9 @@ class _Planner:
         binding = self._binding(request)
         units = room.units(request.need)
         owed = self._accounts_of(room).within(request.workload.namespace, count, units=units)
-        allowed = min(room.within_quota(count, units), owed, *(b.leaves(request.pool, count, units) for b in binding), count)
+        allowed = min(
+            room.within_quota(count, units), owed, *(b.leaves(request.pool, count, units) for b in binding), count
+        )
         if allowed < least:
             return {}
         if not binding:

@@ -12,8 +12,8 @@ from hostler.api.conditions import find
 from hostler.api.trainingjob import TrainingCondition, TrainingReason
 from hostler.controllers.trainingjob.accounting import LONGEST_BACK_OFF_SECONDS
 from hostler.controllers.trainingjob.finish import made_by
-from hostler.controllers.trainingjob.observed import AttemptState, Observed
 from hostler.controllers.trainingjob.leaving import gives_back, holds_for_others, is_growing, is_preempted
+from hostler.controllers.trainingjob.observed import AttemptState, Observed
 from hostler.controllers.trainingjob.preparing import Preparing
 from hostler.controllers.trainingjob.seat import Considered, Waiting
 from hostler.controllers.trainingjob.states import State

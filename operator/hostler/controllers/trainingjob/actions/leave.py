@@ -44,7 +44,9 @@ def _noted(seen: Observed, lost: str) -> Plan:
 
 def growing(seen: Observed, settings: Settings) -> Plan:
     """The attempt is over at no cost; what it holds stays for the next one, which takes what there is beside it."""
-    text = f"There is room for more pods, and nobody waits for it: the next attempt has them. {sentences.at_stake(seen)}"
+    text = (
+        f"There is room for more pods, and nobody waits for it: the next attempt has them. {sentences.at_stake(seen)}"
+    )
     return plan_of(seen, _closed(seen, said=wording.between(text)), requeue=SOON_SECONDS)
 
 
