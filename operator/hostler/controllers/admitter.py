@@ -15,13 +15,14 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from hostler.api.placement import Placement
 from hostler.cluster.store import Change
-from hostler.controllers.answers import Grant, Shown, reserved, shown_seats, told
+from hostler.controllers.answers import Grant, Shown, reserved, shown_seats
+from hostler.controllers.linenews import LineNews
 from hostler.controllers.passpace import PassPace
 from hostler.controllers.ports import AdmissionMetrics, Clock
 from hostler.controllers.preempting import Preempting
@@ -31,10 +32,11 @@ from hostler.controllers.workloads import WORKLOADS, placement_of, seconds_left
 from hostler.planning import moments
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.admission import plan
+from hostler.planning.forecasterror import judge
 from hostler.planning.pools import PoolView
 from hostler.planning.shares import PastUse
 from hostler.planning.usage import PoolUsage
-from hostler.planning.verdicts import Admit, Preempt, Request, Reservation, TakeBack, Verdict, Wait, Workload
+from hostler.planning.verdicts import Admit, Place, Preempt, Request, Reservation, TakeBack, Verdict, Wait, Workload
 from hostler.planning.volumes import Reach
 
 Object = dict[str, Any]
@@ -44,13 +46,9 @@ WRITE_SECONDS = 60.0
 """How long a grant is held for a workload that does not write it down."""
 _LEAST_GRACE_SECONDS = 60.0
 """For pods of a seat that an earlier process has written down, whatever the time is."""
-REFRESH_SECONDS = 60.0
-"""Between two looks at a request whose place in line has changed and nothing else."""
 RETURN_SECONDS = 5.0
 """After the first pass, how long who comes into line may have been there before this process: a look at it may have
 waited for the API server."""
-REFRESHED_PER_PASS = 20
-"""Requests that are woken in one pass only to say that their place has changed."""
 NOT_WRITTEN = "NotWritten"
 """Why a seat was lost that nobody has written down, beside the names of :class:`Loss`."""
 
@@ -96,6 +94,7 @@ class Admitter:
         """When the first pass was."""
         self._pace: PassPace | None = None
         """Of the passes that this process makes by itself; None while it does not lead, or does not yet know all."""
+        self._line_news = LineNews(clock=clock, usage=self.usage)
         self._asking: Workload | None = None
         """Who is answered by the pass under way, and so need not be woken for its answer."""
 
@@ -248,8 +247,14 @@ class Admitter:
 
     def line(self) -> Mapping[str, int]:
         """Workloads that wait for a seat, by pool."""
-        shown = {workload: found.verdict for workload, found in self._shown.items()}
-        return Counter(r.pool for workload, r in self._requests.items() if isinstance(shown.get(workload), Wait))
+        return Counter(request.pool for request, _ in self.in_line())
+
+    def in_line(self) -> Iterator[tuple[Request, Wait]]:
+        """Who waits for a seat, with what it was told."""
+        for workload, request in self._requests.items():
+            shown = self._shown.get(workload)
+            if shown is not None and isinstance(shown.verdict, Wait):
+                yield request, shown.verdict
 
     @property
     def due(self) -> bool:
@@ -304,8 +309,8 @@ class Admitter:
         volumes = {request.volumes for request in requests} | {held.volumes or () for held in growing}
         pools = {request.pool for request in requests} | {held.pool for held in growing}
         snapshot = replace(self.usage.snapshot(pools, volumes), wall=moments.epoch(self._clock.now()))
-        budget = REFRESHED_PER_PASS
         decided = plan(snapshot, requests, now)
+        waiting: list[tuple[Workload, Wait]] = []
         for workload, verdict in decided.verdicts.items():
             match verdict:
                 case Admit() if not verdict.seats and not verdict.surge:
@@ -316,9 +321,10 @@ class Admitter:
                 case TakeBack():
                     self.take_back(workload, verdict, now)
                 case Wait():
-                    budget -= self._let_wait(workload, verdict, now, may_refresh=budget > 0)
+                    waiting.append((workload, verdict))
         for workload, preempt in decided.preemptions.items():
             self._preempt(workload, preempt)
+        self._tell(waiting, now)
         self._metrics.passed(self._clock.monotonic() - now)
 
     def _preempt(self, workload: Workload, preempt: Preempt) -> None:
@@ -335,9 +341,11 @@ class Admitter:
         self._wake(workload)
 
     def _grant(self, workload: Workload, admit: Admit, now: float) -> None:
-        request = self._requests.pop(workload)
-        self._shown.pop(workload, None)
+        request, shown = self._requests.pop(workload), self._shown.pop(workload, None)
         self._metrics.admitted(workload.kind, now - self._in_line_since.pop(workload, now))
+        if admit.backfilled:
+            self._metrics.backfilled()
+        self._judge(workload.kind, (shown.place if shown is not None else None) or request.place)
         self._grants[workload] = Grant(request, admit)
         self.usage.put_reservation(
             Reservation(
@@ -397,24 +405,40 @@ class Admitter:
             self._shown[workload] = Shown(verdict, now)
             self._answer(workload)
 
-    def _let_wait(self, workload: Workload, wait: Wait, now: float, *, may_refresh: bool) -> bool:
-        """Remember the verdict where its workload is to say it; whether that was only for its place in line."""
-        shown = self._shown.get(workload)
-        before = shown.verdict if shown is not None else None
-        if isinstance(before, Wait) and before.obstacle is wait.obstacle:
-            assert shown is not None
-            moved = shown.earlier or told(before) != told(wait)
-            if not moved or not may_refresh or now < shown.at + REFRESH_SECONDS:
-                return False
-            self._shown[workload] = Shown(wait, now)
+    def _judge(self, kind: str, place: Place | None) -> None:
+        """Compare what was told of a start with the start."""
+        if place is None:
+            return
+        started = self._clock.now()
+        for which, forecast in (("first", place.first), ("last", place.forecast)):
+            if forecast is not None:
+                self._metrics.forecast(kind, which, judge(forecast, started=started))
+
+    def _tell(self, waiting: list[tuple[Workload, Wait]], now: float) -> None:
+        """Remember each verdict where its workload is to say it; of those whose place alone has changed, as many as may
+        be written now."""
+        standing: list[tuple[Workload, Wait]] = []
+        news = self._line_news.of_pass(waiting, self._requests)
+        for workload, wait in waiting:
+            shown = self._shown.get(workload)
+            before = shown.verdict if shown is not None else None
+            if isinstance(before, Wait) and before.obstacle is wait.obstacle:
+                standing.append((workload, wait))
+                continue
+            request = self._requests[workload]
+            returning = self._began is not None and now < self._began + RETURN_SECONDS
+            earlier = returning and request.told is wait.obstacle
+            place = (before.place if isinstance(before, Wait) else None) or request.place
+            verdict = replace(wait, place=place) if earlier else news.told(workload, wait, before=place)
+            self._shown[workload] = Shown(verdict, now, earlier)
+            if not earlier:
+                self._answer(workload)
+        moved, same = news.moved(standing, self._shown, now=now)
+        for workload in same:
+            self._shown[workload] = replace(self._shown[workload], at=now)
+        for workload, verdict in moved:
+            self._shown[workload] = Shown(verdict, now)
             self._answer(workload)
-            return True
-        returning = self._began is not None and now < self._began + RETURN_SECONDS
-        earlier = returning and self._requests[workload].told is wait.obstacle
-        self._shown[workload] = Shown(wait, now, earlier)
-        if not earlier:
-            self._answer(workload)
-        return False
 
 
 def _loop_time() -> float:

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 from hostler.cluster.store import Change
 from hostler.planning.acceptance import PoolChoice
+from hostler.planning.forecasterror import ForecastError
 from hostler.planning.pools import PoolView
 from hostler.planning.verdicts import Preempt, Request, TakeBack, Verdict, Workload
 from hostler_contract import Progress
@@ -122,6 +123,15 @@ class AdmissionMetrics(Protocol):
 
     def lost(self, reason: str) -> None:
         """A workload has lost its seats."""
+
+    def backfilled(self) -> None:
+        """A workload starts before one that comes before it in line."""
+
+    def preempted(self, reason: str) -> None:
+        """A workload was told to leave for another one."""
+
+    def forecast(self, kind: str, which: str, error: ForecastError) -> None:
+        """A workload has a seat, and this is how right its ``first`` or ``last`` forecast was."""
 
 
 class Clock(Protocol):

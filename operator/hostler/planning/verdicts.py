@@ -71,6 +71,8 @@ class Request:
     told: Obstacle | None = field(default=None, compare=False)
     """What its status says that it waits for. Nothing that is asked: a process that has just started learns from it
     what an earlier one has said."""
+    place: Place | None = field(default=None, compare=False)
+    """What its status says of its place in line; likewise."""
 
     @property
     def serves(self) -> bool:
@@ -126,6 +128,8 @@ class PoolFigures:
     allocatable: int
     largest_free_block: int
     held: int
+    largest_free_node: str = ""
+    """A node with that many free; empty where there is none."""
     quota: int | None = None
     trouble: str = ""
     """A sentence about a pool that has nothing to offer."""
@@ -140,6 +144,50 @@ class Forecast:
     expected: float
     latest: float
     """If they end as late."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToldForecast:
+    """A forecast as it was told: moments in RFC 3339, coarse enough to be said to people."""
+
+    at: str
+    """When it was told."""
+    expected: str
+    earliest: str
+    latest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """What somebody in line was told of its place; ``status.queue`` of the workload is its durable form."""
+
+    position: int
+    """In the pool's line, from 1; rounded up to tens after the first ten, and to hundreds after the first hundred."""
+    waiting: int
+    """How many there were in it, likewise."""
+    forecast: ToldForecast | None = None
+    """The newest one; None where nobody can know."""
+    first: ToldForecast | None = None
+    """The first one that was told, against which is judged what came."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ways:
+    """What would let a request start now. Each is one alone that would be enough; what is None would not."""
+
+    fewer_pods: int | None = None
+    """Pods that would fit now, where that is less than the least."""
+    less_per_pod: int | None = None
+    """Units of the pool for its only pod that would fit on one node."""
+    pools: tuple[str, ...] = ()
+    """Pools of the same accelerator type that have room, and nobody in line."""
+    priority_above: int | None = None
+    """With a priority above this it could have others leave for it."""
+    more_quota: int | None = None
+    """Units by which the quota would have to be raised."""
+    done_before: str | None = None
+    """There is room until somebody before it in line is to have it: the moment (RFC 3339) before which it would have to
+    be done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +223,12 @@ class Wait:
     """Whose end it waits for next."""
     preempting: tuple[Workload, ...] = ()
     """Who is leaving for it."""
+    at: str = ""
+    """RFC 3339: the moment of the pass; empty until it is told to anybody."""
+    place: Place | None = None
+    """What is told of its place in line; likewise None."""
+    ways: Ways | None = None
+    """What would let it start now; likewise None."""
 
     @property
     def expected_seconds(self) -> float | None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,42 +10,19 @@ from typing import Any
 import pytest
 from tables import table
 
-FOLDER = Path(__file__).parents[3] / "benchmarks" / "planner"
 HEADER = "job_id,num_gpu,submit_time,duration\n"
-
-
-@pytest.fixture(scope="module")
-def planner() -> Iterator[SimpleNamespace]:
-    """The benchmark's modules; it is a folder of scripts, so they go again afterwards."""
-    before = set(sys.modules)
-    sys.path.insert(0, str(FOLDER))
-    try:
-        import figures
-        import jobs
-        import openb
-        import replay
-        import trace_bench
-        import traces
-
-        yield SimpleNamespace(
-            bench=trace_bench, replay=replay, traces=traces, model=jobs, openb=openb, figures=figures.figures
-        )
-    finally:
-        sys.path.remove(str(FOLDER))
-        for name in set(sys.modules) - before:
-            if str(getattr(sys.modules[name], "__file__", "")).startswith(str(FOLDER)):
-                del sys.modules[name]
 
 
 def replayed(planner: SimpleNamespace, told: list[Any], *, nodes: int, devices: int) -> Any:
     """The run of these jobs on equal nodes."""
-    return planner.replay.Replay(told, nodes=planner.model.equal_nodes(nodes, devices=devices)).run()
+    equal, said = planner.jobs.equal_nodes(nodes, devices=devices), {job.name: job.seconds for job in told}
+    return planner.replay.Replay(told, nodes=equal, estimates=said).run()
 
 
 def jobs(planner: SimpleNamespace, *told: tuple[float, float, int]) -> list[Any]:
     """Jobs by arrival, seconds and devices."""
     return [
-        planner.model.Job(name=f"job-{number}", arrives=arrives, seconds=seconds, devices=devices)
+        planner.jobs.Job(name=f"job-{number}", arrives=arrives, seconds=seconds, devices=devices)
         for number, (arrives, seconds, devices) in enumerate(told)
     ]
 
@@ -73,7 +48,7 @@ def test_waits_use_and_fragments_are_those_of_a_count_by_hand(planner: SimpleNam
     """3 of 8 devices for 10 s, and one that needs two whole nodes behind it: 5 are free, one of them beside the 3."""
     told = jobs(planner, (0, 10, 3), (0, 30, 8))
     run = replayed(planner, told, nodes=2, devices=4)
-    found = planner.figures(told, run)
+    found = planner.figures.figures(told, run)
     assert (found["wait mean, s"], found["wait p50, s"], found["wait p99, s"]) == (5, 0, 10)
     assert found["completion mean, s"] == (10 + 40) / 2
     assert found["bounded slowdown mean"] == pytest.approx((1 + 40 / 30) / 2)
@@ -164,7 +139,7 @@ class TestOpenb:
         )
         assert [job.devices for job in found.jobs] == [1, 0]
         assert sorted(found.left_out.values()) == [1, 1, 2]
-        told = planner.bench.replay("tasks", found, nodes=self.nodes(planner, tmp_path))
+        told = planner.trace_bench.replay("tasks", found, nodes=self.nodes(planner, tmp_path))
         assert (told["jobs"], told["left out"]) == (2, 4)
         assert "2 jobs share a device with others, which no request here can say" in capsys.readouterr().err
 
@@ -208,7 +183,7 @@ class TestOpenb:
     ) -> None:
         path = tmp_path / "tasks.csv"
         path.write_text(text)
-        assert planner.bench.main([f"--trace={path}"]) == 2
+        assert planner.trace_bench.main([f"--trace={path}"]) == 2
         assert said in capsys.readouterr().err
 
     def test_a_list_of_tasks_is_no_list_of_nodes(
@@ -216,7 +191,7 @@ class TestOpenb:
     ) -> None:
         path = tmp_path / "tasks.csv"
         path.write_text(TASKS)
-        assert planner.bench.main([f"--trace={path}", f"--node-list={path}"]) == 2
+        assert planner.trace_bench.main([f"--trace={path}", f"--node-list={path}"]) == 2
         assert "is no list of nodes: it lacks the columns sn, gpu, model" in capsys.readouterr().err
 
 
@@ -239,14 +214,14 @@ def test_what_is_no_trace_is_refused_with_the_place_and_the_way_out(
 ) -> None:
     path = tmp_path / "trace.csv"
     path.write_text(text)
-    assert planner.bench.main([f"--trace={path}", f"--output={tmp_path / 'out.json'}"]) == 2
+    assert planner.trace_bench.main([f"--trace={path}", f"--output={tmp_path / 'out.json'}"]) == 2
     assert said in capsys.readouterr().err
 
 
 def test_a_file_that_is_not_there_is_named(
     planner: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert planner.bench.main([f"--trace={tmp_path / 'none.csv'}"]) == 2
+    assert planner.trace_bench.main([f"--trace={tmp_path / 'none.csv'}"]) == 2
     assert "none.csv cannot be read" in capsys.readouterr().err
 
 
@@ -254,7 +229,7 @@ def test_anybody_has_figures_without_a_trace(
     planner: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = tmp_path / "out" / "planner.json"
-    assert planner.bench.main(["--jobs=40", "--seed=2", f"--output={output}"]) == 0
+    assert planner.trace_bench.main(["--jobs=40", "--seed=2", f"--output={output}"]) == 0
     written = json.loads(output.read_text())
     assert written["traces"]["made up, seed 2, load 0.9"]["jobs"] == 40
     assert "| wait p95, s |" in capsys.readouterr().out

@@ -159,6 +159,7 @@ class Gatherer:
             lost=self._admission.lost(workload),
             volumes=volumes,
             told=told_obstacle(seen.status.conditions, generation=seen.generation),
+            queue=seen.status.queue,
             ask=self._admission.ask,
             priority=find_priority(seen.spec.priority_class_name, self._reader.list("PriorityClass")) or NO_CLASS,
             estimate=estimate(work_of(seen.job)),

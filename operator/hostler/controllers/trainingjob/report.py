@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from hostler.api.placement import Placement
 from hostler.api.preempted import Preempted
+from hostler.api.queueposition import QueuePosition
 from hostler.api.trainingjob import AttemptFailure, Comparison, PreparedData, Retry, Target, TrainingProgress
 from hostler.controllers.plan import Plan
 from hostler.controllers.ports import Object
@@ -42,6 +43,8 @@ class Report:
     prepared: PreparedData | _Keep = KEEP
     placement: Placement | _Keep | None = KEEP
     progress: TrainingProgress | _Keep | None = KEEP
+    queue: QueuePosition | None = None
+    """Unlike the others, gone where it is not said: whoever is not in line has no place in it."""
 
 
 _FIELDS = tuple(entry.name for entry in fields(Report) if entry.name != "said")
