@@ -352,6 +352,7 @@ class Admitter:
         what = "told to leave" if preempt.leaves else "told to grow"
         _log.info(what, extra={"key": str(workload), "by": str(preempt.by), "why": preempt.why.value, "keeps": kept})
         if preempt.leaves:
+            self._metrics.preempted(preempt.why.value)
             self._hold(workload)
             # Whoever waits is to be told that room is being made.
             self._news.set()

@@ -28,7 +28,7 @@ from hostler.planning.forecast import forecasts
 from hostler.planning.growing import can_grow, growth
 from hostler.planning.order import Durations, arrange
 from hostler.planning.policy import policy_of
-from hostler.planning.preemption import Scene, for_line
+from hostler.planning.preemption import for_line
 from hostler.planning.quotas import Accounts
 from hostler.planning.resources import Resources, holds
 from hostler.planning.room import Room
@@ -53,6 +53,7 @@ from hostler.planning.verdicts import (
     Wait,
     Workload,
 )
+from hostler.planning.victims import Scene
 
 MOST_BOOKINGS = 4
 """Of one pool, in one pass."""
@@ -329,7 +330,7 @@ class _Planner:
             part = self._stock.room(pool, request.volumes) or room
             fit, by_units = part.fits(request, self._stock.free)
             found[request.workload] = Wait(
-                obstacle=Obstacle.QUOTA_EXCEEDED if self._owes(part, request) else part.obstacle(request),
+                obstacle=self._obstacle(part, request),
                 position=place,
                 waiting=len(requests),
                 figures=figures,
@@ -341,6 +342,12 @@ class _Planner:
                 preempting=self._leaving.get(request.workload, ()),
             )
         return found
+
+    def _obstacle(self, room: Room, request: Request) -> Obstacle:
+        """Why it waits: those who leave for it before all that they leave behind."""
+        if request.workload in self._leaving:
+            return Obstacle.PREEMPTING
+        return Obstacle.QUOTA_EXCEEDED if self._owes(room, request) else room.obstacle(request)
 
     def _owes(self, room: Room, request: Request) -> bool:
         """Whether its namespace may not take as much as it needs, however much there is."""
