@@ -29,6 +29,7 @@ from hostler.controllers.workloads import WORKLOADS, need_of, placement_of, seat
 from hostler.planning import moments
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.admission import plan
+from hostler.planning.growth import growth_seconds
 from hostler.planning.pools import PoolView
 from hostler.planning.usage import PoolUsage
 from hostler.planning.verdicts import Admit, Request, Reservation, TakeBack, Verdict, Wait, Workload
@@ -140,7 +141,8 @@ class Admitter:
             return before.deadline
         # What another process has written can only be read by the wall clock, which may have jumped in between.
         left = max(moments.elapsed(self._clock.now(), now=placement.deadline), _LEAST_GRACE_SECONDS)
-        return self._clock.monotonic() + min(left, self._grace)
+        grace = self._grace + growth_seconds(self.usage.pool(placement.pool), seats_of(placement))
+        return self._clock.monotonic() + min(left, grace)
 
     def _hold(self, workload: Workload) -> None:
         """Let usage hold what is granted, or else what is written down."""

@@ -24,6 +24,7 @@ from functools import cached_property
 from hostler.api.common import Topology
 from hostler.planning.backfill import Booking, Timeline, endings, first_release
 from hostler.planning.forecast import around
+from hostler.planning.growth import is_new
 from hostler.planning.order import Durations, arrange
 from hostler.planning.resources import Resources, add, excess, holds, subtract, times
 from hostler.planning.room import Room
@@ -81,7 +82,7 @@ def plan(snapshot: Snapshot, waiting: Iterable[Request], now: float) -> Plan:
         if not isinstance(verdicts.get(request.workload), Admit)
     ]
     for request in planner.promised_first(line):
-        if (found := planner.admit(request)) is None:
+        if (found := planner.admit(request) or planner.grow(request)) is None:
             planner.refuse(request)
         else:
             verdicts[request.workload] = found
@@ -119,6 +120,8 @@ def _lost(pending: Pending, now: float) -> TakeBack | None:
     deadline = pending.reservation.deadline
     # Pods that have their nodes have come, however long their images take.
     if pending.awaited and deadline is not None and now >= deadline:
+        if new := tuple(node for node in pending.awaited if is_new(node)):
+            return TakeBack(loss=Loss.NODES_DID_NOT_COME, nodes=new)
         return TakeBack(loss=Loss.PODS_DID_NOT_COME, nodes=pending.awaited)
     return None
 
@@ -134,6 +137,7 @@ class _Planner:
         self._rooms: dict[tuple[str, Volumes], Room] = {}
         """Each pool, and the part of it that some volumes leave."""
         self._rooms_of: dict[str, list[Room]] = {}
+        self._growth = {name: room.growth for name, room in snapshot.pools.items() if room.growth is not None}
         self._refused: Counter[str] = Counter()
         """Requests of each pool that have to wait."""
         self._booked: Counter[str] = Counter()
@@ -212,6 +216,28 @@ class _Planner:
             return None
         self._occupy(room, request, found)
         return Admit(seats=dict(sorted(found.items())), backfilled=self._refused[request.pool] > 0)
+
+    def grow(self, request: Request) -> Admit | None:
+        """Seats on nodes that an autoscaler would add, beside those that it can have now; or None.
+
+        Not for a service, whose replicas start one by one, nor where only some nodes will do.
+        """
+        room, growth = self._room(request.pool), self._growth.get(request.pool)
+        if room is None or growth is None or request.serves or request.volumes or request.workload in self._leaving:
+            return None
+        if request.topology is Topology.REQUIRED:
+            return None
+        allowed = room.within_quota(request.most, room.units(request.need))
+        if allowed < request.least:
+            return None
+        here = self._seats(room, request, allowed, beside=request.beside, least=0)
+        new = growth.seats(request.need, allowed - sum(here.values()))
+        if not new or sum(here.values()) + sum(new.values()) < request.least:
+            return None
+        self._growth[request.pool] = growth.with_seats(request.need, new)
+        self._occupy(room, request, here)
+        room.held += sum(new.values()) * room.units(request.need)
+        return Admit(seats=together(here, new), backfilled=self._refused[request.pool] > 0)
 
     def surge(self, request: Request, standing: Admit) -> Admit:
         """The same with seats for a while, where there is room."""
