@@ -23,6 +23,13 @@ TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 _PATHS = {kind.kind: kind for kind in KINDS}
 _CORE = {"PersistentVolumeClaim": "persistentvolumeclaims", "Pod": "pods"}
 
+OF_THE_CLUSTER = {
+    "PriorityClass": "priorityclasses",
+    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+    "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
+}
+"""Plurals of Kubernetes' own kinds without a namespace."""
+
 
 class KubeClient:
     """Requests with the identity of a kubeconfig over one kept connection."""
@@ -64,6 +71,8 @@ def collection(manifest: Object) -> str:
     """REST path of the collection that an object belongs to."""
     if manifest["apiVersion"] == "v1":
         return f"/api/v1/namespaces/{manifest['metadata']['namespace']}/{_CORE[manifest['kind']]}"
+    if manifest["kind"] in OF_THE_CLUSTER:
+        return f"/apis/{manifest['apiVersion']}/{OF_THE_CLUSTER[manifest['kind']]}"
     return _PATHS[manifest["kind"]].path(namespace=manifest["metadata"].get("namespace"))
 
 

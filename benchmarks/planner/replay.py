@@ -188,6 +188,7 @@ class Replay:
                 seats=seats,
                 since=request.since,
                 started=self._now,
+                due=None if request.estimate is None else self._now + request.estimate,
             )
         )
         if request.estimate is not None:

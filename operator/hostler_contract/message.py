@@ -11,10 +11,18 @@ SCHEMA_VERSION: Final = "v1"
 
 
 class Part(BaseModel):
-    """A nested part of a message: camelCase on the wire, unknown fields ignored on reading."""
+    """A nested part of a message: camelCase on the wire, unknown fields ignored on reading.
+
+    A message's validator is built when it is first read or written, not in each process that knows of it.
+    """
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True, use_enum_values=False
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="ignore",
+        frozen=True,
+        use_enum_values=False,
+        defer_build=True,
     )
 
 

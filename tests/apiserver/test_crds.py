@@ -23,7 +23,7 @@ from builders import (
     make_transformer,
     without,
 )
-from kubeclient import KubeClient, item
+from kubeclient import OF_THE_CLUSTER, KubeClient, item
 
 from hostler.api.kinds import KINDS, Kind
 from hostler.api.queuepolicy import MOST_NAMESPACES, MOST_QUOTAS
@@ -71,7 +71,7 @@ def test_discovery_knows_every_kind_by_its_names(api: KubeClient, kind: Kind) ->
 def test_every_example_is_accepted(api: KubeClient, namespace: str, path: Path) -> None:
     for manifest in yaml.safe_load_all(path.read_text(encoding="utf-8")):
         ours = manifest["apiVersion"] == "hostler.dev/v1alpha1"
-        namespaced = by_kind(manifest).namespaced if ours else True
+        namespaced = by_kind(manifest).namespaced if ours else manifest["kind"] not in OF_THE_CLUSTER
         moved = edited(manifest, "metadata.namespace", namespace) if namespaced else manifest
         answer = api.create(moved, dry_run=True)
         assert answer.status_code == 201, answer.text

@@ -155,7 +155,8 @@ async def staged(
 
 
 async def life(stage: Stage) -> None:
-    """A gang that is suspended, resumed and succeeds; its model served and changed; a dataset looked at twice."""
+    """A gang that is suspended, resumed and succeeds; its model served and changed; a dataset looked at twice;
+    the job goes."""
     team, on_pool = stage.namespace, {"accelerators": {"pool": stage.node.name}}
     stage.create(make_training_job("tiny", namespace=team, pods={"min": 2, "max": 2}, **on_pool))
     await stage.pods(2, training_job="tiny", attempt="0")
@@ -196,6 +197,10 @@ async def life(stage: Stage) -> None:
     stage.node.end(inspector, _report("c"))
     old = f"/apis/batch/v1/namespaces/{team}/jobs/books-inspect-1"
     await until(lambda: not stage.api.get(old).is_success, what="the first Job to go")
+
+    job = f"/apis/hostler.dev/v1alpha1/namespaces/{team}/trainingjobs/tiny"
+    stage.patch("trainingjobs", "tiny", {"ttlSecondsAfterFinished": 0})
+    await until(lambda: not stage.api.get(job).is_success, what="the job to go when its time has passed")
 
 
 def _report(letter: str) -> DatasetReport:
@@ -310,7 +315,10 @@ QUESTIONS = (
     Access("it watches training jobs", "watch", "hostler.dev", "trainingjobs", True),
     Access("it writes their status", "patch", "hostler.dev", "trainingjobs", True, subresource="status"),
     Access("it never writes a job's spec", "patch", "hostler.dev", "trainingjobs", False),
-    Access("it never deletes a job", "delete", "hostler.dev", "trainingjobs", False),
+    Access("it deletes a job that has ended long ago", "delete", "hostler.dev", "trainingjobs", True),
+    Access("it never deletes a service", "delete", "hostler.dev", "inferenceservices", False),
+    Access("it watches PriorityClasses", "watch", "scheduling.k8s.io", "priorityclasses", True),
+    Access("it makes no PriorityClass", "create", "scheduling.k8s.io", "priorityclasses", False),
     Access("it registers models", "create", "hostler.dev", "models", True),
     Access("it never deletes a model", "delete", "hostler.dev", "models", False),
     Access("it starts jobs", "patch", "batch", "jobs", True),

@@ -66,7 +66,7 @@ def before(yard: Yard) -> Asked:
 @pytest.fixture(scope="module")
 def job(yard: Yard, before: Asked) -> Object:
     """The finished TrainingJob."""
-    return yard.tuned(NAME, TUNED, dataset=yard.dataset("facts", conversations()), settings=SETTINGS)
+    return yard.tuned(NAME, TUNED, dataset=yard.dataset("facts", conversations(), held_out=5), settings=SETTINGS)
 
 
 def test_an_import_says_what_it_is(base: Object) -> None:

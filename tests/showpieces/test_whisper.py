@@ -47,7 +47,7 @@ def test_it_writes_what_was_said(yard: Yard, recordings: list[Path]) -> None:
 
 def test_it_is_tuned_by_its_name_alone(yard: Yard, recordings: list[Path]) -> None:
     """Few steps of an adapter: the way is shown, and that it does not lose what it knew."""
-    dataset = yard.recordings("sentences", _shard(recordings))
+    dataset = yard.recordings("sentences", _shard(recordings), held_out=20)
     job = yard.tuned(NAME, "whisper-tuned", dataset=dataset, settings={"steps": 4, "batchSize": 2, "warmupSteps": 1})
 
     base = yard.model("whisper-tuned")["spec"]["lineage"]["base"]

@@ -89,26 +89,31 @@ class Yard:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def dataset(self, name: str, rows: Sequence[Mapping[str, Any]]) -> str:
-        """The name of a Dataset of JSON lines."""
+    def dataset(self, name: str, rows: Sequence[Mapping[str, Any]], *, held_out: int) -> str:
+        """The name of a Dataset of JSON lines, of which some percent are held out."""
         text = "".join(f"{json.dumps(row)}\n" for row in rows)
-        return self._dataset(name, "jsonl", {"data": {"rows": text}})
+        return self._dataset(name, "jsonl", {"data": {"rows": text}}, held_out=held_out)
 
-    def recordings(self, name: str, shard: bytes) -> str:
-        """The name of a Dataset of one small shard."""
-        return self._dataset(name, "webdataset", {"binaryData": {"rows": base64.b64encode(shard).decode()}})
+    def recordings(self, name: str, shard: bytes, *, held_out: int) -> str:
+        """The name of a Dataset of one small shard, of which some percent are held out."""
+        content = {"binaryData": {"rows": base64.b64encode(shard).decode()}}
+        return self._dataset(name, "webdataset", content, held_out=held_out)
 
-    def _dataset(self, name: str, format: str, content: Mapping[str, Any]) -> str:
+    def _dataset(self, name: str, format: str, content: Mapping[str, Any], *, held_out: int) -> str:
         meta = {"name": name, "namespace": NAMESPACE}
         source = {"configMap": {"name": name, "key": "rows"}}
         self.stack.apply(
             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, **content},
-            _object("Dataset", name, {"source": source, "format": format, "license": "CC0-1.0"}),
+            _object(
+                "Dataset",
+                name,
+                {"source": source, "format": format, "license": "CC0-1.0", "validationPercent": held_out},
+            ),
         )
         return name
 
     def begun(self, entry: str, *, dataset: str, settings: Mapping[str, object]) -> Object:
-        """The job that `hostler tune` would make of an entry, with some hyperparameters, to be changed further."""
+        """The job that `hostler tune --dry-run` prints, to be changed further."""
         return yaml.safe_load(self.hostler(*_tune(entry, dataset, settings), "--dry-run"))  # type: ignore[no-any-return]
 
     def tuned(self, entry: str, name: str, *, dataset: str, settings: Mapping[str, object]) -> Object:

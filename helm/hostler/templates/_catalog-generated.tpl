@@ -3167,6 +3167,113 @@ spec:
         min: 1
         max: 1024
 {{- end }}
+{{- if not (has "stable-diffusion-xl-base-1-0" $.Values.catalog.exclude) }}
+---
+apiVersion: hostler.dev/v1alpha1
+kind: ClusterModel
+metadata:
+  name: stable-diffusion-xl-base-1-0
+  labels:
+    {{- include "hostler.labels" $ | nindent 4 }}
+spec:
+  family: text-to-image
+  displayName: Stable Diffusion XL 1.0 base
+  description: Draws images of 1024 x 1024 pixels from an English text, with two text encoders. It is the base of
+    two stages; the refiner is not used. On cores an image takes many minutes.
+  license: openrail++
+  languages:
+    - en
+  artifacts:
+    source:
+      hf:
+        repository: stabilityai/stable-diffusion-xl-base-1.0
+  importer:
+    storage:
+      size: 15Gi
+  architecture:
+    parameters: 3468837867
+  memory:
+    weightsBytes: 13875351468
+  tuning:
+    lora:
+      data:
+        formats:
+          - images
+          - webdataset
+          - jsonl
+          - csv
+          - parquet
+        rows:
+          - image+caption
+          - image+label
+      steps:
+        default: 1000
+        min: 1
+        max: 100000
+      batchSize:
+        default: 4
+        min: 1
+        max: 1024
+      learningRate:
+        default: '1e-4'
+        min: '1e-6'
+        max: '1e-2'
+      warmupSteps:
+        default: 0
+        min: 0
+        max: 10000
+      weightDecay:
+        default: '0.01'
+        min: '0'
+        max: '1'
+      gradientAccumulation:
+        default: 1
+        min: 1
+        max: 1024
+      rank:
+        default: 8
+        min: 1
+        max: 256
+      alpha:
+        default: 8
+        min: 1
+        max: 512
+    full:
+      data:
+        formats:
+          - images
+          - webdataset
+          - jsonl
+          - csv
+          - parquet
+        rows:
+          - image+caption
+          - image+label
+      steps:
+        default: 1000
+        min: 1
+        max: 100000
+      batchSize:
+        default: 4
+        min: 1
+        max: 1024
+      learningRate:
+        default: '1e-5'
+        min: '1e-7'
+        max: '1e-3'
+      warmupSteps:
+        default: 0
+        min: 0
+        max: 10000
+      weightDecay:
+        default: '0.01'
+        min: '0'
+        max: '1'
+      gradientAccumulation:
+        default: 1
+        min: 1
+        max: 1024
+{{- end }}
 {{- if not (has "starcoder2-3b" $.Values.catalog.exclude) }}
 ---
 apiVersion: hostler.dev/v1alpha1

@@ -6,7 +6,7 @@ It is a lower bound (of activations only what enters each layer counts): what is
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +14,17 @@ import torch
 
 from hostler_contract import ErrorReason, JobConfig
 from hostler_runtime.errors import RuntimeFailure
+from hostler_runtime.training.frozen import bytes_as_held
+from hostler_runtime.training.storage import stored_type
 
 LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),  # cgroup v2
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),  # cgroup v1
 )
 _MEMORY = Path("/proc/meminfo")
-_STORED_BYTES, _TRAINED_BYTES = 4, 16
-"""Of one weight in fp32; with its gradient and the two moments of AdamW."""
+_TRAINED_BYTES = 16
+"""Of one weight in fp32 with its gradient and the two moments of AdamW."""
+_SINGLE_BYTES = 4
 _LOSS_BYTES = 8
 """Of one logit in fp32, and of its gradient."""
 _SHORTEST = 8
@@ -33,6 +36,8 @@ class Demand:
 
     weights: int
     """Bytes of weights, gradients and optimizer state, on this process."""
+    beside: int = 0
+    """Bytes of weights that are asked and do not learn, on this process: of a reference, or a teacher."""
     layers: int
     width: int
     """Of the residual stream."""
@@ -48,6 +53,7 @@ class Demand:
         positions = rows * length
         return {
             "weights, gradients and optimizer state": self.weights,
+            "weights that are only asked": self.beside,
             "attention masks": self.masks * rows * length * length * self.item_bytes,
             "logits and their gradients": positions * self.vocabulary * _LOSS_BYTES,
             "inputs of the layers": positions * self.layers * self.width * self.item_bytes,
@@ -85,12 +91,29 @@ def require_room(demand: Demand, *, rows: int, length: int, memory: int) -> None
     raise RuntimeFailure(reason, f"{message}: {way_out}")
 
 
-def bytes_of_weights(job: JobConfig, network: torch.nn.Module, *, processes: int) -> int:
-    """Bytes of weights, and of gradients and optimizer state where all of them learn, on one process."""
-    number = sum(parameter.numel() for parameter in network.parameters())
-    all_learn = job.objective.lora is None and job.hyperparameters.steps > 0
+def bytes_of_weights(
+    job: JobConfig,
+    network: torch.nn.Module,
+    *,
+    processes: int,
+    item_bytes: int,
+    adapted: Iterable[torch.nn.Module] = (),
+) -> int:
+    """Bytes of weights, and of gradients and optimizer state of those that learn, on one process. ``adapted`` are the
+    layers that get an adapter where the job trains one."""
     shares = processes if job.hyperparameters.parallelism == "sharded" else 1
-    return number * (_TRAINED_BYTES if all_learn else _STORED_BYTES) // shares
+    lora = job.objective.lora
+    if lora is not None:
+        learning = sum(lora.rank * sum(layer.weight.shape) for layer in adapted)  # type: ignore[arg-type]
+        return (bytes_of_frozen(job, network, item_bytes=item_bytes) + learning * _TRAINED_BYTES) // shares
+    if job.hyperparameters.steps == 0:
+        return bytes_as_held(network, narrow=False) // shares
+    return sum(parameter.numel() for parameter in network.parameters()) * _TRAINED_BYTES // shares
+
+
+def bytes_of_frozen(job: JobConfig, network: torch.nn.Module, *, item_bytes: int) -> int:
+    """Bytes of the weights of a network that was made from the base's files and does not learn."""
+    return bytes_as_held(network, narrow=item_bytes < _SINGLE_BYTES and stored_type(job) is not None)
 
 
 def rows_before_data(job: JobConfig, length: int) -> int:

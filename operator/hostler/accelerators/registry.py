@@ -14,6 +14,9 @@ import yaml
 from hostler.accelerators.mapping import ExporterMapping
 from hostler.accelerators.model import AcceleratorType
 
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml where PyYAML has it: forty files are read before the first pool is looked at."""
+
 
 class UnknownAcceleratorError(LookupError):
     """No data file describes this id; the message offers the nearest ones."""
@@ -70,7 +73,7 @@ def types_of_resource(name: str) -> tuple[AcceleratorType, ...]:
 def _files(folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for entry in sorted(resources.files("hostler.accelerators").joinpath(folder).iterdir(), key=lambda e: e.name):
         if entry.name.endswith(".yaml"):
-            yield entry.name.removesuffix(".yaml"), yaml.safe_load(entry.read_text(encoding="utf-8"))
+            yield entry.name.removesuffix(".yaml"), yaml.load(entry.read_text(encoding="utf-8"), Loader=_Loader)
 
 
 def _with_exporter(data: dict[str, Any]) -> dict[str, Any]:

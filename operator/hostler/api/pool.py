@@ -18,10 +18,13 @@ class PoolCondition:
 
     READY = "Ready"
     """True when the pool has the devices that it promises and all of them are healthy."""
+    QUOTAS_FIT = "QuotasFit"
+    """True when everybody could hold the nominal quota of spec.queue.quotas at the same time. False is a warning: the
+    quotas count as they are. Absent where there are none."""
 
 
 class PoolReason(StrEnum):
-    """Reasons of ``Ready``."""
+    """Reasons of ``Ready``, and of ``QuotasFit`` where that is said."""
 
     DEVICES_AVAILABLE = "DevicesAvailable"
     """Set when every promised device is there and healthy."""
@@ -41,6 +44,10 @@ class PoolReason(StrEnum):
     """Set when some devices are there but not allocatable."""
     NODES_NOT_READY = "NodesNotReady"
     """Set when a matching node is not ready or is cordoned."""
+    WITHIN_CAPACITY = "WithinCapacity"
+    """QuotasFit: set when the quotas add up to no more than the pool has, or may grow to."""
+    QUOTAS_EXCEED_CAPACITY = "QuotasExceedCapacity"
+    """QuotasFit: set when they add up to more."""
 
 
 class BillingStep(StrEnum):

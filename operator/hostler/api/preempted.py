@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from hostler.api.common import MOST_PODS
+from hostler.api.placement import NodeSeats
 from hostler.api.schema import StatusModel, Timestamp
 
 
@@ -26,10 +28,18 @@ class Preempted(StatusModel):
     by: Beneficiary
     """For whom it had to leave."""
     why: Annotated[str, Field(max_length=63)]
-    """LowerPriority, QuotaReclaimed or PastItsEstimate."""
+    """LowerPriority, QuotaReclaimed, PastItsEstimate or ReplicaNeeded."""
     at: Timestamp
     """When that was decided."""
     count: Annotated[int, Field(ge=1)]
     """Preemptions so far, this one included."""
     attempt: Annotated[int, Field(ge=0)] | None = None
     """The attempt that it ends, of a job: what a later attempt holds was given to it afterwards."""
+    keeps: Annotated[
+        tuple[NodeSeats, ...],
+        Field(
+            max_length=MOST_PODS,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = ()
+    """On which nodes it goes on, of a job that can do with fewer pods; empty where it has to stop."""

@@ -30,6 +30,15 @@ class PreemptionPolicy(StrEnum):
     DISABLED = "disabled"
 
 
+class OtherNamespaces(StrEnum):
+    """What users learn of the workloads of namespaces that are not theirs."""
+
+    HIDDEN = "hidden"
+    """That there are some, and no names."""
+    NAMED = "named"
+    """Their namespaces and names."""
+
+
 class NamespaceQuota(ApiModel):
     """What some namespaces may hold of the pool together, in accelerators of the type's unit (cores in a cpu pool)."""
 
@@ -64,8 +73,8 @@ class NamespaceQuota(ApiModel):
 
 
 class QueuePolicy(ApiModel):
-    """How the pool's line is ordered, and who may hold how much. A namespace that no quota names has none of its own:
-    it may use what the quotas leave, borrow what is idle, and has weight 1."""
+    """How the pool's line is ordered, and who may hold how much. Namespaces that no quota names share what the quotas
+    leave of the pool, may borrow what is idle, and have weight 1 each."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -86,5 +95,8 @@ class QueuePolicy(ApiModel):
     preemption: PreemptionPolicy = PreemptionPolicy.ENABLED
     """Whether jobs that run may be stopped, with a checkpoint, for those of higher priority, for namespaces whose quota
     they have borrowed, and once they are past an estimate that was too low."""
+    other_namespaces: OtherNamespaces = OtherNamespaces.HIDDEN
+    """Whether a status may name workloads of other namespaces, such as the one whose end a job waits for: hidden says
+    that there is one, named says which."""
     quotas: Annotated[tuple[NamespaceQuota, ...], Field(max_length=MOST_QUOTAS)] = ()
     """What namespaces may hold; empty means that everybody may hold everything."""

@@ -20,10 +20,13 @@ OPERATOR = "hostler-operator"
 
 
 class ApiModel(BaseModel):
-    """Strict, immutable, camelCase on the wire."""
+    """Strict, immutable, camelCase on the wire.
+
+    Validators are built when a kind is first read: not for each part of it, and not for kinds that nobody has.
+    """
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, use_attribute_docstrings=True
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, defer_build=True
     )
 
 
@@ -31,7 +34,7 @@ class StatusModel(BaseModel):
     """Status is read back across releases, so an unknown field is no error."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True, use_attribute_docstrings=True
+        alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True, defer_build=True
     )
 
 

@@ -13,7 +13,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core.core_schema import ModelSchema
 
+from hostler.api import docstrings
 from hostler.api.schema import UNCHANGEABLE, UNCHANGED, cel, presence_unchanged
 
 Schema = dict[str, Any]
@@ -38,9 +41,21 @@ def structural(model: type[BaseModel], *, defaults: bool) -> Schema:
     ``defaults`` is for ``spec``. In ``status`` a default would be filled in by the API server behind the operator's
     back, and the operator would see a difference to what it wrote, each time.
     """
-    raw = model.model_json_schema(by_alias=True)
+    raw = model.model_json_schema(by_alias=True, schema_generator=_Described)
     translator = _Translator(definitions=raw.pop("$defs", {}), defaults=defaults)
     return translator.translate(raw, path="")
+
+
+class _Described(GenerateJsonSchema):
+    """Fields have the texts that stand under them in the source."""
+
+    def model_schema(self, schema: ModelSchema) -> JsonSchemaValue:
+        made = super().model_schema(schema)
+        model = schema["cls"]
+        for name, text in docstrings.fields(model).items():
+            field = made["properties"][model.model_fields[name].alias or name]
+            field.setdefault("description", text)
+        return made
 
 
 class _Translator:

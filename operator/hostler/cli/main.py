@@ -15,10 +15,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("hostler.cli.data", "data"),
     "demo": ("hostler.cli.demo", "demo"),
     "download": ("hostler.cli.download", "download"),
+    "explain": ("hostler.cli.explain", "explain"),
     "local": ("hostler.cli.local", "local"),
     "manifests": ("hostler.cli.manifests", "manifests"),
     "operator": ("hostler.operator.command", "operator"),
     "pools": ("hostler.cli.pools", "pools"),
+    "queue": ("hostler.cli.queue", "queue"),
     "tune": ("hostler.cli.catalog_begin", "tune"),
     "use": ("hostler.cli.catalog_begin", "use"),
 }

@@ -227,9 +227,47 @@ _DOMAIN = _Section(
         ),
         _gauge(
             names.POOL_WAITING,
-            "Jobs and services in line for a pool; of each, `hostler_waiting_seconds` says why.",
+            "Jobs and services in line for a pool, by why they wait (`PoolNotReady`, `WaitingForCapacity`, "
+            "`QuotaExceeded`); the longest-waiting ones are named by `hostler_waiting_seconds`.",
             "pool",
             "type",
+            "reason",
+        ),
+        _gauge(
+            names.POOL_OVERDUE,
+            "Seconds since the latest start that somebody in line was told has passed; 0 where nobody is late.",
+            "pool",
+            "type",
+        ),
+        _gauge(
+            names.POOL_UNUSABLE,
+            "Free accelerators on nodes that have no room for a pod of anybody in line: what fragmentation costs. 0 "
+            "where nobody waits.",
+            "pool",
+            "type",
+        ),
+        _gauge(
+            names.POOL_BELOW_QUOTA,
+            "Quotas of which less than `nominal` is held, while somebody of their namespaces waits.",
+            "pool",
+            "type",
+        ),
+        _gauge(
+            names.NAMESPACE_HELD,
+            "Accelerators that are reserved for a namespace. Of each pool the 20 largest; an empty namespace is all "
+            "the others together.",
+            "pool",
+            "namespace",
+        ),
+        _gauge(
+            names.NAMESPACE_WAITING, "Jobs and services of a namespace in line; likewise bounded.", "pool", "namespace"
+        ),
+        _gauge(
+            names.NAMESPACE_SHARE,
+            "Part of a pool that a namespace has used lately, 0 to 1, decaying with the pool's `usageHalfLife`; "
+            "likewise bounded.",
+            "pool",
+            "namespace",
         ),
         _gauge(
             names.POOL_QUOTA, "Accelerators that Hostler may use of a pool; absent without a quota.", "pool", "type"
@@ -276,6 +314,11 @@ _OPERATOR = _Section(
         _gauge(names.STORE_OBJECTS, "Objects in the cache.", "kind"),
         _counter(names.SWEEP_DELETIONS, "Deletions that no watch had told and a full list found.", "kind"),
         _gauge(names.LOOP_LAG, "Longest delay of the event loop in the last half minute, in seconds."),
+        _gauge(
+            names.LOOP_BUSY,
+            "Most processor time that the event loop used in a row in the last half minute, in seconds. Far below the "
+            "lag, the loop was late because others had the processor.",
+        ),
         _counter(
             names.PROBES,
             "Questions to pods (`success`, `skipped`, `timeout`, `unreachable`, `refused`, `oversized`, `malformed`, "
@@ -295,6 +338,34 @@ _OPERATOR = _Section(
             "time that a service gets more.",
             names.LINE_BUCKETS,
             "kind",
+        ),
+        _counter(names.BACKFILLS, "Workloads that started before one that comes before them in line."),
+        _counter(
+            names.PREEMPTIONS,
+            "Workloads that were told to leave for another one (`LowerPriority`, `QuotaReclaimed`, `PastItsEstimate`).",
+            "reason",
+        ),
+        _histogram(
+            names.FORECAST_ERROR,
+            "Seconds from the expected start to the start, negative where it came sooner, for the `first` and the "
+            "`last` forecast that each job or service was told.",
+            names.ERROR_BUCKETS,
+            "kind",
+            "forecast",
+        ),
+        _histogram(
+            names.FORECAST_RATIO,
+            "Time from that forecast to the start, as a multiple of what was foretold; 1 is right.",
+            names.RATIO_BUCKETS,
+            "kind",
+            "forecast",
+        ),
+        _counter(
+            names.FORECASTS,
+            "These forecasts, by whether the start came between the earliest and the latest moment (`covered`).",
+            "kind",
+            "forecast",
+            "covered",
         ),
         _counter(
             names.SEATS_LOST,

@@ -31,11 +31,15 @@ class Column:
     """Whether it holds sentences."""
 
 
-def show_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table as wide as the terminal is, and say on standard error what was left out of it."""
+def terminal() -> Console:
+    """Where tables go: as wide as the terminal is, and wide where there is none."""
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=max(WIDE, console.width))
+    return console if console.is_terminal else Console(width=max(WIDE, console.width))
+
+
+def show_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, to: Console | None = None) -> None:
+    """Print a table as wide as the terminal is, and say on standard error what was left out of it."""
+    console = to or terminal()
     kept = fitting(columns, rows, width=console.width)
     console.print(table_of(columns, rows, kept=kept))
     if left := [column.name for index, column in enumerate(columns) if index not in kept]:

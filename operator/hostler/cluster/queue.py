@@ -152,11 +152,11 @@ class WorkQueue(Generic[K]):
         heapq.heappush(self._later, (due, self._sequence, key))
         self._news.set()
 
-    def retry(self, key: K, *, at_least: float = 0.0) -> float:
-        """Come back to a key that failed, later each time; returns the delay."""
+    def retry(self, key: K, *, at_least: float = 0.0, at_most: float = float("inf")) -> float:
+        """Come back to a key that failed, later each time; returns the delay. ``at_least`` goes before ``at_most``."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        delay = max(at_least, self._backoff.delay(failures, random_share=self._rng.random()))
+        delay = max(at_least, min(at_most, self._backoff.delay(failures, random_share=self._rng.random())))
         self._metrics.retried()
         self.add_after(key, delay)
         return delay

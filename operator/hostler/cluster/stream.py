@@ -10,37 +10,22 @@ Where a future kopf reads in another way, its objects reach its handlers (see ``
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 import aiohttp
 import orjson
 
+from hostler.cluster.turns import Turns
+
 Object = dict[str, Any]
 Take = Callable[[str, Object], None]
 """Called with an event's type (empty for an item of a list) and its object."""
 
-SLICE = 0.005
-"""Seconds of taking in a row, after which other tasks have their turn."""
 _OBJECTS = frozenset({"ADDED", "MODIFIED", "DELETED"})
 
 _log = logging.getLogger(__name__)
-
-
-class Turns:
-    """Lets others have their turn in a long row of small things."""
-
-    def __init__(self) -> None:
-        self._since = time.monotonic()
-
-    async def give(self) -> None:
-        """Suspend where this slice is used up."""
-        if time.monotonic() - self._since > SLICE:
-            await asyncio.sleep(0)
-            self._since = time.monotonic()
 
 
 class EventStream:

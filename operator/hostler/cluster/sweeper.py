@@ -16,7 +16,7 @@ from hostler.cluster.client import Client
 from hostler.cluster.errors import ApiError, Forbidden, Gone
 from hostler.cluster.resources import Resource
 from hostler.cluster.store import Name, Repairs, Store, name_of
-from hostler.cluster.stream import Turns
+from hostler.cluster.turns import Turns
 
 _log = logging.getLogger(__name__)
 

@@ -15,24 +15,30 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from hostler.api.placement import Placement
 from hostler.cluster.store import Change
-from hostler.controllers.answers import Grant, Shown, reserved, shown_seats, told
+from hostler.controllers.answers import Grant, Shown, reserved, shown_seats
+from hostler.controllers.linenews import LineNews
 from hostler.controllers.passpace import PassPace
 from hostler.controllers.ports import AdmissionMetrics, Clock
+from hostler.controllers.preempting import Preempting
+from hostler.controllers.reservations import chapter, past_use, read_reservation
 from hostler.controllers.usagefeed import UsageFeed
-from hostler.controllers.workloads import WORKLOADS, need_of, placement_of, seats_of, seconds_left
+from hostler.controllers.workloads import WORKLOADS, placement_of, seats_of, seconds_left
 from hostler.planning import moments
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.admission import plan
-from hostler.planning.growth import growth_seconds
+from hostler.planning.forecasterror import judge
+from hostler.planning.poolgrowth import growth_seconds
 from hostler.planning.pools import PoolView
+from hostler.planning.shares import PastUse
 from hostler.planning.usage import PoolUsage
-from hostler.planning.verdicts import Admit, Request, Reservation, TakeBack, Verdict, Wait, Workload
+from hostler.planning.verdicts import Admit, Place, Preempt, Request, Reservation, TakeBack, Verdict, Wait, Workload
+from hostler.planning.volumes import Reach
 
 Object = dict[str, Any]
 _log = logging.getLogger(__name__)
@@ -41,13 +47,9 @@ WRITE_SECONDS = 60.0
 """How long a grant is held for a workload that does not write it down."""
 _LEAST_GRACE_SECONDS = 60.0
 """For pods of a seat that an earlier process has written down, whatever the time is."""
-REFRESH_SECONDS = 60.0
-"""Between two looks at a request whose place in line has changed and nothing else."""
 RETURN_SECONDS = 5.0
 """After the first pass, how long who comes into line may have been there before this process: a look at it may have
 waited for the API server."""
-REFRESHED_PER_PASS = 20
-"""Requests that are woken in one pass only to say that their place has changed."""
 NOT_WRITTEN = "NotWritten"
 """Why a seat was lost that nobody has written down, beside the names of :class:`Loss`."""
 
@@ -67,7 +69,7 @@ class Admitter:
         metrics: AdmissionMetrics,
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.usage = PoolUsage(touched=wake_pool)
+        self.usage = PoolUsage(touched=wake_pool, clock=clock.monotonic)
         self._clock = clock
         self._wake = wake
         self._wake_granted = wake_granted
@@ -83,11 +85,17 @@ class Admitter:
         self._durable: dict[Workload, Reservation] = {}
         """What the statuses say."""
         self._feed = UsageFeed(self.usage)
+        self._preempting = Preempting()
+        self._volumes: dict[Workload, tuple[Reach, ...]] = {}
+        """Of those that have asked and have not gone since."""
+        self._past: list[PastUse] = []
+        """What was used before this process has watched, until the pools are known."""
         self._news = asyncio.Event()
         self._began: float | None = None
         """When the first pass was."""
         self._pace: PassPace | None = None
         """Of the passes that this process makes by itself; None while it does not lead, or does not yet know all."""
+        self._line_news = LineNews(clock=clock, usage=self.usage)
         self._asking: Workload | None = None
         """Who is answered by the pass under way, and so need not be woken for its answer."""
 
@@ -99,6 +107,8 @@ class Admitter:
         assert obj is not None
         match change.kind:
             case kind if kind in WORKLOADS:
+                if change.old is None and change.new is not None:
+                    self._past += past_use(obj, placement_of(obj), clock=self._clock)
                 self._workload(Workload(kind, obj["metadata"]["namespace"], obj["metadata"]["name"]), change.new)
             case _ if self._feed.changed(change):
                 self._news.set()
@@ -107,9 +117,12 @@ class Admitter:
         placement = placement_of(obj) if obj is not None else None
         if obj is None:
             self.withdraw(workload)
+            self._volumes.pop(workload, None)
+        self._preempting.changed(workload, None if obj is None or placement is None else chapter(obj))
         before = self._durable.pop(workload, None)
         if placement is not None:
-            durable = self._durable[workload] = self._reservation(workload, placement, before)
+            assert obj is not None  # as it has a placement
+            durable = self._durable[workload] = self._reservation(obj, placement, before)
             if (before is None or before.seats != durable.seats) and self._is_news(durable):
                 # Of an earlier leader. The workload is looked at because of this change, and asks anew.
                 self.withdraw(workload)
@@ -124,14 +137,16 @@ class Admitter:
             return durable.seats != reserved(grant.request, grant.admit)
         return request is not None and not request.holding and not request.beside
 
-    def _reservation(self, workload: Workload, placement: Placement, before: Reservation | None) -> Reservation:
-        return Reservation(
-            workload=workload,
-            pool=placement.pool,
-            need=need_of(placement),
-            seats=seats_of(placement),
+    def _reservation(self, obj: Object, placement: Placement, before: Reservation | None) -> Reservation:
+        held = read_reservation(
+            obj,
+            placement,
             deadline=self._deadline(placement, before),
+            before=before,
+            pool=self.usage.pool(placement.pool),
+            clock=self._clock,
         )
+        return replace(held, volumes=self._volumes.get(held.workload))
 
     def _deadline(self, placement: Placement, before: Reservation | None) -> float | None:
         """On the monotonic clock: a wall clock that jumps must neither end a reservation nor let it stand for ever."""
@@ -153,7 +168,7 @@ class Admitter:
         if grant is not None:
             return
         if durable is not None:
-            self.usage.put_reservation(durable)
+            self.usage.put_reservation(self._preempting.applied(durable))
         elif self.usage.reservation(workload) is not None:
             self.usage.remove_reservation(workload)
             self._news.set()
@@ -172,6 +187,7 @@ class Admitter:
         """Come into line, or stay there; the standing verdict, or None before the first pass has seen the request, and
         while what an earlier process has told stands."""
         workload = request.workload
+        self._volumes[workload] = request.volumes
         grant = self._grants.get(workload)
         if grant is not None and (grant.request != request or grant.lost is not None):
             # One look at a workload follows the other: nothing of the last one is on its way any more.
@@ -206,6 +222,10 @@ class Admitter:
         shown = self._shown.get(workload)
         return shown.verdict if shown is not None and isinstance(shown.verdict, TakeBack) else None
 
+    def preempted(self, workload: Workload) -> Preempt | None:
+        """Why a workload has to leave its seats, or some of them, and status does not say so yet."""
+        return self._preempting.of(workload)
+
     def withdraw(self, workload: Workload) -> None:
         """The workload wants nothing more: out of line, and what was granted and not written down is free again."""
         self._requests.pop(workload, None)
@@ -229,8 +249,14 @@ class Admitter:
 
     def line(self) -> Mapping[str, int]:
         """Workloads that wait for a seat, by pool."""
-        shown = {workload: found.verdict for workload, found in self._shown.items()}
-        return Counter(r.pool for workload, r in self._requests.items() if isinstance(shown.get(workload), Wait))
+        return Counter(request.pool for request, _ in self.in_line())
+
+    def in_line(self) -> Iterator[tuple[Request, Wait]]:
+        """Who waits for a seat, with what it was told."""
+        for workload, request in self._requests.items():
+            shown = self._shown.get(workload)
+            if shown is not None and isinstance(shown.verdict, Wait):
+                yield request, shown.verdict
 
     @property
     def due(self) -> bool:
@@ -258,8 +284,11 @@ class Admitter:
         pace.passed(now=_loop_time(), took=self._stopwatch() - began)
 
     async def _until_due(self) -> None:
-        deadline = min((r.deadline for r in self.usage.pending() if r.deadline is not None), default=None)
-        left = None if deadline is None else max(0.0, deadline - self._clock.monotonic())
+        now = self._clock.monotonic()
+        due = [self.usage.next_moment(now, waiting=bool(self._requests))]
+        due += [reservation.deadline for reservation in self.usage.pending()]
+        deadline = min((moment for moment in due if moment is not None), default=None)
+        left = None if deadline is None else max(0.0, deadline - now)
         try:
             async with asyncio.timeout(left):
                 await self._news.wait()
@@ -270,15 +299,21 @@ class Admitter:
         """One look at everything that waits or is to be fulfilled, without any await."""
         self._news.clear()
         requests = list(self._requests.values())
-        if not requests and not self.usage.has_pending:
-            return
         now = self._clock.monotonic()
+        for workload in self._preempting.drop_unwanted(self._requests):
+            self._hold(workload)
+        growing = self.usage.growing(now)
+        if not requests and not self.usage.has_pending and not growing:
+            return
         self._began = now if self._began is None else self._began
-        snapshot = self.usage.snapshot(
-            {request.pool for request in requests}, {request.volumes for request in requests}
-        )
-        budget = REFRESHED_PER_PASS
-        for workload, verdict in plan(snapshot, requests, now).verdicts.items():
+        while self._past:
+            self.usage.remember(self._past.pop())
+        volumes = {request.volumes for request in requests} | {held.volumes or () for held in growing}
+        pools = {request.pool for request in requests} | {held.pool for held in growing}
+        snapshot = replace(self.usage.snapshot(pools, volumes), wall=moments.epoch(self._clock.now()))
+        decided = plan(snapshot, requests, now)
+        waiting: list[tuple[Workload, Wait]] = []
+        for workload, verdict in decided.verdicts.items():
             match verdict:
                 case Admit() if not verdict.seats and not verdict.surge:
                     # It asked only for what it could do without, and there is none: the question stands.
@@ -288,13 +323,31 @@ class Admitter:
                 case TakeBack():
                     self.take_back(workload, verdict, now)
                 case Wait():
-                    budget -= self._let_wait(workload, verdict, now, may_refresh=budget > 0)
+                    waiting.append((workload, verdict))
+        for workload, preempt in decided.preemptions.items():
+            self._preempt(workload, preempt)
+        self._tell(waiting, now)
         self._metrics.passed(self._clock.monotonic() - now)
 
+    def _preempt(self, workload: Workload, preempt: Preempt) -> None:
+        """Tell a workload to leave. Its seats are held until it has left, and then are the other one's."""
+        if not self._preempting.tell(workload, preempt):
+            return
+        kept = shown_seats(preempt.keeps)
+        what = "told to leave" if preempt.leaves else "told to grow"
+        _log.info(what, extra={"key": str(workload), "by": str(preempt.by), "why": preempt.why.value, "keeps": kept})
+        if preempt.leaves:
+            self._hold(workload)
+            # Whoever waits is to be told that room is being made.
+            self._news.set()
+        self._wake(workload)
+
     def _grant(self, workload: Workload, admit: Admit, now: float) -> None:
-        request = self._requests.pop(workload)
-        self._shown.pop(workload, None)
+        request, shown = self._requests.pop(workload), self._shown.pop(workload, None)
         self._metrics.admitted(workload.kind, now - self._in_line_since.pop(workload, now))
+        if admit.backfilled:
+            self._metrics.backfilled()
+        self._judge(workload.kind, (shown.place if shown is not None else None) or request.place)
         self._grants[workload] = Grant(request, admit)
         self.usage.put_reservation(
             Reservation(
@@ -304,6 +357,7 @@ class Admitter:
                 seats=reserved(request, admit),
                 deadline=now + WRITE_SECONDS,
                 instead_of=self._durable.get(workload),
+                priority=request.priority,
             )
         )
         _log.info(
@@ -353,24 +407,40 @@ class Admitter:
             self._shown[workload] = Shown(verdict, now)
             self._answer(workload)
 
-    def _let_wait(self, workload: Workload, wait: Wait, now: float, *, may_refresh: bool) -> bool:
-        """Remember the verdict where its workload is to say it; whether that was only for its place in line."""
-        shown = self._shown.get(workload)
-        before = shown.verdict if shown is not None else None
-        if isinstance(before, Wait) and before.obstacle is wait.obstacle:
-            assert shown is not None
-            moved = shown.earlier or told(before) != told(wait)
-            if not moved or not may_refresh or now < shown.at + REFRESH_SECONDS:
-                return False
-            self._shown[workload] = Shown(wait, now)
+    def _judge(self, kind: str, place: Place | None) -> None:
+        """Compare what was told of a start with the start."""
+        if place is None:
+            return
+        started = self._clock.now()
+        for which, forecast in (("first", place.first), ("last", place.forecast)):
+            if forecast is not None:
+                self._metrics.forecast(kind, which, judge(forecast, started=started))
+
+    def _tell(self, waiting: list[tuple[Workload, Wait]], now: float) -> None:
+        """Remember each verdict where its workload is to say it; of those whose place alone has changed, as many as may
+        be written now."""
+        standing: list[tuple[Workload, Wait]] = []
+        news = self._line_news.of_pass(waiting, self._requests)
+        for workload, wait in waiting:
+            shown = self._shown.get(workload)
+            before = shown.verdict if shown is not None else None
+            if isinstance(before, Wait) and before.obstacle is wait.obstacle:
+                standing.append((workload, wait))
+                continue
+            request = self._requests[workload]
+            returning = self._began is not None and now < self._began + RETURN_SECONDS
+            earlier = returning and request.told is wait.obstacle
+            place = (before.place if isinstance(before, Wait) else None) or request.place
+            verdict = replace(wait, place=place) if earlier else news.told(workload, wait, before=place)
+            self._shown[workload] = Shown(verdict, now, earlier)
+            if not earlier:
+                self._answer(workload)
+        moved, same = news.moved(standing, self._shown, now=now)
+        for workload in same:
+            self._shown[workload] = replace(self._shown[workload], at=now)
+        for workload, verdict in moved:
+            self._shown[workload] = Shown(verdict, now)
             self._answer(workload)
-            return True
-        returning = self._began is not None and now < self._began + RETURN_SECONDS
-        earlier = returning and self._requests[workload].told is wait.obstacle
-        self._shown[workload] = Shown(wait, now, earlier)
-        if not earlier:
-            self._answer(workload)
-        return False
 
 
 def _loop_time() -> float:

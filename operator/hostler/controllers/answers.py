@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hostler.planning.placement import coarse_position, coarse_seconds
 from hostler.planning.seats import together
-from hostler.planning.verdicts import Admit, Request, Seats, TakeBack, Verdict, Wait
+from hostler.planning.verdicts import Admit, Place, Request, Seats, TakeBack, Verdict, Wait
 
 
 @dataclass(frozen=True)
@@ -31,11 +30,10 @@ class Shown:
     """Whether the workload was told by an earlier process, in words that still hold but for its place in line. To tell
     two thousand jobs anew at each restart would be two thousand writes that say next to nothing."""
 
-
-def told(wait: Wait) -> tuple[int, int | None]:
-    """What people are told of a place in line, as coarse as they are told it."""
-    left = wait.expected_seconds
-    return coarse_position(wait.position), None if left is None else coarse_seconds(left)
+    @property
+    def place(self) -> Place | None:
+        """What was told of its place in line."""
+        return self.verdict.place if isinstance(self.verdict, Wait) else None
 
 
 def shown_seats(seats: Seats) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pydantic import ValidationError
 
@@ -12,11 +12,11 @@ from hostler.controllers.plan import Plan, write_status
 from hostler.controllers.ports import Admission, Clock, Key, Object, Outcome, Reader, Writer
 from hostler.controllers.said import Said, change, conditions, no, yes
 from hostler.controllers.validity import invalid_spec_sentence
-from hostler.planning.pools import PoolView, describe
+from hostler.planning.pools import PoolView, describe, describe_quotas
 
 INTERVAL_SECONDS = 2.0
 _READY = frozenset({PoolReason.DEVICES_AVAILABLE, PoolReason.SCALED_TO_ZERO})
-_WARNINGS = frozenset(reason.value for reason in PoolReason if reason not in _READY)
+_WARNINGS = frozenset(reason.value for reason in {*PoolReason} - _READY - {PoolReason.WITHIN_CAPACITY})
 
 
 class PoolController:
@@ -64,10 +64,19 @@ def decide(pool: Object, *, view: PoolView | None, now: str) -> Plan:
     """The status of a pool as it is now; ``view`` is None where its spec cannot be read."""
     before = AcceleratorPoolStatus.model_validate(pool.get("status") or {})
     if view is None:
-        return _plan(pool, before, no(PoolReason.INVALID_SPEC, _unreadable(pool)), {}, now=now)
+        return _plan(pool, before, {PoolCondition.READY: no(PoolReason.INVALID_SPEC, _unreadable(pool))}, {}, now=now)
     reason, sentence = describe(view)
     said = yes(reason, sentence) if reason in _READY else no(reason, sentence)
-    return _plan(pool, before, said, _figures(view), now=now)
+    return _plan(pool, before, {PoolCondition.READY: said, **_of_quotas(view)}, _figures(view), now=now)
+
+
+def _of_quotas(view: PoolView) -> dict[str, Said]:
+    found = describe_quotas(view)
+    if found is None:
+        return {}
+    reason, sentence = found
+    fit = reason is PoolReason.WITHIN_CAPACITY
+    return {PoolCondition.QUOTAS_FIT: yes(reason, sentence) if fit else no(reason, sentence)}
 
 
 def _unreadable(pool: Object) -> str:
@@ -97,9 +106,13 @@ def _figures(view: PoolView) -> dict[str, object]:
     }
 
 
-def _plan(pool: Object, before: AcceleratorPoolStatus, said: Said, figures: dict[str, object], *, now: str) -> Plan:
+def _plan(
+    pool: Object, before: AcceleratorPoolStatus, said: Mapping[str, Said], figures: dict[str, object], *, now: str
+) -> Plan:
     generation = int(pool["metadata"].get("generation") or 0)
-    after = conditions(before.conditions, {PoolCondition.READY: said}, generation=generation, now=now)
+    # What is not said any more goes: quotas were removed.
+    kept = tuple(condition for condition in before.conditions if condition.type in said)
+    after = conditions(kept, said, generation=generation, now=now)
     status = before.model_copy(update={"observed_generation": generation, "conditions": after, **figures})
     return Plan(
         status=status.model_dump(mode="json", by_alias=True, exclude_none=True),

@@ -8,8 +8,9 @@ from typing import Any, Literal, Protocol
 
 from hostler.cluster.store import Change
 from hostler.planning.acceptance import PoolChoice
+from hostler.planning.forecasterror import ForecastError
 from hostler.planning.pools import PoolView
-from hostler.planning.verdicts import Request, TakeBack, Verdict, Workload
+from hostler.planning.verdicts import Preempt, Request, TakeBack, Verdict, Workload
 from hostler_contract import Progress
 from hostler_contract.importing import ImportProgress
 
@@ -104,6 +105,9 @@ class Admission(Protocol):
     def lost(self, workload: Workload) -> TakeBack | None:
         """Why the seats of a workload are taken back, where they are."""
 
+    def preempted(self, workload: Workload) -> Preempt | None:
+        """Why a workload has to leave its seats, or some of them, where it has to. Whoever is told is woken."""
+
     def withdraw(self, workload: Workload) -> None:
         """Want nothing more: out of line, and what was granted and not written into a status is free again."""
 
@@ -119,6 +123,15 @@ class AdmissionMetrics(Protocol):
 
     def lost(self, reason: str) -> None:
         """A workload has lost its seats."""
+
+    def backfilled(self) -> None:
+        """A workload starts before one that comes before it in line."""
+
+    def preempted(self, reason: str) -> None:
+        """A workload was told to leave for another one."""
+
+    def forecast(self, kind: str, which: str, error: ForecastError) -> None:
+        """A workload has a seat, and this is how right its ``first`` or ``last`` forecast was."""
 
 
 class Clock(Protocol):

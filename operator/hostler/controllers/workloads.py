@@ -9,13 +9,14 @@ from pydantic import ValidationError
 from hostler.api.common import Conditions
 from hostler.api.conditions import find
 from hostler.api.placement import NodeSeats, Placement
+from hostler.api.queueposition import QueuePosition, ToldStart
 from hostler.api.trainingjob import OURS
 from hostler.controllers.ports import Object
 from hostler.manifests import naming
 from hostler.planning import moments
 from hostler.planning.remaining import Work, remaining
 from hostler.planning.resources import CPU, Resources, amount_of
-from hostler.planning.verdicts import Obstacle, Seats, Workload
+from hostler.planning.verdicts import Obstacle, Place, Seats, ToldForecast, Wait, Workload
 
 WORKLOADS = {"TrainingJob": naming.TRAINING_JOB, "InferenceService": naming.INFERENCE_SERVICE}
 """Kinds that ask for seats, with the label of their pods."""
@@ -104,6 +105,53 @@ def told_obstacle(conditions: Conditions, *, generation: int) -> Obstacle | None
     if admitted is None or admitted.status != "False" or admitted.observed_generation != generation:
         return None
     return _OBSTACLES.get(admitted.reason)
+
+
+def place_in_line(queue: QueuePosition | None) -> Place | None:
+    """What a status says of a place in line."""
+    if queue is None:
+        return None
+    forecast = None
+    if queue.told and queue.expected_start and queue.earliest_start and queue.latest_start:
+        forecast = ToldForecast(
+            at=queue.told,
+            expected=queue.expected_start,
+            earliest=queue.earliest_start,
+            latest=queue.latest_start,
+        )
+    first = None
+    if queue.first is not None:
+        first = ToldForecast(
+            at=queue.first.told,
+            expected=queue.first.expected_start,
+            earliest=queue.first.earliest_start,
+            latest=queue.first.latest_start,
+        )
+    return Place(position=queue.position, waiting=queue.waiting, forecast=forecast, first=first)
+
+
+def queue_position(wait: Wait, *, since: str, message: str, would_start: str) -> QueuePosition | None:
+    """A place in line as a status says it; None of who is in none."""
+    place = wait.place
+    if place is None:
+        return None
+    told, first = place.forecast, place.first
+    return QueuePosition(
+        position=place.position,
+        waiting=place.waiting,
+        since=since,
+        expected_start=told.expected if told else None,
+        earliest_start=told.earliest if told else None,
+        latest_start=told.latest if told else None,
+        told=told.at if told else None,
+        first=ToldStart(
+            told=first.at, expected_start=first.expected, earliest_start=first.earliest, latest_start=first.latest
+        )
+        if first
+        else None,
+        message=message,
+        would_start=would_start or None,
+    )
 
 
 def need_of(placement: Placement) -> Resources:

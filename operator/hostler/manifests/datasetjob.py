@@ -10,14 +10,21 @@ from hostler.manifests.configfile import CONFIG_DIRECTORY
 from hostler.manifests.credentials import credentials
 from hostler.manifests.downloads import NO_RULES, DownloadRules, at_mirror, data_certificates, data_environment
 from hostler.manifests.job import data_mounts, dataset_config
-from hostler.manifests.naming import Manifest, inspection_labels, inspection_name, metadata, owner_reference
+from hostler.manifests.naming import (
+    INSPECTION_TRIES,
+    Manifest,
+    inspection_labels,
+    inspection_name,
+    metadata,
+    owner_reference,
+)
 from hostler.manifests.networkpolicy import TrafficRules, inspector_policy
 from hostler.manifests.podoptions import NO_SIDECAR_ANNOTATIONS, NO_SIDECAR_LABELS, PodOptions
 from hostler.manifests.podtemplate import Image, Mount, container_security, pod_security, value, volume_mount
 from hostler_contract import InspectionConfig
 
 DATASET_FILE = "dataset.json"
-_TRIES = 3
+TRIES = 3
 """Pods of the Job: a download may fail once."""
 _GRACE_SECONDS = 5
 """There is nothing to save."""
@@ -79,14 +86,32 @@ def overdue_job(job: Mapping[str, Any]) -> Manifest:
     Only a deadline does that to a pod whose own container has ended and that a stranger's keeps alive, without a right
     to delete pods. All else stays: the template cannot be changed, and this release might write another one.
     """
+    return _changed(job, {"activeDeadlineSeconds": 1}, tries=tries_of(job))
+
+
+def interrupted_job(job: Mapping[str, Any], *, tries: int) -> Manifest:
+    """A Job as it is in the cluster, suspended after so many tries: its controller deletes the pod that a stranger's
+    container keeps alive, and counts nothing. How many tries there were stands at the Job, and goes with it."""
+    return _changed(job, {"suspend": True}, tries=tries)
+
+
+def continued_job(job: Mapping[str, Any]) -> Manifest:
+    """A Job that was interrupted, with leave to make its next pod."""
+    return _changed(job, {"suspend": False}, tries=tries_of(job))
+
+
+def tries_of(job: Mapping[str, Any]) -> int:
+    """After how many tries a Job was interrupted the last time; 0 where it never was."""
+    text = (job["metadata"].get("annotations") or {}).get(INSPECTION_TRIES, "")
+    return int(text) if text.isdecimal() else 0
+
+
+def _changed(job: Mapping[str, Any], spec: Manifest, *, tries: int) -> Manifest:
     kept = ("name", "namespace", "labels", "ownerReferences")
     metadata = {name: job["metadata"][name] for name in kept if name in job["metadata"]}
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": metadata,
-        "spec": {**job["spec"], "activeDeadlineSeconds": 1},
-    }
+    if tries:
+        metadata["annotations"] = {INSPECTION_TRIES: str(tries)}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {**job["spec"], **spec}}
 
 
 def _metadata(dataset: Mapping[str, Any]) -> Manifest:
@@ -130,7 +155,7 @@ def _job(spec: DatasetSpec, dataset: Mapping[str, Any], *, image: Image, rules: 
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": _metadata(dataset),
-        "spec": {"backoffLimit": _TRIES - 1, "podReplacementPolicy": "Failed", "template": template},
+        "spec": {"backoffLimit": TRIES - 1, "podReplacementPolicy": "Failed", "template": template},
     }
 
 

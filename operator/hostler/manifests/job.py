@@ -22,8 +22,8 @@ from hostler.manifests.naming import (
 )
 from hostler.manifests.podoptions import NO_SIDECAR_ANNOTATIONS, NO_SIDECAR_LABELS, PodOptions, queue_labels
 from hostler.manifests.podtemplate import Image, Mount, PodPlan, pod_template, value
-from hostler.planning.growth import awaited
 from hostler.planning.pods import INDEX
+from hostler.planning.poolgrowth import awaited
 from hostler.planning.pools import Pool
 from hostler.planning.verdicts import Seats
 from hostler_contract import DatasetConfig, DatasetSource, JobConfig

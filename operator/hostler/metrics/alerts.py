@@ -84,7 +84,7 @@ OPERATOR_ALERTS = (
     ),
     Alert(
         name="HostlerApiServerErrors",
-        expression=f'sum(rate({names.API_REQUESTS}{{code=~"5..|timeout|error"}}[10m])) '
+        expression=f'sum(rate({names.API_REQUESTS}{{code=~"429|5..|timeout|error"}}[10m])) '
         f"/ sum(rate({names.API_REQUESTS}[10m])) > 0.1",
         hold="10m",
         severity=Severity.WARNING,
@@ -220,12 +220,36 @@ POOL_ALERTS = (
     ),
     Alert(
         name="HostlerLineStuck",
-        expression=f"max by (pool, type) ({names.POOL_WAITING}) > 0 "
+        expression=f"sum by (pool, type) ({names.POOL_WAITING}) > 0 "
         f"and max by (pool, type) ({names.POOL_RESERVED}) == 0 and max by (pool, type) ({names.POOL_READY}) == 1",
         hold="15m",
         severity=Severity.WARNING,
         summary=f"{{{{ $value }}}} jobs and services wait for {_POOL} ({{{{ $labels.type }}}}), of which nothing is "
         "promised to any.",
+    ),
+    Alert(
+        name="HostlerLineOverdue",
+        expression=f"max by (pool, type) ({names.POOL_OVERDUE}) > 60 * {WAITING_MINUTES}",
+        hold="5m",
+        severity=Severity.WARNING,
+        summary=f"Somebody in line for {_POOL} was told a latest start that passed {{{{ $value | humanizeDuration }}}} "
+        "ago.",
+    ),
+    Alert(
+        name="HostlerQuotaStarved",
+        expression=f"max by (pool, type) ({names.POOL_BELOW_QUOTA}) > 0",
+        hold="1h",
+        severity=Severity.WARNING,
+        summary=f"For an hour, namespaces have waited for {_POOL} that hold less of it than their quota.",
+    ),
+    Alert(
+        name="HostlerForecastsWrong",
+        expression=f'sum(increase({names.FORECASTS}{{forecast="last",covered="false"}}[1d])) '
+        f'/ sum(increase({names.FORECASTS}{{forecast="last"}}[1d])) > 0.5 '
+        f'and sum(increase({names.FORECASTS}{{forecast="last"}}[1d])) > 20',
+        hold="1h",
+        severity=Severity.INFO,
+        summary="{{ $value | humanizePercentage }} of the starts of a day came outside of what was foretold.",
     ),
     Alert(
         name="HostlerPoolOvercommitted",

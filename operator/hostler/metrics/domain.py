@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from hostler.metrics import names
+from hostler.metrics.lines import PoolLine, line_metrics
 from hostler.metrics.objects import Change, ObjectMetrics
 
 Object = dict[str, Any]
@@ -53,11 +54,13 @@ class DomainCollector(Collector):
         states: Mapping[str, Iterable[str]],
         failure_reasons: Iterable[str] = (),
         objects: ObjectMetrics | None = None,
-        line: Callable[[], Mapping[str, int]] = dict,
+        lines: Callable[[], Mapping[str, PoolLine]] = dict,
+        obstacles: Iterable[str] = (),
     ) -> None:
         self._cache = cache
         self._leading = leading
-        self._line = line
+        self._lines = lines
+        self._obstacles = tuple(obstacles)
         self._objects = objects or ObjectMetrics(states=states, failure_reasons=failure_reasons)
         cache.subscribe(self._objects.changed)
 
@@ -70,12 +73,14 @@ class DomainCollector(Collector):
         if not self._leading():
             return
         yield from self._objects.collect()
-        yield from pool_metrics(self._cache.list("AcceleratorPool"), waiting=self._line())
+        pools = self._cache.list("AcceleratorPool")
+        yield from pool_metrics(pools)
+        of_type = ((pool, kind) for pool, kind in map(_labels, pools))
+        yield from line_metrics(of_type, self._lines(), reasons=self._obstacles)
 
 
-def pool_metrics(pools: Iterable[Object], *, waiting: Mapping[str, int]) -> Iterator[Metric]:
-    """What the pools have, hold and cost, and how many wait for them (by name of the pool). What nobody has counted yet
-    has no figure; zero would be a lie."""
+def pool_metrics(pools: Iterable[Object]) -> Iterator[Metric]:
+    """What the pools have, hold and cost. What nobody has counted yet has no figure; zero would be a lie."""
     found = [(_labels(pool), pool["spec"], pool.get("status") or {}) for pool in pools]
     for name, field, text in _POOL_FIGURES:
         family = GaugeMetricFamily(name, text, labels=["pool", "type"])
@@ -88,16 +93,14 @@ def pool_metrics(pools: Iterable[Object], *, waiting: Mapping[str, int]) -> Iter
     cost = GaugeMetricFamily(
         names.POOL_COST, "Price of the accelerators that pods hold.", labels=["pool", "type", "currency"]
     )
-    line = GaugeMetricFamily(names.POOL_WAITING, "Jobs and services in line for a pool.", labels=["pool", "type"])
     for labels, spec, status in found:
-        line.add_metric(labels, waiting.get(labels[0], 0))
         if (is_ready := _is_ready(status)) is not None:
             ready.add_metric(labels, is_ready)
         if (limit := (spec.get("quota") or {}).get("accelerators")) is not None:
             quota.add_metric(labels, limit)
         if (price := _price_per_hour(spec, status)) is not None:
             cost.add_metric([*labels, spec["price"]["currency"]], price)
-    yield from (line, ready, quota, cost)
+    yield from (ready, quota, cost)
 
 
 def _labels(pool: Object) -> list[str]:

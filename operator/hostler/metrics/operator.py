@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import product
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
@@ -80,9 +82,39 @@ class AdmissionMeter:
             registry=registry,
         )
         self._lost = Counter(names.SEATS_LOST, "Workloads whose seats were taken back.", ["reason"], registry=registry)
+        self._backfills = Counter(
+            names.BACKFILLS, "Workloads that started before one that comes before them in line.", registry=registry
+        )
+        self._preemptions = Counter(
+            names.PREEMPTIONS, "Workloads that were told to leave for another one.", ["reason"], registry=registry
+        )
+        labels = ["kind", "forecast"]
+        self._errors = Histogram(
+            names.FORECAST_ERROR,
+            "Seconds from the expected start to the start.",
+            labels,
+            buckets=names.ERROR_BUCKETS,
+            registry=registry,
+        )
+        self._ratios = Histogram(
+            names.FORECAST_RATIO,
+            "Time from a forecast to the start, as a multiple of what was foretold.",
+            labels,
+            buckets=names.RATIO_BUCKETS,
+            registry=registry,
+        )
+        self._forecasts = Counter(
+            names.FORECASTS, "Forecasts whose start has come.", [*labels, "covered"], registry=registry
+        )
 
-    def preset(self, *, kinds: Iterable[str], losses: Iterable[str]) -> None:
+    def preset(self, *, kinds: Iterable[str], losses: Iterable[str], preemptions: Iterable[str] = ()) -> None:
         """Have series at zero from the start."""
+        for reason in preemptions:
+            self._preemptions.labels(reason)
+        for kind, forecast, covered in product(kinds := tuple(kinds), ("first", "last"), ("true", "false")):
+            self._forecasts.labels(kind, forecast, covered)
+            self._errors.labels(kind, forecast)
+            self._ratios.labels(kind, forecast)
         for kind in kinds:
             self._waits.labels(kind)
         for loss in losses:
@@ -99,6 +131,36 @@ class AdmissionMeter:
     def lost(self, reason: str) -> None:
         """A workload has lost its seats."""
         self._lost.labels(reason).inc()
+
+    def backfilled(self) -> None:
+        """A workload starts before one that comes before it in line."""
+        self._backfills.inc()
+
+    def preempted(self, reason: str) -> None:
+        """A workload was told to leave for another one."""
+        self._preemptions.labels(reason).inc()
+
+    def forecast(self, kind: str, which: str, error: ForecastError) -> None:
+        """A workload has a seat, and this is how right its first or last forecast was."""
+        self._errors.labels(kind, which).observe(error.seconds)
+        self._ratios.labels(kind, which).observe(error.ratio)
+        self._forecasts.labels(kind, which, "true" if error.covered else "false").inc()
+
+
+class ForecastError(Protocol):
+    """``hostler.planning.forecasterror.ForecastError``."""
+
+    @property
+    def seconds(self) -> float:
+        """How much later than expected it started."""
+
+    @property
+    def ratio(self) -> float:
+        """The time from the forecast to the start, as a multiple of the time that was foretold."""
+
+    @property
+    def covered(self) -> bool:
+        """Whether it started between low and high."""
 
 
 class OperatorMetrics:
@@ -141,6 +203,9 @@ class OperatorMetrics:
             names.SWEEP_DELETIONS, "Deletions that no watch had told.", ["kind"], registry=registry
         )
         self._lag = Gauge(names.LOOP_LAG, "Longest recent delay of the event loop in seconds.", registry=registry)
+        self._busy = Gauge(
+            names.LOOP_BUSY, "Most processor time that the event loop used in a row, in seconds.", registry=registry
+        )
 
     def preset(self, kinds: Mapping[str, tuple[str, ...]]) -> None:
         """Have series at zero from the start, for kinds and their results, so that rates have a beginning."""
@@ -178,6 +243,7 @@ class OperatorMetrics:
         """This replica does not lead any more."""
         self._leader.set(0)
 
-    def lagged(self, seconds: float) -> None:
-        """The longest recent delay of the event loop."""
+    def lagged(self, seconds: float, busy: float) -> None:
+        """The longest recent delay of the event loop, and the most that it computed in a row."""
         self._lag.set(seconds)
+        self._busy.set(busy)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from hostler.cluster.errors import ApiError, Conflict, NotLeading
+from hostler.cluster.errors import ApiError, Conflict, NotLeading, TooManyRequests, Unavailable
 from hostler.cluster.queue import Priority, WorkQueue
 from hostler.cluster.store import Change, Store
 from hostler.controllers.ports import Controller, Key
@@ -18,6 +19,9 @@ _log = logging.getLogger(__name__)
 RECONCILE_TIMEOUT = 60.0
 NOT_LEADING_PAUSE = 1.0
 """Seconds until a key is looked at again whose reconcile was not allowed to write."""
+OUTAGE_PAUSE = 30.0
+"""The longest pause in seconds after what is the API server's own trouble, not the object's: when it is back,
+everything goes on within this time, however long it was away."""
 RESULTS = ("success", "conflict", "error", "timeout", "not_leading")
 
 
@@ -80,7 +84,9 @@ class Workers:
         queue: WorkQueue[Key],
         metrics: ReconcileMetrics,
         timeout: float = RECONCILE_TIMEOUT,
+        rng: random.Random | None = None,
     ) -> None:
+        self._rng = rng or random.Random()
         self._controllers = {controller.kind: controller for controller in controllers}
         self._queue = queue
         self._metrics = metrics
@@ -151,7 +157,9 @@ class Workers:
 
     def _retry(self, key: Key, error: Exception, level: int) -> None:
         at_least = (error.retry_after or 0.0) if isinstance(error, ApiError) else 0.0
-        delay = self._queue.retry(key, at_least=at_least)
+        outage = isinstance(error, Unavailable | TooManyRequests)
+        spread = OUTAGE_PAUSE * (0.5 + 0.5 * self._rng.random())
+        delay = self._queue.retry(key, at_least=at_least, at_most=spread if outage else float("inf"))
         expected = isinstance(error, ApiError | TimeoutError)
         what = str(error) or f"no end within {self._timeout:g} s"
         _log.log(

@@ -7,54 +7,19 @@ when it answers nothing, a restart would not help, and hundreds of restarting op
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from hostler.operator.loopwatch import LoopWatch
+
 MAX_LAG = 5.0
 MAX_WATCH_AGE = 120.0
 ANSWERED_WITHIN = 60.0
-_TICK = 0.025
-"""How short a block of the loop may be and still be noticed: what lies between two ticks is seen by nobody."""
-_REMEMBERED_SECONDS = 30
 
 Verdict = Callable[[], list[str]]
 """What is wrong, as sentences; empty when nothing is."""
-
-
-class LoopWatch:
-    """Measures how late the event loop comes to what it should do."""
-
-    def __init__(
-        self, report: Callable[[float], None] = lambda _lag: None, *, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._recent: deque[float] = deque([0.0], maxlen=_REMEMBERED_SECONDS)
-        """The longest delay of each second."""
-        self._report = report
-        self._monotonic = monotonic
-        self._ticked = monotonic()
-
-    @property
-    def lag(self) -> float:
-        """The longest delay of the last half minute, the current one included."""
-        return max(*self._recent, self._monotonic() - self._ticked - _TICK, 0.0)
-
-    async def run(self) -> None:
-        """Tick for ever, and report once a second."""
-        told = self._monotonic()
-        while True:
-            self._ticked = self._monotonic()
-            await asyncio.sleep(_TICK)
-            now = self._monotonic()
-            self._recent[-1] = max(self._recent[-1], now - self._ticked - _TICK)
-            if now >= told + 1.0:
-                told = now
-                self._report(self.lag)
-                self._recent.append(0.0)
 
 
 def liveness(

@@ -36,6 +36,7 @@ from hostler.cluster.sweeper import Sweeper
 from hostler.cluster.watches import WatchMonitor
 from hostler.cluster.writer import ApiWriter
 from hostler.controllers.admitter import NOT_WRITTEN, Admitter
+from hostler.controllers.linefigures import pool_lines
 from hostler.controllers.ports import Admission, Clock, Controller, Facts, Key, Reader, Writer
 from hostler.controllers.references import INDEXERS
 from hostler.controllers.settings import Settings
@@ -46,7 +47,8 @@ from hostler.operator.clock import SystemClock
 from hostler.operator.dispatch import RESULTS, Dispatcher, Workers
 from hostler.operator.ending import ended, within
 from hostler.operator.garbage import GarbagePolicy
-from hostler.operator.health import LoopWatch, liveness, metrics_app, probes_app, readiness, serve
+from hostler.operator.health import liveness, metrics_app, probes_app, readiness, serve
+from hostler.operator.loopwatch import Bystander, LoopWatch
 from hostler.operator.podhttp import PodHttp
 from hostler.operator.prober import RESULTS as PROBE_RESULTS
 from hostler.operator.prober import Prober
@@ -54,7 +56,7 @@ from hostler.operator.progress import Answer, ProgressFacts, ProgressQuestion
 from hostler.operator.settings import OperatorSettings
 from hostler.planning.demand import HTTP_PORT
 from hostler.planning.failures import CONTAINER_FAILED, POD_DELETED, POD_LOST, RESULT_MISSING
-from hostler.planning.verdicts import Loss
+from hostler.planning.verdicts import Loss, Obstacle, Preemption
 from hostler_contract import ErrorReason
 
 _log = logging.getLogger(__name__)
@@ -97,7 +99,7 @@ class Operator:
     def __init__(self, settings: OperatorSettings, *, connection: Connection, build: BuildControllers) -> None:
         self.settings = settings
         self.connection = connection
-        clock = SystemClock()
+        clock = self._clock = SystemClock()
         self.metrics = OperatorMetrics()
         self.client = Client(connection, observe=self.metrics.request)
         self.store = Store(indexers=INDEXERS)
@@ -159,6 +161,7 @@ class Operator:
         )
         self.monitor.on_relist = self.sweeper.request
         self.loop_watch = LoopWatch(self.metrics.lagged)
+        self.bystander = Bystander(self.loop_watch)
         self.garbage = GarbagePolicy()
         self._register_collectors([controller.kind for controller in controllers])
         self._stopping = False
@@ -175,6 +178,7 @@ class Operator:
         try:
             await self._serve()
             self._spawn(self.loop_watch.run(), "loop watch")
+            self.bystander.start()
             self._spawn(self.events.run(), "event recorder")
             self._spawn(self.connection.keep_fresh(), "credentials")
             self._spawn(self._live(), "life")
@@ -319,6 +323,7 @@ class Operator:
         await ended(self._kopfs, seconds=KOPF_PATIENCE, what="kopf")
         await within(CLOSE_PATIENCE, _all(self.client.close(), self.lease_client.close()), what="connections")
         self.garbage.stop()
+        self.bystander.stop()
         _log.info("stopped", extra={"exit_code": self._exit_code or 0})
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -351,7 +356,11 @@ class Operator:
     def _register_collectors(self, kinds: Sequence[str]) -> None:
         self.metrics.preset(dict.fromkeys(kinds, RESULTS))
         self.metrics.probes.preset(PROBE_RESULTS)
-        self.metrics.admission.preset(kinds=WORKLOADS, losses=(*(loss.value for loss in Loss), NOT_WRITTEN))
+        self.metrics.admission.preset(
+            kinds=WORKLOADS,
+            losses=(*(loss.value for loss in Loss), NOT_WRITTEN),
+            preemptions=tuple(reason.value for reason in Preemption),
+        )
         states = {kind.kind: tuple(reason.value for reason in kind.reasons) for kind in KINDS}
         registry = self.metrics.registry
         registry.register(
@@ -360,7 +369,8 @@ class Operator:
                 leading=lambda: self.lease.leading,
                 states=states,
                 failure_reasons=_FAILURES,
-                line=self.admitter.line,
+                lines=lambda: pool_lines(self.admitter.usage, self.admitter.in_line(), now=self._clock.now()),
+                obstacles=tuple(obstacle.value for obstacle in Obstacle),
             )
         )
         registry.register(

@@ -22,10 +22,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from hostler.api.common import Topology
+from hostler.api.queuepolicy import PreemptionPolicy
 from hostler.planning.backfill import Booking, Timeline, endings, first_release
 from hostler.planning.forecast import around
-from hostler.planning.growth import is_new
+from hostler.planning.growing import can_grow, growth
 from hostler.planning.order import Durations, arrange
+from hostler.planning.policy import policy_of
+from hostler.planning.poolgrowth import is_new
+from hostler.planning.preemption import Scene, for_line
+from hostler.planning.quotas import Accounts
 from hostler.planning.resources import Resources, add, excess, holds, subtract, times
 from hostler.planning.room import Room
 from hostler.planning.seats import together
@@ -41,6 +46,7 @@ from hostler.planning.verdicts import (
     Preempt,
     Release,
     Request,
+    Reservation,
     Seats,
     TakeBack,
     Verdict,
@@ -82,7 +88,7 @@ def plan(snapshot: Snapshot, waiting: Iterable[Request], now: float) -> Plan:
         if not isinstance(verdicts.get(request.workload), Admit)
     ]
     for request in planner.promised_first(line):
-        if (found := planner.admit(request) or planner.grow(request)) is None:
+        if (found := planner.admit(request) or planner.release(request)) is None:
             planner.refuse(request)
         else:
             verdicts[request.workload] = found
@@ -93,11 +99,13 @@ def plan(snapshot: Snapshot, waiting: Iterable[Request], now: float) -> Plan:
     for pool, those in refused.items():
         verdicts |= planner.wait(pool, those)
     for request in requests:
-        # Last, because a pod that is only wanted for a while comes after everybody who waits.
+        # Last, because a pod that one could do without comes after everybody who waits.
         standing = verdicts[request.workload]
+        if isinstance(standing, Admit) and request.holding and request.pool not in refused:
+            standing = verdicts[request.workload] = planner.enlarge(request, standing)
         if isinstance(standing, Admit) and request.surge:
             verdicts[request.workload] = planner.surge(request, standing)
-    return Plan(verdicts=verdicts)
+    return Plan(verdicts=verdicts, preemptions=planner.preempt(refused) | planner.grow(refused))
 
 
 _Change = Callable[[Resources, int], Resources]
@@ -150,6 +158,7 @@ class _Planner:
         self._left: dict[tuple[Workload, ...], Mapping[str, Resources]] = {}
         """What these bookings leave of what is free now."""
         self._releases: dict[_Question, Release | None] = {}
+        self._accounts: dict[str, Accounts] = {}
         self._admitted: list[tuple[Request, Seats, float]] = []
         """By this pass, and not yet in the timeline; with their ends."""
 
@@ -191,7 +200,9 @@ class _Planner:
             if fit > 0 and node in room.levels and (here := min(fit, holds(self._free[node], request.need))) > 0:
                 kept[node] = here
         self._take(kept, request.need)
-        more = room.find(request, min(request.most, allowed) - sum(kept.values()), self._free, beside=kept)
+        # More than it had only after everybody who waits; but replicas come before jobs.
+        wanted = request.most if request.serves else max(request.least, sum(request.holding.values()))
+        more = room.find(request, min(wanted, allowed) - sum(kept.values()), self._free, beside=kept)
         if sum(kept.values()) + sum(more.values()) < request.least:
             self._give_back(kept, request.need)
             self._withhold(request, {})
@@ -200,7 +211,9 @@ class _Planner:
         self._take(more, request.need)
         seats = together(kept, more)
         self._withhold(request, seats)
-        room.held += max(had, sum(seats.values()) * room.units(request.need))
+        now = sum(seats.values()) * room.units(request.need)
+        room.held += max(had, now)
+        self._accounts_of(room).take(request.workload.namespace, max(0, now - had))
         return Admit(seats=seats)
 
     def admit(self, request: Request) -> Admit | None:
@@ -217,27 +230,41 @@ class _Planner:
         self._occupy(room, request, found)
         return Admit(seats=dict(sorted(found.items())), backfilled=self._refused[request.pool] > 0)
 
-    def grow(self, request: Request) -> Admit | None:
+    def release(self, request: Request) -> Admit | None:
         """Seats on nodes that an autoscaler would add, beside those that it can have now; or None.
 
         Not for a service, whose replicas start one by one, nor where only some nodes will do.
         """
-        room, growth = self._room(request.pool), self._growth.get(request.pool)
-        if room is None or growth is None or request.serves or request.volumes or request.workload in self._leaving:
+        room, new_nodes = self._room(request.pool), self._growth.get(request.pool)
+        if room is None or new_nodes is None or request.serves or request.volumes or request.workload in self._leaving:
             return None
         if request.topology is Topology.REQUIRED:
             return None
-        allowed = room.within_quota(request.most, room.units(request.need))
+        units = room.units(request.need)
+        owed = self._accounts_of(room).within(request.workload.namespace, request.most, units=units)
+        allowed = min(room.within_quota(request.most, units), owed)
         if allowed < request.least:
             return None
         here = self._seats(room, request, allowed, beside=request.beside, least=0)
-        new = growth.seats(request.need, allowed - sum(here.values()))
+        new = new_nodes.seats(request.need, allowed - sum(here.values()))
         if not new or sum(here.values()) + sum(new.values()) < request.least:
             return None
-        self._growth[request.pool] = growth.with_seats(request.need, new)
+        self._growth[request.pool] = new_nodes.with_seats(request.need, new)
         self._occupy(room, request, here)
-        room.held += sum(new.values()) * room.units(request.need)
+        promised = sum(new.values()) * units
+        room.held += promised
+        self._accounts_of(room).take(request.workload.namespace, promised)
         return Admit(seats=together(here, new), backfilled=self._refused[request.pool] > 0)
+
+    def enlarge(self, request: Request, standing: Admit) -> Admit:
+        """The same with as many seats as it can use, where nobody waits for them."""
+        room = self._room(request.pool, request.volumes)
+        if room is None or standing.pods >= request.most:
+            return standing
+        beside = together(request.beside, standing.seats)
+        found = self._seats(room, request, request.most - standing.pods, beside=beside, least=0)
+        self._occupy(room, request, found)
+        return Admit(seats=together(standing.seats, found), backfilled=standing.backfilled)
 
     def surge(self, request: Request, standing: Admit) -> Admit:
         """The same with seats for a while, where there is room."""
@@ -252,7 +279,10 @@ class _Planner:
         """Up to so many seats that delay nobody's booking; none where that is less than ``least``."""
         binding = self._binding(request)
         units = room.units(request.need)
-        allowed = min(room.within_quota(count, units), *(b.leaves(request.pool, count, units) for b in binding), count)
+        owed = self._accounts_of(room).within(request.workload.namespace, count, units=units)
+        allowed = min(
+            room.within_quota(count, units), owed, *(b.leaves(request.pool, count, units) for b in binding), count
+        )
         if allowed < least:
             return {}
         if not binding:
@@ -291,14 +321,17 @@ class _Planner:
             booking.passed_by(request, seats, units)
         self._take(seats, request.need)
         room.held += sum(seats.values()) * units
+        self._accounts_of(room).take(request.workload.namespace, sum(seats.values()) * units)
         self._admitted.append((request, seats, self._now + self.durations.of(request)))
 
     def refuse(self, request: Request) -> None:
         """It has to wait. The first of a pool that can ever start gets a booking; so do the next ones, as long as those
         before them are tied to the nodes of their volumes: the pool's others would not leave them anything else."""
         pool = request.pool
-        self._refused[pool] += 1
         room = self._room(pool, request.volumes)
+        if room is not None and self._owes(room, request):
+            return  # It waits for its own namespace, and for nobody who would pass it.
+        self._refused[pool] += 1
         if room is None or room.trouble or self._booked[pool] >= (MOST_BOOKINGS if self._tied.get(pool) else 1):
             return
         question = (_question(request), request.least)
@@ -329,7 +362,7 @@ class _Planner:
             part = self._room(pool, request.volumes) or room
             fit, by_units = part.fits(request, self._free)
             found[request.workload] = Wait(
-                obstacle=part.obstacle(request),
+                obstacle=Obstacle.QUOTA_EXCEEDED if self._owes(part, request) else part.obstacle(request),
                 position=place,
                 waiting=len(requests),
                 figures=figures,
@@ -341,6 +374,61 @@ class _Planner:
                 preempting=self._leaving.get(request.workload, ()),
             )
         return found
+
+    def _owes(self, room: Room, request: Request) -> bool:
+        """Whether its namespace may not take as much as it needs, however much there is."""
+        units, least = room.units(request.need), request.least
+        within = self._accounts_of(room).within(request.workload.namespace, least, units=units)
+        return not room.trouble and within < least
+
+    def preempt(self, refused: Mapping[str, Sequence[Request]]) -> dict[Workload, Preempt]:
+        """Who has to leave for those in line."""
+        found: dict[Workload, Preempt] = {}
+        ends = {reservation.workload: at for at, reservation in self._snapshot.ending}
+        for pool, requests in refused.items():
+            room = self._room(pool)
+            if room is None or room.pool.spec.queue.preemption is PreemptionPolicy.DISABLED:
+                continue
+            scene = Scene(
+                room=room,
+                free=self._free,
+                holders=self._snapshot.holders,
+                accounts=self._accounts_of(room),
+                now=self._now,
+                ends=ends,
+            )
+            found |= for_line(requests, scene, room_of=lambda each: self._room(each.pool, each.volumes))
+        return found
+
+    def grow(self, refused: Mapping[str, Sequence[Request]]) -> dict[Workload, Preempt]:
+        """Who goes on with more pods, of pools in which nobody waits."""
+        found: dict[Workload, Preempt] = {}
+        ends = {reservation.workload: at for at, reservation in self._snapshot.ending}
+        for pool in sorted(self._snapshot.pools):
+            if pool in refused or self._snapshot.pools[pool].pool.spec.queue.preemption is PreemptionPolicy.DISABLED:
+                continue
+            here = [held for held in self._snapshot.holders if held.pool == pool and can_grow(held)]
+            found |= growth(here, room_for=self._room_for, ends=ends, now=self._now)
+        return found
+
+    def _room_for(self, held: Reservation, more: int) -> int:
+        room = self._room(held.pool, held.volumes or ())
+        if room is None or room.trouble:
+            return 0
+        units = room.units(held.need)
+        within = self._accounts_of(room).within(held.workload.namespace, more, units=units)
+        return sum(room.seats(held.need, min(within, room.within_quota(more, units)), self._free).values())
+
+    def _accounts_of(self, room: Room) -> Accounts:
+        pool = room.pool
+        if pool.name not in self._accounts:
+            self._accounts[pool.name] = Accounts(
+                pool,
+                policy_of(pool.spec.queue),
+                allocatable=self._snapshot.pools[pool.name].allocatable,
+                holders=self._snapshot.holders,
+            )
+        return self._accounts[pool.name]
 
     def _forecast(self, request: Request) -> Forecast | None:
         for booking in self._timeline.bookings:

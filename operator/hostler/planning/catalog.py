@@ -18,6 +18,7 @@ from hostler.api.tuning import TuningMethod
 from hostler.families import FamilyName, family
 from hostler.families.family import BYTES_PER_TRAINED_PARAMETER
 from hostler.planning import quantities
+from hostler.planning.models import stored_in_halves
 from hostler.planning.pools import Pool
 from hostler.planning.tuning import Value, chosen
 
@@ -88,18 +89,22 @@ def tuning_need(
     if spec.architecture is None or spec.architecture.parameters is None:
         return None
     parameters = spec.architecture.parameters
-    learning, picked = _learning(parameters, method), values or chosen(method, {})
+    picked = values or chosen(method, {})
+    frozen = _HALF if spec.family not in _ALWAYS_SINGLE and stored_in_halves(spec) else _SINGLE
     return Need(
-        device=_with_rest(learning // processes, _logits(spec, picked, processes=processes)),
-        cores=_with_rest(learning, _logits(spec, picked)),
+        device=_with_rest(
+            _learning(parameters, method, frozen=frozen) // processes, _logits(spec, picked, processes=processes)
+        ),
+        cores=_with_rest(_learning(parameters, method, frozen=_SINGLE), _logits(spec, picked)),
         host=parameters * _SINGLE + 2 * _LIBRARIES,
     )
 
 
-def _learning(parameters: int, method: TuningMethod) -> int:
-    learning = parameters * (_SINGLE if method.rank is not None else BYTES_PER_TRAINED_PARAMETER)
+def _learning(parameters: int, method: TuningMethod, *, frozen: int) -> int:
+    """Bytes of weights, gradients and optimizer, with so many for each weight that does not learn."""
+    learning = parameters * (frozen if method.rank is not None else BYTES_PER_TRAINED_PARAMETER)
     if method.beta is not None and method.rank is None:
-        learning += parameters * _SINGLE  # what it is compared with
+        learning += parameters * frozen  # what it is compared with
     return learning
 
 

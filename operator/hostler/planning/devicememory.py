@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from hostler.api.hyperparameters import OnOutOfMemory, Parallelism
+from hostler.api.hyperparameters import OnOutOfMemory, Parallelism, Precision
 from hostler.api.inferenceservice import InferenceServiceSpec
 from hostler.api.model import ModelSpec
 from hostler.api.objectives import Prune, PruneMethod
@@ -20,13 +20,15 @@ from hostler.api.trainingjob import TrainingJobSpec, TrainingReason
 from hostler.families import family
 from hostler.planning import quantities
 from hostler.planning.acceptance import PoolChoice
-from hostler.planning.models import NamedModel, rounding
+from hostler.planning.models import NamedModel, rounding, stored_in_halves
 from hostler.planning.pools import PoolView
 from hostler.planning.rejection import Rejection, rejection
 from hostler_contract import ModelConfig, Objective
 
 STORED_BYTES, TRAINED_BYTES = 4, 16
 """Of one weight in fp32, as trainers hold it; with its gradient and the two moments of AdamW."""
+HALF_BYTES = 2
+"""Of one weight that does not learn, which trainers hold as it is stored where they compute in half precision."""
 LOGIT_BYTES = 8
 """Of one logit in fp32, and of its gradient."""
 SHORTEST_CONTEXT = 8
@@ -46,6 +48,8 @@ class Run:
     lora: bool
     rows: int
     """Sequences that are computed at once."""
+    halves: bool = False
+    """Whether products are computed in half precision."""
     length: int
     """Tokens of each; 0 where only the data can say."""
 
@@ -58,7 +62,7 @@ def reject_memory_of_job(
     ``processes`` is the most that the job may have.
     """
     memory = _memory_of_process(choice.view, spec.resources.memory)
-    run = _run(spec, processes=processes)
+    run = _run(spec, processes=processes, view=choice.view)
     terms = training_terms(spec, base.model if base else None, run)
     if memory is None or choice.view is None or sum(terms.values()) <= memory:
         return None
@@ -99,26 +103,35 @@ def training_terms(spec: TrainingJobSpec, base: ModelSpec | None, run: Run) -> d
 
 def _before_sharding(spec: TrainingJobSpec, base: ModelSpec | None, run: Run) -> dict[str, int]:
     """Each process brings the whole network onto its device, and only there it is shared out."""
-    weights = _made(spec) if _is_fresh(spec) else weights_of(base)
-    whole = "weights, which each process holds whole before they are shared out"
-    return {whole: weights * STORED_BYTES} if weights and run.sharded else {}
+    weights = _made(spec, base) if _is_fresh(spec) else weights_of(base)
+    if not weights or not run.sharded:
+        return {}
+    each = _frozen_bytes(base, run) if run.lora else STORED_BYTES
+    return {"weights, which each process holds whole before they are shared out": weights * each}
+
+
+def _frozen_bytes(base: ModelSpec | None, run: Run) -> int:
+    """Of one weight of a base that does not learn."""
+    return HALF_BYTES if base is not None and run.halves and stored_in_halves(base) else STORED_BYTES
 
 
 def _network_terms(spec: TrainingJobSpec, base: ModelSpec | None, run: Run) -> dict[str, int]:
     shares = run.processes if run.sharded else 1
     if _is_fresh(spec):
-        made = _made(spec)
+        made = _made(spec, base)
         student = {_LEARNING: made * TRAINED_BYTES // shares} if made else {}
         # Each process asks a whole teacher.
-        return {"the teacher's weights": asked, **student} if (asked := _teacher(base)) else student
+        return {"the teacher's weights": asked, **student} if (asked := _teacher(base, run)) else student
     weights = weights_of(base)
     if weights is None:
         return {}
-    if run.lora or spec.training.steps == 0:
+    if run.lora:
+        return {"weights": weights * _frozen_bytes(base, run) // shares}
+    if spec.training.steps == 0:
         return {"weights": weights * STORED_BYTES // shares}
     learning = {_LEARNING: _left_over(spec, weights) * TRAINED_BYTES // shares}
     if spec.objective is Objective.PREFERENCE:
-        return {**learning, "weights of the reference": weights * STORED_BYTES}
+        return {**learning, "weights of the reference": weights * _frozen_bytes(base, run)}
     return learning
 
 
@@ -127,8 +140,9 @@ def _is_fresh(spec: TrainingJobSpec) -> bool:
     return spec.base is None or spec.objective is Objective.DISTILL
 
 
-def _made(spec: TrainingJobSpec) -> int | None:
-    return family(spec.family.value).parameters(_smallest(spec.output.network))
+def _made(spec: TrainingJobSpec, base: ModelSpec | None) -> int | None:
+    teaches = base.architecture.vocabulary_size if base is not None and base.architecture is not None else None
+    return family(spec.family.value).parameters(_smallest(spec.output.network, tokens=teaches or _FEWEST_TOKENS))
 
 
 def weights_of(model: ModelSpec | None) -> int | None:
@@ -136,12 +150,12 @@ def weights_of(model: ModelSpec | None) -> int | None:
     return model.architecture.parameters if model is not None and model.architecture is not None else None
 
 
-def _teacher(model: ModelSpec | None) -> int | None:
+def _teacher(model: ModelSpec | None, run: Run) -> int | None:
     """One that is quantized is asked as it is stored."""
     if model is not None and rounding(model) is not None:
         return model.memory.weights_bytes if model.memory else None
     weights = weights_of(model)
-    return weights * STORED_BYTES if weights else None
+    return weights * _frozen_bytes(model, run) if weights else None
 
 
 def _left_over(spec: TrainingJobSpec, weights: int) -> int:
@@ -152,10 +166,10 @@ def _left_over(spec: TrainingJobSpec, weights: int) -> int:
     return weights
 
 
-def _smallest(network: ModelConfig) -> ModelConfig:
-    """The network with as few tokens as its tokenizer may find in the data."""
+def _smallest(network: ModelConfig, *, tokens: int) -> ModelConfig:
+    """The network with as many tokens as its teacher has, or as few as its tokenizer may find in the data."""
     fewer = {
-        name: block.model_copy(update={"vocabulary_size": _FEWEST_TOKENS})
+        name: block.model_copy(update={"vocabulary_size": tokens})
         for name in ("transformer", "encoder", "speech")
         if (block := getattr(network, name)) is not None
     }
@@ -171,7 +185,7 @@ def serving_terms(
     stored, terms = model.memory.weights_bytes, {}
     if not on_cores:
         terms["weights"] = stored
-    elif (parameters := weights_of(model)) and _is_widened(model, parameters):
+    elif (parameters := weights_of(model)) and _is_widened(model):
         terms["weights in fp32, in which cores compute"] = parameters * STORED_BYTES
     else:
         # Weights that are used as they are stored are mapped, and the kernel may drop pages of them.
@@ -184,14 +198,12 @@ def serving_terms(
     return terms
 
 
-def _is_widened(model: ModelSpec, parameters: int) -> bool:
+def _is_widened(model: ModelSpec) -> bool:
     """Whether cores hold the weights in more bytes than the files."""
-    assert model.memory is not None
-    narrow = model.memory.weights_bytes < parameters * (STORED_BYTES - 1)
-    return narrow and rounding(model) is None and family(model.known_family.value).widened_on_cores
+    return stored_in_halves(model) and family(model.known_family.value).widened_on_cores
 
 
-def _run(spec: TrainingJobSpec, *, processes: int) -> Run:
+def _run(spec: TrainingJobSpec, *, processes: int, view: PoolView | None) -> Run:
     options = spec.training
     parts = options.gradient_accumulation * processes
     halves = options.on_out_of_memory is OnOutOfMemory.SHRINK
@@ -200,6 +212,8 @@ def _run(spec: TrainingJobSpec, *, processes: int) -> Run:
         sharded=options.parallelism is Parallelism.SHARDED,
         lora=spec.lora is not None,
         rows=1 if halves else max(1, options.batch_size // parts),
+        # Of cores the same memory takes the base in fp32 first.
+        halves=options.precision is not Precision.FP32 and view is not None and view.pool.resource is not None,
         length=options.context_length or 0,
     )
 

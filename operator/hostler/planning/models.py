@@ -202,6 +202,15 @@ def rounding(model: ModelSpec) -> str | None:
     return "int8" if made == Objective.QUANTIZE else None
 
 
+def stored_in_halves(model: ModelSpec) -> bool:
+    """Whether most weights are stored in two bytes each. Some files hold a matrix twice, so the figure is no whole
+    one; of a model that is quantized, or of which nobody knows the sizes, nothing is said."""
+    parameters = model.architecture.parameters if model.architecture is not None else None
+    if model.memory is None or parameters is None or rounding(model) is not None:
+        return False
+    return model.memory.weights_bytes < 3 * parameters
+
+
 def reject_model(named: NamedModel, *, families: Sequence[FamilyName]) -> Rejection | None:
     """What speaks against a model in the place where a spec names it."""
     model = named.model

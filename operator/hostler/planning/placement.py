@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hostler.api.queuepolicy import OtherNamespaces
 from hostler.planning import moments, quantities
 from hostler.planning.pools import Pool, PoolView
 from hostler.planning.resources import CPU, MEMORY, Resources
-from hostler.planning.verdicts import Loss, Obstacle, TakeBack, Wait
+from hostler.planning.verdicts import Loss, Obstacle, PoolFigures, TakeBack, Wait, Ways, Workload
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,8 @@ class Ask:
     most: int
     need: Resources
     """Of each pod."""
+    namespace: str = ""
+    """Whose it is: of others it is told no names, unless the pool says so."""
 
 
 def wait_sentence(pool: Pool, ask: Ask, wait: Wait) -> str:
@@ -32,7 +35,31 @@ def wait_sentence(pool: Pool, ask: Ask, wait: Wait) -> str:
         return f"Pool {pool.name} has no usable {pool.unit}: {why} {_subject(ask)} starts when it has."
     if wait.obstacle is Obstacle.QUOTA_EXCEEDED:
         return _quota_sentence(pool, ask, wait)
-    return f"{_capacity_sentence(pool, ask, wait)}{_place_in_line(wait)}{_expected(wait)}"
+    return f"{_capacity_sentence(pool, ask, wait)}{_next_end(pool, ask, wait)}{_place_in_line(wait)}{_expected(wait)}"
+
+
+def ways_sentence(pool: Pool, ask: Ask, ways: Ways) -> str:
+    """What would let it start now, each alone; empty where nothing that anybody could change would."""
+    said = []
+    if ways.less_per_pod is not None:
+        said.append(f"spec.accelerators.perPod {ways.less_per_pod}")
+    if ways.fewer_pods is not None:
+        said.append(f"spec.pods.min {ways.fewer_pods}")
+    if ways.done_before is not None:
+        said.append(f"spec.estimatedDuration that ends before {clock_time(ways.done_before)}")
+    if ways.pools:
+        said.append(f"pool {some_nodes(ways.pools)}, which has room")
+    if ways.more_quota is not None:
+        said.append(f"a quota of pool {pool.name} that is higher by {ways.more_quota} {pool.unit}")
+    if ways.priority_above is not None:
+        said.append(f"a PriorityClass above {ways.priority_above}, for which others would have to leave")
+    return f"{_subject(ask)} would start now with {', or '.join(said)}." if said else ""
+
+
+def clock_time(moment: str) -> str:
+    """A moment as it stands in a sentence: ``2026-11-30 20:14 UTC``. A sentence is read hours after it was written, so
+    it names no span."""
+    return f"{moment[:10]} {moment[11:16]} UTC"
 
 
 def loss_sentence(lost: TakeBack) -> str:
@@ -112,10 +139,39 @@ def coarse_seconds(seconds: float) -> int:
 
 
 def _expected(wait: Wait) -> str:
-    if wait.expected_seconds is None:
+    told = wait.place.forecast if wait.place is not None else None
+    if told is None:
         return ""
-    left = moments.duration(coarse_seconds(wait.expected_seconds))
-    return f" That is expected within {left}, by what the jobs that run say of themselves."
+    when, low, high = (clock_time(moment) for moment in (told.expected, told.earliest, told.latest))
+    if when[:10] == low[:10] == high[:10]:
+        low, high = low[11:16], high[11:]
+    return f" It is expected to start at {when}, between {low} and {high}."
+
+
+def _next_end(pool: Pool, ask: Ask, wait: Wait) -> str:
+    """Whose end it waits for next."""
+    if wait.preempting:
+        count = len(wait.preempting)
+        who = _named(pool, ask, wait.preempting[0]) if count == 1 else f"{count} of lower claim"
+        return f" {who[0].upper() + who[1:]} {'leaves' if count == 1 else 'leave'} for it, with a checkpoint."
+    release = wait.next_release
+    if release is None or not wait.at:
+        return ""
+    moment = clock_time(moments.later(wait.at, seconds=coarse_seconds(release.seconds)))
+    return f" The next release is expected at {moment} from {_named(pool, ask, release.workload)}."
+
+
+def _named(pool: Pool, ask: Ask, workload: Workload) -> str:
+    """The name of a workload, for users of a namespace: which jobs another one has is not theirs to know."""
+    kind = "service" if workload.kind == "InferenceService" else "job"
+    if workload.namespace == ask.namespace or pool.spec.queue.other_namespaces is OtherNamespaces.NAMED:
+        return f"{kind} {workload.namespace}/{workload.name}"
+    return f"a {kind} of another namespace"
+
+
+def _largest(figures: PoolFigures) -> str:
+    where = f" ({figures.largest_free_node})" if figures.largest_free_node else ""
+    return f"at most {figures.largest_free_block} on one node{where}"
 
 
 def _place_in_line(wait: Wait) -> str:
@@ -144,10 +200,15 @@ def _capacity_sentence(pool: Pool, ask: Ask, wait: Wait) -> str:
             f"{_host_share(ask.need)} fit on the nodes that have them. {_subject(ask)} starts when CPU or memory "
             "there is free; smaller spec.resources would fit sooner."
         )
+    have = f"Pool {pool.name} has {figures.free} of {figures.allocatable} {pool.unit} free, {_largest(figures)}"
+    if wait.fit >= ask.least:
+        return (
+            f"{have}; {ask.who} needs {_needed(pool, ask)}, which would fit, but is kept for those before it in line. "
+            "It starts when they have started, or sooner if it says with spec.estimatedDuration that it ends before."
+        )
     hint = f" {counted_pods(wait.fit).capitalize()} of this size would fit now." if wait.fit else ""
     return (
-        f"Pool {pool.name} has {figures.free} of {figures.allocatable} {pool.unit} free, at most "
-        f"{figures.largest_free_block} on one node; {ask.who} needs {_needed(pool, ask)}. "
+        f"{have}; {ask.who} needs {_needed(pool, ask)}. "
         f"It starts when pods that hold them end or nodes are added.{hint}"
     )
 

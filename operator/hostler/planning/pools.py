@@ -15,6 +15,9 @@ from hostler.api.pool import AcceleratorPoolSpec, PoolReason
 from hostler.planning.nodes import NodeView
 from hostler.planning.resources import CPU, HOST_PORT, MEMORY, Resources, amount_of, holds
 
+_SHOWN_QUOTAS = 8
+"""Quotas that a sentence names."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
@@ -163,6 +166,36 @@ def describe(view: PoolView) -> tuple[PoolReason, str]:
         or _unhealthy(view)
         or (PoolReason.DEVICES_AVAILABLE, f"{view.capacity} {pool.unit} on {_nodes(len(view.nodes))}.")
     )
+
+
+def describe_quotas(view: PoolView) -> tuple[PoolReason, str] | None:
+    """The reason of a pool's QuotasFit condition and its sentence; None where it has no quotas.
+
+    Promising more than there is is allowed: an administrator may know that not everybody comes at once.
+    """
+    pool, quotas = view.pool, view.pool.spec.queue.quotas
+    if not quotas:
+        return None
+    total, have = sum(quota.nominal for quota in quotas), _usable_units(view)
+    if total <= have:
+        rest = f"; the rest, {have - total}, is lent to whoever comes" if have > total else ""
+        return PoolReason.WITHIN_CAPACITY, f"Quotas add up to {total} of {have} {pool.unit}{rest}."
+    each = "; ".join(f"{some(quota.namespaces)}: {quota.nominal}" for quota in quotas[:_SHOWN_QUOTAS])
+    more = f"; {len(quotas) - _SHOWN_QUOTAS} more" if len(quotas) > _SHOWN_QUOTAS else ""
+    text = (
+        f"Quotas add up to {total} {pool.unit} ({each}{more}), and there are {have}: not everybody can hold what is "
+        "theirs at the same time. Lower nominal, or add nodes."
+    )
+    return PoolReason.QUOTAS_EXCEED_CAPACITY, text
+
+
+def _usable_units(view: PoolView) -> int:
+    """Units that Hostler's workloads could hold with every node that there is or can be."""
+    new, scaling = view.pool.new_node, view.pool.spec.scaling
+    grown = 0 if new is None or scaling is None else max(0, scaling.max_nodes - len(view.nodes))
+    units = view.capacity + (0 if new is None else grown * view.pool.whole_units(new))
+    quota = view.pool.spec.quota
+    return units if quota is None else min(units, quota.accelerators)
 
 
 def _missing(view: PoolView, expected: int | None) -> tuple[PoolReason, str] | None:

@@ -6,12 +6,13 @@ from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from hostler.api.common import Topology
 from hostler.api.inferenceservice import Spread
-from hostler.planning.growth import Growth
+from hostler.planning.poolgrowth import Growth
 from hostler.planning.pools import Pool
-from hostler.planning.resources import Resources, holds
+from hostler.planning.resources import CPU, HOST_PORT, Resources, holds
 from hostler.planning.spreading import spread
 from hostler.planning.verdicts import Obstacle, PoolFigures, Request
 
@@ -54,6 +55,16 @@ def _shape(request: Request) -> _Shape:
     return request.shape, request.topology is Topology.REQUIRED
 
 
+_Fullness = tuple[int, int, str]
+"""Free devices, free cores and name of a node: devices first, whatever is asked for, so that pods without devices go
+where none are left and not beside those that need the cores (GPU-first best fit; docs/benchmarks/planner.md)."""
+
+
+def _devices(free: Resources) -> int:
+    """Of whatever kind."""
+    return sum(amount for name, amount in free.items() if "/" in name and not name.startswith(HOST_PORT))
+
+
 @dataclass
 class Held:
     """Units of a pool that are reserved, for all who look at a part of it."""
@@ -85,12 +96,20 @@ class Room:
         """Free units of each node."""
         self._by_level: dict[int, list[str]] = {}
         """Names of nodes by free units, sorted."""
+        self._places: dict[str, _Fullness] = {}
         self._failures: dict[_Shape, _Failure] = {}
         for name in sorted(of.nodes) if not of.trouble else ():
             if within is not None and name not in within:
                 continue
             level = self.levels[name] = of.pool.whole_units(free[name])
             self._by_level.setdefault(level, []).append(name)
+            self._places[name] = self._fullness(name, level, free[name])
+        self._tight = sorted(self._places.values())
+        """All nodes, the fullest first."""
+
+    def _fullness(self, node: str, level: int, free: Resources) -> _Fullness:
+        devices = level if self.pool.resource else _devices(free)
+        return devices, free.get(CPU, 0) // 1000, node
 
     @property
     def held(self) -> int:
@@ -126,7 +145,17 @@ class Room:
 
     def move(self, node: str, free: Resources) -> None:
         """The node has another amount free now."""
-        before, after = self.levels[node], self.pool.whole_units(free)
+        level = self.pool.whole_units(free)
+        before, after = self._places[node], self._fullness(node, level, free)
+        if before == after and self.levels[node] == level:
+            return
+        del self._tight[bisect_left(self._tight, before)]
+        insort(self._tight, after)
+        self._places[node] = after
+        self._move_level(node, level)
+
+    def _move_level(self, node: str, after: int) -> None:
+        before = self.levels[node]
         if before == after:
             return
         names = self._by_level[before]
@@ -203,12 +232,12 @@ class Room:
     def _tightest(
         self, need: Resources, count: int, free: Mapping[str, Resources], without: Mapping[str, int]
     ) -> tuple[str, int] | None:
-        """The node with the least room that holds all of the rest."""
+        """The fullest node that holds all of the rest."""
         units = self.units(need) * count
-        for level in sorted(level for level in self._by_level if level >= units):
-            for node in self._by_level[level]:
-                if node not in without and holds(free[node], need) >= count:
-                    return node, count
+        first = bisect_left(self._tight, (units, -1, "")) if self.pool.resource else 0
+        for _, _, node in islice(self._tight, first, None):
+            if self.levels[node] >= units and node not in without and holds(free[node], need) >= count:
+                return node, count
         return None
 
     def _roomiest(
@@ -275,10 +304,12 @@ class Room:
 
     def figures(self) -> PoolFigures:
         """The pool after the pass."""
+        largest = max(self._by_level, default=0)
         return PoolFigures(
             free=sum(level * len(names) for level, names in self._by_level.items()),
             allocatable=self._allocatable,
-            largest_free_block=max(self._by_level, default=0),
+            largest_free_block=largest,
+            largest_free_node=self._by_level[largest][0] if largest else "",
             held=self.held,
             quota=self.quota,
             trouble=self.trouble,

@@ -11,13 +11,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from hostler.planning import moments
 from hostler.planning import nodes as node_reading
-from hostler.planning.growth import Growth, Released, awaited, is_new, settle
+from hostler.planning.growing import grows_at
 from hostler.planning.ledger import Ledger
 from hostler.planning.nodes import NodeView
+from hostler.planning.poolgrowth import Growth, Released, awaited, is_new, settle
 from hostler.planning.pools import Pool, PoolView, describe
+from hostler.planning.preemption import overdue_at
 from hostler.planning.resources import Resources, largest, overdrawn, times
 from hostler.planning.room import PoolRoom
+from hostler.planning.shares import DEFAULT_HALF_LIFE_SECONDS, PastUse, Shares
 from hostler.planning.snapshot import Pending, Snapshot
 from hostler.planning.verdicts import Reservation, Workload
 from hostler.planning.volumes import Reach, Reaches
@@ -28,9 +32,16 @@ Object = dict[str, Any]
 class PoolUsage:
     """Used from one event loop. Every ``put`` replaces what was known under that name."""
 
-    def __init__(self, *, touched: Callable[[str], None] = lambda _pool: None) -> None:
-        """``touched`` is called with the name of each pool whose figures a change may have moved."""
+    def __init__(
+        self, *, touched: Callable[[str], None] = lambda _pool: None, clock: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """``touched`` is called with the name of each pool whose figures a change may have moved; ``clock`` has the
+        seconds of the planner's clock, for what is used over time."""
         self._touched = touched
+        self._clock = clock
+        self._shares = Shares()
+        self._shared: dict[Workload, tuple[str, int]] = {}
+        """Pool and units with which each reservation counts in the shares."""
         self._ledger = Ledger(moved=self._moved)
         self._pools: dict[str, Pool] = {}
         self._members: dict[str, dict[str, str | None]] = {}
@@ -85,9 +96,12 @@ class PoolUsage:
         self._shapes.pop(pool.name, None)
         for name in self._ledger:
             self._place_in(pool, name)
-        self._held[pool.name] = sum(
-            _units(reservation, pool) for reservation in self._reservations.values() if reservation.pool == pool.name
-        )
+        half_life = moments.seconds_of(pool.spec.queue.usage_half_life) or DEFAULT_HALF_LIFE_SECONDS
+        self._shares.put_pool(pool.name, half_life=half_life, now=self._clock())
+        here = [each for each in self._reservations.values() if each.pool == pool.name]
+        self._held[pool.name] = sum(_units(reservation, pool) for reservation in here)
+        for reservation in here:
+            self._share(reservation.workload)
 
     def remove_pool(self, name: str) -> None:
         """A pool is gone; what runs on its nodes stays."""
@@ -96,9 +110,13 @@ class PoolUsage:
 
     def put_reservation(self, reservation: Reservation) -> None:
         """A workload holds these seats now, and no others."""
-        if self._reservations.get(reservation.workload) == reservation:
+        before = self._reservations.get(reservation.workload)
+        if before == reservation:
             return
-        self.remove_reservation(reservation.workload)
+        if before is not None and _same_seats(before, reservation):
+            self._reservations[reservation.workload] = reservation
+            return
+        self._remove(reservation.workload)
         self._reservations[reservation.workload] = reservation
         if reservation.deadline is not None:
             self._pending[reservation.workload] = None
@@ -107,9 +125,21 @@ class PoolUsage:
         for node in _nodes_of(reservation):
             self._ledger.reserve(node, reservation.workload, _amount(reservation, node))
         self._count_held(reservation, sign=1)
+        self._share(reservation.workload)
 
     def remove_reservation(self, workload: Workload) -> None:
         """A workload gives its seats back; what its pods hold they hold until they end."""
+        self._remove(workload)
+        self._share(workload)
+
+    def remember(self, past: PastUse) -> None:
+        """What was used before this process has watched."""
+        pool = self._pools.get(past.pool)
+        if pool is not None and past.seconds > 0:
+            units, now = past.pods * pool.units(past.need), self._clock()
+            self._shares.add(past.pool, past.namespace, units=units, seconds=past.seconds, ago=past.ago, now=now)
+
+    def _remove(self, workload: Workload) -> None:
         before = self._reservations.pop(workload, None)
         if before is None:
             return
@@ -157,6 +187,21 @@ class PoolUsage:
         """Everything that is held."""
         return iter(self._reservations.values())
 
+    def growing(self, now: float) -> list[Reservation]:
+        """Those that could go on with more pods, and have run for long enough."""
+        return [held for held in self._growable() if (at := grows_at(held)) is not None and at <= now]
+
+    def next_moment(self, now: float, *, waiting: bool) -> float | None:
+        """When something is to be decided though nothing changes: somebody may grow, or is past its estimate while
+        others wait."""
+        found = [at for held in self._growable() if (at := grows_at(held)) is not None and at > now]
+        if waiting:
+            found += [at for held in self._reservations.values() if (at := overdue_at(held)) is not None and at > now]
+        return min(found, default=None)
+
+    def _growable(self) -> Iterator[Reservation]:
+        return (held for held in self._reservations.values() if held.most is not None)
+
     def free(self, node: str) -> Resources:
         """What is left of a node; below zero where more was taken than there is."""
         return self._ledger.free(node)
@@ -203,6 +248,9 @@ class PoolUsage:
                 if workload in self._reservations
             ),
             holders=tuple(self._reservations.values()),
+            shares={
+                name: self._shares.of(name, size=room.allocatable, now=self._clock()) for name, room in chosen.items()
+            },
         )
 
     # -- how -------------------------------------------------------------------------------------------------------
@@ -303,11 +351,36 @@ class PoolUsage:
         for pool in self.pools_of(node):
             self._touched(pool)
 
+    def _share(self, workload: Workload) -> None:
+        """Let what it holds count from now on, and no more what it held before."""
+        held = self._reservations.get(workload)
+        pool = None if held is None else self._pools.get(held.pool)
+        wanted = None if held is None or pool is None else (pool.name, _units(held, pool))
+        before = self._shared.pop(workload, None)
+        if wanted is not None:
+            self._shared[workload] = wanted
+        if wanted == before:
+            return
+        for counted, sign in ((before, -1), (wanted, 1)):
+            if counted is not None:
+                self._shares.hold(counted[0], workload.namespace, sign * counted[1], now=self._clock())
+
     def _count_held(self, reservation: Reservation, *, sign: int) -> None:
         pool = self._pools.get(reservation.pool)
         if pool is not None:
             self._held[pool.name] += sign * _units(reservation, pool)
             self._touched(pool.name)
+
+
+def _same_seats(before: Reservation, after: Reservation) -> bool:
+    """Whether nothing has moved on any node, and nothing is awaited that was not."""
+    return (before.seats, before.need, before.pool, before.deadline, before.instead_of) == (
+        after.seats,
+        after.need,
+        after.pool,
+        after.deadline,
+        after.instead_of,
+    )
 
 
 def _nodes_of(reservation: Reservation) -> set[str]:

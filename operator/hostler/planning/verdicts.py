@@ -71,6 +71,8 @@ class Request:
     told: Obstacle | None = field(default=None, compare=False)
     """What its status says that it waits for. Nothing that is asked: a process that has just started learns from it
     what an earlier one has said."""
+    place: Place | None = field(default=None, compare=False)
+    """What its status says of its place in line; likewise."""
 
     @property
     def serves(self) -> bool:
@@ -128,6 +130,8 @@ class PoolFigures:
     allocatable: int
     largest_free_block: int
     held: int
+    largest_free_node: str = ""
+    """A node with that many free; empty where there is none."""
     quota: int | None = None
     trouble: str = ""
     """A sentence about a pool that has nothing to offer."""
@@ -142,6 +146,50 @@ class Forecast:
     expected: float
     latest: float
     """If they end as late."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToldForecast:
+    """A forecast as it was told: moments in RFC 3339, coarse enough to be said to people."""
+
+    at: str
+    """When it was told."""
+    expected: str
+    earliest: str
+    latest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """What somebody in line was told of its place; ``status.queue`` of the workload is its durable form."""
+
+    position: int
+    """In the pool's line, from 1; rounded up to tens after the first ten, and to hundreds after the first hundred."""
+    waiting: int
+    """How many there were in it, likewise."""
+    forecast: ToldForecast | None = None
+    """The newest one; None where nobody can know."""
+    first: ToldForecast | None = None
+    """The first one that was told, against which is judged what came."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ways:
+    """What would let a request start now. Each is one alone that would be enough; what is None would not."""
+
+    fewer_pods: int | None = None
+    """Pods that would fit now, where that is less than the least."""
+    less_per_pod: int | None = None
+    """Units of the pool for its only pod that would fit on one node."""
+    pools: tuple[str, ...] = ()
+    """Pools of the same accelerator type that have room, and nobody in line."""
+    priority_above: int | None = None
+    """With a priority above this it could have others leave for it."""
+    more_quota: int | None = None
+    """Units by which the quota would have to be raised."""
+    done_before: str | None = None
+    """There is room until somebody before it in line is to have it: the moment (RFC 3339) before which it would have to
+    be done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,6 +225,12 @@ class Wait:
     """Whose end it waits for next."""
     preempting: tuple[Workload, ...] = ()
     """Who is leaving for it."""
+    at: str = ""
+    """RFC 3339: the moment of the pass; empty until it is told to anybody."""
+    place: Place | None = None
+    """What is told of its place in line; likewise None."""
+    ways: Ways | None = None
+    """What would let it start now; likewise None."""
 
     @property
     def expected_seconds(self) -> float | None:
@@ -193,6 +247,10 @@ class Preemption(StrEnum):
     """Its namespace has borrowed them, and whose they are needs them."""
     OVERDUE = "PastItsEstimate"
     """It has said that it would need less time than it took, and others wait."""
+    REPLICA = "ReplicaNeeded"
+    """A service of the same priority that runs needs another replica."""
+    ROOM = "RoomToGrow"
+    """Nobody waits, and it could go on with more pods."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,6 +262,11 @@ class Preempt:
     why: Preemption
     keeps: Seats = field(default_factory=dict)
     """Seats that it may go on with, where it can do with fewer; empty where it has to stop."""
+
+    @property
+    def leaves(self) -> bool:
+        """Whether anybody else gets seats by it."""
+        return self.why is not Preemption.ROOM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,16 +297,31 @@ class Reservation:
     """As :attr:`Request.priority`."""
     least: int | None = None
     """Pods that it could shrink to and go on; None where it cannot shrink."""
+    most: int | None = None
+    """Pods that it could grow to; None where it cannot grow."""
     since: str = ""
     """RFC 3339: when it came in line, which it keeps when it has to leave."""
     started: float | None = None
     """On the planner's clock: since when its pods run; None where they do not yet."""
     saved: float | None = None
     """On the planner's clock: when its newest checkpoint was complete. What came after is lost if it has to leave."""
+    due: float | None = None
+    """On the planner's clock: when it is done by what its user has said; None where the user has said nothing."""
     leaving_for: Workload | None = None
     """For whom it leaves; None where it may stay."""
+    keeps: Seats = field(default_factory=dict)
+    """Seats that it goes on with when it has left."""
+    volumes: tuple[Reach, ...] | None = None
+    """As :attr:`Request.volumes`; None where nobody has heard it ask, so that nobody knows where more pods could be."""
 
     @property
     def pods(self) -> int:
         """How many seats."""
         return sum(self.seats.values())
+
+    @property
+    def given_up(self) -> Seats:
+        """Seats that others can have when it has left."""
+        if self.leaving_for is None:
+            return {}
+        return {node: left for node, pods in self.seats.items() if (left := pods - self.keeps.get(node, 0)) > 0}

@@ -8,9 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    EulerDiscreteScheduler,
+    PNDMScheduler,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
 from runtime.families.pictures import pixels
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from hostler_runtime.families.text_to_image.serving import PainterModel
 from hostler_runtime.protocols.tasks import ImageRequest
@@ -29,11 +36,7 @@ def published_checkpoint(directory: Path, words: Path) -> Path:
     """Stable Diffusion in miniature: its classes, its scheduler, its tokenizer of words and merges, three colours."""
     torch.manual_seed(0)
     directory.mkdir(parents=True)
-    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
-    tokens = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    (words / "vocab.json").write_text(json.dumps({token: index for index, token in enumerate(tokens)}))
-    (words / "merges.txt").write_text("#version: 0.2\n")
-    tokenizer = CLIPTokenizer(str(words / "vocab.json"), str(words / "merges.txt"), model_max_length=24)
+    tokenizer = _letters(words)
     end = tokenizer.eos_token_id
     StableDiffusionPipeline(
         vae=AutoencoderKL(
@@ -57,3 +60,47 @@ def published_checkpoint(directory: Path, words: Path) -> Path:
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     ).save_pretrained(directory)  # fmt: skip
     return directory
+
+
+def published_xl_checkpoint(directory: Path, words: Path) -> Path:
+    """Stable Diffusion XL in miniature: two text encoders of different width, whose tokenizers pad with different
+    tokens, and a U-Net that is told sizes and a vector of the whole prompt."""
+    torch.manual_seed(0)
+    directory.mkdir(parents=True)
+    first, second = _letters(words), _letters(words, pad_token="z")
+    text = {
+        "vocab_size": len(first), "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 24,
+        "eos_token_id": first.eos_token_id, "intermediate_size": 32,
+    }  # fmt: skip
+    StableDiffusionXLPipeline(
+        vae=AutoencoderKL(
+            block_out_channels=(8, 16), down_block_types=("DownEncoderBlock2D",) * 2, sample_size=16,
+            up_block_types=("UpDecoderBlock2D",) * 2, norm_num_groups=4, latent_channels=4, scaling_factor=0.13025,
+        ),
+        text_encoder=CLIPTextModel(CLIPTextConfig(hidden_size=16, projection_dim=16, **text)),
+        text_encoder_2=CLIPTextModelWithProjection(CLIPTextConfig(hidden_size=24, projection_dim=20, **text)),
+        tokenizer=first,
+        tokenizer_2=second,
+        unet=UNet2DConditionModel(
+            sample_size=8, block_out_channels=(16, 32), layers_per_block=1, cross_attention_dim=16 + 24,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), attention_head_dim=(2, 4), norm_num_groups=4,
+            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), transformer_layers_per_block=(1, 2),
+            use_linear_projection=True, addition_embed_type="text_time", addition_time_embed_dim=8,
+            projection_class_embeddings_input_dim=20 + 6 * 8,
+        ),
+        scheduler=EulerDiscreteScheduler(
+            beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, steps_offset=1,
+            timestep_spacing="leading",
+        ),
+        add_watermarker=False,
+    ).save_pretrained(directory)  # fmt: skip
+    return directory
+
+
+def _letters(words: Path, **more: str) -> CLIPTokenizer:
+    """A tokenizer of words and merges as CLIP has it, of letters alone."""
+    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+    tokens = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    (words / "vocab.json").write_text(json.dumps({token: index for index, token in enumerate(tokens)}))
+    (words / "merges.txt").write_text("#version: 0.2\n")
+    return CLIPTokenizer(str(words / "vocab.json"), str(words / "merges.txt"), model_max_length=24, **more)

@@ -16,7 +16,7 @@ import torch
 import transformers
 import yaml
 from diffusers import AutoencoderKL, UNet2DConditionModel, UNet3DConditionModel
-from transformers import AutoConfig, CLIPTextConfig, CLIPTextModel
+from transformers import AutoConfig, CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
 from hostler_runtime.importing.__main__ import known
@@ -114,7 +114,11 @@ CONFIGS: dict[str, Config] = {
     "whisper-large-v3": _whisper(1280, 32, 20, vocabulary=51866, bins=128),
     "whisper-large-v3-turbo": _whisper(1280, 32, 20, decoder=4, vocabulary=51866, bins=128),
 }  # fmt: skip
-PIPELINES = {"text-to-image": "StableDiffusionPipeline", "text-to-video": "TextToVideoSDPipeline"}
+PIPELINES = {
+    "StableDiffusionPipeline": ("stable-diffusion-v1-5", "openjourney"),
+    "StableDiffusionXLPipeline": ("stable-diffusion-xl-base-1-0",),
+    "TextToVideoSDPipeline": ("text-to-video-ms-1-7b",),
+}
 NAMES = ("tokenizer.json", "preprocessor_config.json", "vocab.txt")
 SURPLUS = {"gpt2": 12 * 1024 * 1024, "bert-base-uncased": 768 * 768 + 768 + 2 * 768 + 2}
 """Values that the files hold beside the network's: masks that are computed today, a pooler and a head that nobody
@@ -131,31 +135,49 @@ def _parameters(name: str) -> int:
         return _count(getattr(transformers, config["architectures"][0])(AutoConfig.for_model(**config)))
 
 
-def _pipeline(family: str) -> int:
-    """The networks of Stable Diffusion 1, or those of the first text-to-video model, by diffusers' own defaults."""
+def _text(width: int, layers: int, **more: Any) -> CLIPTextConfig:
+    """A text encoder of OpenAI's CLIP or of OpenCLIP, with heads of 64."""
+    return CLIPTextConfig(
+        vocab_size=49408, hidden_size=width, num_hidden_layers=layers, num_attention_heads=width // 64,
+        intermediate_size=4 * width, **more,
+    )  # fmt: skip
+
+
+def _denoiser(pipeline: str) -> tuple[torch.nn.Module, ...]:
+    """With what reads the prompt: of Stable Diffusion 1 and of the first text-to-video model by diffusers' defaults, of
+    XL as in table 1 of arXiv 2307.01952."""
+    if pipeline == "StableDiffusionPipeline":
+        return UNet2DConditionModel(sample_size=64, cross_attention_dim=768), CLIPTextModel(_text(768, 12))
+    if pipeline == "TextToVideoSDPipeline":
+        return UNet3DConditionModel(sample_size=32), CLIPTextModel(_text(1024, 23))
+    cross = "CrossAttnDownBlock2D", "CrossAttnUpBlock2D"
+    unet = UNet2DConditionModel(
+        sample_size=128, block_out_channels=(320, 640, 1280), cross_attention_dim=768 + 1280,
+        down_block_types=("DownBlock2D", cross[0], cross[0]), up_block_types=(cross[1], cross[1], "UpBlock2D"),
+        transformer_layers_per_block=(1, 2, 10), attention_head_dim=(5, 10, 20), use_linear_projection=True,
+        addition_embed_type="text_time", addition_time_embed_dim=256,
+        projection_class_embeddings_input_dim=1280 + 6 * 256,
+    )  # fmt: skip
+    second = CLIPTextModelWithProjection(_text(1280, 32, projection_dim=1280))
+    return unet, CLIPTextModel(_text(768, 12)), second
+
+
+def _pipeline(pipeline: str) -> int:
+    """All networks of a pipeline."""
     four = 4
-    widths = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072}
-    if family == "text-to-video":
-        widths = {"hidden_size": 1024, "num_hidden_layers": 23, "num_attention_heads": 16, "intermediate_size": 4096}
     with torch.device("meta"):
-        unet = (
-            UNet2DConditionModel(sample_size=64, cross_attention_dim=768)
-            if family == "text-to-image"
-            else UNet3DConditionModel(sample_size=32)
-        )
         vae = AutoencoderKL(
             block_out_channels=(128, 256, 512, 512), layers_per_block=2,
             down_block_types=("DownEncoderBlock2D",) * four, up_block_types=("UpDecoderBlock2D",) * four,
         )  # fmt: skip
-        return _count(unet, vae, CLIPTextModel(CLIPTextConfig(vocab_size=49408, **widths)))
+        return _count(vae, *_denoiser(pipeline))
 
 
 @pytest.fixture(scope="module")
 def parameters() -> dict[str, int]:
     """Counted once for all tests."""
     counted = {name: _parameters(name) for name in CONFIGS}
-    whole = {family: _pipeline(family) for family in PIPELINES}
-    return counted | {name: whole[spec["family"]] for name, spec in FROM_HUBS.items() if spec["family"] in whole}
+    return counted | {name: _pipeline(pipeline) for pipeline, names in PIPELINES.items() for name in names}
 
 
 def test_every_entry_of_a_hub_is_checked_here(parameters: dict[str, int]) -> None:
@@ -191,10 +213,10 @@ def test_the_importer_takes_it_for_what_the_entry_says(name: str, parameters: di
     assert spec["memory"].get("kvBytesPerToken") == read.kv_bytes_per_token
 
 
-@pytest.mark.parametrize("family", PIPELINES)
-def test_the_importer_takes_pipelines(family: str) -> None:
-    documents = {"model_index.json": {"_class_name": PIPELINES[family]}}
-    assert kind_of(documents, names=(), tags=(), known=known()).family == family
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_the_importer_takes_pipelines(pipeline: str) -> None:
+    kind = kind_of({"model_index.json": {"_class_name": pipeline}}, names=(), tags=(), known=known())
+    assert {SPECS[name]["family"] for name in PIPELINES[pipeline]} == {kind.family}
 
 
 @pytest.mark.parametrize("name", [name for name, spec in SPECS.items() if (spec.get("tuning") or {}).get("encoder")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import socket
 import subprocess
@@ -57,7 +58,7 @@ def make_job(workspace: Path, *, data: Path | str | None = None, **changes: Any)
         target = document
         for part in parts:
             target = target[part]
-        target[field] = value
+        target[field] = copy.deepcopy(value)  # later changes are of this job alone
     return JobConfig.model_validate(document)
 
 

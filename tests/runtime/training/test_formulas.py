@@ -72,4 +72,4 @@ def test_the_operator_and_the_trainer_count_the_same_bytes_of_weights(
     terms = training_terms(TrainingJobSpec.model_validate(job["spec"]), base, plan)
 
     asked = make_job(tmp_path, objective={"kind": "finetune", "lora": lora}, hyperparameters__parallelism=parallelism)
-    assert sum(terms.values()) == bytes_of_weights(asked, network, processes=2)
+    assert sum(terms.values()) == bytes_of_weights(asked, network, processes=2, item_bytes=4)

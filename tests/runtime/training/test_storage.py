@@ -69,6 +69,37 @@ def recognizer(root: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
+    ("arrange", "kind", "steps"),
+    [
+        pytest.param(decoder, torch.bfloat16, 0, id="a decoder in bf16, as it is"),
+        pytest.param(decoder, torch.float16, 2, id="a decoder in fp16 that is trained first"),
+        pytest.param(decoder, torch.float32, 0, id="a decoder in fp32"),
+        pytest.param(recognizer, torch.float16, 0, id="a recognizer"),
+    ],
+)
+def test_what_is_not_quantized_is_stored_as_its_base(
+    job: JobFactory, train: Train, tmp_path: Path, arrange: Callable[[Path], dict[str, Any]], kind: torch.dtype,
+    steps: int,
+) -> None:  # fmt: skip
+    changes = arrange(tmp_path)
+    stored_as(tmp_path / "base", kind)
+    changes |= {"inputs": {"base": str(tmp_path / "base")}, "objective": {"kind": "quantize"}}
+    given = job(**{**changes, "hyperparameters__steps": steps})
+
+    train(given)
+
+    model = Path(given.workspace) / "model"
+    weights = load_file(model / "model.safetensors")
+    scales = {name for name in weights if name.endswith("_scale")}
+    assert {weights[name].dtype for name in scales} == {torch.float32}
+    assert {tensor.dtype for name, tensor in weights.items() if name not in scales} == {torch.int8, kind}
+    assert json.loads((model / "config.json").read_text())["dtype"] == str(kind).removeprefix("torch.")
+    before = load_file(tmp_path / "base" / "model.safetensors")
+    kept = [name for name in weights if name in before]
+    assert steps or [name for name in kept if not torch.equal(weights[name], before[name])] == []
+
+
+@pytest.mark.parametrize(
     ("arrange", "objective", "kind"),
     [
         pytest.param(decoder, FINETUNE, torch.bfloat16, id="a decoder in bf16"),

@@ -49,7 +49,9 @@ def weights(job: JobConfig) -> dict[str, Any]:
     return load_file(Path(job.workspace) / "model" / "model.safetensors")
 
 
-def run_in_processes(job: JobConfig, *, count: int, timeout: float = PATIENCE) -> Result:
+def run_in_processes(
+    job: JobConfig, *, count: int, timeout: float = PATIENCE, module: str = "runtime.training.toyjobs"
+) -> Result:
     """Run the job in several processes on this machine, joined by torchrun's variables: what the first one says."""
     path = Path(job.workspace).parent / "job.json"
     path.write_text(job.to_json())
@@ -70,7 +72,7 @@ def run_in_processes(job: JobConfig, *, count: int, timeout: float = PATIENCE) -
             "LOCAL_WORLD_SIZE": str(count),
         }
         with log.open("wb") as stream:
-            processes.append(Forked("runtime.training.toyjobs", str(path), env=environ, stdout=stream))
+            processes.append(Forked(module, str(path), env=environ, stdout=stream))
     running = list(processes)
     try:
         # The others of one that failed wait for it for minutes.

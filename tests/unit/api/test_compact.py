@@ -9,7 +9,7 @@ from pydantic import ConfigDict
 from hostler.api.compact import compact
 from hostler.api.crd import schema
 from hostler.api.kinds import KINDS
-from hostler.api.schema import ApiModel, cel, on_create, rules, unchangeable
+from hostler.api.schema import ApiModel, cel, changeable_while_suspended, on_change, on_create, rules, unchangeable
 from hostler.api.structural import structural
 
 RULES = "x-kubernetes-validations"
@@ -85,6 +85,47 @@ def test_other_rules_and_all_else_stay() -> None:
         }
     assert stripped[0] == stripped[1]
     assert structural(Outer, defaults=True) == before, "the given schema is not changed"
+
+
+class Resting(ApiModel):
+    """Fields that change while it is suspended, and rules between them."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            *on_create(cel("self.a > 0", "a must be above 0"), cel("self.a < 9", "a must be below 9")),
+            *on_change(
+                cel("self.b > self.a", "b must be above a", field_path=".b"),
+                cel("self.b < 9", "b must be below 9", field_path=".b"),
+            ),
+            *changeable_while_suspended("b", "c", way_out="suspend it first"),
+        )
+    )
+
+    a: int = 1
+    """A number."""
+    b: int = 2
+    """A number that changes."""
+    c: int = 3
+    """Another one."""
+    suspend: bool = False
+    """Whether it rests."""
+
+
+def test_rules_of_what_changes_while_suspended_are_one_each_and_apart_from_those_of_the_creation() -> None:
+    created, changed, kept = compact(structural(Resting, defaults=True), path="spec")[RULES]
+    assert created["rule"] == "oldSelf.hasValue() || ((self.a > 0) && (self.a < 9))"
+    assert changed["rule"] == (
+        "oldSelf.hasValue() && !oldSelf.value().suspend || ((self.b > self.a) && (self.b < 9))"
+    ), "looked at anew while suspended, and at no other write"
+    assert created["optionalOldSelf"] is changed["optionalOldSelf"] is True
+    assert kept == {
+        "rule": "oldSelf.suspend || (self.b == oldSelf.b && self.c == oldSelf.c)",
+        "message": "this cannot be changed: suspend it first",
+        "messageExpression": (
+            "(self.b != oldSelf.b ? \"b cannot be changed; \" : '') + "
+            '(self.c != oldSelf.c ? "c cannot be changed; " : \'\') + "suspend it first"'
+        ),
+    }
 
 
 def test_no_kind_has_more_than_a_handful_of_rules_that_run_at_every_write() -> None:

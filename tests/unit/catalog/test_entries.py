@@ -57,7 +57,7 @@ def test_what_people_ask_for_is_there() -> None:
     wanted = (
         "gpt2 smollm2-135m-instruct qwen3-0-6b qwen3-8b llama-3-1-8b-instruct gemma-2-2b-it mistral-7b-instruct-v0-3 "
         "starcoder2-3b qwen2-5-coder-1-5b bert-base-uncased all-minilm-l6-v2 modernbert-base stable-diffusion-v1-5 "
-        "openjourney whisper-tiny whisper-base whisper-large-v3 text-to-video-ms-1-7b"
+        "openjourney stable-diffusion-xl-base-1-0 whisper-tiny whisper-base whisper-large-v3 text-to-video-ms-1-7b"
     )
     assert set(wanted.split()) <= set(SPECS)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from unit.cluster.objects import make
 
-from hostler.cluster import stream
+from hostler.cluster import turns as turns_module
 from hostler.cluster.stream import EventStream, without_items
 
 Object = dict[str, Any]
@@ -124,7 +124,7 @@ async def test_a_list_is_left_without_its_items() -> None:
 
 @pytest.mark.parametrize("way", ["list", "stream"])
 async def test_others_have_their_turn_in_a_burst(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "SLICE", -1.0)
+    monkeypatch.setattr(turns_module, "SLICE", -1.0)
     turns: list[int] = []
     taken: list[str] = []
 

@@ -140,6 +140,32 @@ async def test_the_seats_of_a_gang_that_lost_a_node_are_nobodys_until_it_has_wri
     assert [seat["name"] for seat in bench.status("TrainingJob", waiting)["placement"]["nodes"]] == ["gpu-1"]
 
 
+@table(
+    "make",
+    {"a job": make_training_job, "a service": make_inference_service},
+)
+async def test_what_nobody_can_read_any_more_is_in_nobodys_way(make: Callable[..., Object]) -> None:
+    """An object that an earlier release has taken, and today's schema would not: it leaves the line."""
+    bench = two_nodes()
+    cluster = bench.cluster
+    stranger = cluster.stranger("busy", node="gpu-1", requests={GPU: "4"})
+    cluster.stranger("busy-too", node="gpu-2", requests={GPU: "4"})
+    whole = {"accelerators": {"pool": "gpu", "perPod": DEVICES}}
+    cluster.put(make("first", **whole))
+    await bench.settle()
+    cluster.clock.advance(1)
+    cluster.put(make_training_job("second", **whole))
+    await bench.settle()
+    kind = make("first")["kind"]
+    assert bench.admitter.line() == {"gpu": 2}
+    cluster.edit(kind, "first", ofAnotherRelease=True)
+    await bench.settle()
+    assert bench.condition(kind, "first", "Accepted")[:2] == ("False", "InvalidSpec")
+    cluster.remove(stranger)
+    await bench.settle()
+    assert jobs(bench) == ["second-0"]
+
+
 # -- pools that change under what runs on them -------------------------------------------------------------------------
 
 

@@ -70,11 +70,30 @@ async def test_a_failure_counts_although_a_proxy_hides_it_from_the_job_controlle
 ) -> None:
     await created(bench)
     before = copy.deepcopy(bench.cluster.object("Job", "books-inspect-1")["spec"])
+    tries = before["backoffLimit"] + 1
+    for number in range(1, tries):
+        beside_a_proxy(bench, said=said, code=137)
+        await bench.settle()
+        assert ready(bench)[:2] == ("Unknown", "Inspecting")
+        assert f"looked at again, because try {number} of {tries} has failed: " in ready(bench)[2]
+        assert (said.message or "" if said else "exit code 137") in ready(bench)[2]
+        job = bench.cluster.object("Job", "books-inspect-1")
+        assert job["spec"] == before | {"suspend": True}, "its controller takes the pod away, and counts nothing"
+        bench.cluster.clock.advance(SETTINGS.recheck_seconds)
+        await bench.settle()
+        assert bench.cluster.object("Job", "books-inspect-1")["spec"]["suspend"], "the pod is still there"
+        for pod in bench.cluster.pods_of(job):
+            bench.cluster.remove(pod)
+        await bench.settle()
+        assert bench.cluster.object("Job", "books-inspect-1")["spec"] == before | {"suspend": False}
+        assert ready(bench)[1] == "Inspecting"
+
     beside_a_proxy(bench, said=said, code=137)
     await bench.settle()
     assert ready(bench) == want
     job = bench.cluster.object("Job", "books-inspect-1")
-    assert job["spec"] == before | {"activeDeadlineSeconds": 1}, "its controller ends the pod, and the Job with it"
+    ended = {"suspend": False, "activeDeadlineSeconds": 1}
+    assert job["spec"] == before | ended, "its controller ends the pod, and the Job with it"
 
     for pod in bench.cluster.pods_of(job):
         bench.cluster.remove(pod)
@@ -86,6 +105,38 @@ async def test_a_failure_counts_although_a_proxy_hides_it_from_the_job_controlle
     await bench.settle()
     assert ready(bench)[1] == "Inspecting", "without the Job the data is looked at again"
     assert "activeDeadlineSeconds" not in bench.cluster.object("Job", "books-inspect-1")["spec"]
+
+
+async def test_data_that_is_wrong_is_not_looked_at_again_beside_a_proxy(bench: Bench) -> None:
+    """As without one: the inspector has done its work, and ends with 0."""
+    await created(bench)
+    said = DatasetReport(reason=ErrorReason.DATASET_INVALID, message="books.jsonl:3: is not JSON")
+    beside_a_proxy(bench, said=said, code=0)
+    await bench.settle()
+    assert ready(bench) == ("False", "DataInvalid", "books.jsonl:3: is not JSON")
+    assert bench.cluster.object("Job", "books-inspect-1")["spec"]["activeDeadlineSeconds"] == 1
+
+
+async def test_an_inspector_that_succeeds_at_its_second_try_counts(bench: Bench) -> None:
+    await created(bench)
+    beside_a_proxy(bench, said=None, code=137)
+    await bench.settle()
+    for pod in bench.cluster.pods_of(bench.cluster.object("Job", "books-inspect-1")):
+        bench.cluster.remove(pod)
+    await bench.settle()
+    beside_a_proxy(bench, said=report(), code=0)
+    await bench.settle()
+    assert ready(bench)[1] == "Valid"
+    assert jobs(bench) == []
+
+
+async def test_a_job_that_somebody_else_suspends_is_left_alone(bench: Bench) -> None:
+    await created(bench)
+    job = bench.cluster.object("Job", "books-inspect-1")
+    bench.cluster.put({**job, "spec": {**job["spec"], "suspend": True}})
+    bench.cluster.clock.advance(SETTINGS.recheck_seconds)
+    await bench.settle()
+    assert bench.cluster.object("Job", "books-inspect-1")["spec"]["suspend"] is True
 
 
 async def test_a_file_that_somebody_deletes_before_the_pod_has_read_it_is_written_anew(bench: Bench) -> None:

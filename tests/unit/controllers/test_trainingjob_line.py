@@ -20,8 +20,8 @@ async def test_busy_accelerators_are_waited_for_with_the_figures_and_a_hint(benc
     bench.cluster.stranger("busy", node="gpu-1", requests={GPU: "3", "cpu": "1"})
     await submitted(bench, pods={"min": 2, "max": 2})
     want = (
-        "Pool gpu has 1 of 4 nvidia.com/gpu free, at most 1 on one node; the job needs 2 pods with 1 each. It starts "
-        "when pods that hold them end or nodes are added. 1 pod of this size would fit now."
+        "Pool gpu has 1 of 4 nvidia.com/gpu free, at most 1 on one node (gpu-1); the job needs 2 pods with 1 each. It "
+        "starts when pods that hold them end or nodes are added. 1 pod of this size would fit now."
     )
     assert bench.condition("TrainingJob", "tiny", "Admitted") == ("False", "WaitingForCapacity", want)
     assert states(bench)["Accepted"] == ("True", "Valid")
@@ -67,7 +67,7 @@ async def test_the_first_in_line_is_told_when_its_turn_is_expected(bench: Bench)
     told(bench, pod, progress(10, eta_seconds=5000.0))
     bench.cluster.clock.advance(60)
     await bench.settle()
-    want = " That is expected within 1h30m, by what the jobs that run say of themselves."
+    want = " It is expected to start at 2026-01-01 01:24 UTC, between 00:42 and 02:47 UTC."
     assert bench.condition("TrainingJob", "next", "Admitted")[2].endswith(want)
 
 
@@ -265,8 +265,8 @@ async def test_a_pool_without_accelerators_trains_on_cores(bench: Bench) -> None
     assert bench.condition("TrainingJob", "waits", "Admitted") == (
         "False",
         "WaitingForCapacity",
-        "Pool cpu has 1 of 4 cores free, at most 1 on one node; the job needs 1 pod of 2 CPU and 1Gi memory. It starts "
-        "when pods that hold them end or nodes are added.",
+        "Pool cpu has 1 of 4 cores free, at most 1 on one node (cpu-1); the job needs 1 pod of 2 CPU and 1Gi memory. "
+        "It starts when pods that hold them end or nodes are added.",
     )
 
 
@@ -326,8 +326,8 @@ async def test_a_job_that_a_quota_holds_is_told_its_place_and_when_its_turn_is_e
     assert bench.condition("TrainingJob", "first", "Admitted")[1:] == (
         "QuotaExceeded",
         "The quota of pool gpu is 2 nvidia.com/gpu, of which 2 are held; the job needs 1 pod with 1 each. It starts "
-        "when others end or the quota is raised. It is number 1 in line. That is expected within 1h30m, by what the "
-        "jobs that run say of themselves.",
+        "when others end or the quota is raised. It is number 1 in line. It is expected to start at "
+        "2026-01-01 01:24 UTC, between 00:42 and 02:47 UTC.",
     )
     assert bench.condition("TrainingJob", "second", "Admitted")[2].endswith("is raised. It is number 2 in line.")
 

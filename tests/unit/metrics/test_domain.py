@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from hostler.metrics.domain import DomainCollector, WatchCollector
+from hostler.metrics.lines import NAMESPACES, PoolLine
 from hostler.metrics.operator import OperatorMetrics
 
 Object = dict[str, Any]
@@ -37,14 +38,22 @@ def samples(collector: Any) -> dict[str, float]:
     return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if not line.startswith("#")}
 
 
-def pool_series(*pools: Object, waiting: dict[str, int] | None = None) -> dict[str, float]:
-    """What a leader shows of pools, by the name of the metric and its labels; of a line only where somebody waits."""
+LINES = ("waiting", "overdue", "unusable", "quotas", "namespace")
+"""How names of series of a line begin."""
+
+
+def pool_series(*pools: Object, lines: dict[str, PoolLine] | None = None) -> dict[str, float]:
+    """What a leader shows of pools, by the name of the metric and its labels: of their lines where those are given,
+    else of what they have."""
     cache = Cache(AcceleratorPool=list(pools))
-    found = samples(DomainCollector(cache, leading=lambda: True, states={}, line=lambda: waiting or {}))
+    collector = DomainCollector(
+        cache, leading=lambda: True, states={}, lines=lambda: lines or {}, obstacles=("QuotaExceeded",)
+    )
+    found = {name.removeprefix("hostler_pool_"): value for name, value in samples(collector).items()}
     return {
-        name.removeprefix("hostler_pool_"): value
+        name: value
         for name, value in found.items()
-        if name.startswith("hostler_pool_") and (waiting is not None or not name.startswith("hostler_pool_waiting"))
+        if not name.startswith("hostler_") and name.startswith(LINES) == (lines is not None)
     }
 
 
@@ -123,8 +132,44 @@ def test_a_pool_shows_what_is_known_and_nothing_else(pool: Object, want: dict[st
 
 
 def test_a_pool_shows_its_line_and_a_pool_that_is_not_there_makes_no_series() -> None:
-    assert pool_series(make_pool(), waiting={"gpu": 3, "gone": 2}) == {f"waiting{{{GPU}}}": 3}
-    assert pool_series(make_pool(), waiting={}) == {f"waiting{{{GPU}}}": 0}, "nobody waits, which is a figure"
+    line = PoolLine(
+        waiting={"WaitingForCapacity": 3},
+        waiting_of={"team-a": 2, "team-b": 1},
+        held={"team-b": 8},
+        used_lately={"team-b": 0.25},
+        overdue_seconds=90.0,
+        unusable=2,
+        below_quota=1,
+    )
+    assert pool_series(make_pool(), lines={"gpu": line, "gone": line}) == {
+        'waiting{pool="gpu",reason="WaitingForCapacity",type="nvidia-a100-80"}': 3,
+        'waiting{pool="gpu",reason="QuotaExceeded",type="nvidia-a100-80"}': 0,
+        f"overdue_seconds{{{GPU}}}": 90,
+        f"unusable_free{{{GPU}}}": 2,
+        f"quotas_below_nominal{{{GPU}}}": 1,
+        'namespace_reserved{namespace="team-b",pool="gpu"}': 8,
+        'namespace_waiting{namespace="team-a",pool="gpu"}': 2,
+        'namespace_waiting{namespace="team-b",pool="gpu"}': 1,
+        'namespace_share{namespace="team-b",pool="gpu"}': 0.25,
+    }
+
+
+def test_where_nobody_waits_that_is_a_figure() -> None:
+    assert pool_series(make_pool(), lines={}) == {
+        'waiting{pool="gpu",reason="QuotaExceeded",type="nvidia-a100-80"}': 0,
+        f"overdue_seconds{{{GPU}}}": 0,
+        f"unusable_free{{{GPU}}}": 0,
+        f"quotas_below_nominal{{{GPU}}}": 0,
+    }
+
+
+def test_namespaces_beyond_the_largest_are_one_series_together() -> None:
+    held = {f"team-{number:02}": number for number in range(1, 31)}
+    found = pool_series(make_pool(), lines={"gpu": PoolLine(held=held)})
+    shown = {name: value for name, value in found.items() if name.startswith("namespace_reserved")}
+    assert len(shown) == NAMESPACES + 1
+    assert shown['namespace_reserved{namespace="",pool="gpu"}'] == sum(range(1, 11))
+    assert shown['namespace_reserved{namespace="team-30",pool="gpu"}'] == 30
 
 
 def test_a_standby_shows_nothing_or_everything_would_count_twice() -> None:

@@ -51,7 +51,8 @@ SAID = {
     "HostlerTrainingJobsRestarting": COSTS_AN_ATTEMPT,
     "HostlerServiceDown": {S.REPLICA_FAILED, S.NO_ENDPOINTS, S.NOT_ADMITTED},
     "HostlerServiceNeverReady": {S.REPLICA_FAILED, S.NOT_ADMITTED, S.STARTING},
-    "HostlerPoolNotReady": {reason.value for reason in PoolReason} - {PoolReason.DEVICES_AVAILABLE.value},
+    "HostlerPoolNotReady": {reason.value for reason in PoolReason}
+    - {PoolReason.DEVICES_AVAILABLE.value, PoolReason.WITHIN_CAPACITY.value, PoolReason.QUOTAS_EXCEED_CAPACITY.value},
     "HostlerSeatsLost": {*(loss.value for loss in Loss), NOT_WRITTEN},
 }
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench import SETTINGS, Bench, make_bench
-from builders import make_training_job
+from builders import make_inference_service, make_model, make_training_job
 from fakes import FakeClock, FakeFacts, key_of
 from world import progress, running, told
 
@@ -41,9 +41,12 @@ class Server:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.writes: list[str] = []
+        self.question = asyncio.Event()
+        """Set with each of them."""
 
     async def get(self, resource: Any, *, namespace: str = "", name: str) -> Object:
         self.asked.append(f"{resource.kind} {name}")
+        self.question.set()
         await asyncio.sleep(0.001)
         if (resource.kind, name) == ("ConfigMap", "text"):
             return {"metadata": {"name": name, "namespace": namespace}, "data": {"text": "words"}}
@@ -83,28 +86,34 @@ class _Counting:
     def retried(self) -> None: ...
 
 
-async def a_cluster_with(*, runs: int, waits: int) -> list[Object]:
-    """Everything in a cluster where so many jobs hold a node each, have told how far they are, and so many wait. Who
-    waits was told its place before others came, as in any long line."""
+async def a_cluster_with(*, runs: int, waits: int, services: int = 0) -> list[Object]:
+    """Everything in a cluster where so many jobs hold a node each, have told how far they are, and so many jobs and
+    services wait. Who waits was told its place before others came, as in any long line."""
     bench = make_bench()
+    bench.cluster.claim("tiny")
+    bench.cluster.put(make_model("tiny"))
     (pod,) = await running(bench, "alpha", accelerators=WHOLE_NODE)
     told(bench, pod, progress(10, eta_seconds=5000.0))
     bench.cluster.put(make_training_job("omega", accelerators=WHOLE_NODE))
+    bench.cluster.put(make_inference_service("sigma", accelerators=WHOLE_NODE))
     await bench.settle()
     originals = list(bench.cluster.objects.values())
-    once = [obj for obj in originals if not obj["metadata"]["name"].startswith(("alpha", "omega", "gpu-1"))]
+    once = [obj for obj in originals if not obj["metadata"]["name"].startswith(("alpha", "omega", "sigma", "gpu-1"))]
     ran = [json.dumps(obj) for obj in originals if obj["metadata"]["name"].startswith(("alpha", "gpu-1"))]
     (waited,) = (json.dumps(obj) for obj in originals if obj["metadata"]["name"] == "omega")
+    (served,) = (json.dumps(obj) for obj in originals if obj["metadata"]["name"] == "sigma")
     whole = Bench(build=build_controllers, settings=SETTINGS)
     for obj in once:
         whole.cluster.objects[key_of(obj)] = obj
     for number in range(runs):
         for obj in (_copy(text, number, name="alpha") for text in ran):
             whole.cluster.objects[key_of(obj)] = obj
-    for number in range(waits):
-        obj = _copy(waited, number, name="omega")
-        whole.cluster.objects[key_of(obj)] = obj
+    for text, name, count in ((waited, "omega", waits), (served, "sigma", services)):
+        for number in range(count):
+            obj = _copy(text, number, name=name)
+            whole.cluster.objects[key_of(obj)] = obj
     await whole.reconcile("AcceleratorPool", "gpu")
+    await whole.reconcile("Model", "tiny")
     return list(whole.cluster.objects.values())
 
 

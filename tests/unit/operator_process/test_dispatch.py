@@ -6,17 +6,19 @@ import asyncio
 import itertools
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
+from tables import table
 from virtualtime import now, virtual
 
 from hostler.cluster.errors import Conflict, Invalid, NotLeading, TooManyRequests, Unavailable
 from hostler.cluster.queue import CALM_SECONDS, WorkQueue
 from hostler.cluster.store import Change, Store
 from hostler.controllers.ports import Key, Outcome
-from hostler.operator.dispatch import NOT_LEADING_PAUSE, Dispatcher, Workers
+from hostler.operator.dispatch import NOT_LEADING_PAUSE, OUTAGE_PAUSE, Dispatcher, Workers
 
 JOB = Key(kind="TrainingJob", namespace="n", name="j")
 
@@ -178,6 +180,43 @@ async def test_a_failure_comes_again_later_and_later_and_success_forgets_it(case
     await asyncio.sleep(120)
     assert world.metrics.results[-1] == "success"
     assert world.queue.failures(JOB) == 0
+    await world.workers.stop()
+
+
+@table(
+    "error",
+    {
+        "it is overloaded": TooManyRequests("slow down", code=429, retry_after=1),
+        "it fails": Unavailable("etcdserver: leader changed", code=500),
+        "it does not answer": Unavailable("no answer within 30 s"),
+    },
+)
+@virtual
+async def test_when_the_api_server_is_back_everything_goes_on_within_half_a_minute(error: Exception) -> None:
+    """However long it was away, and not all of it in the same moment."""
+    world = World()
+    world.start()
+    names = [f"j{number}" for number in range(100)]
+    for name in names:
+        world.put("TrainingJob", name)
+    outage = now() + 900.0
+
+    def fail(_: Key) -> Outcome:
+        if now() < outage:
+            raise error
+        return Outcome()
+
+    world.toy.behaviour = fail
+    await asyncio.sleep(outage - 100 - now())
+    world.toy.seen.clear()
+    await asyncio.sleep(100)
+    assert len(world.toy.seen) <= len(names) * 100 / (OUTAGE_PAUSE / 2) + len(names), "it is not asked all the time"
+    world.toy.seen.clear()
+    await asyncio.sleep(OUTAGE_PAUSE)
+    assert {key.name for _, key in world.toy.seen} == set(names)
+    busiest = max(Counter(int(at) for at, _ in world.toy.seen).values())
+    assert busiest < len(names) / 4, "they do not come back together"
+    assert {world.queue.failures(key) for _, key in world.toy.seen} == {0}
     await world.workers.stop()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from builders import make_training_job
 from tables import table
 from unit.operator_process.restarting import a_cluster_with, idle, restarted
 from virtualtime import virtual
@@ -41,6 +42,14 @@ async def test_a_look_at_a_job_costs_the_same_in_a_pool_of_any_size(monkeypatch:
     assert found[0] == found[1], "forty jobs more, and no node was looked at more often"
 
 
+@virtual
+async def test_a_restart_beside_services_in_line_writes_nothing_either() -> None:
+    async with restarted(await a_cluster_with(runs=5, waits=10, services=20)) as world:
+        assert world.server.writes == []
+        assert world.metrics.reconciles["InferenceService"] == 20
+        assert world.admitter.line() == {"gpu": 30}, "all of them are in line again"
+
+
 @table(
     ("runs", "waits"),
     {"only jobs that run": (20, 0), "only jobs that wait, for nodes that are gone": (0, 20)},
@@ -67,3 +76,18 @@ async def test_where_everything_is_deleted_at_once_nothing_is_held_and_nobody_is
         assert (view.held, view.in_use) == (0, 0)
         assert set(world.server.writes) == {"replace_status gpu"}, "of the pool, whose figures are others"
         assert world.metrics.reconciles["TrainingJob"] <= looked + 2 * 120, "not once for each child"
+
+
+@virtual
+async def test_a_job_that_is_deleted_while_it_is_looked_at_holds_no_seat() -> None:
+    """The look asks after the deletion, and nobody comes back for what it is given."""
+    async with restarted(await a_cluster_with(runs=1, waits=0)) as world:
+        late = make_training_job("late", accelerators={"pool": "ipu"})
+        late["metadata"] |= {"uid": "uid-late", "resourceVersion": "999999"}
+        world.server.question.clear()
+        world.put(late)
+        await world.server.question.wait()
+        world.store.remove("TrainingJob", late)
+        await idle(world.queue)
+        held = {found.workload.name for found in world.admitter.usage.reservations()}
+        assert "late" not in held

@@ -45,6 +45,7 @@ def pool(kind: str) -> Pool:
 
 
 CACHE = 100_000 * 2048 * 8
+IN_FP32 = {"memory": {"weightsBytes": 4 * 10**9, "kvBytesPerToken": 100_000}}
 """Eight conversations of 2,048 tokens."""
 
 
@@ -59,7 +60,7 @@ CACHE = 100_000 * 2048 * 8
             id="no longer than the context",
         ),
         pytest.param(
-            entry(memory={"weightsBytes": 4 * 10**9, "kvBytesPerToken": 100_000}),
+            entry(**IN_FP32),
             4.8e9 + CACHE + GIB,
             4.8e9 + CACHE + GIB,
             id="what is stored in fp32 stays so",
@@ -84,18 +85,22 @@ def test_an_entry_without_sizes_needs_nobody_knows_what() -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "bytes_of_a_weight"),
+    ("spec", "how", "device", "cores"),
     [
-        pytest.param(method(), 16, id="all weights: values, gradients, two moments"),
-        pytest.param(method(**RANK), 4, id="an adapter stands on frozen weights"),
-        pytest.param(method(**BETA), 20, id="preferences need what they are compared with"),
-        pytest.param(method(**RANK, **BETA), 4, id="which an adapter, switched off, is itself"),
+        pytest.param(entry(), method(), 16, 16, id="all weights: values, gradients, two moments"),
+        pytest.param(entry(), method(**RANK), 2, 4, id="an adapter stands on frozen weights, as they are stored"),
+        pytest.param(entry(**IN_FP32), method(**RANK), 4, 4, id="which may be in fp32"),
+        pytest.param(entry("text-to-image"), method(**RANK), 4, 4, id="and is so for diffusion"),
+        pytest.param(entry(), method(**BETA), 18, 20, id="preferences need what they are compared with"),
+        pytest.param(entry(), method(**RANK, **BETA), 2, 4, id="which an adapter, switched off, is itself"),
     ],
 )
-def test_what_training_needs(how: TuningMethod, bytes_of_a_weight: int) -> None:
-    need = tuning_need(entry(), how)
+def test_what_training_needs(spec: ModelSpec, how: TuningMethod, device: int, cores: int) -> None:
+    """Bytes of each weight, on a device that computes in half precision and on cores."""
+    need = tuning_need(spec, how)
     assert need is not None
-    assert need.device == pytest.approx(1.2 * bytes_of_a_weight * 10**9 + GIB)
+    assert need.device == pytest.approx(1.2 * device * 10**9 + GIB)
+    assert need.cores == pytest.approx(1.2 * cores * 10**9 + GIB)
 
 
 def test_logits_of_what_is_computed_at_once_count() -> None:
@@ -107,7 +112,7 @@ def test_logits_of_what_is_computed_at_once_count() -> None:
         values = {"batchSize": 8, "gradientAccumulation": accumulated, "contextLength": 1024}
         need = tuning_need(spec, how, values)
         assert need is not None
-        assert need.device == pytest.approx(4.8e9 + GIB + rows * 1024 * 50_000 * 8)
+        assert need.device == pytest.approx(2.4e9 + GIB + rows * 1024 * 50_000 * 8)
     assert tuning_need(spec, how) == tuning_need(spec, how, {**values, "gradientAccumulation": 2}), "the defaults"
 
 

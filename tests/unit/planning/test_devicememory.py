@@ -32,6 +32,11 @@ ONE_BILLION: dict[str, Any] = {
     "architecture": {"parameters": 1_000_000_000, "vocabularySize": 128_256},
     "memory": {"weightsBytes": 2_000_000_000, "kvBytesPerToken": 32_768},
 }
+BILLIONS_13: dict[str, Any] = {
+    "architecture": {"parameters": 13_000_000_000, "vocabularySize": 32_000},
+    "memory": {"weightsBytes": 26_000_000_000, "kvBytesPerToken": 819_200},
+}
+IN_FP32 = {"memory": {"weightsBytes": 32_120_000_000}}
 SIX_BILLIONS: dict[str, Any] = {"architecture": {"parameters": 6_000_000_000}}
 CLAIM = {"metadata": {"name": "tiny"}}
 
@@ -86,7 +91,7 @@ def training(**options: Any) -> dict[str, Any]:
             [
                 "spec.base: Model large does not fit: it needs at least 119.7Gi weights, gradients and optimizer "
                 "state, and one nvidia-a100-80 of pool pool has 80Gi",
-                "train an adapter with spec.lora, for which 29.9Gi are enough",
+                "train an adapter with spec.lora, for which 15Gi are enough",
                 "set training.parallelism to sharded with 2 processes (pods.max times perPod)",
                 "take a pool whose accelerators have more than 119.7Gi",
             ],
@@ -104,18 +109,31 @@ def training(**options: Any) -> dict[str, Any]:
             of_job(T4, BILLIONS_8, **SHARDED_OVER_8),
             [
                 "it needs at least 29.9Gi weights, which each process holds whole before they are shared out, and one "
-                "nvidia-t4 of pool pool has 16Gi: take a pool whose accelerators have more than 29.9Gi; or start from "
-                "a smaller base."
+                "nvidia-t4 of pool pool has 16Gi: train an adapter with spec.lora, for which 15Gi are enough; or take "
+                "a pool whose accelerators have more than 29.9Gi; or start from a smaller base."
             ],
         ),
         "more pods than the least count as well": (
             of_job(A100, BILLIONS_8, pods={"min": 1, "max": 2}, training=SHARDED_OVER_8["training"]),
             [],
         ),
-        "an adapter fits": (of_job(A100, BILLIONS_8, lora={}), []),
+        "an adapter fits, because what is frozen is held as it is stored": (of_job(T4, BILLIONS_8, lora={}), []),
         "an adapter does not fit on a smaller device": (
-            of_job(T4, BILLIONS_8, lora={}),
-            ["29.9Gi weights, and", "has 16Gi: take a pool whose accelerators have more than 29.9Gi"],
+            of_job(T4, BILLIONS_13, lora={}),
+            ["24.2Gi weights, and", "has 16Gi: take a pool whose accelerators have more than 24.2Gi"],
+        ),
+        "which may be in fp32": (of_job(T4, BILLIONS_8 | IN_FP32, lora={}), ["29.9Gi weights, and"]),
+        "where products are computed in fp32 it is widened": (
+            of_job(T4, BILLIONS_8, lora={}, **training(precision="fp32")),
+            ["29.9Gi weights, and"],
+        ),
+        "shards of an adapter's base are shared out of halves": (
+            of_job(T4, BILLIONS_13, lora={}, **SHARDED_OVER_8),
+            ["24.2Gi weights, which each process holds whole before they are shared out"],
+        ),
+        "cores read it in fp32 before they hold it in halves": (
+            of_job(CORES, ONE_BILLION, lora={}, resources={"memory": "3Gi"}, **training(precision="bf16")),
+            ["3.7Gi weights, and a pod has spec.resources.memory, 3Gi"],
         ),
         "what the data may make shorter is not held against a job": (
             of_job(A100, ONE_BILLION, **training(batchSize=64)),
@@ -143,11 +161,11 @@ def training(**options: Any) -> dict[str, Any]:
         ),
         "with their sum where that is too much": (
             of_job(A100, BILLIONS_8, objective="preference", output={}),
-            ["119.7Gi weights, gradients and optimizer state + 29.9Gi weights of the reference = 149.6Gi"],
+            ["119.7Gi weights, gradients and optimizer state + 15Gi weights of the reference = 134.6Gi"],
         ),
         "a teacher is held whole by each process": (
-            of_job(T4, BILLIONS_8, objective="distill", **SHARDED_OVER_8),
-            ["29.9Gi the teacher's weights", "take a pool whose accelerators have more than"],
+            of_job(T4, BILLIONS_13, objective="distill", **SHARDED_OVER_8),
+            ["24.2Gi the teacher's weights", "take a pool whose accelerators have more than"],
         ),
         "a quantized teacher is as large as its files": (
             of_job(T4, BILLIONS_8 | ROUNDED | {"memory": {"weightsBytes": 8_000_000_000}}, objective="distill"),

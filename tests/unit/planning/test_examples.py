@@ -20,6 +20,7 @@ from hostler.planning.endpoints import read_patterns
 from hostler.planning.jobacceptance import TrainingFacts, reject_job
 from hostler.planning.models import NamedModel
 from hostler.planning.pools import PoolView, read_pool
+from hostler.planning.priorities import reject_priority
 
 Object = dict[str, Any]
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -93,7 +94,8 @@ def test_an_example_is_accepted(path: str) -> None:
     (job,) = [document for document in JOBS[path] if document["kind"] == "TrainingJob"]
     spec = TrainingJobSpec.model_validate(with_its_data(path, job["spec"]))
     choice = PoolChoice(view=pool(spec.accelerators.pool))
-    facts = TrainingFacts(inputs=inputs(spec, models))
+    priority = reject_priority(spec.priority_class_name, documents(EXAMPLES / "queue" / "priorityclasses.yaml"))
+    facts = TrainingFacts(namespace="research", priority=priority, inputs=inputs(spec, models))
     found = reject_job(
         spec,
         choice=choice,

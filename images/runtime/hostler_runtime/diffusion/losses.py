@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import torch
 
+from hostler_runtime.diffusion.conditions import Condition
 from hostler_runtime.protocols.training import Batch, LossSum
 
 UNCONDITIONAL: Final = 0.1
@@ -44,12 +45,12 @@ def denoising_loss(
     scheduler: Any,
     empty: torch.Tensor,
     encode: Callable[[Batch], torch.Tensor],
-    read: Callable[[torch.Tensor], torch.Tensor],
+    read: Callable[[torch.Tensor], Condition],
 ) -> LossSum:
     """Squared error of the noise or the velocity (arXiv 2202.00512) of noisy latents, given the captions.
 
-    ``empty``: tokens of no caption. ``encode`` gives the latents of a batch and ``read`` the hidden states of tokens;
-    neither learns here.
+    ``empty``: tokens of no caption. ``encode`` gives the latents of a batch and ``read`` what tokens say; neither
+    learns here.
     """
     steps = int(scheduler.config.num_train_timesteps)
     tokens = batch["tokens"]
@@ -61,12 +62,12 @@ def denoising_loss(
         without = torch.rand(count, device=device) < UNCONDITIONAL
         tokens = torch.where(without[:, None], empty.to(device), tokens)
     with torch.no_grad():
-        latents, states = encode(batch), read(tokens)
+        latents, condition = encode(batch), read(tokens)
     noise = torch.randn_like(latents)
     noisy = scheduler.add_noise(latents, noise, moments)
     wanted = noise
     if scheduler.config.prediction_type == "v_prediction":
         wanted = scheduler.get_velocity(latents, noise, moments)
-    predicted = unet(noisy, moments, encoder_hidden_states=states).sample
+    predicted = unet(noisy, moments, **condition.arguments()).sample
     total = (predicted.float() - wanted.float()).square().flatten(1).mean(dim=1).sum()
     return LossSum(total, count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,11 +65,13 @@ def tokenizer_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def require_fitting(path: Path, *, vae: Any, text_encoder: Any, unet: Any) -> None:
-    """That a pipeline's parts belong together. Raises ``UnservableError``."""
+def require_fitting(path: Path, *, vae: Any, text_encoders: Sequence[Any], unet: Any) -> None:
+    """That a pipeline's parts belong together: the hidden states of its encoders lie side by side. Raises
+    ``UnservableError``."""
+    read = sum(encoder.config.hidden_size for encoder in text_encoders)
     for what, found, wanted in (
         ("channels of the latent", unet.config.in_channels, vae.config.latent_channels),
-        ("width of the text encoder", unet.config.cross_attention_dim, text_encoder.config.hidden_size),
+        ("width of the text encoder", unet.config.cross_attention_dim, read),
     ):
         if found != wanted:
             raise unreadable(

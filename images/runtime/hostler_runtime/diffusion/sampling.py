@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from diffusers import DDIMScheduler
 
+from hostler_runtime.diffusion.conditions import Condition
 from hostler_runtime.images.requests import seeded
 
 
@@ -21,23 +22,23 @@ def denoised(
     scheduler: Any,
     *,
     noise: torch.Tensor,
-    states: torch.Tensor,
-    against: torch.Tensor | None,
+    towards: Condition,
+    against: Condition | None,
     steps: int,
     guidance: float,
 ) -> torch.Tensor:
     """Latents from noise. Deterministic (DDIM, arXiv 2010.02502): all that is random is the noise at the beginning.
 
-    ``states`` are the prompts' hidden states; ``against`` those that guidance leads away from (classifier-free
-    guidance, arXiv 2207.12598), or None to take the prompts' own prediction.
+    ``towards`` is what the prompts say; ``against`` what guidance leads away from (classifier-free guidance, arXiv
+    2207.12598), or None to take the prompts' own prediction.
     """
     scheduler = DDIMScheduler.from_config(scheduler.config)
     scheduler.set_timesteps(steps, device=noise.device)
     latents: torch.Tensor = noise * scheduler.init_noise_sigma
-    condition = states if against is None else torch.cat([against, states])
+    told = (towards if against is None else against.before(towards)).arguments()
     for moment in scheduler.timesteps:
         rows = latents if against is None else torch.cat([latents, latents])
-        predicted = unet(rows, moment.expand(len(rows)), encoder_hidden_states=condition).sample
+        predicted = unet(rows, moment.expand(len(rows)), **told).sample
         if against is not None:
             without, with_prompt = predicted.chunk(2)
             predicted = without + guidance * (with_prompt - without)

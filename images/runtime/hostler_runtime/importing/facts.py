@@ -38,6 +38,7 @@ _SHIFTED: Final = frozenset({"roberta", "xlm-roberta"})
 _SPEECH: Final = frozenset({"WhisperForConditionalGeneration", "ParakeetForCTC"})
 _PIPELINES: Final = {
     "StableDiffusionPipeline": ("text-to-image", "text-to-image"),
+    "StableDiffusionXLPipeline": ("text-to-image", "text-to-image"),
     "TextToVideoSDPipeline": ("text-to-video", "text-to-video"),
     "HostlerTextToVideo": ("text-to-video", "text-to-video"),
 }
@@ -103,7 +104,7 @@ def kind_of(documents: Mapping[str, Any], *, names: Collection[str], tags: Colle
         f"{CONFIGURATION} names {architecture}, which no family of this release serves: decoders (such as "
         "LlamaForCausalLM) are chat or code, BERT, RoBERTa, XLM-RoBERTa and ModernBERT with their heads bert, Whisper "
         "and Parakeet speech-to-text, "
-        "StableDiffusionPipeline text-to-image; name a model of these",
+        "StableDiffusionPipeline and StableDiffusionXLPipeline text-to-image; name a model of these",
     )
 
 

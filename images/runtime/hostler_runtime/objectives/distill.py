@@ -25,6 +25,10 @@ class Distill(Decorator):
         self._teacher = self._half.build(job.model_copy(update=as_it_is), dataset).eval().requires_grad_(False)
         return self._half.build(job, dataset)
 
+    def beside(self) -> tuple[torch.nn.Module, ...]:
+        """The teacher, which learns nothing."""
+        return (self._teacher,)
+
     def original(self, job: JobConfig, dataset: Any) -> torch.nn.Module:
         """The teacher."""
         return self._teacher

@@ -64,10 +64,25 @@ class Lora(Decorator):
 
 
 def merge(model: torch.nn.Module) -> None:
-    """Add every adapter to the layer under it, and put that layer back in its place."""
-    for module in _adapted(model).values():
-        module.merge(safe_merge=True)
+    """Add every adapter to the layer under it, and put that layer back in its place.
+
+    The sum is made in single precision. One layer after the other: nobody needs room for all of them in it.
+    """
+    fitting = [_merge_layer(module) for module in _adapted(model).values()]
     remove(model)
+    if not all(fitting):
+        model.float()  # weights of two kinds are none that a server reads
+
+
+def _merge_layer(layer: Any) -> bool:
+    """Whether the sum could be held as the layer was."""
+    weight = layer.get_base_layer().weight
+    held = weight.dtype
+    weight.data = weight.data.float()
+    layer.merge(safe_merge=True)
+    fits = float(weight.data.abs().max()) <= torch.finfo(held).max
+    weight.data = weight.data.to(held) if fits else weight.data
+    return fits
 
 
 def remove(model: torch.nn.Module) -> None:

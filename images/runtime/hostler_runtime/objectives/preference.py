@@ -61,6 +61,10 @@ class Preference(Decorator):
         self._reference = None if adapted else copy.deepcopy(model).eval().requires_grad_(False)
         return model
 
+    def beside(self) -> tuple[torch.nn.Module, ...]:
+        """The reference, where it is a network of its own."""
+        return () if self._reference is None else (self._reference,)
+
     def stages(self, job: JobConfig, model: torch.nn.Module, dataset: Verdicts) -> Sequence[Stage]:
         """One stage; the loss is that of the method."""
         update = Update(

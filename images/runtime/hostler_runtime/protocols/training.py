@@ -201,6 +201,10 @@ class Decorated(Protocol):
         """The model to compare with, where it is not what ``build`` gives: a teacher, a base before its channels
         went."""
 
+    def beside(self) -> Iterable[torch.nn.Module]:
+        """Networks that are asked and do not learn, and are no part of the model: a reference, a teacher. Asked after
+        ``build``."""
+
     def demand(self, job: JobConfig, dataset: Any | None, *, item_bytes: int, processes: int) -> tuple[Demand, int]:
         """What rows of the family take of a process's memory, and the longest row in tokens; ``dataset`` is None before
         the data is prepared. Families whose rows have a length say it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from hostler_runtime.protocols.training import Batch, Dataset, Evaluation, LossS
 from hostler_runtime.training.artifact import SAMPLES_DIRECTORY
 from hostler_runtime.training.distributed import Processes
 from hostler_runtime.training.files import clear_directory, fresh_directory
+from hostler_runtime.training.frozen import holds_halves
 from hostler_runtime.training.loop import micro_batch_rows
 from hostler_runtime.training.parallel import Parallel
 
@@ -65,7 +67,8 @@ class Measurer:
         root = Path(self.job.workspace) / SAMPLES_DIRECTORY
         temporary = fresh_directory(root / f".{label}-{self.processes.rank}")
         try:
-            self.half.sample(self.model, self.dataset, temporary, count=count)
+            with self.parallel.autocast() if holds_halves(self.model) else nullcontext():
+                self.half.sample(self.model, self.dataset, temporary, count=count)
             if self.processes.first:
                 clear_directory(root / label)
                 temporary.rename(root / label)
@@ -73,9 +76,14 @@ class Measurer:
             clear_directory(temporary)
 
     def forward_pass(self, update: Update) -> Callable[[], Any]:
-        """One forward pass of one held-out row, to be timed."""
+        """One forward pass of one held-out row in the job's precision, to be timed."""
         batch = self._moved(self.dataset.validation_batch([0]))
-        return lambda: update.loss(update.module, batch)
+
+        def once() -> Any:
+            with self.parallel.autocast():
+                return update.loss(update.module, batch)
+
+        return once
 
     def _around(self) -> Evaluation:
         # What fits in training fits here: packed rows hold several of batchSize's sequences each.

@@ -28,12 +28,13 @@ from hostler_runtime.training.checkpoint import Checkpoints
 from hostler_runtime.training.comparing import latencies, latency
 from hostler_runtime.training.distributed import Processes
 from hostler_runtime.training.files import write_file
+from hostler_runtime.training.frozen import hold_as_stored
 from hostler_runtime.training.loop import Trainer, fewest_rows, micro_batch_rows
 from hostler_runtime.training.measuring import Measurer, measured
 from hostler_runtime.training.notes import data_notes, step_notes
 from hostler_runtime.training.parallel import Parallel
 from hostler_runtime.training.preparing.step import Watch, prepare_data
-from hostler_runtime.training.storage import round_weights, storage_of, store_weights
+from hostler_runtime.training.storage import round_weights, storage_of, store_weights, stored_type
 from hostler_runtime.training.unread import unread_notes
 
 _FINAL = "final"
@@ -73,9 +74,9 @@ def assemble(job: JobConfig, around: Surroundings) -> Assembled:
     dataset = half.open_dataset(job, prepared)
     _check(job, processes)
     check_room(job, half, processes, rows=micro_batch_rows(job, dataset, processes), dataset=dataset)
-    torch.manual_seed(job.hyperparameters.seed)
-    model = half.build(job, dataset).to(processes.device)
     parallel = Parallel(processes, job.hyperparameters)
+    torch.manual_seed(job.hyperparameters.seed)
+    model = built(job, half, dataset, parallel).to(processes.device)
     notes = [
         *parallel.notes,
         *getattr(dataset, "notes", ()),
@@ -105,6 +106,16 @@ def assemble(job: JobConfig, around: Surroundings) -> Assembled:
     )
     measurer = Measurer(job, half, model, dataset, processes, parallel, board.advanced)
     return Assembled(job, half, dataset, measurer, trainer, around)
+
+
+def built(job: JobConfig, half: TrainingHalf, dataset: Dataset, parallel: Parallel) -> torch.nn.Module:
+    """The networks, of which those that do not learn take no more room than they must."""
+    model = half.build(job, dataset)
+    if job.objective.kind.needs_base:
+        beside = getattr(half, "beside", None)
+        for network in (model, *(() if beside is None else beside())):
+            hold_as_stored(network, stored_type(job), precision=parallel.precision)
+    return model
 
 
 def check_room(

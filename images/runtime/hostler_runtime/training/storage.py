@@ -18,14 +18,18 @@ from hostler_contract import JobConfig, Objective
 from hostler_contract.result import ADAPTER_DIRECTORY
 
 _HALVES: Final = {"F16": torch.float16, "BF16": torch.bfloat16}
-"""By safetensors' name. Everything else is stored as it was trained: narrower types belong to quantized models."""
-_OTHERWISE: Final = (Objective.DISTILL, Objective.QUANTIZE)
-"""A student is a model of its own, and integers say themselves how they are stored."""
+"""By safetensors' name. Everything else is stored as it was trained: narrower types belong to quantized weights."""
 
 
 def storage_of(job: JobConfig) -> torch.dtype | None:
     """The type that the weights of the job's model are stored in; None for the one that they are trained in."""
-    if job.inputs.base is None or job.objective.kind in _OTHERWISE:
+    # A student is a model of its own.
+    return None if job.objective.kind is Objective.DISTILL else stored_type(job)
+
+
+def stored_type(job: JobConfig) -> torch.dtype | None:
+    """Half precision, where most weights of the job's base are stored in it."""
+    if job.inputs.base is None:
         return None
     base, counted = Path(job.inputs.base), Counter[str]()
     for path in base.rglob("*.safetensors"):
@@ -56,7 +60,9 @@ def _rounded(model: torch.nn.Module, storage: torch.dtype | None) -> list[torch.
     """The parameters that change; none where one is too large for the type, because half of a model is none."""
     if storage is None:
         return []
-    found = [parameter for parameter in model.parameters() if parameter.dtype == torch.float32]
+    # Integers say themselves how they are stored, whatever type they call their own.
+    plain = (parameter for parameter in model.parameters() if type(parameter) is torch.nn.Parameter)
+    found = [parameter for parameter in plain if parameter.dtype == torch.float32]
     largest = torch.finfo(storage).max
     fits = all(not each.numel() or float(each.detach().abs().max()) <= largest for each in found)
     return found if fits else []

@@ -10,7 +10,16 @@ from hostler.api.dataset import MOST_CHARACTERS, MOST_ROLES, DatasetCondition, D
 from hostler.controllers.dataset.observed import Observed
 from hostler.controllers.plan import Plan
 from hostler.controllers.said import Said, change, conditions, no, unknown, yes
-from hostler.manifests.datasetjob import inspection_children, inspection_file, inspection_policy, overdue_job
+from hostler.manifests.datasetjob import (
+    TRIES,
+    continued_job,
+    inspection_children,
+    inspection_file,
+    inspection_policy,
+    interrupted_job,
+    overdue_job,
+    tries_of,
+)
 from hostler.manifests.downloads import NO_RULES, DownloadRules
 from hostler.manifests.naming import inspection_name
 from hostler.manifests.networkpolicy import TrafficRules
@@ -66,9 +75,8 @@ def decide(
         return plan_of(seen, None, now=now, delete=seen.obsolete)
     if seen.job_ended:
         return plan_of(seen, _failed(seen, report), now=now, delete=seen.obsolete)
-    if seen.outlived:
-        # Its Job is kept, because a person deletes it for another look, and is over as soon as that is read.
-        return plan_of(seen, _failed(seen, report), now=now, apply=(overdue_job(seen.job),), requeue=recheck)
+    if seen.interrupted or seen.outlived:
+        return _outlived(seen, seen.job, report, now=now, recheck=recheck)
     if seen.refused:
         return plan_of(seen, no(DatasetReason.CHILD_REFUSED, seen.refused[:_MESSAGE_LIMIT]), now=now, requeue=recheck)
     # No watch tells of a pod that does not come, or does not begin.
@@ -79,6 +87,24 @@ def decide(
     if seen.file_missing:
         upkeep.append(inspection_file(seen.spec, seen.dataset["metadata"]))
     return plan_of(seen, said, now=now, apply=tuple(upkeep), requeue=None if begun else recheck)
+
+
+def _outlived(
+    seen: Observed, job: Mapping[str, Any], report: DatasetReport | None, *, now: str, recheck: float
+) -> Plan:
+    """An inspector has failed, and its pod goes on: the Job's controller, which would make the next pod, sees nothing.
+    So the Job is suspended, which takes the pod away, and goes on: as often as it would have tried itself."""
+    if seen.interrupted:
+        gone = all(map(read.is_terminal, seen.pods))
+        return plan_of(seen, None, now=now, apply=(continued_job(job),) if gone else (), requeue=recheck)
+    tries, failed = tries_of(job) + 1, _failed(seen, report)
+    if tries < TRIES and seen.failed:
+        why = report.message if report is not None and report.message else _last_words(seen)
+        text = f"The data is looked at again, because try {tries} of {TRIES} has failed: {why}"
+        said = unknown(DatasetReason.INSPECTING, text[:_MESSAGE_LIMIT])
+        return plan_of(seen, said, now=now, apply=(interrupted_job(job, tries=tries),), requeue=recheck)
+    # Its Job is kept, because a person deletes it for another look, and is over as soon as that is read.
+    return plan_of(seen, failed, now=now, apply=(overdue_job(job),), requeue=recheck)
 
 
 def plan_of(
@@ -161,10 +187,14 @@ def _failed(seen: Observed, report: DatasetReport | None) -> Said:
         known = _NOT_FOUND | _INVALID
         return no(known.get(report.reason, DatasetReason.INSPECTION_FAILED), (report.message or "")[:_MESSAGE_LIMIT])
     name = inspection_name(seen.dataset["metadata"]["name"], seen.generation)
-    cause = cause_of(seen.pods, attempt=0) if seen.pods else None
-    why = cause.message if cause is not None else "its pod is gone, and left no word"
-    text = f"Job {name} ended without a report: {why.rstrip('.')}. Delete the Job, and the data is looked at again."
+    why = _last_words(seen).rstrip(".")
+    text = f"Job {name} ended without a report: {why}. Delete the Job, and the data is looked at again."
     return no(DatasetReason.INSPECTION_FAILED, text[:_MESSAGE_LIMIT])
+
+
+def _last_words(seen: Observed) -> str:
+    cause = cause_of(seen.pods, attempt=0) if seen.pods else None
+    return cause.message if cause is not None else "its pod is gone, and left no word"
 
 
 def _waiting(seen: Observed) -> str:

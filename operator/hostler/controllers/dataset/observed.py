@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from hostler.api.dataset import DatasetSpec, DatasetStatus
 from hostler.controllers.ports import Object
+from hostler.manifests.datasetjob import tries_of
 from hostler.planning import pods as read
 from hostler_contract import DatasetReport
 
@@ -54,6 +55,17 @@ class Observed:
         """Whether the inspector has ended, and its pod has not: a container that an admission webhook put beside it (a
         mesh's proxy) runs on, and the Job controller waits for it."""
         return any(map(read.is_outlived, self.pods))
+
+    @property
+    def failed(self) -> bool:
+        """Whether an inspector ended in a way after which its Job makes another pod. One that finds fault with the data
+        has done its work."""
+        return any(ending.exit_code for pod in self.pods for ending in read.endings(pod))
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether its Job was suspended to be rid of a pod that would not end, and is to go on."""
+        return self.job is not None and bool(self.job["spec"].get("suspend")) and tries_of(self.job) > 0
 
     @property
     def report(self) -> DatasetReport | None:

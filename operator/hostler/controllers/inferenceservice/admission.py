@@ -86,7 +86,8 @@ def seated(seen: Observed, ground: Ground) -> Ground | wording.Wording | None:
         return None
     if seating.enough or seating.obstacle is None:
         return ground
-    return wording.waiting(seating.obstacle.value, seating.waits + meanwhile(seen))
+    sentence = seating.waits if seating.said else seating.waits + meanwhile(seen)
+    return wording.waiting(seating.obstacle.value, sentence)
 
 
 def _no_model(seen: Observed) -> str:

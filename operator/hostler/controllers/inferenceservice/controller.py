@@ -23,6 +23,7 @@ from hostler.controllers.said import change, conditions
 from hostler.controllers.settings import Settings
 from hostler.controllers.validity import invalid_spec_sentence
 from hostler.manifests import naming
+from hostler.planning.verdicts import Workload
 
 
 class InferenceServiceController:
@@ -50,11 +51,16 @@ class InferenceServiceController:
     async def reconcile(self, key: Key) -> Outcome:
         """Bring one service a step further."""
         service = self._reader.get(self.kind, namespace=key.namespace, name=key.name)
+        workload = Workload(self.kind, key.namespace, key.name)
         if service is None or service["metadata"].get("deletionTimestamp"):
+            # A look that was under way when the service was deleted may have asked since.
+            self._admission.withdraw(workload)
             return Outcome()
         try:
             seen = await self._gatherer.gather(service)
         except ValidationError as error:
+            # What nobody can read is no request any more, and would stand before others for ever.
+            self._admission.withdraw(workload)
             return await write_status(self._writer, service, self._invalid(service, error))
         plan = decide(seen, self._ground(seen), now=self._clock.now(), settings=self._settings)
         try:
@@ -94,7 +100,7 @@ class InferenceServiceController:
         before = InferenceServiceStatus.model_validate(status or service.get("status") or {})
         generation = int(service["metadata"].get("generation") or 0)
         after = conditions(before.conditions, said, generation=generation, now=self._clock.now())
-        shown = before.model_copy(update={"observed_generation": generation, "conditions": after})
+        shown = before.model_copy(update={"observed_generation": generation, "conditions": after, "queue": None})
         return Plan(
             status=shown.model_dump(mode="json", by_alias=True, exclude_none=True),
             happening=change(before.conditions, after, warnings=wording.WARNINGS),

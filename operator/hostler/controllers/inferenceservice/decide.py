@@ -46,7 +46,13 @@ def _waiting(seen: Observed, ground: Ground, said: wording.Wording, *, now: str,
     placement = _placement(seen, ground, now=now, settings=settings)
     return plan_of(
         seen,
-        Report(said=said, url=_url_of(seen), placement=placement, notices=_notices(kept)),
+        Report(
+            said=said,
+            url=_url_of(seen),
+            placement=placement,
+            queue=ground.seating.queue,
+            notices=_notices(kept),
+        ),
         now=now,
         apply=kept.apply if kept else (),
         bind=_bind(seen, ground),

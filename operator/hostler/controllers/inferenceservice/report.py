@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from hostler.api.common import Failure
 from hostler.api.placement import Placement
+from hostler.api.queueposition import QueuePosition
 from hostler.controllers.inferenceservice.observed import Observed
 from hostler.controllers.inferenceservice.wording import WARNINGS, Wording
 from hostler.controllers.plan import Happening, Plan
@@ -33,6 +34,8 @@ class Report:
     accelerator_type: str | None = None
     last_failure: Failure | None = None
     placement: Placement | _Keep | None = KEEP
+    queue: QueuePosition | None = None
+    """Where it stands in line; unlike the others, gone where it is not said."""
     outdated_image: str | None = None
     """Unlike the others, said anew at every look that knows the replicas."""
     notices: Mapping[tuple[str, str], Happening] = field(default_factory=dict)
@@ -56,6 +59,7 @@ def plan_of(
         "observed_generation": seen.generation,
         "conditions": said,
         "url": report.url,
+        "queue": report.queue,
         "replicas": rollout.replicas if rollout else 0,
         "ready_replicas": rollout.ready if rollout else 0,
         "updated_replicas": rollout.updated if rollout else 0,

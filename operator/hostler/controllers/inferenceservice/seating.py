@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from hostler.api.conditions import find
 from hostler.api.placement import Placement
+from hostler.api.queueposition import QueuePosition
 from hostler.controllers.inferenceservice.observed import Observed
-from hostler.controllers.workloads import need_of, placement_with, seats_of
+from hostler.controllers.workloads import (
+    need_of,
+    place_in_line,
+    placement_with,
+    queue_position,
+    seats_of,
+    told_obstacle,
+)
 from hostler.planning import moments
 from hostler.planning import pods as read
-from hostler.planning.placement import loss_sentence, wait_sentence
+from hostler.planning.placement import loss_sentence, wait_sentence, ways_sentence
 from hostler.planning.pools import PoolView
 from hostler.planning.resources import Resources
 from hostler.planning.seats import gated, occupied, together
@@ -38,6 +47,10 @@ class Seating:
     obstacle: Obstacle | None = None
     waits: str = ""
     """Why a replica has no seat, as a sentence."""
+    said: bool = False
+    """Whether this is the sentence that the status has, which stands until there is an answer."""
+    queue: QueuePosition | None = None
+    """Where it stands in line for one."""
 
 
 def workload_of(seen: Observed) -> Workload:
@@ -50,7 +63,8 @@ def find_seats(
 ) -> tuple[Seating, bool]:
     """Where the replicas sit, and whether anything was asked for. ``replacing`` is whether a rollout is under way or is
     about to begin."""
-    replicas, needed = seen.spec.pods.max, ask_of_service(seen.spec, pool=view.pool)
+    replicas = seen.spec.pods.max
+    needed = replace(ask_of_service(seen.spec, pool=view.pool), namespace=seen.namespace)
     holding = _holding(seen, lost)
     wanted = wish(
         holding,
@@ -65,7 +79,12 @@ def find_seats(
         arrived = seen.rollout is not None and seen.rollout.complete and not replacing
         seats = settled(wanted.seats, occupied=holding.occupied, replicas=replicas) if arrived else wanted.seats
         return _seating(seats, need=need, replicas=replicas), False
-    verdict = ask(_request(seen, wanted, view=view, need=needed.need, holding=holding))
+    # What it has it keeps meanwhile, though it may not be what it needs.
+    kept = holding.seats or holding.occupied
+    short = max(sum(kept.values()), sum(wanted.seats.values())) < replicas
+    standing = told_obstacle(seen.status.conditions, generation=seen.generation)
+    request = _request(seen, wanted, view=view, need=needed.need, holding=holding, told=standing)
+    verdict, queue, said = ask(request), None, False
     match verdict:
         case Admit():
             beside = {} if wanted.again else wanted.seats
@@ -73,15 +92,23 @@ def find_seats(
             return _seating(seats, need=need, replicas=replicas), True
         case Wait():
             text, obstacle = wait_sentence(view.pool, needed, verdict), verdict.obstacle
+            would = ways_sentence(view.pool, needed, verdict.ways) if verdict.ways is not None else ""
+            queue = queue_position(verdict, since=request.since, message=text, would_start=would)
         case TakeBack():
             text, obstacle = loss_sentence(verdict), Obstacle.WAITING_FOR_CAPACITY
+        case None if standing is not None and short:
+            # A process that has just started: what an earlier one has said still holds.
+            text, obstacle, said, queue = _admitted_sentence(seen), standing, True, seen.status.queue
         case None:
-            standing = _seating(wanted.seats, need=need, replicas=replicas)
-            return replace(standing, answered=False), True
-    have = sum(wanted.seats.values())
-    # What it has it keeps meanwhile, though it may not be what it needs.
-    kept = holding.seats or holding.occupied
-    return Seating(seats=kept, need=need, enough=have >= replicas, obstacle=obstacle, waits=text), True
+            return replace(_seating(wanted.seats, need=need, replicas=replicas), answered=False), True
+    enough = sum(wanted.seats.values()) >= replicas
+    waiting = Seating(seats=kept, need=need, enough=enough, obstacle=obstacle, waits=text, said=said, queue=queue)
+    return waiting, True
+
+
+def _admitted_sentence(seen: Observed) -> str:
+    admitted = find(seen.status.conditions, "Admitted")
+    return admitted.message if admitted is not None else ""
 
 
 def _seating(seats: Seats, *, need: Resources, replicas: int) -> Seating:
@@ -104,7 +131,9 @@ def _holding(seen: Observed, lost: TakeBack | None) -> Holding:
     )
 
 
-def _request(seen: Observed, wanted: Wish, *, view: PoolView, need: Resources, holding: Holding) -> Request:
+def _request(
+    seen: Observed, wanted: Wish, *, view: PoolView, need: Resources, holding: Holding, told: Obstacle | None
+) -> Request:
     count = seen.spec.pods.max if wanted.again else wanted.missing
     return Request(
         workload=workload_of(seen),
@@ -122,6 +151,8 @@ def _request(seen: Observed, wanted: Wish, *, view: PoolView, need: Resources, h
         priority=seen.priority.value,
         preempts=seen.priority.preempts,
         topology=seen.spec.accelerators.topology,
+        told=told,
+        place=place_in_line(seen.status.queue),
     )
 
 

@@ -24,6 +24,7 @@ from hostler.controllers.validity import invalid_spec_sentence
 from hostler.controllers.workloads import is_managed_elsewhere, workload_of
 from hostler.manifests import naming
 from hostler.planning import pods as read
+from hostler.planning.verdicts import Workload
 from hostler_contract import Progress
 
 
@@ -54,14 +55,19 @@ class TrainingJobController:
     async def reconcile(self, key: Key) -> Outcome:
         """Bring one job a step further."""
         job = self._reader.get(self.kind, namespace=key.namespace, name=key.name)
+        workload = Workload(self.kind, key.namespace, key.name)
         if job is None or job["metadata"].get("deletionTimestamp"):
-            # Children have the job as their owner; the garbage collector takes them.
+            # Children have the job as their owner; the garbage collector takes them. A look that was under way when the
+            # job was deleted may have asked since.
+            self._admission.withdraw(workload)
             return Outcome()
         if is_managed_elsewhere(job):
             return await self._leave_alone(job)
         try:
             seen = await self._gatherer.gather(job)
         except ValidationError as error:
+            # What nobody can read is no request any more, and would stand before others for ever.
+            self._admission.withdraw(workload)
             return await write_status(self._writer, job, self._invalid(job, error))
         seen = replace(seen, progress=self._progress(seen))
         plan = decide(seen, settings=self._settings)
@@ -116,7 +122,7 @@ class TrainingJobController:
     def _saying(self, job: Object, status: TrainingJobStatus, said: wording.Wording) -> Plan:
         generation = int(job["metadata"].get("generation") or 0)
         after = conditions(status.conditions, said, generation=generation, now=self._clock.now())
-        shown = status.model_copy(update={"observed_generation": generation, "conditions": after})
+        shown = status.model_copy(update={"observed_generation": generation, "conditions": after, "queue": None})
         return Plan(
             status=shown.model_dump(mode="json", by_alias=True, exclude_none=True),
             happening=change(status.conditions, after, warnings=wording.WARNINGS),

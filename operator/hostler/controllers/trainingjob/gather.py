@@ -26,9 +26,9 @@ from hostler.manifests import naming
 from hostler.manifests.model import model_name
 from hostler.planning import moments
 from hostler.planning import pods as read
-from hostler.planning.growth import awaited
 from hostler.planning.jobacceptance import TrainingFacts, reject_job
 from hostler.planning.models import NamedModel
+from hostler.planning.poolgrowth import awaited
 from hostler.planning.priorities import NO_CLASS, find_priority, reject_priority
 from hostler.planning.rejection import Rejection
 from hostler.planning.remaining import estimate
@@ -121,6 +121,7 @@ class Gatherer:
             awaited=spec.checkpoint.keep_after_success == 0 and is_awaited(self._reader, name, namespace=namespace),
             facts=facts,
             taken_back=self._admission.lost(workload),
+            preemption=self._admission.preempted(workload),
             obstacle=await self._obstacle(seen, newest) if newest is not None and live else None,
             services=self._services(seen, seen.latest) if _closes(seen) else (),
             obsolete=(*_obsolete(seen), *told(preparations, seen.status)),
@@ -159,6 +160,7 @@ class Gatherer:
             lost=self._admission.lost(workload),
             volumes=volumes,
             told=told_obstacle(seen.status.conditions, generation=seen.generation),
+            queue=seen.status.queue,
             ask=self._admission.ask,
             priority=find_priority(seen.spec.priority_class_name, self._reader.list("PriorityClass")) or NO_CLASS,
             estimate=estimate(work_of(seen.job)),

@@ -16,7 +16,7 @@ from hostler.planning.acceptance import PoolChoice
 from hostler.planning.jobacceptance import TrainingFacts
 from hostler.planning.models import NamedModel
 from hostler.planning.resuming import OtherJob
-from hostler.planning.verdicts import TakeBack
+from hostler.planning.verdicts import Preempt, TakeBack
 from hostler_contract import Progress
 
 
@@ -163,6 +163,8 @@ class Observed:
     """The answer of admission, where a seat is what the job wants."""
     taken_back: TakeBack | None = None
     """Why the job has to give its seat back; None while it may keep it."""
+    preemption: Preempt | None = None
+    """Why the job has to leave its seats, or some of them, for somebody else; None while it may keep them."""
     obstacle: Obstacle | None = None
     """What keeps pods of the running attempt from starting."""
     start_grace_seconds: float

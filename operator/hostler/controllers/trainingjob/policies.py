@@ -12,6 +12,7 @@ from hostler.api.conditions import find
 from hostler.api.trainingjob import TrainingCondition, TrainingReason
 from hostler.controllers.trainingjob.accounting import LONGEST_BACK_OFF_SECONDS
 from hostler.controllers.trainingjob.finish import made_by
+from hostler.controllers.trainingjob.leaving import gives_back, holds_for_others, is_growing, is_preempted
 from hostler.controllers.trainingjob.observed import AttemptState, Observed
 from hostler.controllers.trainingjob.preparing import Preparing
 from hostler.controllers.trainingjob.seat import Considered, Waiting
@@ -60,7 +61,12 @@ def _is_counted_and_there(seen: Observed) -> bool:
 
 def _is_uncounted(seen: Observed, state: AttemptState) -> bool:
     newest = seen.newest
-    return newest is not None and newest.state is state and newest.number >= max(seen.remembered, seen.retry.after + 1)
+    if newest is None or newest.state is not state or newest.number < seen.remembered:
+        return False
+    told = seen.status.preempted
+    # Who was told to leave and was done before it could is done: its result is as good as any.
+    done_all_the_same = state is AttemptState.COMPLETE and told is not None and told.attempt == newest.number
+    return newest.number > seen.retry.after or (done_all_the_same and newest.number == seen.retry.after)
 
 
 def _result_is_on_its_way(seen: Observed) -> bool:
@@ -191,6 +197,9 @@ _BEFORE_SEAT: tuple[tuple[Predicate, State], ...] = (
     (_is_taken_back, State.TAKEN_BACK),
     # One pod that ends is news of all of them, so it comes before what the others do or wait for.
     (_is_breaking, State.BREAKING),
+    # After what ends by itself, which has to be counted: a failure would else be washed off.
+    (is_preempted, State.PREEMPTED),
+    (is_growing, State.GROWING),
     # All pods run: an obstacle that a cache still shows is over.
     (_all_pods_run, State.TRAINING),
     (_is_overdue, State.OVERDUE),
@@ -198,6 +207,9 @@ _BEFORE_SEAT: tuple[tuple[Predicate, State], ...] = (
     # From here on there is no attempt under way. Pods of an earlier one, or of a deleted job of this name, still write
     # to the workspace or hold its claim.
     (_pods_are_left, State.AWAITING_PODS),
+    # What it was told to leave, once nobody sits there any more; and before it asks for anything again.
+    (holds_for_others, State.CALLED_AWAY),
+    (gives_back, State.GIVING_BACK),
     # Given up in a write of its own, and where no pods came with a wait: else the oldest in line would be given the
     # same seat for ever.
     (_lost_its_seat, State.SEAT_LOST),

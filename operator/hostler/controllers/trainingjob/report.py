@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from hostler.api.placement import Placement
+from hostler.api.preempted import Preempted
+from hostler.api.queueposition import QueuePosition
 from hostler.api.trainingjob import AttemptFailure, Comparison, PreparedData, Retry, Target, TrainingProgress
 from hostler.controllers.plan import Plan
 from hostler.controllers.ports import Object
@@ -31,6 +33,7 @@ class Report:
     attempt: int | _Keep = KEEP
     retry: Retry | _Keep = KEEP
     blocked_since: str | _Keep | None = KEEP
+    preempted: Preempted | _Keep = KEEP
     last_failure: AttemptFailure | _Keep = KEEP
     start_time: str | _Keep = KEEP
     completion_time: str | _Keep | None = KEEP
@@ -40,6 +43,8 @@ class Report:
     prepared: PreparedData | _Keep = KEEP
     placement: Placement | _Keep | None = KEEP
     progress: TrainingProgress | _Keep | None = KEEP
+    queue: QueuePosition | None = None
+    """Unlike the others, gone where it is not said: whoever is not in line has no place in it."""
 
 
 _FIELDS = tuple(entry.name for entry in fields(Report) if entry.name != "said")

@@ -6,15 +6,16 @@ Everything that policies and actions know of other workloads is in the answer.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hostler.api.placement import Placement
+from hostler.api.queueposition import QueuePosition
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.controllers.trainingjob.preparing import Preparing
-from hostler.controllers.workloads import need_of, seats_of
+from hostler.controllers.workloads import need_of, place_in_line, queue_position, seats_of
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.jobacceptance import ask_of_job
-from hostler.planning.placement import Ask, loss_sentence, wait_sentence
+from hostler.planning.placement import Ask, loss_sentence, wait_sentence, ways_sentence
 from hostler.planning.pools import PoolView
 from hostler.planning.priorities import NO_CLASS, Priority
 from hostler.planning.rejection import Rejection
@@ -48,6 +49,7 @@ class Waiting:
 
     obstacle: Obstacle
     message: str
+    queue: QueuePosition | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def find_seat(
     ask: AskFor,
     volumes: tuple[Reach, ...] = (),
     told: Obstacle | None = None,
+    queue: QueuePosition | None = None,
     priority: Priority = NO_CLASS,
     estimate: float | None = None,
 ) -> SeatVerdict:
@@ -76,12 +79,12 @@ def find_seat(
 
     ``placement`` is what status says the job holds: the seat of the last attempt, which is kept for the next one, or
     one that was granted and written down, and whose Job a crash kept from being made. ``volumes`` are those
-    that the pods mount and that not every node can mount. ``told`` is what status says that the job waits for, and
-    ``estimate`` how many seconds what is left of its work takes.
+    that the pods mount and that not every node can mount. ``told`` is what status says that the job waits for,
+    ``queue`` where in line, and ``estimate`` how many seconds what is left of its work takes.
     """
     view = choice.view
     assert view is not None  # a missing pool is a rejection
-    needed = ask_of_job(spec, pool=view.pool)
+    needed = replace(ask_of_job(spec, pool=view.pool), namespace=workload.namespace)
     if placement is not None and not _is_still_asked_for(placement, spec, needed, view):
         placement = None
     held = seats_of(placement)
@@ -100,12 +103,13 @@ def find_seat(
         held_need=_held_need(placement, needed),
         volumes=volumes,
         told=told,
+        place=place_in_line(queue),
         priority=priority.value,
         preempts=priority.preempts,
         estimate=estimate,
         topology=spec.accelerators.topology,
     )
-    return _answer(ask(request), needed, view, priority=priority.value)
+    return _answer(ask(request), needed, view, since=since, priority=priority.value)
 
 
 def _held_need(placement: Placement | None, needed: Ask) -> Resources | None:
@@ -126,7 +130,7 @@ def _is_still_asked_for(placement: Placement, spec: TrainingJobSpec, needed: Ask
     )
 
 
-def _answer(verdict: Verdict | None, needed: Ask, view: PoolView, *, priority: int) -> SeatVerdict:
+def _answer(verdict: Verdict | None, needed: Ask, view: PoolView, *, since: str, priority: int) -> SeatVerdict:
     match verdict:
         case Admit():
             return Seat(seats=verdict.seats, need=needed.need, view=view, priority=priority)
@@ -134,4 +138,7 @@ def _answer(verdict: Verdict | None, needed: Ask, view: PoolView, *, priority: i
             return Waiting(obstacle=Obstacle.WAITING_FOR_CAPACITY, message=loss_sentence(verdict))
         case None:
             return Considered()
-    return Waiting(obstacle=verdict.obstacle, message=wait_sentence(view.pool, needed, verdict))
+    message = wait_sentence(view.pool, needed, verdict)
+    would = ways_sentence(view.pool, needed, verdict.ways) if verdict.ways is not None else ""
+    queue = queue_position(verdict, since=since, message=message, would_start=would)
+    return Waiting(obstacle=verdict.obstacle, message=message, queue=queue)

@@ -6,9 +6,9 @@ from hostler.controllers.trainingjob import wording
 from hostler.controllers.trainingjob.observed import Attempt, Observed
 from hostler.planning import moments
 from hostler.planning import pods as read
-from hostler.planning.growth import PATIENCE, awaited, startup_seconds
+from hostler.planning.poolgrowth import PATIENCE, awaited, startup_seconds
 from hostler.planning.pools import some
-from hostler.planning.verdicts import Seats
+from hostler.planning.verdicts import Preemption, Seats
 
 
 def pods(count: int) -> str:
@@ -47,6 +47,40 @@ def waits_for_end(seen: Observed) -> str:
             "returns, is deleted, or gets the taint node.kubernetes.io/out-of-service:NoExecute."
         )
     return text
+
+
+_WHY = {
+    Preemption.PRIORITY: "whose priority is higher",
+    Preemption.QUOTA: "whose quota it has borrowed",
+    Preemption.OVERDUE: "because it is past its estimatedDuration and others wait",
+    Preemption.REPLICA: "which serves and needs another replica",
+}
+
+
+def preempted_for(seen: Observed) -> str:
+    """For whom it leaves, and why."""
+    told = seen.status.preempted
+    assert told is not None  # of a job that leaves
+    return leaves_for(f"{told.by.kind} {told.by.namespace}/{told.by.name}", told.why)
+
+
+def leaves_for(whom: str, why: str) -> str:
+    """Likewise, before status has it."""
+    reason = _WHY.get(Preemption(why), "") if why in set(Preemption) else ""
+    return f"Preempted for {whom}{f', {reason}' if reason else ''}."
+
+
+def at_stake(seen: Observed) -> str:
+    """What a job that is to leave may lose: no more than the step it is in, where it can save its state."""
+    found = seen.status.progress
+    if found is None or found.step == 0:
+        return "It has made no step yet, so only its start is lost."
+    saved = max(found.checkpoint_step or 0, found.resumed_from_step or 0)
+    rest = f"goes on from the checkpoint of step {saved}" if saved else "has no checkpoint yet, and begins anew"
+    return (
+        f"Its pods are asked to save their state at step {found.step} of {found.total_steps} and end; where they "
+        f"cannot, it {rest}."
+    )
 
 
 def training(attempt: Attempt) -> str:

@@ -36,6 +36,14 @@ class State(Enum):
     """The running attempt was made from a spec that has changed since."""
     TAKEN_BACK = auto()
     """The running attempt has to give its seat to others."""
+    PREEMPTED = auto()
+    """It has to leave its seats, or some of them, for somebody else, and status does not say so yet."""
+    CALLED_AWAY = auto()
+    """Likewise between two attempts, while nothing of it runs."""
+    GIVING_BACK = auto()
+    """Its pods have left for somebody else, and it still holds what it has to give."""
+    GROWING = auto()
+    """The running attempt ends so that the next one has more pods."""
     BREAKING = auto()
     """A pod of the running attempt has ended early; the Job controller ends the others."""
     OVERDUE = auto()

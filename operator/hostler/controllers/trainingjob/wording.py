@@ -149,6 +149,11 @@ def between(message: str) -> Wording:
     return _said(Standing(admitted=unknown(R.PENDING, message)), no(R.RESTARTING, message))
 
 
+def preempted(message: str) -> Wording:
+    """It leaves its accelerators to somebody else, or has left them."""
+    return _said(Standing(admitted=no(R.PREEMPTED, message)), no(R.PREEMPTED, message))
+
+
 def registering(standing: Standing, message: str) -> Wording:
     """Trained; the result is not known yet."""
     return _said(standing, yes(R.REGISTERING, message))

@@ -13,6 +13,7 @@ from hostler_runtime.families.bert.masking import MASKED_SHARE
 from hostler_runtime.families.bert.network import check_sizes
 from hostler_runtime.families.bert.plan import Plan, make_plan
 from hostler_runtime.room import Demand, bytes_of_weights, rows_before_data
+from hostler_runtime.training.parallel import repeated_blocks
 
 
 def demand(job: JobConfig, dataset: Any | None, *, item_bytes: int, processes: int) -> tuple[Demand, int]:
@@ -23,7 +24,13 @@ def demand(job: JobConfig, dataset: Any | None, *, item_bytes: int, processes: i
         network = ENCODERS[config.model_type].body(config)
     asked = int(config.vocab_size * MASKED_SHARE) if plan.head == MASKED_LM else 0
     found = Demand(
-        weights=bytes_of_weights(job, network, processes=processes),
+        weights=bytes_of_weights(
+            job,
+            network,
+            processes=processes,
+            item_bytes=item_bytes,
+            adapted=_linear_layers(network),
+        ),
         layers=config.num_hidden_layers,
         width=config.hidden_size,
         vocabulary=asked,
@@ -31,6 +38,12 @@ def demand(job: JobConfig, dataset: Any | None, *, item_bytes: int, processes: i
         item_bytes=item_bytes,
     )
     return found, dataset.longest_row if dataset is not None else rows_before_data(job, plan.context_length)
+
+
+def _linear_layers(network: torch.nn.Module) -> list[torch.nn.Module]:
+    """Those of the blocks, which get an adapter."""
+    inside = (layer for block in repeated_blocks(network) for layer in block.modules())
+    return [layer for layer in inside if isinstance(layer, torch.nn.Linear)]
 
 
 def _configuration(plan: Plan) -> Any:

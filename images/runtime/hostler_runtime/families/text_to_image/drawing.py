@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from hostler_runtime.diffusion.conditions import Condition
 from hostler_runtime.diffusion.sampling import denoised, first_noise
 from hostler_runtime.families.text_to_image.networks import LatentDiffusion
 from hostler_runtime.text.captions import tokens_of
@@ -42,15 +43,18 @@ def draw(model: LatentDiffusion, tokenizer: Any, drawing: Drawing) -> Drawn:
     """All that is random is the first noise, which is its seed's."""
     device = model.scale.device
     began = perf_counter()
-    states = model.read(tokens_of(tokenizer, drawing.prompts).to(device))
-    guided = drawing.guidance > 1
-    against = model.read(tokens_of(tokenizer, drawing.negative).to(device)) if guided else None
+
+    def read(texts: Sequence[str]) -> Condition:
+        return model.read(tokens_of(tokenizer, texts).to(device), height=drawing.height, width=drawing.width)
+
+    towards = read(drawing.prompts)
+    against = read(drawing.negative) if drawing.guidance > 1 else None
     encoded = perf_counter()
     latents = denoised(
         model.unet,
         model.scheduler,
         noise=first_noise(drawing.seeds, model.latent_shape(drawing.height, drawing.width)).to(device),
-        states=states,
+        towards=towards,
         against=against,
         steps=drawing.steps,
         guidance=drawing.guidance,

@@ -13,7 +13,9 @@ from torch.nn import functional
 
 from hostler_contract import ErrorReason
 from hostler_contract.architectures import DiffusionConfig
+from hostler_runtime.diffusion.conditions import Condition
 from hostler_runtime.errors import RuntimeFailure
+from hostler_runtime.families.text_to_image.second import SecondEncoder
 from hostler_runtime.images.autoencoder import TrainedAutoencoder, norm_groups
 
 ATTENTION_HEADS: Final = 8
@@ -34,6 +36,8 @@ class Defaults:
 
 PUBLISHED_DEFAULTS: Final = Defaults(steps=50, guidance=7.5)
 """Of models that bring no defaults: those of the pipeline that they are made for."""
+PUBLISHED_DEFAULTS_XL: Final = Defaults(steps=50, guidance=5.0)
+"""The same with two text encoders."""
 
 
 class TextTowers(nn.Module):
@@ -86,10 +90,12 @@ class LatentDiffusion(nn.Module):
         scheduler: Any,
         size: int,
         defaults: Defaults,
+        second: SecondEncoder | None = None,
     ) -> None:
         super().__init__()
         self.autoencoder = TrainedAutoencoder(vae)
         self.towers = TextTowers(text_encoder, channels=int(vae.config.in_channels), size=size)
+        self.second = second
         self.unet = unet
         self.scheduler = scheduler
         self.size = size
@@ -124,7 +130,7 @@ class LatentDiffusion(nn.Module):
     @property
     def parameters_kept(self) -> int:
         """Without the image tower, which is not saved."""
-        kept = (self.vae, self.text_encoder, self.unet)
+        kept = (self.vae, self.text_encoder, self.unet, *([] if self.second is None else [self.second]))
         return sum(parameter.numel() for network in kept for parameter in network.parameters())
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
@@ -141,10 +147,11 @@ class LatentDiffusion(nn.Module):
         images: torch.Tensor = self.autoencoder(latents / self.scale, "decode")
         return images
 
-    def read(self, tokens: torch.Tensor) -> torch.Tensor:
-        """The tokens' hidden states: batch x tokens x width."""
-        states: torch.Tensor = self.towers(None, tokens)
-        return states
+    def read(self, tokens: torch.Tensor, *, height: int | None = None, width: int | None = None) -> Condition:
+        """What tokens say of images of so many pixels; of the model's own size if absent."""
+        if self.second is None:
+            return Condition(self.towers(None, tokens))
+        return self.second.condition(self.text_encoder, tokens, height=height or self.size, width=width or self.size)
 
 
 def fresh_unet(config: DiffusionConfig, *, vae: Any, text_width: int, size: int) -> Any:

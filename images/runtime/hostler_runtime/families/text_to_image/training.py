@@ -146,15 +146,16 @@ def sample(model: LatentDiffusion, dataset: CaptionedDataset, directory: Path, *
 
 
 def save(model: LatentDiffusion, dataset: CaptionedDataset, directory: Path) -> ModelFacts:
-    """A StableDiffusionPipeline's directory."""
+    """A StableDiffusionPipeline's directory, or that of an XL one where the base is such."""
     save_model(model, dataset.tokenizer, directory)
+    pipeline = "StableDiffusionPipeline" if model.second is None else "StableDiffusionXLPipeline"
     return ModelFacts(
         parameters=model.parameters_kept,
         context_length=int(dataset.tokenizer.model_max_length),
         vocabulary_size=len(dataset.tokenizer),
         description=(
-            f"Latent diffusion (StableDiffusionPipeline) of {model.size} x {model.size} images with {model.channels} "
-            f"channels, {model.scheduler.config.prediction_type}."
+            f"Latent diffusion ({pipeline}) of {model.size} x {model.size} images with {model.channels} channels, "
+            f"{model.scheduler.config.prediction_type}."
         ),
     )
 

@@ -41,7 +41,7 @@ def load_model(path: Path) -> tuple[VideoModel, Any]:
     vae = load_autoencoder(path)
     text_encoder, tokenizer = load_text_encoder(path)
     unet = _load_unet(path / "unet")
-    require_fitting(path, vae=vae, text_encoder=text_encoder, unet=unet)
+    require_fitting(path, vae=vae, text_encoders=[text_encoder], unet=unet)
     folder = path / "scheduler"
     read_json(folder / "scheduler_config.json")
     model = VideoModel(

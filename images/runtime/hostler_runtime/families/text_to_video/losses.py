@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from hostler_runtime.diffusion.conditions import Condition
 from hostler_runtime.diffusion.losses import contrastive_loss, denoising_loss, is_held_out
 from hostler_runtime.families.text_to_video.network import VideoModel
 from hostler_runtime.families.text_to_video.upscaler import ASSUMED_NOISE, MOST_NOISE, enlarged, reduced
@@ -97,7 +98,7 @@ def denoiser_update(model: VideoModel, empty: torch.Tensor) -> Update:
             scheduler=model.scheduler,
             empty=empty,
             encode=lambda batch: model.first_stage(small(model, as_floats(batch["clips"])), "encode"),
-            read=lambda tokens: model.towers(tokens=tokens)[0],
+            read=lambda tokens: Condition(model.towers(tokens=tokens)[0]),
         )
 
     return Update("denoiser", model.unet, loss, betas=_BETAS, weight_decay=False)

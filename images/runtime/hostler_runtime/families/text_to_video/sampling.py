@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from hostler_runtime.diffusion.conditions import Condition
 from hostler_runtime.diffusion.sampling import denoised
 from hostler_runtime.families.text_to_video.network import VideoModel
 from hostler_runtime.families.text_to_video.upscaler import ASSUMED_NOISE
@@ -37,11 +38,11 @@ def generate(
 ) -> Made:
     """One clip for each row of ``tokens``, from its own ``noise`` (batch x latent shape); away from ``negative``."""
     clock = [time.perf_counter()]
-    states, _, _ = model.towers(tokens=tokens)
-    against = model.towers(tokens=negative)[0] if guidance != 1.0 else None
+    towards = Condition(model.towers(tokens=tokens)[0])
+    against = Condition(model.towers(tokens=negative)[0]) if guidance != 1.0 else None
     clock.append(time.perf_counter())
     latents = denoised(
-        model.unet, model.scheduler, noise=noise, states=states, against=against, steps=steps, guidance=guidance
+        model.unet, model.scheduler, noise=noise, towards=towards, against=against, steps=steps, guidance=guidance
     )
     clock.append(time.perf_counter())
     small = model.first_stage(latents, "decode").clamp(-1, 1)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from hostler.controllers.plan import Plan
 from hostler.controllers.settings import Settings
-from hostler.controllers.trainingjob.actions import begin, live, over, prepare, rest, result
+from hostler.controllers.trainingjob.actions import begin, leave, live, over, prepare, rest, result
 from hostler.controllers.trainingjob.observed import Observed
 from hostler.controllers.trainingjob.states import State
 
@@ -28,6 +28,10 @@ ACTIONS: Mapping[State, Action] = {
     State.OUT_OF_TIME: over.out_of_time,
     State.OUTDATED: rest.outdated,
     State.TAKEN_BACK: over.taken_back,
+    State.PREEMPTED: leave.preempted,
+    State.CALLED_AWAY: leave.called_away,
+    State.GIVING_BACK: leave.giving_back,
+    State.GROWING: leave.growing,
     State.OVERDUE: over.overdue,
     State.CLEARING: over.clearing,
     State.AWAITING_PODS: over.awaiting_pods,

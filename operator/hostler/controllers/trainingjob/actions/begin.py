@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hostler.api.placement import Placement
+from hostler.api.queueposition import QueuePosition
 from hostler.api.trainingjob import TrainingReason
 from hostler.controllers.plan import Plan
 from hostler.controllers.settings import Settings
@@ -12,7 +13,7 @@ from hostler.controllers.trainingjob.report import Report, plan_of
 from hostler.controllers.trainingjob.seat import Seat, Waiting
 from hostler.controllers.workloads import placement_with, seats_of
 from hostler.planning import moments
-from hostler.planning.growth import growth_seconds
+from hostler.planning.poolgrowth import growth_seconds
 from hostler.planning.rejection import Rejection
 
 _TOLD = frozenset(
@@ -43,7 +44,7 @@ def waiting(seen: Observed, settings: Settings) -> Plan:
     no = seen.verdict
     assert isinstance(no, Waiting)
     # Nothing is polled: whoever answers wakes the job when the answer is another one.
-    return _not_yet(seen, wording.waiting(no.obstacle.value, no.message))
+    return _not_yet(seen, wording.waiting(no.obstacle.value, no.message), queue=no.queue)
 
 
 def placed(seen: Observed, settings: Settings) -> Plan:
@@ -75,8 +76,10 @@ def placed(seen: Observed, settings: Settings) -> Plan:
     )
 
 
-def _not_yet(seen: Observed, said: wording.Wording, *, requeue: float | None = None) -> Plan:
-    report = Report(said=said, placement=None, progress=progress.interrupted(seen.status.progress))
+def _not_yet(
+    seen: Observed, said: wording.Wording, *, queue: QueuePosition | None = None, requeue: float | None = None
+) -> Plan:
+    report = Report(said=said, placement=None, progress=progress.interrupted(seen.status.progress), queue=queue)
     return plan_of(seen, report, requeue=requeue)
 
 

@@ -16,7 +16,7 @@ from hostler.controllers.trainingjob.report import KEEP, Report, plan_of
 from hostler.controllers.workloads import seats_of
 from hostler.planning import moments
 from hostler.planning import pods as read
-from hostler.planning.growth import awaited, learned
+from hostler.planning.poolgrowth import awaited, learned
 from hostler.planning.seats import assign, occupied
 
 END_SECONDS = 10.0

@@ -8,6 +8,7 @@ from hostler.controllers.plan import Plan
 from hostler.controllers.ports import Object
 from hostler.controllers.settings import Settings
 from hostler.controllers.trainingjob import accounting, sentences, wording
+from hostler.controllers.trainingjob.leaving import has_left
 from hostler.controllers.trainingjob.observed import Attempt, Observed
 from hostler.controllers.trainingjob.progress import interrupted
 from hostler.controllers.trainingjob.report import KEEP, Report, plan_of
@@ -149,6 +150,8 @@ def awaiting_pods(seen: Observed, settings: Settings) -> Plan:
     """Say which pods have to end before anything begins."""
     text = sentences.waits_for_end(seen)
     said = wording.pending(text) if seen.latest < 0 else wording.between(text)
+    if has_left(seen):
+        said = wording.preempted(f"{sentences.preempted_for(seen)} {text}")
     report = Report(said=said, progress=interrupted(seen.status.progress))
     return plan_of(seen, report, requeue=settings.recheck_seconds)
 

@@ -9,8 +9,8 @@ from floor import GPU, answers, hold, need, node, pod, request, usage, view_of
 from tables import table
 
 from hostler.api.pool import AcceleratorPoolSpec, PoolReason
-from hostler.planning.growth import Growth, Released, learned, settle
 from hostler.planning.placement import loss_sentence
+from hostler.planning.poolgrowth import Growth, Released, learned, settle
 from hostler.planning.pools import describe, read_pool
 from hostler.planning.usage import PoolUsage
 from hostler.planning.verdicts import Admit, Loss, Obstacle, Seats, TakeBack, Wait, Workload

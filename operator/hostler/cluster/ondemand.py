@@ -1,0 +1,45 @@
+"""Packages whose parts are imported when somebody asks for them, where the package itself imports them all.
+
+``kubernetes`` imports its synchronous client, requests, oauthlib and a websocket library, and ``kubernetes.aio`` its
+dynamic client and streams; neither is used here, and together they are a sixth of the processor time of a start. kopf
+looks for ``kubernetes`` as well, to recognise its models where handlers return them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from types import ModuleType
+
+
+def import_on_demand(package: str) -> None:
+    """Put a package in place without running its ``__init__``: each of its modules is imported when it is asked for.
+
+    What has been imported already stays as it is.
+    """
+    if package in sys.modules:
+        return
+    spec = importlib.util.find_spec(package)
+    if spec is None:
+        raise ModuleNotFoundError(f"no module named {package!r}", name=package)
+    module = importlib.util.module_from_spec(spec)
+    vars(module)["__getattr__"] = _importer(package)  # PEP 562
+    sys.modules[package] = module
+    parent, _, name = package.rpartition(".")
+    if parent:
+        setattr(sys.modules[parent], name, module)
+
+
+def _importer(package: str) -> Callable[[str], ModuleType]:
+    def find(name: str) -> ModuleType:
+        wanted = f"{package}.{name}"
+        try:
+            return importlib.import_module(wanted)
+        except ModuleNotFoundError as error:
+            if error.name != wanted:
+                raise
+            raise AttributeError(f"module {package!r} has no attribute {name!r}", name=name) from error
+
+    return find

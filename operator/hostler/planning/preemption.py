@@ -1,0 +1,414 @@
+"""Who has to leave so that somebody in line can start: as few and as cheap victims as possible, and none too many.
+
+A victim leaves with a checkpoint and is in line again with its age, so what a preemption costs is the work since its
+newest checkpoint, which is what it may lose, and the time until it trains again. Both are device seconds.
+
+Who may be a victim, of jobs of the same pool (never a service):
+
+1. who is past what its user has said that it takes, for anybody of the same or a higher priority; it is the first to go;
+2. whose priority is lower, where the class of the one in line preempts. A request that would borrow takes nothing by
+   priority from a namespace that is within its nominal amount;
+3. who has borrowed, for a request that is within its own nominal amount, down to what is the borrower's own;
+4. who has the same priority as a service that runs and needs another replica: jobs use what a service leaves idle, and
+   give it back.
+
+The search is greedy, once over all candidates and once node by node, then drops who need not leave after all and lets
+those who can go on with fewer pods keep what they can. An exact answer is a covering problem; what matters is that
+whoever is told to leave makes the request fit, which is checked as the planner checks it, on nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from hostler.planning.quotas import Accounts
+from hostler.planning.resources import Resources, add, holds, subtract, times
+from hostler.planning.room import Room
+from hostler.planning.verdicts import Preempt, Preemption, Request, Reservation, Seats, Workload
+
+RESTART_SECONDS = 120.0
+"""Until a victim trains again once it has a seat, as assumed for its cost: images, libraries, a checkpoint to load."""
+TURN_SECONDS = 1800.0
+"""Who is past its estimate is left alone for so long after each start, so that two of them who push each other out still
+get on."""
+NEARLY_DONE_SECONDS = 300.0
+"""Who says that it is done within this is waited for, rather than be stopped for being past its estimate."""
+_RANK = {Preemption.OVERDUE: 0, Preemption.PRIORITY: 1, Preemption.QUOTA: 1, Preemption.REPLICA: 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What the search looks at."""
+
+    room: Room
+    """The nodes that the request can use."""
+    free: Mapping[str, Resources]
+    holders: Sequence[Reservation]
+    accounts: Accounts
+    now: float
+    ends: Mapping[Workload, float]
+    """When holders are expected to be done, where that is known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Victim:
+    """Somebody who could leave."""
+
+    held: Reservation
+    why: Preemption
+    lost: float
+    """Seconds since its newest checkpoint."""
+    units: int
+    """Of the pool, that it holds."""
+
+    @property
+    def cost(self) -> float:
+        """Device seconds."""
+        return self.units * (self.lost + RESTART_SECONDS)
+
+    @property
+    def order(self) -> tuple[int, int, float, float, Workload]:
+        """Who goes first: past its estimate, of low priority, cheap, young."""
+        started = self.held.started if self.held.started is not None else float("inf")
+        return _RANK[self.why], self.held.priority, self.cost, -started, self.held.workload
+
+
+def preemptions(request: Request, scene: Scene) -> dict[Workload, Preempt]:
+    """Who has to leave for the request and was not told so before; nobody where it would not fit even then, or will fit
+    when those have left who were told."""
+    candidates = sorted(_candidates(request, scene), key=lambda victim: victim.order)
+    if scene.room.trouble or not candidates:
+        return {}
+    trial = _Trial(request, scene)
+    trial.free_up(each for each in scene.holders if each.leaving_for == request.workload)
+    if trial.fits:
+        return {}
+    found = [chosen for chosen in _attempts(trial, candidates) if chosen]
+    if not found:
+        return {}
+    best = min(found, key=_badness)
+    keeps = trial.shrunk(best)
+    if not trial.really_fits(best, keeps):
+        return {}
+    return {
+        victim.held.workload: Preempt(by=request.workload, why=victim.why, keeps=keeps.get(victim.held.workload, {}))
+        for victim in best
+    }
+
+
+def for_line(
+    requests: Sequence[Request], scene: Scene, *, room_of: Callable[[Request], Room | None]
+) -> dict[Workload, Preempt]:
+    """Who has to leave for those in a pool's line who do not fit: for the first of each account, so that nobody is
+    stopped for one who would not come next, and no namespace waits for its own until another has got its own."""
+    promised = {each.leaving_for for each in scene.holders if each.leaving_for is not None}
+    free, found = dict(scene.free), dict[Workload, Preempt]()
+    asked = set[str]()
+    for request in requests:
+        account, room = scene.accounts.account(request.workload.namespace), room_of(request)
+        first = account not in asked
+        asked.add(account)
+        if room is None or not (first or request.workload in promised):
+            continue
+        holders = [_told(each, found.get(each.workload)) for each in scene.holders]
+        now = replace(scene, room=room, free=free, holders=holders)
+        more = preemptions(request, now) if first else {}
+        found |= more
+        if more or request.workload in promised:
+            # What comes next must neither count on what this one waits for, nor on what it will have.
+            holders = [_told(each, more.get(each.workload)) for each in holders]
+            free = _without(request, replace(now, holders=holders))
+    return found
+
+
+def _told(held: Reservation, found: Preempt | None) -> Reservation:
+    return held if found is None else replace(held, leaving_for=found.by, keeps=found.keeps)
+
+
+def _without(request: Request, scene: Scene) -> dict[str, Resources]:
+    """What is free for others when those have left who leave for the request, and it has its seats."""
+    free = dict(scene.free)
+    for held in scene.holders:
+        if held.leaving_for == request.workload:
+            for node, pods in held.given_up.items():
+                if node in free:
+                    free[node] = add(free[node], times(pods, held.need))
+    here = {node: free[node] for node in scene.room.levels}
+    seats = scene.room.as_if(here).find(request, request.least, here, beside=request.beside)
+    if sum(seats.values()) < request.least:
+        return dict(scene.free)
+    for node, pods in seats.items():
+        free[node] = subtract(free[node], times(pods, request.need))
+    return free
+
+
+def _badness(chosen: Sequence[Victim]) -> tuple[int, float, int, list[Workload]]:
+    """What is to be least: the highest priority that is stopped, then what is lost, then how many are stopped."""
+    worst = max(victim.held.priority for victim in chosen)
+    return worst, sum(v.cost for v in chosen), len(chosen), sorted(v.held.workload for v in chosen)
+
+
+# -- who may be stopped ------------------------------------------------------------------------------------------------
+
+
+def _candidates(request: Request, scene: Scene) -> Iterable[Victim]:
+    pool, units = scene.room.pool, scene.room.units(request.need)
+    due = scene.accounts.is_due(request.workload.namespace, request.least * units)
+    for held in scene.holders:
+        if held.workload.kind != "TrainingJob" or held.pool != pool.name or held.leaving_for is not None:
+            continue
+        if held.workload == request.workload or scene.room.levels.keys().isdisjoint(held.seats):
+            continue
+        why = _why(request, held, scene, due=due)
+        if why is not None:
+            lost = max(0.0, scene.now - _safe_since(held, scene.now))
+            yield Victim(held=held, why=why, lost=lost, units=held.pods * pool.units(held.need))
+
+
+def _safe_since(held: Reservation, now: float) -> float:
+    """Since when work is lost if it has to leave; this moment, where it has not begun."""
+    if held.started is None:
+        return now
+    return held.started if held.saved is None else max(held.started, held.saved)
+
+
+def _why(request: Request, held: Reservation, scene: Scene, *, due: bool) -> Preemption | None:
+    if held.priority <= request.priority and _is_overdue(held, scene):
+        return Preemption.OVERDUE
+    ours, theirs = request.workload.namespace, held.workload.namespace
+    same = scene.accounts.account(ours) == scene.accounts.account(theirs)
+    lends = scene.accounts.borrowed(theirs) > 0
+    if request.preempts and held.priority < request.priority and (same or due or lends):
+        return Preemption.PRIORITY
+    if due and lends and not same:
+        return Preemption.QUOTA
+    if request.preempts and request.serves and request.beside and held.priority == request.priority and (same or due):
+        return Preemption.REPLICA
+    return None
+
+
+def overdue_at(held: Reservation) -> float | None:
+    """From when on it may be stopped for being past its estimate; None where that never is."""
+    if held.due is None or held.started is None or held.leaving_for is not None:
+        return None
+    return max(held.due, held.started + TURN_SECONDS)
+
+
+def _is_overdue(held: Reservation, scene: Scene) -> bool:
+    at = overdue_at(held)
+    if at is None or scene.now < at:
+        return False
+    ends = scene.ends.get(held.workload)
+    return ends is None or not scene.now <= ends <= scene.now + NEARLY_DONE_SECONDS
+
+
+# -- which of them ----------------------------------------------------------------------------------------------------
+
+
+def _attempts(trial: _Trial, candidates: Sequence[Victim]) -> Iterable[Sequence[Victim]]:
+    yield trial.enough(candidates)
+    for nodes in trial.domains:
+        yield trial.enough(trial.by_node(candidates, nodes), within=nodes)
+
+
+class _Trial:
+    """What would fit if somebody left."""
+
+    def __init__(self, request: Request, scene: Scene) -> None:
+        self._request, self._scene = request, scene
+        self._units = scene.room.units(request.need)
+        self._free = {node: scene.free[node] for node in scene.room.levels}
+        self._held = scene.room.held
+        domains = scene.room.domains_for(request)
+        self._domain = {node: "" if domains is None else domains.get(node, node) for node in self._free}
+        self._given: dict[str, int] = {}
+        """Units by namespace that those give back who leave already."""
+
+    def free_up(self, leaving: Iterable[Reservation]) -> None:
+        """Count as free what these give up."""
+        for held in leaving:
+            self._release(self._free, held, held.given_up)
+            if held.pool == self._scene.room.pool.name:
+                units = sum(held.given_up.values()) * self._scene.room.units(held.need)
+                self._held -= units
+                namespace = held.workload.namespace
+                self._given[namespace] = self._given.get(namespace, 0) + units
+
+    @property
+    def fits(self) -> bool:
+        """Whether nobody has to leave, but for those who do already."""
+        counts = self._counts(self._free)
+        return max(counts.values(), default=0) >= self._request.least and self._within_quotas(())
+
+    @cached_property
+    def domains(self) -> Sequence[frozenset[str]]:
+        """Nodes that may be used together."""
+        found: dict[str, set[str]] = {}
+        for node, domain in self._domain.items():
+            found.setdefault(domain, set()).add(node)
+        return [frozenset(found[name]) for name in sorted(found)]
+
+    def enough(self, candidates: Sequence[Victim], within: frozenset[str] | None = None) -> Sequence[Victim]:
+        """As many of these, in their order, as make the request fit, without those who need not leave after all; none
+        where all are not enough."""
+        free, chosen = dict(self._free), list[Victim]()
+        counts = self._counts(free)
+        borrowed = {v.held.workload.namespace: self._borrowed(v.held.workload.namespace) for v in candidates}
+        for victim in candidates:
+            if self._enough(counts, chosen):
+                break
+            account = self._scene.accounts.account(victim.held.workload.namespace)
+            if victim.why is Preemption.QUOTA and borrowed[victim.held.workload.namespace] <= 0:
+                continue  # what is left is the borrower's own
+            for namespace in borrowed:
+                if self._scene.accounts.account(namespace) == account:
+                    borrowed[namespace] -= victim.units
+            chosen.append(victim)
+            self._move(free, counts, victim.held.need, victim.held.seats)
+        if not self._enough(counts, chosen):
+            return ()
+        return self._without_spare(chosen, free, counts)
+
+    def _without_spare(
+        self, chosen: list[Victim], free: dict[str, Resources], counts: dict[str, int]
+    ) -> Sequence[Victim]:
+        """Who is the last to go is the first to stay."""
+        for victim in sorted(chosen, key=lambda victim: victim.order, reverse=True):
+            rest = [each for each in chosen if each is not victim]
+            back = {node: -pods for node, pods in victim.held.seats.items()}
+            self._move(free, counts, victim.held.need, back)
+            if self._enough(counts, rest):
+                chosen = rest
+            else:
+                self._move(free, counts, victim.held.need, victim.held.seats)
+        return chosen
+
+    def by_node(self, candidates: Sequence[Victim], nodes: frozenset[str]) -> Sequence[Victim]:
+        """Candidates in the order of the nodes that are the cheapest to clear, for each pod that fits there then."""
+        on: dict[str, list[Victim]] = {}
+        for victim in candidates:
+            for node in victim.held.seats:
+                if node in nodes:
+                    on.setdefault(node, []).append(victim)
+        priced = []
+        for node, victims in on.items():
+            price = self._price(node, victims)
+            if price is not None:
+                priced.append((*price[0], node, price[1]))
+        ordered: dict[Workload, Victim] = {}
+        for *_, group in sorted(priced, key=lambda each: each[:-1]):
+            ordered |= {victim.held.workload: victim for victim in group}
+        return list(ordered.values())
+
+    def _price(self, node: str, victims: Sequence[Victim]) -> tuple[tuple[int, float, int], Sequence[Victim]] | None:
+        """The worst priority, the cost for each pod and the number of victims, and who they are, to make room on one node."""
+        need, before = self._request.need, holds(self._free[node], self._request.need)
+        free, chosen = self._free[node], list[Victim]()
+        wanted = max(1, self._request.least - before)
+        best = None
+        for victim in victims:
+            chosen.append(victim)
+            free = add(free, times(victim.held.seats[node], victim.held.need))
+            gained = min(wanted, holds(free, need) - before)
+            if gained > 0:
+                worst, cost = max(v.held.priority for v in chosen), sum(v.cost for v in chosen)
+                price = worst, cost / gained, len(chosen)
+                if best is None or price < best[0]:
+                    best = price, tuple(chosen)
+                if gained >= wanted:
+                    break
+        return best
+
+    def shrunk(self, chosen: Sequence[Victim]) -> dict[Workload, Seats]:
+        """Seats that victims can keep who can go on with fewer pods."""
+        free = dict(self._free)
+        counts = self._counts(free)
+        for victim in chosen:
+            self._move(free, counts, victim.held.need, victim.held.seats)
+        found: dict[Workload, Seats] = {}
+        given = {v.held.workload: v.units for v in chosen}
+        for victim in sorted(chosen, key=lambda each: each.order, reverse=True):
+            held = victim.held
+            if held.least is None or held.least >= held.pods:
+                continue
+            kept: dict[str, int] = {}
+            for node, pods in sorted(held.seats.items()):
+                for _ in range(pods):
+                    self._move(free, counts, held.need, {node: -1})
+                    given[held.workload] -= self._units_of(held)
+                    if self._enough_units(counts, chosen, given):
+                        kept[node] = kept.get(node, 0) + 1
+                    else:
+                        self._move(free, counts, held.need, {node: 1})
+                        given[held.workload] += self._units_of(held)
+                        break
+            if sum(kept.values()) >= held.least:
+                found[held.workload] = kept
+            else:
+                self._move(free, counts, held.need, kept)
+                given[held.workload] = victim.units
+        return found
+
+    def really_fits(self, chosen: Sequence[Victim], keeps: Mapping[Workload, Seats]) -> bool:
+        """Whether the planner would find seats, with everything that it looks at."""
+        free = dict(self._free)
+        for victim in chosen:
+            kept = keeps.get(victim.held.workload, {})
+            self._release(free, victim.held, {n: pods - kept.get(n, 0) for n, pods in victim.held.seats.items()})
+        request = self._request
+        seats = self._scene.room.as_if(free).find(request, request.least, free, beside=request.beside)
+        return sum(seats.values()) >= request.least
+
+    # -- how much fits ---------------------------------------------------------------------------------------------
+
+    def _counts(self, free: Mapping[str, Resources]) -> dict[str, int]:
+        """Pods that fit, by domain."""
+        counts: dict[str, int] = {}
+        for node, amount in free.items():
+            domain = self._domain[node]
+            counts[domain] = counts.get(domain, 0) + holds(amount, self._request.need)
+        return counts
+
+    def _move(self, free: dict[str, Resources], counts: dict[str, int], need: Resources, seats: Seats) -> None:
+        for node, pods in seats.items():
+            if node in free:
+                before, free[node] = free[node], add(free[node], times(pods, need))
+                counts[self._domain[node]] += holds(free[node], self._request.need) - holds(before, self._request.need)
+
+    def _release(self, free: dict[str, Resources], held: Reservation, seats: Seats) -> None:
+        for node, pods in seats.items():
+            if node in free:
+                free[node] = add(free[node], times(pods, held.need))
+
+    def _enough(self, counts: Mapping[str, int], chosen: Sequence[Victim]) -> bool:
+        return self._enough_units(counts, chosen, {victim.held.workload: victim.units for victim in chosen})
+
+    def _enough_units(self, counts: Mapping[str, int], chosen: Sequence[Victim], given: Mapping[Workload, int]) -> bool:
+        if max(counts.values(), default=0) < self._request.least:
+            return False
+        return self._within_quotas([(v.held.workload.namespace, given[v.held.workload]) for v in chosen])
+
+    def _within_quotas(self, given: Iterable[tuple[str, int]]) -> bool:
+        """Whether the pool's quota and that of the request's namespace have room once so much is given back."""
+        given = [*self._given.items(), *given]
+        least, accounts, ours = self._request.least, self._scene.accounts, self._request.workload.namespace
+        held = self._held - sum(units for _, units in given[len(self._given) :])
+        if self._scene.room.within_quota(least, self._units, held=held) < least:
+            return False
+        room = accounts.room(ours)
+        if room is None:
+            return True
+        back = sum(units for name, units in given if accounts.account(name) == accounts.account(ours))
+        limit = accounts.limit(ours)
+        assert limit is not None  # as there is a room
+        return accounts.held(ours) - back + least * self._units <= limit
+
+    def _borrowed(self, namespace: str) -> int:
+        accounts = self._scene.accounts
+        leaving = sum(u for n, u in self._given.items() if accounts.account(n) == accounts.account(namespace))
+        return accounts.borrowed(namespace) - leaving
+
+    def _units_of(self, held: Reservation) -> int:
+        return self._scene.room.units(held.need)
