@@ -12,7 +12,7 @@ from functools import cached_property
 
 from hostler.accelerators import AcceleratorType, ResourceNameError, UnknownAcceleratorError, accelerator
 from hostler.api.pool import AcceleratorPoolSpec, PoolReason
-from hostler.planning.nodes import NodeView
+from hostler.planning.nodes import SIMULATED_LABEL, NodeView
 from hostler.planning.resources import CPU, HOST_PORT, MEMORY, Resources, amount_of, holds
 
 _SHOWN_QUOTAS = 8
@@ -106,7 +106,9 @@ class PoolView:
 
     @cached_property
     def simulated(self) -> bool:
-        """Whether the devices are simulated."""
+        """Whether the devices are simulated; while there is no node, as the pool's selector has it."""
+        if not self.nodes:
+            return self.pool.spec.node_selector.get(SIMULATED_LABEL) == "true"
         return any(node.simulated for node in self.nodes)
 
     def largest_ever(self, need: Mapping[str, int]) -> int:
