@@ -5,7 +5,7 @@ newest checkpoint, which is what it may lose, and the time until it trains again
 
 Who may be a victim, of jobs of the same pool (never a service):
 
-1. who is past what its user has said that it takes, for anybody of the same or a higher priority; it is the first to go;
+1. who is past what its user has said that it takes, for anybody of the same or a higher priority: the first to go;
 2. whose priority is lower, where the class of the one in line preempts. A request that would borrow takes nothing by
    priority from a namespace that is within its nominal amount;
 3. who has borrowed, for a request that is within its own nominal amount, down to what is the borrower's own;
@@ -29,10 +29,10 @@ from hostler.planning.room import Room
 from hostler.planning.verdicts import Preempt, Preemption, Request, Reservation, Seats, Workload
 
 RESTART_SECONDS = 120.0
-"""Until a victim trains again once it has a seat, as assumed for its cost: images, libraries, a checkpoint to load."""
+"""Until a victim trains again once it has a seat, as assumed for its cost: to start, and to load a checkpoint."""
 TURN_SECONDS = 1800.0
-"""Who is past its estimate is left alone for so long after each start, so that two of them who push each other out still
-get on."""
+"""Who is past its estimate is left alone for so long after each start, so that two of them who push each other out
+still get on."""
 NEARLY_DONE_SECONDS = 300.0
 """Who says that it is done within this is waited for, rather than be stopped for being past its estimate."""
 _RANK = {Preemption.OVERDUE: 0, Preemption.PRIORITY: 1, Preemption.QUOTA: 1, Preemption.REPLICA: 1}
@@ -303,7 +303,8 @@ class _Trial:
         return list(ordered.values())
 
     def _price(self, node: str, victims: Sequence[Victim]) -> tuple[tuple[int, float, int], Sequence[Victim]] | None:
-        """The worst priority, the cost for each pod and the number of victims, and who they are, to make room on one node."""
+        """What room on one node costs (the worst priority, the cost for each pod, the number of victims), and who the
+        victims are."""
         need, before = self._request.need, holds(self._free[node], self._request.need)
         free, chosen = self._free[node], list[Victim]()
         wanted = max(1, self._request.least - before)
