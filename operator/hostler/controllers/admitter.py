@@ -29,11 +29,12 @@ from hostler.controllers.ports import AdmissionMetrics, Clock
 from hostler.controllers.preempting import Preempting
 from hostler.controllers.reservations import chapter, past_use, read_reservation
 from hostler.controllers.usagefeed import UsageFeed
-from hostler.controllers.workloads import WORKLOADS, placement_of, seconds_left
+from hostler.controllers.workloads import WORKLOADS, placement_of, seats_of, seconds_left
 from hostler.planning import moments
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.admission import plan
 from hostler.planning.forecasterror import judge
+from hostler.planning.poolgrowth import growth_seconds
 from hostler.planning.pools import PoolView
 from hostler.planning.shares import PastUse
 from hostler.planning.usage import PoolUsage
@@ -168,7 +169,8 @@ class Admitter:
             return before.deadline
         # What another process has written can only be read by the wall clock, which may have jumped in between.
         left = max(moments.elapsed(self._clock.now(), now=placement.deadline), _LEAST_GRACE_SECONDS)
-        return self._clock.monotonic() + min(left, self._grace)
+        grace = self._grace + growth_seconds(self.usage.pool(placement.pool), seats_of(placement))
+        return self._clock.monotonic() + min(left, grace)
 
     def _hold(self, workload: Workload) -> None:
         """Let usage hold what is granted, or else what is written down."""
