@@ -143,6 +143,7 @@ async def test_preemptions_and_backfills_are_counted(bench: Bench) -> None:
 
 
 async def test_who_passes_another_one_without_delaying_it_is_counted(bench: Bench) -> None:
+    bench.cluster.put(make_pool("gpu", queue={"order": "fifo"}))
     (pod,) = await running(bench, "long", accelerators={"pool": "gpu", "perPod": 2})
     told(bench, pod, progress(10, eta_seconds=5000.0))
     await bench.settle()
