@@ -29,15 +29,27 @@ from hostler.controllers.ports import AdmissionMetrics, Clock
 from hostler.controllers.preempting import Preempting
 from hostler.controllers.reservations import chapter, past_use, read_reservation
 from hostler.controllers.usagefeed import UsageFeed
-from hostler.controllers.workloads import WORKLOADS, placement_of, seconds_left
+from hostler.controllers.workloads import WORKLOADS, placement_of, seats_of, seconds_left
 from hostler.planning import moments
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.admission import plan
 from hostler.planning.forecasterror import judge
+from hostler.planning.poolgrowth import growth_seconds
 from hostler.planning.pools import PoolView
 from hostler.planning.shares import PastUse
 from hostler.planning.usage import PoolUsage
-from hostler.planning.verdicts import Admit, Place, Preempt, Request, Reservation, TakeBack, Verdict, Wait, Workload
+from hostler.planning.verdicts import (
+    Admit,
+    Loss,
+    Place,
+    Preempt,
+    Request,
+    Reservation,
+    TakeBack,
+    Verdict,
+    Wait,
+    Workload,
+)
 from hostler.planning.volumes import Reach
 
 Object = dict[str, Any]
@@ -157,7 +169,8 @@ class Admitter:
             return before.deadline
         # What another process has written can only be read by the wall clock, which may have jumped in between.
         left = max(moments.elapsed(self._clock.now(), now=placement.deadline), _LEAST_GRACE_SECONDS)
-        return self._clock.monotonic() + min(left, self._grace)
+        grace = self._grace + growth_seconds(self.usage.pool(placement.pool), seats_of(placement))
+        return self._clock.monotonic() + min(left, grace)
 
     def _hold(self, workload: Workload) -> None:
         """Let usage hold what is granted, or else what is written down."""
@@ -341,6 +354,7 @@ class Admitter:
         what = "told to leave" if preempt.leaves else "told to grow"
         _log.info(what, extra={"key": str(workload), "by": str(preempt.by), "why": preempt.why.value, "keeps": kept})
         if preempt.leaves:
+            self._metrics.preempted(preempt.why.value)
             self._hold(workload)
             # Whoever waits is to be told that room is being made.
             self._news.set()
@@ -375,8 +389,11 @@ class Admitter:
         """Tell a workload that its seats are lost; what was only granted, and not told, is free at once."""
         grant = self._grants.get(workload)
         if grant is not None:
-            self._metrics.lost(NOT_WRITTEN)
-            _log.warning("a grant was not used", extra={"key": str(workload), "loss": lost.loss.value})
+            if grant.lost is None:
+                # Its deadline was for writing it down, not for pods. What else ends it is as it would be with a seat.
+                loss = NOT_WRITTEN if lost.loss is Loss.PODS_DID_NOT_COME else lost.loss.value
+                self._metrics.lost(loss)
+                _log.warning("a grant was not used", extra={"key": str(workload), "loss": loss})
             if grant.told:
                 self._await_answer(grant, lost)
             else:
