@@ -18,12 +18,12 @@ from hostler.planning.ledger import Ledger
 from hostler.planning.nodes import NodeView
 from hostler.planning.poolgrowth import Growth, Released, awaited, is_new, settle
 from hostler.planning.pools import Pool, PoolView, describe
-from hostler.planning.preemption import overdue_at
 from hostler.planning.resources import Resources, largest, overdrawn, times
 from hostler.planning.room import PoolRoom
 from hostler.planning.shares import DEFAULT_HALF_LIFE_SECONDS, PastUse, Shares
 from hostler.planning.snapshot import Pending, Snapshot
 from hostler.planning.verdicts import Reservation, Workload
+from hostler.planning.victims import overdue_at
 from hostler.planning.volumes import Reach, Reaches
 
 Object = dict[str, Any]

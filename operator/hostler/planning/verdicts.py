@@ -91,6 +91,7 @@ class Obstacle(StrEnum):
     POOL_NOT_READY = "PoolNotReady"
     WAITING_FOR_CAPACITY = "WaitingForCapacity"
     QUOTA_EXCEEDED = "QuotaExceeded"
+    PREEMPTING = "Preempting"
 
 
 class Loss(StrEnum):

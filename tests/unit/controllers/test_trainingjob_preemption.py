@@ -89,6 +89,7 @@ async def test_its_room_is_its_own_until_the_last_pod_has_ended_and_then_the_oth
     await urgent.settle()
     assert jobs(urgent) == []
     assert states(urgent)["Ready"] == ("False", "Preempted")
+    assert states(urgent, "now")["Admitted"] == ("False", "Preempting")
     assert states(urgent, "small")["Admitted"] == ("False", "WaitingForCapacity")
     urgent.cluster.remove(urgent.cluster.object("Pod", pod["metadata"]["name"]))
     await urgent.settle()

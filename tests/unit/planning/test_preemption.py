@@ -10,12 +10,13 @@ from floor import GPU, need, request, usage
 from tables import table
 
 from hostler.planning.policy import policy_of
-from hostler.planning.preemption import RESTART_SECONDS, TURN_SECONDS, Scene, preemptions
+from hostler.planning.preemption import preemptions
 from hostler.planning.quotas import Accounts
 from hostler.planning.resources import subtract, times
 from hostler.planning.room import Room
 from hostler.planning.usage import PoolUsage
 from hostler.planning.verdicts import Preempt, Preemption, Request, Reservation, Seats, Workload
+from hostler.planning.victims import RESTART_SECONDS, TURN_SECONDS, Scene
 
 NOW = 100_000.0
 TEAMS = {"queue": {"quotas": [{"namespaces": ["a"], "nominal": 4}, {"namespaces": ["b"], "nominal": 4}]}}
@@ -199,6 +200,16 @@ def test_a_victim_knows_for_whom_and_why() -> None:
             asks("a/p", 1),
             [held("a/v", {"n0": 4}), held("b/w", {"n0": 4})],
             {"v": "LowerPriority"},
+        ),
+        "nor because a job of such a one is past its estimate": (
+            asks("a/p", 1),
+            [held("a/v", {"n0": 4}, priority=11), held("b/w", {"n0": 4}, due=NOW - 1)],
+            {},
+        ),
+        "from a borrower by priority, down to what is its own": (
+            asks("a/p", 2, priority=10),
+            [held("a/v", {"n0": 3}, priority=11), held("b/w", {"n0": 3}, saved=NOW), held("b/x", {"n0": 2})],
+            {},
         ),
         "and from who has borrowed himself": (
             asks("b/p", 1),
