@@ -385,9 +385,7 @@ class _Trial:
     def _enough(self, counts: Mapping[str, int], chosen: Sequence[Victim]) -> bool:
         return self._enough_units(counts, chosen, {victim.held.workload: victim.units for victim in chosen})
 
-    def _enough_units(
-        self, counts: Mapping[str, int], chosen: Sequence[Victim], given: Mapping[Workload, int]
-    ) -> bool:
+    def _enough_units(self, counts: Mapping[str, int], chosen: Sequence[Victim], given: Mapping[Workload, int]) -> bool:
         if max(counts.values(), default=0) < self._request.least:
             return False
         return self._within_quotas([(v.held.workload.namespace, given[v.held.workload]) for v in chosen])

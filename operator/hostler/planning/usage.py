@@ -131,9 +131,7 @@ class PoolUsage:
         pool = self._pools.get(past.pool)
         if pool is not None and past.seconds > 0:
             units, now = past.pods * pool.units(past.need), self._clock()
-            self._shares.add(
-                past.pool, past.namespace, units=units, seconds=past.seconds, ago=past.ago, now=now
-            )
+            self._shares.add(past.pool, past.namespace, units=units, seconds=past.seconds, ago=past.ago, now=now)
 
     def _remove(self, workload: Workload) -> None:
         before = self._reservations.pop(workload, None)
