@@ -186,7 +186,10 @@ NO_TEXT = "there is no text; the columns are: body. Name the column that is the 
         pytest.param(
             {"text": "nope"},
             [{"body": "a"}, {"caption": 3}],
-            [MISSING.replace("body;", "body, caption;"), "a.jsonl:2: caption is the number 3, not text: write it in quotes"],
+            [
+                MISSING.replace("body;", "body, caption;"),
+                "a.jsonl:2: caption is the number 3, not text: write it in quotes",
+            ],
             id="and other mistakes after it",
         ),
         pytest.param(
