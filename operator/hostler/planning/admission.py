@@ -28,7 +28,8 @@ from hostler.planning.forecast import forecasts
 from hostler.planning.growing import can_grow, growth
 from hostler.planning.order import Durations, arrange
 from hostler.planning.policy import policy_of
-from hostler.planning.preemption import Scene, for_line
+from hostler.planning.poolgrowth import is_new
+from hostler.planning.preemption import for_line
 from hostler.planning.quotas import Accounts
 from hostler.planning.resources import Resources, holds
 from hostler.planning.room import Room
@@ -53,6 +54,7 @@ from hostler.planning.verdicts import (
     Wait,
     Workload,
 )
+from hostler.planning.victims import Scene
 
 MOST_BOOKINGS = 4
 """Of one pool, in one pass."""
@@ -88,7 +90,7 @@ def plan(snapshot: Snapshot, waiting: Iterable[Request], now: float) -> Plan:
         if not isinstance(verdicts.get(request.workload), Admit)
     ]
     for request in planner.promised_first(line):
-        if (found := planner.admit(request)) is None:
+        if (found := planner.admit(request) or planner.release(request)) is None:
             planner.refuse(request)
         else:
             verdicts[request.workload] = found
@@ -126,6 +128,8 @@ def _lost(pending: Pending, now: float) -> TakeBack | None:
     deadline = pending.reservation.deadline
     # Pods that have their nodes have come, however long their images take.
     if pending.awaited and deadline is not None and now >= deadline:
+        if new := tuple(node for node in pending.awaited if is_new(node)):
+            return TakeBack(loss=Loss.NODES_DID_NOT_COME, nodes=new)
         return TakeBack(loss=Loss.PODS_DID_NOT_COME, nodes=pending.awaited)
     return None
 
@@ -141,9 +145,12 @@ class _Planner:
         self._left: dict[tuple[Workload, ...], Mapping[str, Resources]] = {}
         """What bookings leave of what is free now."""
         self._stock = Stock(snapshot, changed=self._left.clear)
+        self._growth = {name: room.growth for name, room in snapshot.pools.items() if room.growth is not None}
         self._refused: Counter[str] = Counter()
         """Requests of each pool that have to wait."""
         self._booked: Counter[str] = Counter()
+        self._owing: set[tuple[str, str]] = set()
+        """Accounts of pools of which somebody waits for the account's own limit."""
         self._tied: dict[str, bool] = {}
         """Whether all bookings of a pool are tied to the nodes of volumes."""
         self._never: set[tuple[_Question, int]] = set()
@@ -223,6 +230,32 @@ class _Planner:
         self._occupy(room, request, found)
         return Admit(seats=dict(sorted(found.items())), backfilled=self._refused[request.pool] > 0)
 
+    def release(self, request: Request) -> Admit | None:
+        """Seats on nodes that an autoscaler would add, beside those that it can have now; or None.
+
+        Not for a service, whose replicas start one by one, nor where only some nodes will do.
+        """
+        room, new_nodes = self._stock.room(request.pool), self._growth.get(request.pool)
+        if room is None or new_nodes is None or request.serves or request.volumes or request.workload in self._leaving:
+            return None
+        if request.topology is Topology.REQUIRED:
+            return None
+        units = room.units(request.need)
+        owed = self._accounts_of(room).within(request.workload.namespace, request.most, units=units)
+        allowed = min(room.within_quota(request.most, units), owed)
+        if allowed < request.least:
+            return None
+        here = self._seats(room, request, allowed, beside=request.beside, least=0)
+        new = new_nodes.seats(request.need, allowed - sum(here.values()))
+        if not new or sum(here.values()) + sum(new.values()) < request.least:
+            return None
+        self._growth[request.pool] = new_nodes.with_seats(request.need, new)
+        self._occupy(room, request, here)
+        promised = sum(new.values()) * units
+        room.held += promised
+        self._accounts_of(room).take(request.workload.namespace, promised)
+        return Admit(seats=together(here, new), backfilled=self._refused[request.pool] > 0)
+
     def enlarge(self, request: Request, standing: Admit) -> Admit:
         """The same with as many seats as it can use, where nobody waits for them."""
         room = self._stock.room(request.pool, request.volumes)
@@ -277,10 +310,17 @@ class _Planner:
 
     def _binding(self, request: Request) -> list[Booking]:
         """Those before it that it would still be in the way of when they are to start."""
-        if not self._booked:
+        if not self._booked and not self._owing:
             return []
         ends = self._now + self.durations.of(request)
-        return [each for each in self._timeline.bookings if each.binds(ends)]
+        return [each for each in self._timeline.bookings if each.binds(ends) and self._concerns(each, request)]
+
+    def _concerns(self, booking: Booking, request: Request) -> bool:
+        if booking.account is None:
+            return True
+        room = self._stock.room(request.pool)
+        same = room is not None and self._accounts_of(room).account(request.workload.namespace) == booking.account
+        return same and request.pool == booking.request.pool
 
     def _occupy(self, room: Room, request: Request, seats: Seats) -> None:
         units = room.units(request.need)
@@ -293,25 +333,40 @@ class _Planner:
 
     def refuse(self, request: Request) -> None:
         """It has to wait. The first of a pool that can ever start gets a booking; so do the next ones, as long as those
-        before them are tied to the nodes of their volumes: the pool's others would not leave them anything else."""
-        pool = request.pool
+        before them are tied to the nodes of their volumes: the pool's others would not leave them anything else. And so
+        does everybody for whom others leave, whose room it is."""
+        pool, promised = request.pool, request.workload in self._leaving
         room = self._stock.room(pool, request.volumes)
-        if room is not None and self._owes(room, request):
-            return  # It waits for its own namespace, and for nobody who would pass it.
+        if room is not None and not promised and self._owes(room, request):
+            self._owe(room, request)
+            return
         self._refused[pool] += 1
-        if room is None or room.trouble or self._booked[pool] >= (MOST_BOOKINGS if self._tied.get(pool) else 1):
+        most = MOST_BOOKINGS if promised or self._tied.get(pool) else 1
+        if room is None or room.trouble or self._booked[pool] >= most:
             return
         question = (_question(request), request.least)
         if question in self._never:
             return
-        for other, seats, ends in self._admitted:
-            self._timeline.admit(other, seats, ends, known=self.durations.knows_of(other))
-        self._admitted.clear()
+        self._note_admitted()
         if self._timeline.book(room, request, self._stock.free, self.durations, self._now):
             self._booked[pool] += 1
             self._tied[pool] = bool(request.volumes)
         else:
             self._never.add(question)
+
+    def _owe(self, room: Room, request: Request) -> None:
+        """It waits for its own namespace's limit. Nobody else is held up by that; the first of each account gets a
+        booking of what the account gives back, so that the others of it do not pass it for ever."""
+        owing = request.pool, self._accounts_of(room).account(request.workload.namespace)
+        if owing not in self._owing:
+            self._owing.add(owing)
+            self._note_admitted()
+            self._timeline.book_account(room, request, self._accounts_of(room), self._now)
+
+    def _note_admitted(self) -> None:
+        for other, seats, ends in self._admitted:
+            self._timeline.admit(other, seats, ends, known=self.durations.knows_of(other))
+        self._admitted.clear()
 
     def wait(self, pool: str, requests: Sequence[Request]) -> dict[Workload, Verdict]:
         """Why these do not start, in the order of the pool's line."""
@@ -329,7 +384,7 @@ class _Planner:
             part = self._stock.room(pool, request.volumes) or room
             fit, by_units = part.fits(request, self._stock.free)
             found[request.workload] = Wait(
-                obstacle=Obstacle.QUOTA_EXCEEDED if self._owes(part, request) else part.obstacle(request),
+                obstacle=self._obstacle(part, request),
                 position=place,
                 waiting=len(requests),
                 figures=figures,
@@ -341,6 +396,12 @@ class _Planner:
                 preempting=self._leaving.get(request.workload, ()),
             )
         return found
+
+    def _obstacle(self, room: Room, request: Request) -> Obstacle:
+        """Why it waits: those who leave for it before all that they leave behind."""
+        if request.workload in self._leaving:
+            return Obstacle.PREEMPTING
+        return Obstacle.QUOTA_EXCEEDED if self._owes(room, request) else room.obstacle(request)
 
     def _owes(self, room: Room, request: Request) -> bool:
         """Whether its namespace may not take as much as it needs, however much there is."""

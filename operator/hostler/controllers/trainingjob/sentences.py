@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from hostler.controllers.trainingjob import wording
 from hostler.controllers.trainingjob.observed import Attempt, Observed
+from hostler.planning import moments
 from hostler.planning import pods as read
+from hostler.planning.poolgrowth import PATIENCE, awaited, startup_seconds
 from hostler.planning.pools import some
-from hostler.planning.verdicts import Preemption
+from hostler.planning.verdicts import Preemption, Seats
 
 
 def pods(count: int) -> str:
@@ -17,6 +20,21 @@ def placement(seen: Observed, *, count: int) -> str:
     """What an attempt of so many pods holds."""
     each = seen.spec.accelerators
     return f"{pods(count)} with {each.per_pod} each on pool {each.pool}."
+
+
+def standing(seen: Observed, seats: Seats, *, bound: int = 0) -> wording.Standing:
+    """What an attempt on these seats, of which so many pods are bound, holds or waits for: nodes that are to come."""
+    count, view = sum(seats.values()), seen.pool.view
+    waiting = min(awaited(seats), count - bound)
+    scaling = view.pool.spec.scaling if view is not None else None
+    if not waiting or view is None or scaling is None:
+        return wording.placed(placement(seen, count=count))
+    waits = "waits" if waiting == 1 else "wait"
+    limit = moments.duration(PATIENCE * startup_seconds(scaling))
+    return wording.growing(
+        f"{pods(waiting)} of {count} {waits} for nodes that an autoscaler adds to pool {view.pool.name}, "
+        f"usually within {scaling.startup_time}; given up after {limit}."
+    )
 
 
 def waits_for_end(seen: Observed) -> str:
