@@ -34,4 +34,6 @@ def yard(stack: Stack, namespace: Callable[[str], str], tmp_path_factory: pytest
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 30
     machine = f"{os.cpu_count()} cores, {memory} GiB, {platform.system()} {platform.machine()}"
     date = datetime.now(UTC).date().isoformat()
-    PAGE.write_text(found.report.page(missing=found.missing, machine=machine, date=date), encoding="utf-8")
+    # Some of the tests alone leave the page as it is.
+    if found.report.is_complete(found.missing):
+        PAGE.write_text(found.report.page(missing=found.missing, machine=machine, date=date), encoding="utf-8")

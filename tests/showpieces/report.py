@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from showpieces.shelves import ALL
 
 _FRAME = Path(__file__).with_name("page.md")
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks" / "showpieces.md"
@@ -27,6 +29,10 @@ class Report:
     def add(self, model: str, what: str, measured: object, *, demand: str = "") -> None:
         """One figure, and what it has to be."""
         self.rows.append(_Row(model, what, str(measured), demand))
+
+    def is_complete(self, missing: Container[str]) -> bool:
+        """Whether every model was measured, or is missing with a reason."""
+        return all(name in missing or any(row.model == name for row in self.rows) for name in ALL)
 
     def page(self, *, missing: Mapping[str, str], machine: str, date: str) -> str:
         """The whole page."""

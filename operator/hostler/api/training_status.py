@@ -161,7 +161,8 @@ class TrainingJobStatus(StatusModel):
     restarts: Annotated[int, Field(ge=0)] = 0
     """Attempts that failed by the program's own fault and were, or will be, replaced."""
     disruptions: Annotated[int, Field(ge=0)] = 0
-    """Attempts that the infrastructure ended: evictions, drains, lost nodes, preemption, deleted pods."""
+    """Attempts that the infrastructure ended: evictions, drains, lost nodes, deleted pods. Not those that were ended
+    for other workloads of Hostler: see preempted."""
     retry: Retry | None = None
     """What earlier attempts have cost, and when the next one may begin."""
     blocked_since: Timestamp | None = None

@@ -22,20 +22,32 @@ from typing import Any
 from hostler.api.placement import Placement
 from hostler.cluster.store import Change
 from hostler.controllers.answers import Grant, Shown, reserved, shown_seats
+from hostler.controllers.forecasting import LongForecasts
 from hostler.controllers.linenews import LineNews, judged
 from hostler.controllers.passpace import PassPace
 from hostler.controllers.ports import AdmissionMetrics, Clock
 from hostler.controllers.preempting import Preempting
 from hostler.controllers.reservations import chapter, past_use, read_reservation
 from hostler.controllers.usagefeed import UsageFeed
-from hostler.controllers.workloads import WORKLOADS, placement_of, seconds_left
+from hostler.controllers.workloads import WORKLOADS, placement_of, seats_of, seconds_left
 from hostler.planning import moments
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.admission import plan
+from hostler.planning.poolgrowth import growth_seconds
 from hostler.planning.pools import PoolView
 from hostler.planning.shares import PastUse
 from hostler.planning.usage import PoolUsage
-from hostler.planning.verdicts import Admit, Preempt, Request, Reservation, TakeBack, Verdict, Wait, Workload
+from hostler.planning.verdicts import (
+    Admit,
+    Loss,
+    Preempt,
+    Request,
+    Reservation,
+    TakeBack,
+    Verdict,
+    Wait,
+    Workload,
+)
 from hostler.planning.volumes import Reach
 
 Object = dict[str, Any]
@@ -91,6 +103,7 @@ class Admitter:
         self._news = asyncio.Event()
         self._began: float | None = None
         """When the first pass was."""
+        self._forecasts = LongForecasts(made=self._news.set, stopwatch=stopwatch)
         self._pace: PassPace | None = None
         """Of the passes that this process makes by itself; None while it does not lead, or does not yet know all."""
         self._line_news = LineNews(clock=clock, usage=self.usage)
@@ -154,7 +167,8 @@ class Admitter:
             return before.deadline
         # What another process has written can only be read by the wall clock, which may have jumped in between.
         left = max(moments.elapsed(self._clock.now(), now=placement.deadline), _LEAST_GRACE_SECONDS)
-        return self._clock.monotonic() + min(left, self._grace)
+        grace = self._grace + growth_seconds(self.usage.pool(placement.pool), seats_of(placement))
+        return self._clock.monotonic() + min(left, grace)
 
     def _hold(self, workload: Workload) -> None:
         """Let usage hold what is granted, or else what is written down."""
@@ -274,6 +288,7 @@ class Admitter:
                 await asyncio.sleep(0)
         finally:
             self._pace = None
+            self._forecasts.stop()
 
     def _paced_pass(self, pace: PassPace) -> None:
         began = self._stopwatch()
@@ -307,8 +322,11 @@ class Admitter:
             self.usage.remember(self._past.pop())
         volumes = {request.volumes for request in requests} | {held.volumes or () for held in growing}
         pools = {request.pool for request in requests} | {held.pool for held in growing}
-        snapshot = replace(self.usage.snapshot(pools, volumes), wall=moments.epoch(self._clock.now()))
+        wall, foretold = moments.epoch(self._clock.now()), self._forecasts.given
+        snapshot = replace(self.usage.snapshot(pools, volumes), wall=wall, foretold=foretold)
         decided = plan(snapshot, requests, now)
+        if self._pace is not None:
+            self._forecasts.look(snapshot, requests, now)
         waiting: list[tuple[Workload, Wait]] = []
         for workload, verdict in decided.verdicts.items():
             match verdict:
@@ -371,8 +389,11 @@ class Admitter:
         """Tell a workload that its seats are lost; what was only granted, and not told, is free at once."""
         grant = self._grants.get(workload)
         if grant is not None:
-            self._metrics.lost(NOT_WRITTEN)
-            _log.warning("a grant was not used", extra={"key": str(workload), "loss": lost.loss.value})
+            if grant.lost is None:
+                # Its deadline was for writing it down, not for pods. What else ends it is as it would be with a seat.
+                loss = NOT_WRITTEN if lost.loss is Loss.PODS_DID_NOT_COME else lost.loss.value
+                self._metrics.lost(loss)
+                _log.warning("a grant was not used", extra={"key": str(workload), "loss": loss})
             if grant.told:
                 self._await_answer(grant, lost)
             else:

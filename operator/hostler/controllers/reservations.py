@@ -143,8 +143,8 @@ def _steady(moment: float, before: float | None) -> float:
 
 
 def _saved(job: Object, *, started: float, now: float) -> float | None:
-    """When the newest checkpoint of the running attempt was complete, if its steps took equally long each; None where it
-    has none."""
+    """When the newest checkpoint of the running attempt was complete, if its steps took equally long each; None where
+    it has none."""
     progress = (job.get("status") or {}).get("progress") or {}
     step, saved = int(progress.get("step") or 0), int(progress.get("checkpointStep") or 0)
     first = int(progress.get("resumedFromStep") or 0)

@@ -33,6 +33,13 @@ _DECODERS = frozenset({FamilyName.CHAT, FamilyName.CODE})
 _LOGIT = 8
 """Bytes of a logit in fp32, and of its gradient."""
 _ON_THE_WAY = 0.2
+_KEPT = 68
+"""Bytes for each position and channel of a layer in fp32, twice those in half precision (arXiv 2205.05198). An adapter
+keeps about half: inputs of weights that stay are not needed. Whisper base with two recordings grew by 1,340 MiB."""
+_LAYERS = 30
+"""Of a usual decoder; of smaller networks the figure is above what they need."""
+_HEARD = 1500
+"""Positions of half a minute of speech, to which recordings are filled up."""
 MOST_PROCESSES = 64
 """Accelerators that a job may begin with; more of them take a manifest of one's own."""
 _GIB = 2**30
@@ -83,9 +90,10 @@ def serving_need(spec: ModelSpec) -> Need | None:
 def tuning_need(
     spec: ModelSpec, method: TuningMethod, values: Mapping[str, Value] | None = None, *, processes: int = 1
 ) -> Need | None:
-    """What a process needs to train with the defaults, or with ``values``: of a batch only the logits of a decoder are
-    known. Over several ``processes`` weights and what learns are spread, and each has its part of a batch; on cores
-    they share one pod. None where the entry says no sizes."""
+    """What a process needs to train with the defaults, or with ``values``. Of a batch the logits of a decoder count,
+    and on cores, which keep all in fp32, what is kept for the gradients. Over several ``processes`` weights and what
+    learns are spread, and each has its part of a batch; on cores they share one pod. None where the entry says no
+    sizes."""
     if spec.architecture is None or spec.architecture.parameters is None:
         return None
     parameters = spec.architecture.parameters
@@ -95,7 +103,10 @@ def tuning_need(
         device=_with_rest(
             _learning(parameters, method, frozen=frozen) // processes, _logits(spec, picked, processes=processes)
         ),
-        cores=_with_rest(_learning(parameters, method, frozen=_SINGLE), _logits(spec, picked)),
+        cores=_with_rest(
+            _learning(parameters, method, frozen=_SINGLE),
+            _logits(spec, picked) + _activations(spec, method, picked),
+        ),
         host=parameters * _SINGLE + 2 * _LIBRARIES,
     )
 
@@ -194,6 +205,19 @@ def _logits(spec: ModelSpec, values: Mapping[str, Value], *, processes: int = 1)
         return 0
     rows = max(1, int(values["batchSize"]) // (int(values.get("gradientAccumulation", 1)) * processes))
     return rows * int(values["contextLength"]) * vocabulary * _LOGIT
+
+
+def _activations(spec: ModelSpec, method: TuningMethod, values: Mapping[str, Value]) -> int:
+    """What layers keep for the gradients of the rows that are computed at once. The entry says neither layers nor
+    channels, but their product follows from the weights, 12 for each layer and square of the channels."""
+    positions = _HEARD if spec.family is FamilyName.SPEECH_TO_TEXT else int(values.get("contextLength", 0))
+    parameters = spec.architecture.parameters if spec.architecture else None
+    if parameters is None:
+        return 0
+    channels = math.sqrt(_LAYERS * parameters / 12)
+    kept = _KEPT / 2 if method.rank is not None else _KEPT
+    rows = max(1, int(values["batchSize"]) // int(values.get("gradientAccumulation", 1)))
+    return int(rows * positions * kept * channels)
 
 
 def _cache(spec: ModelSpec) -> int:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from hostler.planning.preemption import RESTART_SECONDS
 from hostler.planning.verdicts import Preempt, Preemption, Reservation, Workload
+from hostler.planning.victims import RESTART_SECONDS
 
 LEAST_SECONDS = 600.0
 """Between two starts of a job that are made for its size."""

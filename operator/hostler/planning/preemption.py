@@ -3,82 +3,28 @@
 A victim leaves with a checkpoint and is in line again with its age, so what a preemption costs is the work since its
 newest checkpoint, which is what it may lose, and the time until it trains again. Both are device seconds.
 
-Who may be a victim, of jobs of the same pool (never a service):
-
-1. who is past what its user has said that it takes, for anybody of the same or a higher priority; it is the first to go;
-2. whose priority is lower, where the class of the one in line preempts. A request that would borrow takes nothing by
-   priority from a namespace that is within its nominal amount;
-3. who has borrowed, for a request that is within its own nominal amount, down to what is the borrower's own;
-4. who has the same priority as a service that runs and needs another replica: jobs use what a service leaves idle, and
-   give it back.
-
-The search is greedy, once over all candidates and once node by node, then drops who need not leave after all and lets
-those who can go on with fewer pods keep what they can. An exact answer is a covering problem; what matters is that
-whoever is told to leave makes the request fit, which is checked as the planner checks it, on nodes.
+Who may be a victim is in :mod:`victims <hostler.planning.victims>`. The search is greedy, once over all candidates and
+once node by node, then drops who need not leave after all and lets those who can go on with fewer pods keep what they
+can. An exact answer is a covering problem; what matters is that whoever is told to leave makes the request fit, which
+is checked as the planner checks it, on nodes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
-from hostler.planning.quotas import Accounts
 from hostler.planning.resources import Resources, add, holds, subtract, times
 from hostler.planning.room import Room
-from hostler.planning.verdicts import Preempt, Preemption, Request, Reservation, Seats, Workload
-
-RESTART_SECONDS = 120.0
-"""Until a victim trains again once it has a seat, as assumed for its cost: images, libraries, a checkpoint to load."""
-TURN_SECONDS = 1800.0
-"""Who is past its estimate is left alone for so long after each start, so that two of them who push each other out still
-get on."""
-NEARLY_DONE_SECONDS = 300.0
-"""Who says that it is done within this is waited for, rather than be stopped for being past its estimate."""
-_RANK = {Preemption.OVERDUE: 0, Preemption.PRIORITY: 1, Preemption.QUOTA: 1, Preemption.REPLICA: 1}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scene:
-    """What the search looks at."""
-
-    room: Room
-    """The nodes that the request can use."""
-    free: Mapping[str, Resources]
-    holders: Sequence[Reservation]
-    accounts: Accounts
-    now: float
-    ends: Mapping[Workload, float]
-    """When holders are expected to be done, where that is known."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Victim:
-    """Somebody who could leave."""
-
-    held: Reservation
-    why: Preemption
-    lost: float
-    """Seconds since its newest checkpoint."""
-    units: int
-    """Of the pool, that it holds."""
-
-    @property
-    def cost(self) -> float:
-        """Device seconds."""
-        return self.units * (self.lost + RESTART_SECONDS)
-
-    @property
-    def order(self) -> tuple[int, int, float, float, Workload]:
-        """Who goes first: past its estimate, of low priority, cheap, young."""
-        started = self.held.started if self.held.started is not None else float("inf")
-        return _RANK[self.why], self.held.priority, self.cost, -started, self.held.workload
+from hostler.planning.verdicts import Preempt, Request, Reservation, Seats, Workload
+from hostler.planning.victims import Scene, Victim, candidates_for
 
 
 def preemptions(request: Request, scene: Scene) -> dict[Workload, Preempt]:
     """Who has to leave for the request and was not told so before; nobody where it would not fit even then, or will fit
     when those have left who were told."""
-    candidates = sorted(_candidates(request, scene), key=lambda victim: victim.order)
+    candidates = sorted(candidates_for(request, scene), key=lambda victim: victim.order)
     if scene.room.trouble or not candidates:
         return {}
     trial = _Trial(request, scene)
@@ -150,60 +96,6 @@ def _badness(chosen: Sequence[Victim]) -> tuple[int, float, int, list[Workload]]
     return worst, sum(v.cost for v in chosen), len(chosen), sorted(v.held.workload for v in chosen)
 
 
-# -- who may be stopped ------------------------------------------------------------------------------------------------
-
-
-def _candidates(request: Request, scene: Scene) -> Iterable[Victim]:
-    pool, units = scene.room.pool, scene.room.units(request.need)
-    due = scene.accounts.is_due(request.workload.namespace, request.least * units)
-    for held in scene.holders:
-        if held.workload.kind != "TrainingJob" or held.pool != pool.name or held.leaving_for is not None:
-            continue
-        if held.workload == request.workload or scene.room.levels.keys().isdisjoint(held.seats):
-            continue
-        why = _why(request, held, scene, due=due)
-        if why is not None:
-            lost = max(0.0, scene.now - _safe_since(held, scene.now))
-            yield Victim(held=held, why=why, lost=lost, units=held.pods * pool.units(held.need))
-
-
-def _safe_since(held: Reservation, now: float) -> float:
-    """Since when work is lost if it has to leave; this moment, where it has not begun."""
-    if held.started is None:
-        return now
-    return held.started if held.saved is None else max(held.started, held.saved)
-
-
-def _why(request: Request, held: Reservation, scene: Scene, *, due: bool) -> Preemption | None:
-    if held.priority <= request.priority and _is_overdue(held, scene):
-        return Preemption.OVERDUE
-    ours, theirs = request.workload.namespace, held.workload.namespace
-    same = scene.accounts.account(ours) == scene.accounts.account(theirs)
-    lends = scene.accounts.borrowed(theirs) > 0
-    if request.preempts and held.priority < request.priority and (same or due or lends):
-        return Preemption.PRIORITY
-    if due and lends and not same:
-        return Preemption.QUOTA
-    if request.preempts and request.serves and request.beside and held.priority == request.priority and (same or due):
-        return Preemption.REPLICA
-    return None
-
-
-def overdue_at(held: Reservation) -> float | None:
-    """From when on it may be stopped for being past its estimate; None where that never is."""
-    if held.due is None or held.started is None or held.leaving_for is not None:
-        return None
-    return max(held.due, held.started + TURN_SECONDS)
-
-
-def _is_overdue(held: Reservation, scene: Scene) -> bool:
-    at = overdue_at(held)
-    if at is None or scene.now < at:
-        return False
-    ends = scene.ends.get(held.workload)
-    return ends is None or not scene.now <= ends <= scene.now + NEARLY_DONE_SECONDS
-
-
 # -- which of them ----------------------------------------------------------------------------------------------------
 
 
@@ -221,6 +113,7 @@ class _Trial:
         self._units = scene.room.units(request.need)
         self._free = {node: scene.free[node] for node in scene.room.levels}
         self._held = scene.room.held
+        self._due = scene.accounts.is_due(request.workload.namespace, request.least * self._units)
         domains = scene.room.domains_for(request)
         self._domain = {node: "" if domains is None else domains.get(node, node) for node in self._free}
         self._given: dict[str, int] = {}
@@ -260,8 +153,10 @@ class _Trial:
             if self._enough(counts, chosen):
                 break
             account = self._scene.accounts.account(victim.held.workload.namespace)
-            if victim.why is Preemption.QUOTA and borrowed[victim.held.workload.namespace] <= 0:
-                continue  # what is left is the borrower's own
+            least = 1 if self._due else victim.units
+            if victim.borrows and borrowed[victim.held.workload.namespace] < least:
+                # What is left is the borrower's own. Of the last one, a part may be, for a request that is due.
+                continue
             for namespace in borrowed:
                 if self._scene.accounts.account(namespace) == account:
                     borrowed[namespace] -= victim.units
@@ -303,7 +198,8 @@ class _Trial:
         return list(ordered.values())
 
     def _price(self, node: str, victims: Sequence[Victim]) -> tuple[tuple[int, float, int], Sequence[Victim]] | None:
-        """The worst priority, the cost for each pod and the number of victims, and who they are, to make room on one node."""
+        """What room on one node costs (the worst priority, the cost for each pod, the number of victims), and who the
+        victims are."""
         need, before = self._request.need, holds(self._free[node], self._request.need)
         free, chosen = self._free[node], list[Victim]()
         wanted = max(1, self._request.least - before)
@@ -385,9 +281,7 @@ class _Trial:
     def _enough(self, counts: Mapping[str, int], chosen: Sequence[Victim]) -> bool:
         return self._enough_units(counts, chosen, {victim.held.workload: victim.units for victim in chosen})
 
-    def _enough_units(
-        self, counts: Mapping[str, int], chosen: Sequence[Victim], given: Mapping[Workload, int]
-    ) -> bool:
+    def _enough_units(self, counts: Mapping[str, int], chosen: Sequence[Victim], given: Mapping[Workload, int]) -> bool:
         if max(counts.values(), default=0) < self._request.least:
             return False
         return self._within_quotas([(v.held.workload.namespace, given[v.held.workload]) for v in chosen])

@@ -237,5 +237,7 @@ def test_a_tiny_entry_is_where_its_example_puts_it(name: str) -> None:
 
 
 def test_every_example_of_a_family_is_an_entry() -> None:
-    jobs = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in EXAMPLES.glob("*/trainingjob.yaml")]
+    """Other examples show something else than a family, such as the line for a pool."""
+    paths = [EXAMPLES / name / "trainingjob.yaml" for name in families()]
+    jobs = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
     assert {job["metadata"]["name"] for job in jobs} == set(TINY)

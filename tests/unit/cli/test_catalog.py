@@ -312,7 +312,7 @@ def test_a_pool_that_is_named_is_taken_though_it_may_be_too_small(cluster: Clust
         ),
         pytest.param(
             "llama-3-1-8b-instruct", "nvidia-t4", "lora",
-            ("--accelerators 4 spreads it",),
+            ("--accelerators 2 spreads it",),
             ("needs less",), id="even an adapter is too large for one",
         ),
         pytest.param(

@@ -18,6 +18,7 @@ from hostler_contract import ErrorReason
 
 Object = dict[str, Any]
 WHOLE = {"pool": "gpu", "perPod": 4}
+ONE_TO_FOUR = {"min": 1, "max": 4}
 TEAMS = {"quotas": [{"namespaces": ["default"], "nominal": 2}, {"namespaces": ["other"], "nominal": 2}]}
 
 
@@ -88,6 +89,7 @@ async def test_its_room_is_its_own_until_the_last_pod_has_ended_and_then_the_oth
     await urgent.settle()
     assert jobs(urgent) == []
     assert states(urgent)["Ready"] == ("False", "Preempted")
+    assert states(urgent, "now")["Admitted"] == ("False", "Preempting")
     assert states(urgent, "small")["Admitted"] == ("False", "WaitingForCapacity")
     urgent.cluster.remove(urgent.cluster.object("Pod", pod["metadata"]["name"]))
     await urgent.settle()
@@ -206,10 +208,8 @@ async def test_a_service_that_runs_takes_back_what_it_has_left_idle(bench: Bench
 
 
 class TestShrinking:
-    PODS = {"pods": {"min": 1, "max": 4}}
-
     async def test_it_goes_on_with_fewer_pods_at_once(self, urgent: Bench) -> None:
-        assert len(await running(urgent, **self.PODS)) == 4
+        assert len(await running(urgent, pods=ONE_TO_FOUR)) == 4
         await submitted(urgent, "now", accelerators={"pool": "gpu", "perPod": 2}, priorityClassName="urgent")
         assert jobs(urgent) == ["now-0", "tiny-1"]
         assert urgent.status("TrainingJob", "tiny")["placement"]["pods"] == 2
@@ -217,7 +217,7 @@ class TestShrinking:
         assert urgent.cluster.object("Job", "tiny-1")["spec"]["parallelism"] == 2
 
     async def test_and_takes_nothing_that_others_wait_for(self, urgent: Bench) -> None:
-        await running(urgent, **self.PODS)
+        await running(urgent, pods=ONE_TO_FOUR)
         await submitted(urgent, "now", accelerators={"pool": "gpu", "perPod": 2}, priorityClassName="urgent")
         await submitted(urgent, "later", accelerators={"pool": "gpu", "perPod": 3})
         urgent.cluster.make_pods("now-0", node="gpu-1")
@@ -370,7 +370,8 @@ async def test_when_it_saved_last_is_known_from_its_steps(
     told(bench, pod, progress(step, checkpoint_step=saved))
     await bench.settle()
     held = bench.admitter.usage.reservation(Workload("TrainingJob", "default", "tiny"))
-    assert held is not None and held.started is not None
+    assert held is not None
+    assert held.started is not None
     assert abs(held.started - began) < 2
     assert (held.saved is None) is (want is None)
     assert want is None or abs((held.saved or 0) - began - want) < 2

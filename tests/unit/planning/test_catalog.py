@@ -10,8 +10,11 @@ from hostler.accelerators import Verb
 from hostler.api.model import ModelSpec
 from hostler.api.pool import AcceleratorPoolSpec
 from hostler.api.tuning import TuningMethod
+from hostler.catalog import entries
 from hostler.planning.catalog import Need, choose, host_memory, place, serving_need, tuning_need, workspace_bytes
 from hostler.planning.pools import Pool, read_pool
+from hostler.planning.quantities import whole
+from hostler.planning.tuning import chosen
 
 GIB = 2**30
 
@@ -167,3 +170,23 @@ def test_where_sizes_are_not_known_every_possible_pool_may_be_chosen() -> None:
 def test_memory_of_the_pod(*, kind: str, simulated: bool, want: str) -> None:
     assert host_memory(pool(kind), TEN, simulated=simulated) == want
     assert host_memory(pool(kind), None, simulated=simulated) is None
+
+
+def test_a_pod_on_cores_gets_the_memory_that_training_was_seen_to_take() -> None:
+    """Resident memory of a trainer with one thread, at its highest: an adapter of Whisper base, two recordings."""
+    measured = 2735 * 2**20
+    spec = ModelSpec.model_validate(entries()["whisper-base"]["spec"])
+    assert spec.tuning is not None
+    tuned = spec.tuning.methods["lora"]
+    need = tuning_need(spec, tuned, {**chosen(tuned, {}), "batchSize": 2})
+    memory = host_memory(pool("cpu"), need, simulated=False)
+    assert memory is not None
+    assert measured < whole(memory) < 2 * measured
+
+
+def test_over_several_processes_each_holds_its_part_and_a_pod_on_cores_holds_all() -> None:
+    alone, four = (tuning_need(entry(), method(), processes=count) for count in (1, 4))
+    assert alone is not None
+    assert four is not None
+    assert four.device - GIB == pytest.approx((alone.device - GIB) / 4, rel=1e-6)
+    assert four.cores == alone.cores

@@ -10,12 +10,13 @@ from floor import GPU, need, request, usage
 from tables import table
 
 from hostler.planning.policy import policy_of
-from hostler.planning.preemption import RESTART_SECONDS, TURN_SECONDS, Scene, preemptions
+from hostler.planning.preemption import preemptions
 from hostler.planning.quotas import Accounts
 from hostler.planning.resources import subtract, times
 from hostler.planning.room import Room
 from hostler.planning.usage import PoolUsage
 from hostler.planning.verdicts import Preempt, Preemption, Request, Reservation, Seats, Workload
+from hostler.planning.victims import RESTART_SECONDS, TURN_SECONDS, Scene
 
 NOW = 100_000.0
 TEAMS = {"queue": {"quotas": [{"namespaces": ["a"], "nominal": 4}, {"namespaces": ["b"], "nominal": 4}]}}
@@ -79,8 +80,13 @@ def victims(asked: Request, at: Scene) -> dict[str, str]:
         ),
         "nobody leaves where freed devices lie apart": (
             asks("p", devices=2),
-            scene(usage(2, 2), held("v", {"n0": 1}), held("k", {"n0": 1}, priority=10), held("w", {"n1": 1}),
-                  held("l", {"n1": 1}, priority=10)),
+            scene(
+                usage(2, 2),
+                held("v", {"n0": 1}),
+                held("k", {"n0": 1}, priority=10),
+                held("w", {"n1": 1}),
+                held("l", {"n1": 1}, priority=10),
+            ),
             [],
         ),
         "nobody leaves where it fits": (asks("p"), scene(usage(2), held("v", {"n0": 1})), []),
@@ -122,14 +128,22 @@ def victims(asked: Request, at: Scene) -> dict[str, str]:
         ),
         "one large victim before many that cost more together": (
             asks("p", devices=4),
-            scene(usage(4, 4), *(held(f"v{n}", {"n0": 1}) for n in range(4)), held("w", {"n1": 1}, devices=4,
-                  saved=NOW - 3599)),
+            scene(
+                usage(4, 4),
+                *(held(f"v{n}", {"n0": 1}) for n in range(4)),
+                held("w", {"n1": 1}, devices=4, saved=NOW - 3599),
+            ),
             ["w"],
         ),
         "victims on one node, though a cheaper one is elsewhere": (
             asks("p", devices=2),
-            scene(usage(2, 2), held("x", {"n0": 1}, saved=NOW), held("y", {"n0": 1}, priority=10),
-                  held("v", {"n1": 1}), held("w", {"n1": 1})),
+            scene(
+                usage(2, 2),
+                held("x", {"n0": 1}, saved=NOW),
+                held("y", {"n0": 1}, priority=10),
+                held("v", {"n1": 1}),
+                held("w", {"n1": 1}),
+            ),
             ["v", "w"],
         ),
         "only as many as are needed beside what is free": (
@@ -187,6 +201,16 @@ def test_a_victim_knows_for_whom_and_why() -> None:
             [held("a/v", {"n0": 4}), held("b/w", {"n0": 4})],
             {"v": "LowerPriority"},
         ),
+        "nor because a job of such a one is past its estimate": (
+            asks("a/p", 1),
+            [held("a/v", {"n0": 4}, priority=11), held("b/w", {"n0": 4}, due=NOW - 1)],
+            {},
+        ),
+        "from a borrower by priority, down to what is its own": (
+            asks("a/p", 2, priority=10),
+            [held("a/v", {"n0": 3}, priority=11), held("b/w", {"n0": 3}, saved=NOW), held("b/x", {"n0": 2})],
+            {},
+        ),
         "and from who has borrowed himself": (
             asks("b/p", 1),
             [held("b/v", {"n0": 4}, priority=10), held("c/w", {"n0": 4})],
@@ -222,7 +246,9 @@ def test_at_its_borrowing_limit_a_namespace_makes_room_of_its_own_jobs() -> None
         "who has said nothing is not past it": ({"due": None}, None, []),
     },
 )
-def test_who_understates_its_time_goes_when_others_wait(more: dict[str, Any], ends: float | None, want: list[str]) -> None:
+def test_who_understates_its_time_goes_when_others_wait(
+    more: dict[str, Any], ends: float | None, want: list[str]
+) -> None:
     at = scene(usage(1), held("v", {"n0": 1}, **{"priority": 10, **more}), ends={} if ends is None else {"v": ends})
     assert list(victims(asks("p"), at)) == want
 
@@ -298,8 +324,16 @@ def test_random_floors_lose_nothing_that_need_not_be_lost() -> None:
                     left[node] -= devices
                     seats[f"n{node}"] = seats.get(f"n{node}", 0) + 1
             if seats:
-                holders.append(held(f"v{number}", seats, devices=devices, priority=dice.randint(0, 2),
-                                    saved=NOW - dice.randint(0, 7200), least=dice.choice((None, 1))))
+                holders.append(
+                    held(
+                        f"v{number}",
+                        seats,
+                        devices=devices,
+                        priority=dice.randint(0, 2),
+                        saved=NOW - dice.randint(0, 7200),
+                        least=dice.choice((None, 1)),
+                    )
+                )
         dice.shuffle(holders)
         asked = asks("p", dice.randint(1, 4), devices=dice.choice((1, 2, 4)), priority=dice.randint(1, 3))
         at = scene(found, *holders)

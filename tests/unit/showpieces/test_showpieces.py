@@ -150,3 +150,5 @@ def test_the_page_has_what_was_measured_and_why_something_was_not() -> None:
     assert "2026-11-30, 2 cores." in page
     assert "| whisper-base | word error rate | 3.1% | below 15 % |" in page
     assert "| all-minilm-l6-v2 | not run | | the index does not have it |" in page
+    assert not report.is_complete({"all-minilm-l6-v2"}), "SmolLM2 has neither a figure nor a reason"
+    assert report.is_complete({"all-minilm-l6-v2", "smollm2-135m-instruct"})
