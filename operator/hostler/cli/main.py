@@ -50,7 +50,8 @@ class LazyGroup(click.Group):
         except click.UsageError as error:
             near = difflib.get_close_matches(args[0], self.list_commands(context), n=1)
             if near and "Did you mean" not in error.message:
-                error.message = f"{error.message.rstrip('.')}: did you mean {near[0]}?"
+                text = f"{error.message.rstrip('.')}: did you mean {near[0]}?"
+                raise click.UsageError(text, ctx=error.ctx) from error
             raise
 
 
