@@ -153,9 +153,9 @@ def test_the_line_was_shown_by_the_command(line: Line) -> None:
 
 @pytest.mark.parametrize("which", ["first", "last"])
 def test_forecasts_came_true_within_a_ratio(line: Line, which: str) -> None:
-    """Most starts lie between the earliest and the latest moment that were told, and none comes later by more than a
-    factor. Sooner is bounded for the first forecast alone: the last one may have been told seconds before the start, and
-    what is told in whole minutes is no ratio of seconds."""
+    """Most starts lie between the earliest and the latest moment that were told, and none comes later by more than
+    a factor. Sooner is bounded for the first forecast alone: the last one may have been told seconds before the start,
+    and what is told in whole minutes is no ratio of seconds."""
     found = {name: story.errors[which] for name, story in line.stories.items() if which in story.errors}
     assert len(found) >= 4, {name: story.places for name, story in line.stories.items()}
     assert sum(error.covered for error in found.values()) >= len(found) / 2, found
