@@ -26,7 +26,7 @@ JOBS = [f"{pool}-{number}" for pool in POOLS for number in range(5)]
 SAID = "40s"
 """What each job says of itself; how long it really takes depends on the machine and on what else runs there."""
 MOST_OFF = 10.0
-"""Times that a start may be sooner or later than foretold: what is bounded is a ratio, and machines differ."""
+"""How many times longer or shorter than foretold the wait may be: what is bounded is a ratio, and machines differ."""
 
 
 def pool(name: str) -> dict[str, Any]:
@@ -151,16 +151,17 @@ def test_the_line_was_shown_by_the_command(line: Line) -> None:
     assert {each["name"] for each in waiting} <= set(JOBS)
 
 
-def test_forecasts_came_true_within_a_ratio(line: Line) -> None:
-    """Each job is judged by what it was told last: between the earliest and the latest start for most of them, and for
-    none off by more than a factor."""
-    found = {name: story.errors["last"] for name, story in line.stories.items() if "last" in story.errors}
+@pytest.mark.parametrize("which", ["first", "last"])
+def test_forecasts_came_true_within_a_ratio(line: Line, which: str) -> None:
+    """Most starts lie between the earliest and the latest moment that were told, and none comes later by more than
+    a factor. Sooner is bounded for the first forecast alone: the last one may have been told seconds before the start,
+    and what is told in whole minutes is no ratio of seconds."""
+    found = {name: story.errors[which] for name, story in line.stories.items() if which in story.errors}
     assert len(found) >= 4, {name: story.places for name, story in line.stories.items()}
-    inside = sum(error.covered for error in found.values())
-    assert inside >= len(found) / 2, found
-    assert 1 / MOST_OFF <= statistics.median(error.ratio for error in found.values()) <= MOST_OFF, found
-    for name, error in found.items():
-        assert error.ratio <= MOST_OFF, (name, error)
+    assert sum(error.covered for error in found.values()) >= len(found) / 2, found
+    assert max(error.ratio for error in found.values()) <= MOST_OFF, found
+    if which == "first":
+        assert statistics.median(error.ratio for error in found.values()) >= 1 / MOST_OFF, found
 
 
 def test_the_operator_judges_its_forecasts_itself(stack: Stack, line: Line) -> None:

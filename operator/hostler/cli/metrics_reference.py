@@ -228,7 +228,7 @@ _DOMAIN = _Section(
         _gauge(
             names.POOL_WAITING,
             "Jobs and services in line for a pool, by why they wait (`PoolNotReady`, `WaitingForCapacity`, "
-            "`QuotaExceeded`); the longest-waiting ones are named by `hostler_waiting_seconds`.",
+            "`QuotaExceeded`, `Preempting`); the longest-waiting ones are named by `hostler_waiting_seconds`.",
             "pool",
             "type",
             "reason",
