@@ -106,7 +106,8 @@ class World:
                 self._start(self.line.pop(workload), verdict)
         for workload, told in found.preemptions.items():
             before = self.usage.reservation(workload)
-            assert before is not None and before.leaving_for is None, f"{workload} is told to leave twice"
+            assert before is not None
+            assert before.leaving_for is None, f"{workload} is told to leave twice"
             self.usage.put_reservation(replace(before, leaving_for=told.by))
             heapq.heappush(self._events, (self.now + LEAVING, next(self._number), workload))
         return found

@@ -38,7 +38,9 @@ class Cluster:
                 self.jobs[job.name] = job
             else:
                 self.too_large.append(job)
-        self.usage = PoolUsage()
+        self.now = 0.0
+        """Seconds since the first arrival."""
+        self.usage = PoolUsage(clock=lambda: self.now)
         for pool in sorted({pool_of(job) for job in self.jobs.values()}):
             spec = AcceleratorPoolSpec.model_validate(
                 {"acceleratorType": _CORES if pool == _CORES else "nvidia-a100-80", "nodeSelector": _label(pool)}

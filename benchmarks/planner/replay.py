@@ -17,8 +17,6 @@ from orders import Order, Planner
 
 from hostler.planning.verdicts import Preempt, Request, Reservation, Seats, Workload
 
-HALF_LIFE = 168 * 3600.0
-"""Of what a namespace has used, as a pool has it that says nothing."""
 _GRACE = 30.0
 """Seconds for a checkpoint, in which who has to leave still holds its seats and does not get on."""
 _RESTART = 60.0
@@ -93,7 +91,6 @@ class Replay:
         self._held: dict[Workload, _Held] = {}
         self._left = {workload_of(job): job.seconds for job in self.jobs}
         self._ends: list[tuple[float, Workload]] = []
-        self._shares: dict[str, float] = {}
         self._run = Run(devices=self._cluster.devices)
         self._now = 0.0
 
@@ -129,15 +126,9 @@ class Replay:
 
     def _let_pass(self, now: float) -> None:
         """Count what was held and what was free since the last moment."""
-        elapsed, self._now = now - self._now, now
+        elapsed, self._now, self._cluster.now = now - self._now, now, now
         free = self._cluster.free_devices()
         self._run.count(elapsed, free=free, whole=self._whole, line=len(self._line))
-        kept = 0.5 ** (elapsed / HALF_LIFE)
-        for namespace in {*self._shares, *(who.namespace for who in self._held)}:
-            used = sum(self._cluster.jobs[who.name].devices for who in self._held if who.namespace == namespace) / max(
-                1, self._run.devices
-            )
-            self._shares[namespace] = kept * self._shares.get(namespace, 0.0) + (1 - kept) * used
 
     def _end(self, at: float, workload: Workload) -> None:
         """It is done, or has left with its checkpoint, unless that was for an earlier turn of it."""
@@ -162,12 +153,7 @@ class Replay:
         run.longest_line = max(run.longest_line, len(self._line))
         began = time.process_time()
         pools = {each.pool for each in self._line.values()}
-        snapshot = replace(
-            usage.snapshot(pools),
-            wall=BEGINNING.timestamp() + self._now,
-            holders=tuple(usage.reservations()),
-            shares=dict.fromkeys(pools, self._shares),
-        )
+        snapshot = replace(usage.snapshot(pools), wall=BEGINNING.timestamp() + self._now)
         decision = self._order.decide(snapshot, self._line.values(), self._now)
         run.passes.append(time.process_time() - began)
         for workload, seats in decision.starts.items():
@@ -188,6 +174,7 @@ class Replay:
                 seats=seats,
                 since=request.since,
                 started=self._now,
+                due=None if request.estimate is None else self._now + request.estimate,
             )
         )
         if request.estimate is not None:

@@ -48,11 +48,19 @@ def configuration(*, pod_seconds: float) -> list[Object]:
         state="{terminated: {exitCode: 0, reason: Completed, startedAt: {{ $now | Quote }}, "
         f"finishedAt: {{{{ $now | Quote }}}}, message: {json.dumps(_result())}}}}}",
     )
+    stopped = _containers(
+        ready=False,
+        state="{terminated: {exitCode: 143, reason: Error, startedAt: {{ $now | Quote }}, "
+        "finishedAt: {{ $now | Quote }}}}",
+    )
     return [
         settings,
         _stage("pod-runs", {".status.phase": "Pending"}, running + _conditions() + _running()),
         _stage("pod-succeeds", {".status.phase": "Running", ".metadata.ownerReferences.[].kind": "Job"},
                ended + "phase: Succeeded\n", delay=pod_seconds),
+        # A kubelet ends the containers of a pod that is deleted, and says so, before the pod goes: the Job controller
+        # keeps its finalizer until then, and a namespace that is deleted would wait for its pods for ever.
+        _stage("pod-is-stopped", {".status.phase": "Running"}, stopped + "phase: Failed\n", deleted=True),
         _deletion(),
         # kwok looks after the pods of those nodes only for which it plays a stage.
         _stage("node-is-known", {".status.phase": None}, "phase: Running\n", kind="Node"),
@@ -85,12 +93,20 @@ def _running() -> str:
     )
 
 
-def _stage(name: str, selects: dict[str, str | None], status: str, *, kind: str = "Pod", delay: float = 0.0) -> Object:
+def _stage(
+    name: str,
+    selects: dict[str, str | None],
+    status: str,
+    *,
+    kind: str = "Pod",
+    delay: float = 0.0,
+    deleted: bool = False,
+) -> Object:
     wanted: list[Object] = [
         {"key": key, "operator": "In", "values": [value]} if value else {"key": key, "operator": "DoesNotExist"}
         for key, value in selects.items()
     ]
-    wanted.append({"key": ".metadata.deletionTimestamp", "operator": "DoesNotExist"})
+    wanted.append({"key": ".metadata.deletionTimestamp", "operator": "Exists" if deleted else "DoesNotExist"})
     spec: Object = {
         "resourceRef": {"apiGroup": "v1", "kind": kind},
         "selector": {"matchExpressions": wanted},
@@ -104,7 +120,12 @@ def _stage(name: str, selects: dict[str, str | None], status: str, *, kind: str 
 def _deletion() -> Object:
     spec = {
         "resourceRef": {"apiGroup": "v1", "kind": "Pod"},
-        "selector": {"matchExpressions": [{"key": ".metadata.deletionTimestamp", "operator": "Exists"}]},
+        "selector": {
+            "matchExpressions": [
+                {"key": ".metadata.deletionTimestamp", "operator": "Exists"},
+                {"key": ".status.phase", "operator": "NotIn", "values": ["Running"]},
+            ]
+        },
         "next": {"delete": True},
     }
     return {"apiVersion": _API, "kind": "Stage", "metadata": {"name": "pod-goes"}, "spec": spec}

@@ -12,15 +12,19 @@ def find_answer(record: Record) -> tuple[str, int]:
     answer, start = answers_of(record)[0]
     context = record.text("context")
     if not answer.strip():
-        raise record.error("the answer is empty")
+        raise record.error("the answer is empty: write what stands in the context, or remove the row")
     if start is None:
         start = context.find(answer)
         if start < 0:
-            raise record.error(f"the answer {answer[:80]!r} does not stand in its context")
+            raise record.error(
+                f"the answer {answer[:80]!r} does not stand in its context: write it as it stands there, or remove "
+                "the row"
+            )
     elif context[start : start + len(answer)] != answer:
         found = context[start : start + len(answer)]
         raise record.error(
-            f"the answer {answer[:80]!r} does not stand at character {start} of its context: {found[:80]!r}"
+            f"the answer {answer[:80]!r} does not stand at character {start} of its context: {found[:80]!r}. "
+            "Correct answer_start, or leave it out"
         )
     # A blank at an end belongs to no token.
     return answer.strip(), start + len(answer) - len(answer.lstrip())
@@ -33,7 +37,10 @@ def answers_of(record: Record) -> list[tuple[str, int | None]]:
     if isinstance(value, dict):
         texts, starts = value.get("text"), value.get("answer_start")
         if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
-            raise record.error("the answer is an object without a list `text` of at least one text")
+            raise record.error(
+                "the answer is an object without a list `text` of at least one text: write {'text': ['...'], "
+                "'answer_start': [0]}"
+            )
         if not isinstance(starts, list) or len(starts) != len(texts):
             starts = [None] * len(texts)
         return [(text, _start(record, start)) for text, start in zip(texts, starts, strict=True)]
@@ -50,5 +57,8 @@ def praise_of(record: Record) -> bool:
 
 def _start(record: Record, value: Any) -> int | None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-        raise record.error(f"answer_start is {shown(value)}, not the number of a character")
+        raise record.error(
+            f"answer_start is {shown(value)}, not the number of a character: write one from 0 on without quotes, or "
+            "leave it out"
+        )
     return value

@@ -31,7 +31,7 @@ def problems(record: Record) -> Iterator[DataError]:
             yield from _raised(record.text, role)
     for role in _LABELS:
         if (value := record.values.get(role)) is not None and not isinstance(value, str | int | float):
-            yield record.error(f"{role} is {kind_of(value)}, neither text nor a whole number")
+            yield record.error(f"{role} is {kind_of(value)}, neither text nor a whole number: write one of them")
     for role, decode in _DECODERS.items():
         if record.values.get(role) is not None and not (role == "video" and _left_out(record)):
             yield from _raised(decode, record)

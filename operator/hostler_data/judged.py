@@ -61,5 +61,5 @@ def _prompt(record: Record) -> list[Turn]:
 
 def _turns(record: Record, speaker: str, text: str, *, of: str) -> list[Turn]:
     if not text.strip():
-        raise record.error(f"{of} is empty")
+        raise record.error(f"{of} is empty: write it, or remove the row")
     return [{"role": speaker, "content": text}]

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+from pathlib import PurePosixPath
 
+from hostler_data.readers.manifest import IMAGE_SUFFIXES
 from hostler_data.record import Record, shown
 
 
 def label_of(record: Record) -> str:
     """The label as text. Raises ``DataError``."""
+    if _is_image_file(record) and "label" not in record.values:
+        raise record.error(
+            "has no label, and other images have: put it into a folder of that name, or remove the image"
+        )
     record.require("label")
     label = class_of(record)
     if label is None:
@@ -24,7 +30,10 @@ def class_of(record: Record) -> str | int | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # a column of whole numbers in which some are missing
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise record.error(f"label is {shown(value)}, neither a name nor a whole number")
+        raise record.error(
+            f"label is {shown(value)}, neither a name nor a whole number: write one of them, in quotes where it is "
+            "a name"
+        )
     return value
 
 
@@ -33,4 +42,12 @@ def caption_of(record: Record) -> str:
     ``DataError``."""
     if "caption" not in record.values and record.values.get("label") is not None:
         return label_of(record)
+    if _is_image_file(record) and record.values.get("caption") is None:
+        beside = PurePosixPath(record.file).with_suffix(".txt")
+        raise record.error(f"has no caption: write it into {beside}, or remove the image")
     return record.text("caption")
+
+
+def _is_image_file(record: Record) -> bool:
+    """Whether a row is a file itself, without columns that could be named."""
+    return record.file.lower().endswith(IMAGE_SUFFIXES)

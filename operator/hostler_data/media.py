@@ -37,10 +37,11 @@ def decode_frames(
     values = record.require(role)
     if not isinstance(values, list | tuple) or not values:
         found = "an empty list" if isinstance(values, list | tuple) else kind_of(values)
-        raise record.error(f"{role} is {found}, not a list of images")
+        raise record.error(f"{role} is {found}, not a list of images: give their files, or their bytes, in order")
     frames = [_image(record, value, role=role, size=size, channels=channels) for value in values]
     if len({frame.shape for frame in frames}) > 1:
-        raise record.error(f"the images of {role} differ in size")
+        sizes = ", ".join(sorted({f"{frame.shape[1]} x {frame.shape[0]}" for frame in frames}))
+        raise record.error(f"the images of {role} differ in size ({sizes}): bring them to one size, or remove the row")
     stacked: NDArray[np.uint8] = numpy.stack(frames)
     return stacked
 
@@ -59,7 +60,9 @@ def decode_audio(record: Record, *, role: str = "audio", rate: int = 16_000) -> 
     if isinstance(value, numpy.ndarray) or (isinstance(value, list) and value):
         samples: NDArray[np.float32] = numpy.asarray(value, dtype=numpy.float32)
         if samples.ndim != 1:
-            raise record.error(f"{role} has {samples.ndim} dimensions, not one channel")
+            raise record.error(
+                f"{role} has {samples.ndim} dimensions, not one channel: take the mean of the channels, or store a file"
+            )
         return stretch.cut(samples, rate=rate, begin=0.0, record=record)
     return _decoded_audio(record, role=role, rate=rate, stretch=stretch)
 
@@ -92,7 +95,7 @@ def _source(record: Record, value: Any, *, role: str) -> Path | io.BytesIO:
         if leaves(value):
             raise record.error(f"{role} {value!r} lies outside the dataset: use a path relative to {record.file}")
         return record.folder / value
-    raise record.error(f"{role} is {kind_of(value)}, neither a file nor its bytes")
+    raise record.error(f"{role} is {kind_of(value)}, neither a file nor its bytes: name a file relative to the data")
 
 
 def _image(
@@ -113,7 +116,7 @@ def _image(
     except PictureError as error:
         raise record.error(f"{_named(role, source)} {error}") from None
     except FileNotFoundError:
-        raise record.error(f"{_named(role, source)} does not exist") from None
+        raise record.error(f"{_named(role, source)} does not exist: put it there, or remove the row") from None
     except pillow.UnidentifiedImageError:
         raise record.error(f"{_named(role, source)} is not an image file. Repair or remove it") from None
     except pillow.DecompressionBombError:
@@ -129,7 +132,7 @@ def _decoded_audio(record: Record, *, role: str, rate: int, stretch: Stretch) ->
     begin: float | None = None
     with _container(record, role, use="decoding audio") as container:
         if not container.streams.audio:
-            raise record.error(f"{_named(role, media_source(record, role))} has no sound in it")
+            raise record.error(f"{_named(role, media_source(record, role))} has no sound in it. Repair or remove it")
         stream = container.streams.audio[0]
         if stretch.offset and stream.time_base:
             container.seek(int(stretch.offset / stream.time_base), stream=stream)
@@ -141,7 +144,7 @@ def _decoded_audio(record: Record, *, role: str, rate: int, stretch: Stretch) ->
             blocks.extend(part.to_ndarray().mean(axis=0) for part in resampler.resample(frame))
     if not blocks:
         where = f" from second {stretch.offset:g} on" if stretch.offset else ""
-        raise record.error(f"{_named(role, media_source(record, role))} is empty{where}")
+        raise record.error(f"{_named(role, media_source(record, role))} is empty{where}: correct the row, or remove it")
     samples: NDArray[np.float32] = numpy.concatenate(blocks).astype(numpy.float32, copy=False)
     return stretch.cut(samples, rate=rate, begin=begin or 0.0, record=record)
 
@@ -170,7 +173,7 @@ def _container(record: Record, role: str, *, use: str) -> Iterator[Any]:
         with av.open(str(source) if isinstance(source, Path) else source) as container:
             yield container
     except FileNotFoundError:
-        raise record.error(f"{_named(role, source)} does not exist") from None
+        raise record.error(f"{_named(role, source)} does not exist: put it there, or remove the row") from None
     except (OSError, ValueError, av.FFmpegError) as error:
         raise record.error(f"{_named(role, source)} cannot be decoded: {_line(error)}. Repair or remove it") from error
 

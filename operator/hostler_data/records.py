@@ -118,7 +118,8 @@ class Records(Rows):
         rule = plan_split(self, percent=validation_percent)
         if rule is None:
             raise DataError(
-                file=self.location, message="holds one row; at least two are needed, one of them for validation"
+                file=self.location,
+                message="holds one row; at least two are needed, one of them for validation: add rows",
             )
         return self._part(lambda place: not rule.held_out(place)), self._part(rule.held_out)
 

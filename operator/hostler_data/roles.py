@@ -48,6 +48,6 @@ def _missing(rows: Iterator[Found], columns: Mapping[str, str]) -> Iterator[Data
     have = ", ".join(sorted(seen)) or "none"
     for role, column in unseen.items():
         near = difflib.get_close_matches(column, sorted(seen), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        message = f"there is no column {column!r} for the role {role}; the columns are: {have}{hint}"
+        hint = f"did you mean {near[0]!r}?" if near else "correct `columns`"
+        message = f"there is no column {column!r} for the role {role}; the columns are: {have}; {hint}"
         yield first.error(message, kind=MissingColumnError)

@@ -38,7 +38,10 @@ class Stretch:
         if not len(part) or length - len(part) > _TOLERANCE * rate:
             lasts = begin + len(samples) / rate
             asked = f"offset {self.offset:g}" if self.duration is None else f"{self.offset:g} to {self.end:g}"
-            raise record.error(f"the stretch ({asked} s) reaches beyond the recording, which ends at {lasts:.2f} s")
+            raise record.error(
+                f"the stretch ({asked} s) reaches beyond the recording, which ends at {lasts:.2f} s: "
+                "correct the row, or remove it"
+            )
         return part
 
 
@@ -55,5 +58,5 @@ def _seconds(record: Record, name: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        raise record.error(f"{name} is {shown(value)}, not a number of seconds")
+        raise record.error(f"{name} is {shown(value)}, not a number of seconds: write one of 0 or more, without quotes")
     return float(value)

@@ -45,7 +45,10 @@ def conversation_of(record: Record) -> list[Turn]:
     turns = turns_of(record)
     spoken = [turn for turn in turns if turn["role"] == "assistant"]
     if not spoken:
-        raise record.error("the assistant says nothing in these messages, so there is nothing to learn")
+        raise record.error(
+            "the assistant says nothing in these messages, so there is nothing to learn: add its answer, or leave the "
+            "row out"
+        )
     if not any(is_learnt(turn) for turn in spoken):
         raise record.error("every turn of the assistant has weight 0, so there is nothing to learn: leave the row out")
     return turns
@@ -65,7 +68,9 @@ def tools_of(record: Record) -> list[dict[str, Any]] | None:
     if value is None or value == []:
         return None
     if not isinstance(value, list | tuple) or not all(isinstance(one, Mapping) for one in value):
-        raise record.error(f"tools is {kind_of(value)}, not a list of functions as JSON schemas")
+        raise record.error(
+            f"tools is {kind_of(value)}, not a list of functions: write their JSON schemas, or the same as JSON text"
+        )
     return [dict(one) for one in value]
 
 
@@ -83,7 +88,7 @@ def _hint(role: Any) -> str:
 
 def _turn(record: Record, value: Any, *, where: str) -> Turn:
     if not isinstance(value, Mapping):
-        raise record.error(f"{where} is {kind_of(value)}, not an object with role and content")
+        raise record.error(f"{where} is {kind_of(value)}, not an object: write {{'role': 'user', 'content': 'Hello'}}")
     role = _ALIASES.get(str(value.get("role")), value.get("role"))
     if role not in ROLES:
         raise record.error(
@@ -97,7 +102,7 @@ def _turn(record: Record, value: Any, *, where: str) -> Turn:
     if content.strip() or role == "tool":
         turn["content"] = content
     elif not calls:
-        raise record.error(f"{where} has no content")
+        raise record.error(f"{where} has no content: write it, or leave the turn out")
     if calls:
         turn["tool_calls"] = calls
     reasoning = next((value[key] for key in _REASONING if value.get(key)), None)
@@ -119,15 +124,23 @@ def _content(record: Record, value: Any, *, where: str) -> str:
         texts = [one.get("text") if isinstance(one, Mapping) and one.get("type") == "text" else None for one in value]
         if all(isinstance(text, str) for text in texts):
             return "".join(map(str, texts))
-        raise record.error(f"{where} has content that is no text: only parts of the type text can be learnt")
-    raise record.error(f"{where} has content that is {kind_of(value)}, not text")
+        raise record.error(
+            f"{where} has content that is no text: only parts of the type text can be learnt; leave the "
+            "others, or the row, out"
+        )
+    raise record.error(
+        f"{where} has content that is {kind_of(value)}, not text: write it in quotes, or as parts of the type text"
+    )
 
 
 def _calls(record: Record, value: Any, *, where: str) -> list[dict[str, Any]]:
     if value is None or (isinstance(value, list | tuple) and not value):
         return []
     if not isinstance(value, list | tuple):
-        raise record.error(f"{where} has tool_calls that are {kind_of(value)}, not a list")
+        raise record.error(
+            f"{where} has tool_calls that are {kind_of(value)}, not a list: write "
+            "[{'function': {'name': ..., 'arguments': ...}}]"
+        )
     return [_call(record, one, where=f"{where}'s call {number}") for number, one in enumerate(value, start=1)]
 
 
@@ -141,7 +154,10 @@ def _call(record: Record, value: Any, *, where: str) -> dict[str, Any]:
         # As the API sends it; templates write the object itself, and would quote a text once more.
         arguments = _json(record, arguments, where=f"{where}'s arguments") if arguments.strip() else {}
     if arguments is not None and not isinstance(arguments, Mapping):
-        raise record.error(f"{where} has arguments that are {kind_of(arguments)}, not an object")
+        raise record.error(
+            f"{where} has arguments that are {kind_of(arguments)}, not an object: write one by name and value, or the "
+            "same as JSON text"
+        )
     identity = {"id": value["id"]} if value.get("id") is not None else {}
     return {**identity, "type": "function", "function": {"name": name, "arguments": dict(arguments or {})}}
 
@@ -156,7 +172,7 @@ def _weight(record: Record, value: Any, *, where: str) -> int:
 
 def _text(record: Record, value: Any, *, where: str) -> str:
     if not isinstance(value, str):
-        raise record.error(f"{where} is {kind_of(value)}, not text")
+        raise record.error(f"{where} is {kind_of(value)}, not text: write it in quotes")
     return value
 
 
@@ -164,4 +180,6 @@ def _json(record: Record, value: str, *, where: str) -> Any:
     try:
         return json.loads(value)
     except (ValueError, RecursionError) as error:
-        raise DataError(file=record.file, row=record.row, message=f"{where} is not JSON: {error}") from error
+        raise DataError(
+            file=record.file, row=record.row, message=f"{where} is not JSON ({error}): correct it"
+        ) from error

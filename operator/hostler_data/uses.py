@@ -84,7 +84,7 @@ def _image(record: Record) -> None:
 
 def _classified(record: Record) -> None:
     if not record.text().strip():
-        raise record.error("the text is empty")
+        raise record.error("the text is empty: write one, or remove the row")
     class_of(record)
 
 
@@ -217,14 +217,14 @@ class Candidates:
         wanted = "; or ".join(dict.fromkeys(_WANTED[use.what] for use in self._uses))
         hint = _answers_alone(record.values)
         if self._family is not None:
-            text = f"has nothing for the family {self._family}, which reads {wanted}; its columns: {have}"
-            return record.error(f"{text}{hint and f'.{hint}'}", kind=NoRoleError)
+            text = f"has nothing for the family {self._family}, which reads {wanted}; its columns: {have}."
+            return record.error(f"{text}{hint}{self._nearest(record.values) or _NAME_THEM}", kind=NoRoleError)
         if any(use.reads & record.values.keys() for use in self._uses):
             near = self._nearest(record.values)
             said = f"no family can use these columns alone: {have}.{hint}{near} Families read {wanted}"
             return record.error(said, kind=NoRoleError)
         message = f"no column plays a role; the columns are: {have}."
-        return record.error(f"{message}{hint} Name the one that is the text, the image, ...", kind=NoRoleError)
+        return record.error(f"{message}{hint}{_NAME_THEM}", kind=NoRoleError)
 
 
 def _answers_alone(values: Mapping[str, Any]) -> str:
@@ -236,6 +236,7 @@ def _answers_alone(values: Mapping[str, Any]) -> str:
     return f" To be learnt as conversations, rename {' and '.join(renamed)}." if renamed else ""
 
 
+_NAME_THEM = " Name the one that is the text, the image, ... under `columns`."
 _NEEDED = {
     "questions": ("question", "context", "answer"),
     "pairs": ("prompt", "chosen", "rejected"),

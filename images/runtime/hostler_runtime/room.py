@@ -14,8 +14,7 @@ import torch
 
 from hostler_contract import ErrorReason, JobConfig
 from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.training.frozen import bytes_as_held
-from hostler_runtime.training.storage import stored_type
+from hostler_runtime.frozen import bytes_as_held, stored_type
 
 LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),  # cgroup v2

@@ -28,6 +28,8 @@ class PoolReason(StrEnum):
 
     DEVICES_AVAILABLE = "DevicesAvailable"
     """Set when every promised device is there and healthy."""
+    SCALED_TO_ZERO = "ScaledToZero"
+    """Set when a pool that grows (spec.scaling) has no node now, which is no fault: work that waits brings some."""
     UNKNOWN_ACCELERATOR_TYPE = "UnknownAcceleratorType"
     """Set when no registry file describes spec.acceleratorType."""
     RESOURCE_NAME_REQUIRED = "ResourceNameRequired"

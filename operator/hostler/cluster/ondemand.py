@@ -36,10 +36,12 @@ def _importer(package: str) -> Callable[[str], ModuleType]:
     def find(name: str) -> ModuleType:
         wanted = f"{package}.{name}"
         try:
-            return importlib.import_module(wanted)
+            # What Python itself looks for in every module, such as __wrapped__, is no part.
+            if not name.startswith("__"):
+                return importlib.import_module(wanted)
         except ModuleNotFoundError as error:
             if error.name != wanted:
                 raise
-            raise AttributeError(f"module {package!r} has no attribute {name!r}", name=name) from error
+        raise AttributeError(f"module {package!r} has no attribute {name!r}", name=name)
 
     return find

@@ -22,21 +22,32 @@ from typing import Any
 from hostler.api.placement import Placement
 from hostler.cluster.store import Change
 from hostler.controllers.answers import Grant, Shown, reserved, shown_seats
-from hostler.controllers.linenews import LineNews
+from hostler.controllers.forecasting import LongForecasts
+from hostler.controllers.linenews import LineNews, judged
 from hostler.controllers.passpace import PassPace
 from hostler.controllers.ports import AdmissionMetrics, Clock
 from hostler.controllers.preempting import Preempting
 from hostler.controllers.reservations import chapter, past_use, read_reservation
 from hostler.controllers.usagefeed import UsageFeed
-from hostler.controllers.workloads import WORKLOADS, placement_of, seconds_left
+from hostler.controllers.workloads import WORKLOADS, placement_of, seats_of, seconds_left
 from hostler.planning import moments
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.admission import plan
-from hostler.planning.forecasterror import judge
+from hostler.planning.poolgrowth import growth_seconds
 from hostler.planning.pools import PoolView
 from hostler.planning.shares import PastUse
 from hostler.planning.usage import PoolUsage
-from hostler.planning.verdicts import Admit, Place, Preempt, Request, Reservation, TakeBack, Verdict, Wait, Workload
+from hostler.planning.verdicts import (
+    Admit,
+    Loss,
+    Preempt,
+    Request,
+    Reservation,
+    TakeBack,
+    Verdict,
+    Wait,
+    Workload,
+)
 from hostler.planning.volumes import Reach
 
 Object = dict[str, Any]
@@ -92,6 +103,7 @@ class Admitter:
         self._news = asyncio.Event()
         self._began: float | None = None
         """When the first pass was."""
+        self._forecasts = LongForecasts(made=self._news.set, stopwatch=stopwatch)
         self._pace: PassPace | None = None
         """Of the passes that this process makes by itself; None while it does not lead, or does not yet know all."""
         self._line_news = LineNews(clock=clock, usage=self.usage)
@@ -155,7 +167,8 @@ class Admitter:
             return before.deadline
         # What another process has written can only be read by the wall clock, which may have jumped in between.
         left = max(moments.elapsed(self._clock.now(), now=placement.deadline), _LEAST_GRACE_SECONDS)
-        return self._clock.monotonic() + min(left, self._grace)
+        grace = self._grace + growth_seconds(self.usage.pool(placement.pool), seats_of(placement))
+        return self._clock.monotonic() + min(left, grace)
 
     def _hold(self, workload: Workload) -> None:
         """Let usage hold what is granted, or else what is written down."""
@@ -275,6 +288,7 @@ class Admitter:
                 await asyncio.sleep(0)
         finally:
             self._pace = None
+            self._forecasts.stop()
 
     def _paced_pass(self, pace: PassPace) -> None:
         began = self._stopwatch()
@@ -308,8 +322,11 @@ class Admitter:
             self.usage.remember(self._past.pop())
         volumes = {request.volumes for request in requests} | {held.volumes or () for held in growing}
         pools = {request.pool for request in requests} | {held.pool for held in growing}
-        snapshot = replace(self.usage.snapshot(pools, volumes), wall=moments.epoch(self._clock.now()))
+        wall, foretold = moments.epoch(self._clock.now()), self._forecasts.given
+        snapshot = replace(self.usage.snapshot(pools, volumes), wall=wall, foretold=foretold)
         decided = plan(snapshot, requests, now)
+        if self._pace is not None:
+            self._forecasts.look(snapshot, requests, now)
         waiting: list[tuple[Workload, Wait]] = []
         for workload, verdict in decided.verdicts.items():
             match verdict:
@@ -346,7 +363,9 @@ class Admitter:
         self._metrics.admitted(workload.kind, now - self._in_line_since.pop(workload, now))
         if admit.backfilled:
             self._metrics.backfilled()
-        self._judge(workload.kind, (shown.place if shown is not None else None) or request.place)
+        place = (shown.place if shown is not None else None) or request.place
+        for which, error in judged(place, started=self._clock.now()):
+            self._metrics.forecast(workload.kind, which, error)
         self._grants[workload] = Grant(request, admit)
         self.usage.put_reservation(
             Reservation(
@@ -370,8 +389,11 @@ class Admitter:
         """Tell a workload that its seats are lost; what was only granted, and not told, is free at once."""
         grant = self._grants.get(workload)
         if grant is not None:
-            self._metrics.lost(NOT_WRITTEN)
-            _log.warning("a grant was not used", extra={"key": str(workload), "loss": lost.loss.value})
+            if grant.lost is None:
+                # Its deadline was for writing it down, not for pods. What else ends it is as it would be with a seat.
+                loss = NOT_WRITTEN if lost.loss is Loss.PODS_DID_NOT_COME else lost.loss.value
+                self._metrics.lost(loss)
+                _log.warning("a grant was not used", extra={"key": str(workload), "loss": loss})
             if grant.told:
                 self._await_answer(grant, lost)
             else:
@@ -406,40 +428,14 @@ class Admitter:
             self._shown[workload] = Shown(verdict, now)
             self._answer(workload)
 
-    def _judge(self, kind: str, place: Place | None) -> None:
-        """Compare what was told of a start with the start."""
-        if place is None:
-            return
-        started = self._clock.now()
-        for which, forecast in (("first", place.first), ("last", place.forecast)):
-            if forecast is not None:
-                self._metrics.forecast(kind, which, judge(forecast, started=started))
-
     def _tell(self, waiting: list[tuple[Workload, Wait]], now: float) -> None:
-        """Remember each verdict where its workload is to say it; of those whose place alone has changed, as many as may
-        be written now."""
-        standing: list[tuple[Workload, Wait]] = []
+        """Remember each verdict where its workload is to say it, and wake whoever has something new to say."""
+        returning = self._began is not None and now < self._began + RETURN_SECONDS
         news = self._line_news.of_pass(waiting, self._requests)
-        for workload, wait in waiting:
-            shown = self._shown.get(workload)
-            before = shown.verdict if shown is not None else None
-            if isinstance(before, Wait) and before.obstacle is wait.obstacle:
-                standing.append((workload, wait))
-                continue
-            request = self._requests[workload]
-            returning = self._began is not None and now < self._began + RETURN_SECONDS
-            earlier = returning and request.told is wait.obstacle
-            place = (before.place if isinstance(before, Wait) else None) or request.place
-            verdict = replace(wait, place=place) if earlier else news.told(workload, wait, before=place)
-            self._shown[workload] = Shown(verdict, now, earlier)
-            if not earlier:
+        for workload, shown, is_news in news.answers(self._shown, now=now, returning=returning):
+            self._shown[workload] = shown
+            if is_news:
                 self._answer(workload)
-        moved, same = news.moved(standing, self._shown, now=now)
-        for workload in same:
-            self._shown[workload] = replace(self._shown[workload], at=now)
-        for workload, verdict in moved:
-            self._shown[workload] = Shown(verdict, now)
-            self._answer(workload)
 
 
 def _loop_time() -> float:

@@ -15,7 +15,8 @@ from hostler.controllers.validity import invalid_spec_sentence
 from hostler.planning.pools import PoolView, describe, describe_quotas
 
 INTERVAL_SECONDS = 2.0
-_WARNINGS = frozenset(reason.value for reason in PoolReason if reason is not PoolReason.DEVICES_AVAILABLE)
+_READY = frozenset({PoolReason.DEVICES_AVAILABLE, PoolReason.SCALED_TO_ZERO})
+_WARNINGS = frozenset(reason.value for reason in {*PoolReason} - _READY - {PoolReason.WITHIN_CAPACITY})
 
 
 class PoolController:
@@ -65,7 +66,7 @@ def decide(pool: Object, *, view: PoolView | None, now: str) -> Plan:
     if view is None:
         return _plan(pool, before, {PoolCondition.READY: no(PoolReason.INVALID_SPEC, _unreadable(pool))}, {}, now=now)
     reason, sentence = describe(view)
-    said = yes(reason, sentence) if reason is PoolReason.DEVICES_AVAILABLE else no(reason, sentence)
+    said = yes(reason, sentence) if reason in _READY else no(reason, sentence)
     return _plan(pool, before, {PoolCondition.READY: said, **_of_quotas(view)}, _figures(view), now=now)
 
 

@@ -23,6 +23,7 @@ from hostler.manifests.naming import (
 from hostler.manifests.podoptions import NO_SIDECAR_ANNOTATIONS, NO_SIDECAR_LABELS, PodOptions, queue_labels
 from hostler.manifests.podtemplate import Image, Mount, PodPlan, pod_template, value
 from hostler.planning.pods import INDEX
+from hostler.planning.poolgrowth import awaited
 from hostler.planning.pools import Pool
 from hostler.planning.verdicts import Seats
 from hostler_contract import DatasetConfig, DatasetSource, JobConfig
@@ -59,7 +60,8 @@ def attempt_job(
     """The Job. It is created once and never applied again: its template cannot be changed.
 
     Pods that share a node are sent there by the template; pods on several nodes wait for one each, because the
-    scheduler would spread them in another way than was planned, onto seats of others.
+    scheduler would spread them in another way than was planned, onto seats of others. Pods that wait for nodes which
+    are still to come go wherever the scheduler finds room in the pool.
     """
     name = attempt_name(config.name, config.attempt)
     labels = attempt_labels(config.name, attempt=config.attempt, pool=pool.name)
@@ -113,6 +115,8 @@ def _plan(
 ) -> PodPlan:
     name, source = attempt_name(config.name, config.attempt), spec.dataset.source
     volume = {"persistentVolumeClaim": {"claimName": claim}}
+    # An autoscaler adds nodes for pods that the scheduler has tried, and does not look at those with gates.
+    growing = awaited(seats) > 0
     workspace = Mount(name="workspace", path=WORKSPACE, source=volume, read_only=False)
     return PodPlan(
         container="trainer",
@@ -130,8 +134,8 @@ def _plan(
         grace_seconds=_GRACE_SECONDS,
         processes=config.topology.processes_per_pod,
         subdomain=name if config.topology.pods > 1 else None,
-        node=next(iter(seats)) if len(seats) == 1 else None,
-        gated=len(seats) > 1,
+        node=next(iter(seats)) if len(seats) == 1 and not growing else None,
+        gated=len(seats) > 1 and not growing,
         options=PodOptions(
             pull_secrets=spec.image_pull_secrets,
             service_account=spec.service_account_name,

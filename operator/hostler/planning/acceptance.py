@@ -76,7 +76,7 @@ def reject_pool(wanted: Accelerators, choice: PoolChoice, *, verb: Verb, family_
 def reject_image(choice: PoolChoice, has_image: HasImage, *, verb: Verb, family_name: str) -> Rejection | None:
     """An image of another variant would compute on the cores while the pod holds accelerators."""
     view = choice.view
-    if view is None or view.pool.kind is None or not view.nodes:
+    if view is None or view.pool.kind is None or not (view.nodes or view.grows):
         return None  # Without a node, nobody knows whether the devices will be simulated; and nothing can start.
     kind = view.pool.kind
     answer = compatibility(family=family_name, accelerator=kind, verb=verb, simulated=view.simulated)

@@ -17,25 +17,27 @@ when is looked at once somebody has to wait, once for each booking.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from hostler.api.common import Topology
 from hostler.api.queuepolicy import PreemptionPolicy
 from hostler.planning.backfill import Booking, Timeline, endings, first_release
-from hostler.planning.forecast import around
+from hostler.planning.forecast import forecasts
 from hostler.planning.growing import can_grow, growth
 from hostler.planning.order import Durations, arrange
 from hostler.planning.policy import policy_of
+from hostler.planning.poolgrowth import is_new
 from hostler.planning.preemption import for_line
 from hostler.planning.quotas import Accounts
-from hostler.planning.resources import Resources, add, excess, holds, subtract, times
+from hostler.planning.resources import Resources, holds
 from hostler.planning.room import Room
 from hostler.planning.seats import together
 from hostler.planning.snapshot import Pending as Pending
 from hostler.planning.snapshot import Snapshot as Snapshot
 from hostler.planning.snapshot import Volumes
+from hostler.planning.stock import Stock
 from hostler.planning.verdicts import (
     Admit,
     Forecast,
@@ -72,7 +74,7 @@ def plan(snapshot: Snapshot, waiting: Iterable[Request], now: float) -> Plan:
     """Decide about everybody in line and everybody who holds a seat. ``now`` is seconds on the clock of the
     reservations' deadlines."""
     requests = sorted(waiting, key=lambda request: (request.since, request.workload))
-    planner = _Planner(snapshot, Durations(snapshot, requests), now)
+    planner = _Planner(snapshot, requests, now)
     verdicts: dict[Workload, Verdict] = {}
     for pending in snapshot.pending:
         if lost := _lost(pending, now):
@@ -88,7 +90,7 @@ def plan(snapshot: Snapshot, waiting: Iterable[Request], now: float) -> Plan:
         if not isinstance(verdicts.get(request.workload), Admit)
     ]
     for request in planner.promised_first(line):
-        if (found := planner.admit(request)) is None:
+        if (found := planner.admit(request) or planner.release(request)) is None:
             planner.refuse(request)
         else:
             verdicts[request.workload] = found
@@ -108,8 +110,6 @@ def plan(snapshot: Snapshot, waiting: Iterable[Request], now: float) -> Plan:
     return Plan(verdicts=verdicts, preemptions=planner.preempt(refused) | planner.grow(refused))
 
 
-_Change = Callable[[Resources, int], Resources]
-"""From what is free on a node and a number of pods to what is free then."""
 _NO_FIGURES = PoolFigures(free=0, allocatable=0, largest_free_block=0, held=0)
 _Question = tuple[str, Volumes, frozenset[tuple[str, int]], bool]
 """The pool, the volumes and the shape of a request, and whether all its pods must be in one domain: what fits of one
@@ -128,6 +128,8 @@ def _lost(pending: Pending, now: float) -> TakeBack | None:
     deadline = pending.reservation.deadline
     # Pods that have their nodes have come, however long their images take.
     if pending.awaited and deadline is not None and now >= deadline:
+        if new := tuple(node for node in pending.awaited if is_new(node)):
+            return TakeBack(loss=Loss.NODES_DID_NOT_COME, nodes=new)
         return TakeBack(loss=Loss.PODS_DID_NOT_COME, nodes=pending.awaited)
     return None
 
@@ -135,14 +137,15 @@ def _lost(pending: Pending, now: float) -> TakeBack | None:
 class _Planner:
     """The state of one pass: what is left after each admission."""
 
-    def __init__(self, snapshot: Snapshot, durations: Durations, now: float) -> None:
+    def __init__(self, snapshot: Snapshot, requests: Sequence[Request], now: float) -> None:
         self._snapshot = snapshot
-        self.durations = durations
+        self._requests = requests
+        self.durations = Durations(snapshot, requests)
         self._now = now
-        self._free = dict(snapshot.free)
-        self._rooms: dict[tuple[str, Volumes], Room] = {}
-        """Each pool, and the part of it that some volumes leave."""
-        self._rooms_of: dict[str, list[Room]] = {}
+        self._left: dict[tuple[Workload, ...], Mapping[str, Resources]] = {}
+        """What bookings leave of what is free now."""
+        self._stock = Stock(snapshot, changed=self._left.clear)
+        self._growth = {name: room.growth for name, room in snapshot.pools.items() if room.growth is not None}
         self._refused: Counter[str] = Counter()
         """Requests of each pool that have to wait."""
         self._booked: Counter[str] = Counter()
@@ -152,8 +155,6 @@ class _Planner:
         """What would not fit even after everybody has ended who ever does, and how much of it."""
         self._capped: dict[tuple[_Question, tuple[Workload, ...]], int] = {}
         """How much would fit of what must leave these bookings alone."""
-        self._left: dict[tuple[Workload, ...], Mapping[str, Resources]] = {}
-        """What these bookings leave of what is free now."""
         self._releases: dict[_Question, Release | None] = {}
         self._accounts: dict[str, Accounts] = {}
         self._admitted: list[tuple[Request, Seats, float]] = []
@@ -183,31 +184,31 @@ class _Planner:
         What it gives up is nobody's until that is written down, which is told by another snapshot: after a crash
         before, two would have it.
         """
-        room = self._room(request.pool, request.volumes)
+        room = self._stock.room(request.pool, request.volumes)
         if room is None:
             return None
         before = request.held_need or request.need
         had = sum(request.holding.values()) * room.units(before)
-        self._give_back(request.holding, before)
+        self._stock.give_back(request.holding, before)
         room.held -= had
         allowed = room.allowed(request)
         kept: dict[str, int] = {}
         for node, pods in sorted(request.holding.items()):
             fit = min(pods, allowed - sum(kept.values()))
-            if fit > 0 and node in room.levels and (here := min(fit, holds(self._free[node], request.need))) > 0:
+            if fit > 0 and node in room.levels and (here := min(fit, holds(self._stock.free[node], request.need))) > 0:
                 kept[node] = here
-        self._take(kept, request.need)
+        self._stock.take(kept, request.need)
         # More than it had only after everybody who waits; but replicas come before jobs.
         wanted = request.most if request.serves else max(request.least, sum(request.holding.values()))
-        more = room.find(request, min(wanted, allowed) - sum(kept.values()), self._free, beside=kept)
+        more = room.find(request, min(wanted, allowed) - sum(kept.values()), self._stock.free, beside=kept)
         if sum(kept.values()) + sum(more.values()) < request.least:
-            self._give_back(kept, request.need)
-            self._withhold(request, {})
+            self._stock.give_back(kept, request.need)
+            self._stock.withhold(request, {})
             room.held += had
             return None
-        self._take(more, request.need)
+        self._stock.take(more, request.need)
         seats = together(kept, more)
-        self._withhold(request, seats)
+        self._stock.withhold(request, seats)
         now = sum(seats.values()) * room.units(request.need)
         room.held += max(had, now)
         self._accounts_of(room).take(request.workload.namespace, max(0, now - had))
@@ -218,7 +219,7 @@ class _Planner:
 
         Who is still there when somebody before it is to start takes only what that one leaves.
         """
-        room = self._room(request.pool, request.volumes)
+        room = self._stock.room(request.pool, request.volumes)
         if room is None or room.has_failed(request):
             return None
         found = self._seats(room, request, request.most, beside=request.beside, least=request.least)
@@ -227,9 +228,35 @@ class _Planner:
         self._occupy(room, request, found)
         return Admit(seats=dict(sorted(found.items())), backfilled=self._refused[request.pool] > 0)
 
+    def release(self, request: Request) -> Admit | None:
+        """Seats on nodes that an autoscaler would add, beside those that it can have now; or None.
+
+        Not for a service, whose replicas start one by one, nor where only some nodes will do.
+        """
+        room, new_nodes = self._stock.room(request.pool), self._growth.get(request.pool)
+        if room is None or new_nodes is None or request.serves or request.volumes or request.workload in self._leaving:
+            return None
+        if request.topology is Topology.REQUIRED:
+            return None
+        units = room.units(request.need)
+        owed = self._accounts_of(room).within(request.workload.namespace, request.most, units=units)
+        allowed = min(room.within_quota(request.most, units), owed)
+        if allowed < request.least:
+            return None
+        here = self._seats(room, request, allowed, beside=request.beside, least=0)
+        new = new_nodes.seats(request.need, allowed - sum(here.values()))
+        if not new or sum(here.values()) + sum(new.values()) < request.least:
+            return None
+        self._growth[request.pool] = new_nodes.with_seats(request.need, new)
+        self._occupy(room, request, here)
+        promised = sum(new.values()) * units
+        room.held += promised
+        self._accounts_of(room).take(request.workload.namespace, promised)
+        return Admit(seats=together(here, new), backfilled=self._refused[request.pool] > 0)
+
     def enlarge(self, request: Request, standing: Admit) -> Admit:
         """The same with as many seats as it can use, where nobody waits for them."""
-        room = self._room(request.pool, request.volumes)
+        room = self._stock.room(request.pool, request.volumes)
         if room is None or standing.pods >= request.most:
             return standing
         beside = together(request.beside, standing.seats)
@@ -239,7 +266,7 @@ class _Planner:
 
     def surge(self, request: Request, standing: Admit) -> Admit:
         """The same with seats for a while, where there is room."""
-        room = self._room(request.pool, request.volumes)
+        room = self._stock.room(request.pool, request.volumes)
         if room is None:
             return standing
         found = self._seats(room, request, request.surge, beside=together(request.beside, standing.seats), least=0)
@@ -257,9 +284,9 @@ class _Planner:
         if allowed < least:
             return {}
         if not binding:
-            found = room.find(request, allowed, self._free, beside=beside)
+            found = room.find(request, allowed, self._stock.free, beside=beside)
             if sum(found.values()) < least:
-                room.fail(request, self._free)
+                room.fail(request, self._stock.free)
                 return {}
             return found
         bound = tuple(booking.request.workload for booking in binding)
@@ -276,7 +303,7 @@ class _Planner:
     def _left_by(self, binding: Sequence[Booking], bound: tuple[Workload, ...]) -> Mapping[str, Resources]:
         """What is free and not needed by these bookings; the same until somebody takes something of it."""
         if bound not in self._left:
-            self._left[bound] = self._free | self._timeline.caps(self._free, binding)
+            self._left[bound] = {**self._stock.free, **self._timeline.caps(self._stock.free, binding)}
         return self._left[bound]
 
     def _binding(self, request: Request) -> list[Booking]:
@@ -290,7 +317,7 @@ class _Planner:
         units = room.units(request.need)
         for booking in self._binding(request):
             booking.passed_by(request, seats, units)
-        self._take(seats, request.need)
+        self._stock.take(seats, request.need)
         room.held += sum(seats.values()) * units
         self._accounts_of(room).take(request.workload.namespace, sum(seats.values()) * units)
         self._admitted.append((request, seats, self._now + self.durations.of(request)))
@@ -300,7 +327,7 @@ class _Planner:
         before them are tied to the nodes of their volumes: the pool's others would not leave them anything else. And so
         does everybody for whom others leave, whose room it is."""
         pool, promised = request.pool, request.workload in self._leaving
-        room = self._room(pool, request.volumes)
+        room = self._stock.room(pool, request.volumes)
         if room is not None and not promised and self._owes(room, request):
             return  # It waits for its own namespace, and for nobody who would pass it.
         self._refused[pool] += 1
@@ -313,7 +340,7 @@ class _Planner:
         for other, seats, ends in self._admitted:
             self._timeline.admit(other, seats, ends, known=self.durations.knows_of(other))
         self._admitted.clear()
-        if self._timeline.book(room, request, self._free, self.durations, self._now):
+        if self._timeline.book(room, request, self._stock.free, self.durations, self._now):
             self._booked[pool] += 1
             self._tied[pool] = bool(request.volumes)
         else:
@@ -321,7 +348,7 @@ class _Planner:
 
     def wait(self, pool: str, requests: Sequence[Request]) -> dict[Workload, Verdict]:
         """Why these do not start, in the order of the pool's line."""
-        room = self._room(pool)
+        room = self._stock.room(pool)
         if room is None:
             return {
                 request.workload: Wait(
@@ -332,8 +359,8 @@ class _Planner:
         figures = room.figures()
         found: dict[Workload, Verdict] = {}
         for place, request in enumerate(requests, start=1):
-            part = self._room(pool, request.volumes) or room
-            fit, by_units = part.fits(request, self._free)
+            part = self._stock.room(pool, request.volumes) or room
+            fit, by_units = part.fits(request, self._stock.free)
             found[request.workload] = Wait(
                 obstacle=self._obstacle(part, request),
                 position=place,
@@ -342,7 +369,7 @@ class _Planner:
                 fit=fit,
                 fit_by_units=by_units,
                 within_reach=len(part.levels) if request.volumes else None,
-                forecast=self._forecast(request),
+                forecast=self._forecasts.get(request.workload),
                 next_release=self._next_release(part, request),
                 preempting=self._leaving.get(request.workload, ()),
             )
@@ -365,18 +392,18 @@ class _Planner:
         found: dict[Workload, Preempt] = {}
         ends = {reservation.workload: at for at, reservation in self._snapshot.ending}
         for pool, requests in refused.items():
-            room = self._room(pool)
+            room = self._stock.room(pool)
             if room is None or room.pool.spec.queue.preemption is PreemptionPolicy.DISABLED:
                 continue
             scene = Scene(
                 room=room,
-                free=self._free,
+                free=self._stock.free,
                 holders=self._snapshot.holders,
                 accounts=self._accounts_of(room),
                 now=self._now,
                 ends=ends,
             )
-            found |= for_line(requests, scene, room_of=lambda each: self._room(each.pool, each.volumes))
+            found |= for_line(requests, scene, room_of=lambda each: self._stock.room(each.pool, each.volumes))
         return found
 
     def grow(self, refused: Mapping[str, Sequence[Request]]) -> dict[Workload, Preempt]:
@@ -391,12 +418,12 @@ class _Planner:
         return found
 
     def _room_for(self, held: Reservation, more: int) -> int:
-        room = self._room(held.pool, held.volumes or ())
+        room = self._stock.room(held.pool, held.volumes or ())
         if room is None or room.trouble:
             return 0
         units = room.units(held.need)
         within = self._accounts_of(room).within(held.workload.namespace, more, units=units)
-        return sum(room.seats(held.need, min(within, room.within_quota(more, units)), self._free).values())
+        return sum(room.seats(held.need, min(within, room.within_quota(more, units)), self._stock.free).values())
 
     def _accounts_of(self, room: Room) -> Accounts:
         pool = room.pool
@@ -409,11 +436,11 @@ class _Planner:
             )
         return self._accounts[pool.name]
 
-    def _forecast(self, request: Request) -> Forecast | None:
-        for booking in self._timeline.bookings:
-            if booking.request.workload == request.workload:
-                return around(booking.at - self._now) if booking.known else None
-        return None
+    @cached_property
+    def _forecasts(self) -> Mapping[Workload, Forecast]:
+        """By workload. Those who have a booking are told that: it is counted on nodes and not on units."""
+        booked = {each.request.workload: (each.request.pool, each.at) for each in self._timeline.bookings if each.known}
+        return forecasts(self._snapshot, self._requests, self._now, booked=booked)
 
     def _next_release(self, room: Room, request: Request) -> Release | None:
         key = _question(request)
@@ -424,43 +451,3 @@ class _Planner:
                 seconds, pods = ending.at - self._now, sum(ending.seats.values())
                 self._releases[key] = Release(workload=ending.workload, seconds=seconds, pods=pods)
         return self._releases[key]
-
-    def _room(self, pool: str, volumes: Volumes = ()) -> Room | None:
-        if pool not in self._snapshot.pools:
-            return None
-        if (pool, volumes) not in self._rooms:
-            found = self._snapshot.pools[pool]
-            if volumes and (whole := self._room(pool)) is not None:
-                room = whole.part(found, self._free, within=self._snapshot.within.get(volumes, frozenset()))
-            else:
-                room = Room(found, self._free)
-            self._rooms[pool, volumes] = room
-            for node in room.levels:
-                self._rooms_of.setdefault(node, []).append(room)
-        return self._rooms[pool, volumes]
-
-    def _take(self, seats: Seats, need: Resources) -> None:
-        self._change(seats, lambda free, pods: subtract(free, times(pods, need)))
-
-    def _give_back(self, seats: Seats, need: Resources) -> None:
-        self._change(
-            {n: pods for n, pods in seats.items() if n in self._free}, lambda f, pods: add(f, times(pods, need))
-        )
-        for room in self._rooms.values():
-            room.forget_failures()
-
-    def _withhold(self, request: Request, seats: Seats) -> None:
-        """Let nobody have what the request holds and is not to have any more."""
-        before = request.held_need or request.need
-        for node, pods in request.holding.items():
-            if node in self._free:
-                left = excess(times(pods, before), times(seats.get(node, 0), request.need))
-                self._take({node: 1}, left)
-
-    def _change(self, seats: Seats, change: _Change) -> None:
-        self._left.clear()
-        for node, pods in seats.items():
-            self._free[node] = change(self._free[node], pods)
-            # A node of two pools has another level in each of them.
-            for room in self._rooms_of.get(node, ()):
-                room.move(node, self._free[node])

@@ -68,6 +68,11 @@ def loss_sentence(lost: TakeBack) -> str:
     match lost.loss:
         case Loss.NODE_GONE:
             return f"Node {where} is gone, and pods were still to come to it."
+        case Loss.NODES_DID_NOT_COME:
+            return (
+                f"The pool has not grown in time: {len(lost.nodes)} more node{'s' * (len(lost.nodes) != 1)} "
+                "did not come. Look at the autoscaler's log and the provider's quota, or lower spec.scaling.maxNodes."
+            )
         case Loss.SEAT_TAKEN:
             return f"On node {where}, pods that Hostler did not place took what was reserved."
         case Loss.PODS_DID_NOT_COME:

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from hostler.accelerators import AcceleratorType, ResourceNameError, UnknownAcceleratorError, accelerator
 from hostler.api.pool import AcceleratorPoolSpec, PoolReason
-from hostler.planning.nodes import NodeView
+from hostler.planning.nodes import SIMULATED_LABEL, NodeView
 from hostler.planning.resources import CPU, HOST_PORT, MEMORY, Resources, amount_of, holds
 
 _SHOWN_QUOTAS = 8
@@ -98,9 +98,17 @@ class PoolView:
         """Most free units on one node."""
         return max((self.pool.whole_units(node.free) for node in self.nodes), default=0)
 
+    @property
+    def grows(self) -> bool:
+        """Whether an autoscaler may add a node."""
+        scaling = self.pool.spec.scaling
+        return self.pool.problem is None and scaling is not None and len(self.nodes) < scaling.max_nodes
+
     @cached_property
     def simulated(self) -> bool:
-        """Whether the devices are simulated."""
+        """Whether the devices are simulated; while there is no node, as the pool's selector has it."""
+        if not self.nodes:
+            return self.pool.spec.node_selector.get(SIMULATED_LABEL) == "true"
         return any(node.simulated for node in self.nodes)
 
     def largest_ever(self, need: Mapping[str, int]) -> int:
@@ -142,6 +150,15 @@ def describe(view: PoolView) -> tuple[PoolReason, str]:
     pool, expected = view.pool, view.pool.spec.expected_accelerators
     if pool.problem is not None:
         return pool.problem
+    scaling = pool.spec.scaling
+    if scaling is not None and len(view.nodes) < scaling.min_nodes:
+        return PoolReason.DEVICES_MISSING, (
+            f"{_nodes(len(view.nodes))} of the {scaling.min_nodes} of spec.scaling.minNodes: what does the autoscaler "
+            "say, or lower minNodes."
+        )
+    if scaling is not None and not view.nodes:
+        most = _nodes(scaling.max_nodes)
+        return PoolReason.SCALED_TO_ZERO, f"No node now; an autoscaler adds up to {most} for work that waits."
     if not view.nodes:
         selector = ", ".join(f"{key}={value}" for key, value in sorted(pool.spec.node_selector.items()))
         return PoolReason.NO_MATCHING_NODES, f"No node carries {selector}: label nodes so, or change spec.nodeSelector."

@@ -10,6 +10,7 @@ from itertools import islice
 
 from hostler.api.common import Topology
 from hostler.api.inferenceservice import Spread
+from hostler.planning.poolgrowth import Growth
 from hostler.planning.pools import Pool
 from hostler.planning.resources import CPU, HOST_PORT, Resources, holds
 from hostler.planning.spreading import spread
@@ -31,6 +32,8 @@ class PoolRoom:
     """A sentence about a pool that has nothing to offer."""
     zones: Mapping[str, str] = field(default_factory=dict)
     """Zone of each node that has one."""
+    growth: Growth | None = None
+    """What an autoscaler may add; None where the pool does not grow."""
     domains: Mapping[str, str] | None = None
     """Domain of each node that the pool's topology key puts into one; any other node is one by itself. None where the
     pool has no such key."""

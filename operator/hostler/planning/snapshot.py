@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from hostler.planning.resources import Resources
 from hostler.planning.room import PoolRoom
-from hostler.planning.verdicts import Reservation
+from hostler.planning.verdicts import Forecast, Reservation, Workload
 from hostler.planning.volumes import Reach
 
 Volumes = tuple[Reach, ...]
@@ -46,3 +46,7 @@ class Snapshot:
     shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """By pool and namespace, the part of the pool that it has used lately, from 0 to 1: a mean that decays with the
     half-life of the pool's policy."""
+    ratios: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """By pool, of jobs that have ended lately, the time that they took by the time that was said."""
+    foretold: Mapping[Workload, tuple[float, Forecast]] = field(default_factory=dict)
+    """What was forecast earlier of a line that is too long to do it in each pass, and when on the planner's clock."""

@@ -8,6 +8,7 @@ pool's figures. What is taken of a node is in the :mod:`ledger <hostler.planning
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from hostler.planning import moments
@@ -15,6 +16,7 @@ from hostler.planning import nodes as node_reading
 from hostler.planning.growing import grows_at
 from hostler.planning.ledger import Ledger
 from hostler.planning.nodes import NodeView
+from hostler.planning.poolgrowth import Growth, Released, awaited, is_new, settle
 from hostler.planning.pools import Pool, PoolView, describe
 from hostler.planning.resources import Resources, largest, overdrawn, times
 from hostler.planning.room import PoolRoom
@@ -49,6 +51,8 @@ class PoolUsage:
         """Units reserved in each pool."""
         self._pending: dict[Workload, None] = {}
         """Reservations with a deadline."""
+        self._released: dict[Workload, None] = {}
+        """Reservations with seats on nodes that are to come."""
         self._ends: dict[Workload, float] = {}
         """When what is reserved is expected to be given back."""
         self._reaches = Reaches()
@@ -116,6 +120,8 @@ class PoolUsage:
         self._reservations[reservation.workload] = reservation
         if reservation.deadline is not None:
             self._pending[reservation.workload] = None
+        if awaited(reservation.seats):
+            self._released[reservation.workload] = None
         for node in _nodes_of(reservation):
             self._ledger.reserve(node, reservation.workload, _amount(reservation, node))
         self._count_held(reservation, sign=1)
@@ -138,6 +144,7 @@ class PoolUsage:
         if before is None:
             return
         self._pending.pop(workload, None)
+        self._released.pop(workload, None)
         for node in _nodes_of(before):
             self._ledger.reserve(node, workload, {})
         self._count_held(before, sign=-1)
@@ -226,9 +233,13 @@ class PoolUsage:
         pods are still to come."""
         chosen = {name: self._room(self._pools[name]) for name in pools if name in self._pools}
         nodes = {node for room in chosen.values() for node in room.nodes}
+        free = {name: self.free(name) for name in nodes}
+        for name, taken in self._settle(free).items():
+            if name in chosen:
+                chosen[name] = replace(chosen[name], growth=self._growth(name, taken))
         return Snapshot(
             pools=chosen,
-            free={name: self.free(name) for name in nodes},
+            free=free,
             within={each: self._reaches.within(each) for each in set(volumes) if each},
             pending=tuple(self._await(self._reservations[workload]) for workload in self._pending),
             ending=tuple(
@@ -244,11 +255,40 @@ class PoolUsage:
 
     # -- how -------------------------------------------------------------------------------------------------------
 
+    def _settle(self, free: dict[str, Resources]) -> dict[str, dict[str, Resources]]:
+        """What is promised of new nodes, by pool that grows, with what waits for them taken off ``free``."""
+        found = {}
+        for name in sorted(name for name, pool in self._pools.items() if pool.spec.scaling is not None):
+            takes = (node for node, obstacle in self._members[name].items() if not obstacle)
+            members = {node: free[node] for node in takes if node in free}
+            those = [self._reservations[each] for each in self._released if self._reservations[each].pool == name]
+            left, found[name] = settle([self._waiting_for_nodes(each) for each in those], members)
+            free |= left
+        return found
+
+    def _waiting_for_nodes(self, reservation: Reservation) -> Released:
+        seats = reservation.seats
+        bound = {node: self._ledger.bound(node, reservation.workload) for node in self._members[reservation.pool]}
+        return Released(
+            workload=reservation.workload,
+            need=reservation.need,
+            new={node: pods for node, pods in seats.items() if is_new(node)},
+            arrived=sum(max(0, pods - seats.get(node, 0)) for node, pods in bound.items()),
+        )
+
+    def _growth(self, name: str, taken: dict[str, Resources]) -> Growth | None:
+        pool = self._pools[name]
+        shape, scaling = pool.new_node, pool.spec.scaling
+        if shape is None or scaling is None or pool.problem is not None:
+            return None
+        return Growth(shape=shape, spare=max(0, scaling.max_nodes - len(self._members[name])), taken=taken)
+
     def _await(self, reservation: Reservation) -> Pending:
-        awaited = tuple(self.unbound(reservation))
-        gone = tuple(node for node in awaited if not self.exists(node))
-        taken = tuple(node for node in awaited if node not in gone and overdrawn(self.free(node)))
-        return Pending(reservation=reservation, awaited=awaited, gone=gone, taken=taken)
+        to_come = tuple(self.unbound(reservation))
+        there = [node for node in to_come if not is_new(node)]
+        gone = tuple(node for node in there if not self.exists(node))
+        taken = tuple(node for node in there if node not in gone and overdrawn(self.free(node)))
+        return Pending(reservation=reservation, awaited=to_come, gone=gone, taken=taken)
 
     def _room(self, pool: Pool) -> PoolRoom:
         view = self.shape(pool.name)
@@ -262,7 +302,7 @@ class PoolUsage:
             domains=self._domains(pool, nodes),
             allocatable=usable,
             held=self._held.get(pool.name, 0),
-            trouble="" if usable > 0 else describe(view)[1],
+            trouble="" if usable > 0 or view.grows else describe(view)[1],
         )
 
     def _domains(self, pool: Pool, nodes: Iterable[str]) -> dict[str, str] | None:

@@ -101,6 +101,8 @@ class Loss(StrEnum):
     """The deadline has passed, and not all of its pods are bound."""
     NODE_GONE = "NodeGone"
     """A node that it names is not there any more, and pods were still to come to it."""
+    NODES_DID_NOT_COME = "NodesDidNotCome"
+    """The deadline has passed, and the pool has not grown by the nodes that its pods wait for."""
     SEAT_TAKEN = "SeatTaken"
     """Somebody who does not ask us took what was reserved, before its pods came."""
 

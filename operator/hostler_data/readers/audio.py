@@ -24,7 +24,11 @@ class AudioReader:
             self.files = list(files)
         self.untyped = any(file.name in TABLES for file in self.files)
         if not self.files:
-            raise DataError(file=location, message="holds no manifest.jsonl that says what is in which recording")
+            raise DataError(
+                file=location,
+                message="holds no manifest.jsonl that says what is in which recording: write one with a line such as "
+                '{"audio": "1.wav", "text": "what is said"} for each',
+            )
 
     def scan(self) -> Iterator[Found]:
         """Rows in the order of the manifests; ``row`` is the line."""

@@ -35,7 +35,10 @@ def _with_media(record: Record, *, role: str) -> Found:
         column = next((column for column in _FILE_COLUMNS if column in values), None)
         if column is None:
             have = ", ".join(sorted(values)) or "none"
-            return record.error(f"there is neither {role} nor file_name; the columns are: {have}")
+            return record.error(
+                f"there is neither {role} nor file_name; the columns are: {have}. Name the one with the files under "
+                "`columns`"
+            )
         file = values.pop(column)
         is_video = role == "image" and str(file).lower().endswith(VIDEO_SUFFIXES)
         values["video" if is_video else role] = file

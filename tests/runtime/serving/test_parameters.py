@@ -112,7 +112,10 @@ def test_no_parameter_of_the_client_is_unknown(create: Any, parse: Any, body: di
             {"response_format": {"type": "json_object"}}, ("response_format", "unsupported_parameter"), id="JSON mode"
         ),
         pytest.param({"store": True}, ("store", "unsupported_parameter"), id="a request to keep the answer"),
-        pytest.param({"top_k": 5}, ("top_k", "unknown_parameter"), id="a parameter of another server"),
+        pytest.param({"top_k": -1}, ("top_k", "invalid_value"), id="fewer candidates than none"),
+        pytest.param({"min_p": 1.5}, ("min_p", "invalid_value"), id="more than the likeliest"),
+        pytest.param({"repetition_penalty": 0}, ("repetition_penalty", "invalid_value"), id="a division by zero"),
+        pytest.param({"typical_p": 0.5}, ("typical_p", "unknown_parameter"), id="a parameter of another server"),
     ],
 )
 def test_a_chat_request_is_refused_by_name(change: dict[str, Any], want: tuple[str, str]) -> None:

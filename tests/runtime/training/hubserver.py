@@ -13,6 +13,11 @@ from urllib.parse import unquote, urlsplit
 from runtime.training.troubles import Troubles
 
 
+def blob(content: bytes) -> str:
+    """What git calls a file of this content."""
+    return hashlib.sha1(f"blob {len(content)}\0".encode() + content).hexdigest()
+
+
 class HubServer:
     """Holds the files of ``owner/name`` at revisions by name. With ``token`` nobody else is answered. With
     ``moved_to``, the URL of another one, its files and the second page of its lists are said to be there."""
@@ -34,6 +39,12 @@ class HubServer:
         """What requests had as Authorization."""
         self.requests: list[str] = []
         self.troubles = Troubles()
+        self.cut_after: dict[str, list[int]] = {}
+        """By file: after how many bytes of each of the next answers the connection is cut."""
+        self.offsets: dict[str, list[int]] = {}
+        """By file: from where on it was asked for."""
+        self.other_bytes: dict[str, bytes] = {}
+        """By file: what is given out once instead of its content."""
         hub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -72,7 +83,11 @@ class HubServer:
             (f"/datasets/{self.repository}/resolve/", self._file),
         ):
             if path.startswith(beginning):
-                return self._send(request, *reply(path.removeprefix(beginning)), body=body)
+                status, content, headers = reply(path.removeprefix(beginning))
+                if reply == self._file and body and status == 200:
+                    name = path.removeprefix(beginning).partition("/")[2]
+                    return self._give(request, name, self.other_bytes.pop(name, content), headers)
+                return self._send(request, status, content, headers, body=body)
         return self._send(request, 404, b"{}", {"X-Error-Code": "RepoNotFound"}, body=body)
 
     def _commit(self, revision: str) -> str | None:
@@ -89,7 +104,7 @@ class HubServer:
     def _tree(self, revision: str) -> tuple[int, bytes, dict[str, str]]:
         files = self.files[self._commit(revision.split("/")[0]) or ""]
         entries = [
-            {"type": "file", "path": name, "size": len(content), "oid": hashlib.sha1(content).hexdigest()}
+            {"type": "file", "path": name, "size": len(content), "oid": blob(content)}
             for name, content in files.items()
         ]
         if self.moved_to is None:
@@ -104,10 +119,23 @@ class HubServer:
         if content is None:
             return 404, b"", {"X-Error-Code": "EntryNotFound"}
         if self.moved_to is not None:
-            linked = {"X-Linked-Etag": f'"{hashlib.sha1(content).hexdigest()}"', "X-Linked-Size": str(len(content))}
+            linked = {"X-Linked-Etag": f'"{blob(content)}"', "X-Linked-Size": str(len(content))}
             there = f"{self.moved_to}/datasets/{self.repository}/resolve/{rest}"
             return 302, b"", {"X-Repo-Commit": commit, "Location": there, **linked}
-        return 200, content, {"X-Repo-Commit": commit, "ETag": f'"{hashlib.sha1(content).hexdigest()}"'}
+        return 200, content, {"X-Repo-Commit": commit, "ETag": f'"{blob(content)}"'}
+
+    def _give(self, request: BaseHTTPRequestHandler, name: str, content: bytes, headers: dict[str, str]) -> None:
+        """A file, or the rest of it, or a piece of that."""
+        start = int((request.headers.get("Range") or "bytes=0-").removeprefix("bytes=").partition("-")[0])
+        self.offsets.setdefault(name, []).append(start)
+        cuts = self.cut_after.get(name)
+        rest = content[start:]
+        request.send_response(206 if start else 200)
+        for key, value in {**headers, "Content-Length": str(len(rest))}.items():
+            request.send_header(key, value)
+        request.end_headers()
+        request.wfile.write(rest[: cuts.pop(0)] if cuts else rest)
+        request.close_connection = True
 
     @staticmethod
     def _send(

@@ -161,7 +161,8 @@ class S3Server:
         cut: int | None = None,
     ) -> None:
         start, stop = 0, len(content)
-        if status == 200 and (wanted := request.headers.get("Range")):
+        same = request.headers.get("If-Range", "") in ("", (headers or {}).get("ETag"))
+        if status == 200 and same and (wanted := request.headers.get("Range")):
             first, _, last = wanted.removeprefix("bytes=").partition("-")
             start, stop = int(first), min(stop, int(last) + 1 if last else stop)
             status = 206

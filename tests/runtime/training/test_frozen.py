@@ -23,9 +23,10 @@ from hostler.api.model import ModelSpec
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.planning.devicememory import Run, training_terms
 from hostler_contract import JobConfig
+from hostler_runtime import frozen
 from hostler_runtime.families import training_half
 from hostler_runtime.objectives import with_objective
-from hostler_runtime.training import frozen, run
+from hostler_runtime.training import run
 
 LORA: dict[str, Any] = {"kind": "finetune", "lora": {"rank": 2}}
 SHARDED = {"hyperparameters__parallelism": "sharded", "topology": {"pods": 1, "processesPerPod": 2}}

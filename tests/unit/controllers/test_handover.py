@@ -127,3 +127,44 @@ async def test_a_grant_that_is_lost_before_it_was_told_is_free_at_once(bench: Be
     bench.admitter.run_pass()
     await asked(bench, "second")
     assert jobs(bench) == ["second-0"]
+
+
+@table(
+    ("change", "want"),
+    {
+        "nobody has written it down in time": (
+            lambda cluster: cluster.clock.advance(WRITE_SECONDS + 1),
+            "NotWritten",
+        ),
+        "a stranger sits there now": (
+            lambda cluster: cluster.stranger("s", node="gpu-1", requests={GPU: "4"}),
+            "SeatTaken",
+        ),
+        "its node is gone": (lambda cluster: cluster.remove(cluster.object("Node", "gpu-1")), "NodeGone"),
+    },
+)
+async def test_a_grant_that_is_lost_is_counted_once_and_under_its_cause(bench: Bench, change: Any, want: str) -> None:
+    """The runbook is read by this reason, and the next passes find the grant lost as well, until its workload comes."""
+    bench.cluster.put(make_training_job("first", accelerators={"pool": "gpu", "perPod": 4}))
+    on_its_way = bench.writer.patch_status
+
+    async def slow(kind: str, **what: Any) -> bool:
+        bench.writer.patch_status = on_its_way  # type: ignore[method-assign]
+        change(bench.cluster)
+        for number in range(3):
+            bench.cluster.put(make_training_job(f"behind-{number}", accelerators={"pool": "gpu"}))
+            await asked(bench, f"behind-{number}")
+            bench.admitter.run_pass()
+        return False
+
+    await asked(bench, "first")
+    bench.admitter.run_pass()
+    bench.writer.patch_status = slow  # type: ignore[method-assign]
+    await asked(bench, "first")
+    lost = {
+        sample.labels["reason"]: sample.value
+        for metric in bench.metrics.registry.collect()
+        for sample in metric.samples
+        if sample.name == "hostler_admission_seats_lost_total" and sample.value
+    }
+    assert lost == {want: 1}

@@ -71,7 +71,9 @@ def test_a_column_may_turn_up_late_but_not_at_the_very_end(tmp_path: Path) -> No
         return opened(root, "jsonl", text="body", label="class")
 
     assert errors(rows(999)) == []
-    assert errors(rows(1000)) == ["a.jsonl:1: there is no column 'class' for the role label; the columns are: body"]
+    assert errors(rows(1000)) == [
+        "a.jsonl:1: there is no column 'class' for the role label; the columns are: body; correct `columns`"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -69,13 +69,17 @@ def test_a_column_may_be_mapped_first(tmp_path: Path) -> None:
         ),
         "an answer that is empty": (
             {"instruction": "hi", "input": "", "output": ""},
-            "a.jsonl:1: turn 2 has no content",
+            "a.jsonl:1: turn 2 has no content: write it, or leave the turn out",
         ),
         "a question that is a number": (
             {"instruction": 3, "input": "x", "output": "yes"},
-            "a.jsonl:1: turn 1 has content that is a number, not text",
+            "a.jsonl:1: turn 1 has content that is a number, not text: write it in quotes, or as parts of the type "
+            "text",
         ),
-        "no question": ({"instruction": "", "output": "yes"}, "a.jsonl:1: turn 1 has no content"),
+        "no question": (
+            {"instruction": "", "output": "yes"},
+            "a.jsonl:1: turn 1 has no content: write it, or leave the turn out",
+        ),
     },
 )
 def test_what_is_wrong_in_them_is_named(row: Row, want: str, tmp_path: Path) -> None:

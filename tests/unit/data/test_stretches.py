@@ -94,10 +94,16 @@ def test_samples_that_are_given_as_numbers_are_cut_too() -> None:
     {
         "beyond the end": (
             {"offset": 2.0, "duration": 5},
-            "the stretch (2 to 7 s) reaches beyond the recording, which ends at 3.00 s",
+            "the stretch (2 to 7 s) reaches beyond the recording, which ends at 3.00 s: correct the row, or remove it",
         ),
-        "a negative offset": ({"offset": -1}, "offset is the number -1, not a number of seconds"),
-        "a text": ({"duration": "1.5"}, "duration is '1.5', not a number of seconds"),
+        "a negative offset": (
+            {"offset": -1},
+            "offset is the number -1, not a number of seconds: write one of 0 or more, without quotes",
+        ),
+        "a text": (
+            {"duration": "1.5"},
+            "duration is '1.5', not a number of seconds: write one of 0 or more, without quotes",
+        ),
         "nothing": ({"duration": 0}, "duration is 0: give the stretch's seconds, or leave it out"),
     },
 )

@@ -46,10 +46,16 @@ def talk(*turns: Row) -> Row:
             talk({"role": "human", "content": "hi"}, ASSISTANT),
             ["1: turn 1 has the role 'human'; the roles are system, user, assistant, tool: write user"],
         ),
-        "a turn without content": (talk({"role": "user", "content": " "}, ASSISTANT), ["1: turn 1 has no content"]),
+        "a turn without content": (
+            talk({"role": "user", "content": " "}, ASSISTANT),
+            ["1: turn 1 has no content: write it, or leave the turn out"],
+        ),
         "nobody who answers": (
             talk(USER),
-            ["1: the assistant says nothing in these messages, so there is nothing to learn"],
+            [
+                "1: the assistant says nothing in these messages, so there is nothing to learn: add its answer, "
+                "or leave the row out"
+            ],
         ),
         "an answer of half a weight": (
             talk(USER, ASSISTANT | {"weight": 0.5}),
@@ -78,11 +84,14 @@ def talk(*turns: Row) -> Row:
         ),
         "an answer that is not in its context": (
             {"question": "who?", "context": "Ann sang.", "answer": "Bob"},
-            ["1: the answer 'Bob' does not stand in its context"],
+            ["1: the answer 'Bob' does not stand in its context: write it as it stands there, or remove the row"],
         ),
-        "a label that is neither a name nor a whole number": (
+        "a label that is neither a name nor a whole number: write one of them, in quotes where it is a name": (
             {"text": "a", "label": 0.5},
-            ["1: label is the number 0.5, neither a name nor a whole number"],
+            [
+                "1: label is the number 0.5, neither a name nor a whole number: write one of them, in quotes where it "
+                "is a name"
+            ],
         ),
         "no label, as semi-supervised training takes it": ({"text": "a", "label": None}, []),
     },
@@ -130,7 +139,40 @@ def test_images_are_labelled_all_or_not_at_all(tmp_path: Path) -> None:
 
     (error,) = describe(opened(tmp_path, "images")).errors
 
-    assert (error.file, error.message.partition(";")[0]) == ("zebra.png", "there is no label")
+    assert (error.file, error.message) == (
+        "zebra.png",
+        "has no label, and other images have: put it into a folder of that name, or remove the image",
+    )
+
+
+@table(
+    "row, family, way_out",
+    {
+        "no column of a name that an encoder knows": (
+            {"body": "a text"},
+            "bert",
+            "its columns: body. Name the one that is the text, the image, ... under `columns`.",
+        ),
+        "nor one that a family of recordings does": (
+            {"wav": "1.wav", "said": "one"},
+            "speech-to-text",
+            "its columns: said, wav. Name the one that is the text, the image, ... under `columns`.",
+        ),
+        "one column that is missing": (
+            {"question": "Who?", "context": "Ann."},
+            "bert",
+            "the columns are: context, question. Name the column that is the answer under `columns`",
+        ),
+    },
+)
+def test_a_row_that_has_nothing_for_a_family_is_told_the_way_out(
+    row: dict[str, Any], family: str, way_out: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n")
+
+    (error,) = describe(opened(tmp_path, "jsonl"), family=family).errors
+
+    assert error.message.endswith(way_out), error.message
 
 
 @table(
@@ -140,7 +182,7 @@ def test_images_are_labelled_all_or_not_at_all(tmp_path: Path) -> None:
         "any family, of which one needs none": (None, []),
         "one that needs it": (
             "text-to-image",
-            ["caption is empty; the columns are: caption, image. Name the column that is the caption under `columns`"],
+            ["has no caption: write it into 2.txt, or remove the image"],
         ),
     },
 )
@@ -152,9 +194,7 @@ def test_images_without_their_captions_are_images_still(family: str | None, want
     report = describe(opened(tmp_path, "images"), family=family)
 
     assert [error.message for error in report.errors] == want
-    dropped = [
-        note for note in report.notes if note.startswith("No use as captioned images: 2.png:1: caption is empty")
-    ]
+    dropped = [note for note in report.notes if note.startswith("No use as captioned images: 2.png:1: has no caption")]
     assert len(dropped) == (family is None), report.notes
 
 

@@ -204,7 +204,7 @@ def test_the_first_in_line_is_told_when_enough_is_expected_to_be_given_back() ->
         found.foretell(workload(name), ends)
     verdicts = answers(found, request("one", devices=4, since=1), request("next", devices=4, since=2), now=50.0)
     assert verdicts["one"].expected_seconds == 50.0
-    assert verdicts["next"].expected_seconds is None, "nobody knows how long the first one will run"
+    assert verdicts["next"].expected_seconds == 250.0, "where the first one does not go"
     both = answers(found, request("both", 2, devices=4), now=50.0)["both"]
     assert isinstance(both, Wait)
     assert both.expected_seconds == 250.0

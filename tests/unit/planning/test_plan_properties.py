@@ -155,8 +155,8 @@ def test_ten_thousand_jobs_of_one_tenant_are_behind_the_few_of_others() -> None:
 
 @pytest.mark.parametrize("seed", SEEDS[:2])
 def test_a_tenant_who_floods_the_line_delays_nobody_else_beyond_its_share(seed: int) -> None:
-    """Two tenants use a fifth of the pool each, while a third has asked for ten hours of all of it: whoever comes of the
-    two starts when a job ends that runs."""
+    """Two tenants use a fifth of the pool each, while a third has asked for ten hours of it all: whoever comes of
+    the two starts when a job ends that runs."""
     dice, longest = random.Random(seed), 1200.0
     flood = [
         job(f"f{number:04d}", at=0, seconds=dice.uniform(300, longest), namespace="flood") for number in range(150)

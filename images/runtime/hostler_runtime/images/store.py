@@ -152,7 +152,10 @@ def _made(
         if known:
             name = label_of(row)
             if name not in known:
-                raise row.error(f"label {name!r} occurs only among the held-out rows: it cannot be learnt")
+                raise row.error(
+                    f"label {name!r} occurs only among the held-out rows: it cannot be learnt. Add rows of it, or "
+                    "remove this one"
+                )
             label = known[name]
         if captions == "required":
             caption = caption_of(row)

@@ -42,14 +42,25 @@ class Sampling:
     temperature: float = 1.0
     """0 takes the likeliest token."""
     top_p: float = 1.0
+    top_k: int = 0
+    """So many of the likeliest tokens are drawn from; 0 leaves all in."""
+    min_p: float = 0.0
+    """Tokens are left out whose probability is below this share of the likeliest one's (arXiv 2407.01082)."""
+    repetition_penalty: float = 1.0
+    """Divides what speaks for tokens that have occurred, in prompt or answer (arXiv 1909.05858); 1 leaves it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SamplingDefaults:
-    """What the model's own files recommend for requests that do not say."""
+    """What the model's own files recommend for requests that do not say; the fields of ``Sampling``."""
 
     temperature: float = 1.0
     top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    max_new_tokens: int | None = None
+    """Longest answer to a conversation; None leaves it to the server."""
 
 
 @dataclass(frozen=True, slots=True)

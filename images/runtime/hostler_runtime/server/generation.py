@@ -109,7 +109,8 @@ class Generation:
 
 def _samplings(order: Order, defaults: SamplingDefaults) -> Iterator[Sampling]:
     """One for each choice: the same settings, seeds that differ but follow from the request's."""
-    temperature = defaults.temperature if order.temperature is None else order.temperature
-    top_p = defaults.top_p if order.top_p is None else order.top_p
+    names = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
+    asked = {name: value for name in names if (value := getattr(order, name)) is not None}
+    settings = {name: getattr(defaults, name) for name in names} | asked
     for seed in derived_seeds(order.seed):
-        yield Sampling(seed, temperature, top_p)
+        yield Sampling(seed, **settings)

@@ -11,6 +11,10 @@ from hostler_runtime.server.fields import ANYTHING, NEUTRAL, Fields, is_tokens
 
 MAX_STOP_STRINGS: Final = 4
 MAX_PROMPTS: Final = 128
+MOST_CANDIDATES: Final = 1 << 20
+"""Of ``top_k``: more tokens than any vocabulary has."""
+MIN_REPETITION_PENALTY: Final = 0.01
+"""Logits are divided by it."""
 
 SAMPLING_NEUTRAL: Final[Mapping[str, Any]] = {
     **NEUTRAL,
@@ -55,8 +59,11 @@ class Order:
 
     model: str
     temperature: float | None
-    """None leaves it, like ``top_p``, to the model's own defaults."""
+    """None leaves it, like the settings below, to the model's own defaults."""
     top_p: float | None
+    top_k: int | None
+    min_p: float | None
+    repetition_penalty: float | None
     seed: int | None
     stop: tuple[str, ...]
     choices: int
@@ -126,6 +133,9 @@ def _order(fields: Fields, *, max_choices: int, max_tokens: int | None) -> Order
         model=model,
         temperature=fields.number("temperature", low=0.0, high=2.0),
         top_p=fields.number("top_p", low=0.0, high=1.0),
+        top_k=fields.integer("top_k", low=0, high=MOST_CANDIDATES),
+        min_p=fields.number("min_p", low=0.0, high=1.0),
+        repetition_penalty=fields.number("repetition_penalty", low=MIN_REPETITION_PENALTY, high=2.0),
         seed=fields.integer("seed", low=-(2**63), high=2**63 - 1),
         stop=_stop(fields.take("stop")),
         choices=fields.integer("n", low=1, high=max_choices) or 1,

@@ -31,6 +31,8 @@ class _Row:
     length: int
     """Tokens in the cache, padding not counted: the position of the next token."""
     newest: int = 0
+    seen: Tensor | None = None
+    """Which tokens have occurred, for a penalty on repeating them; None where there is none."""
 
 
 class BatchedDecoder:
@@ -92,7 +94,12 @@ class BatchedDecoder:
 
     def _row(self, prompt: Prompt) -> _Row:
         generator = torch.Generator(device=self._device).manual_seed(prompt.sampling.seed)
-        return _Row(prompt.key, prompt.sampling, generator, length=len(prompt.tokens))
+        row = _Row(prompt.key, prompt.sampling, generator, length=len(prompt.tokens))
+        if prompt.sampling.repetition_penalty != 1.0:
+            size = self._model.get_input_embeddings().weight.shape[0]
+            row.seen = torch.zeros(size, dtype=torch.bool, device=self._device)
+            row.seen[list(prompt.tokens)] = True
+        return row
 
     def _left_padded(self, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         width = max(map(len, prompts))
@@ -141,18 +148,44 @@ def _pick(rows: list[_Row], logits: Tensor) -> dict[int, int]:
     """The next token of every row; a row's choice depends on nothing but its own logits and seed."""
     if bool(torch.isnan(logits).any()):
         raise FloatingPointError("the model computed NaN: its weights are damaged or their number type is too narrow")
+    penalized = {index: _penalized(logits[index], row) for index, row in enumerate(rows) if row.seen is not None}
+    for index, changed in penalized.items():
+        logits[index] = changed
     likeliest = logits.argmax(-1).tolist()
     for index, row in enumerate(rows):
         greedy = row.sampling.temperature < GREEDY_BELOW
         row.newest = likeliest[index] if greedy else _draw(logits[index], row)
+        if row.seen is not None:
+            row.seen[row.newest] = True
     return {row.key: row.newest for row in rows}
 
 
+def _penalized(logits: Tensor, row: _Row) -> Tensor:
+    """Less of what speaks for tokens that have occurred, and more of what speaks against them."""
+    penalty = row.sampling.repetition_penalty
+    changed = torch.where(logits > 0, logits / penalty, logits * penalty)
+    # Some networks have more logits than embeddings, for the sake of their shape.
+    seen = pad(row.seen, (0, len(logits) - len(row.seen)))  # type: ignore[arg-type]
+    return torch.where(seen, changed, logits)
+
+
 def _draw(logits: Tensor, row: _Row) -> int:
-    probabilities = (logits / row.sampling.temperature).softmax(-1)
-    if row.sampling.top_p < 1.0:
+    return int(torch.multinomial(chances(logits, row.sampling), 1, generator=row.generator))
+
+
+def chances(logits: Tensor, sampling: Sampling) -> Tensor:
+    """What each token is drawn with, up to a common factor. Tokens are left out in the order in which transformers does
+    it: all but the likeliest ``top_k``, then ``top_p``, then ``min_p``."""
+    logits = logits / sampling.temperature
+    if 0 < sampling.top_k < len(logits):
+        # Of equals with the last one all stay.
+        logits = logits.masked_fill(logits < logits.topk(sampling.top_k).values[-1], -torch.inf)
+    probabilities = logits.softmax(-1)
+    if sampling.top_p < 1.0:
         ordered, order = probabilities.sort(descending=True)
         # A token stays while those before it have not reached top_p; the likeliest always stays.
-        beyond = ordered.cumsum(-1) - ordered >= max(row.sampling.top_p, 1e-9)
+        beyond = ordered.cumsum(-1) - ordered >= max(sampling.top_p, 1e-9)
         probabilities = torch.zeros_like(probabilities).scatter(0, order, ordered.masked_fill(beyond, 0.0))
-    return int(torch.multinomial(probabilities, 1, generator=row.generator))
+    if sampling.min_p > 0.0:
+        probabilities = probabilities.masked_fill(probabilities < sampling.min_p * probabilities.max(), 0.0)
+    return probabilities

@@ -15,12 +15,12 @@ from hostler_runtime.protocols.serving import (
     Prompt,
     PromptRejectedError,
     Sampling,
-    SamplingDefaults,
     UnservableError,
 )
 from hostler_runtime.text.artifacts import load_artifacts
 from hostler_runtime.text.decoding import BatchedDecoder
 from hostler_runtime.text.infilling import infill_prompt
+from hostler_runtime.text.recommended import recommended
 from hostler_runtime.text.saving import end_tokens
 
 PADDING_TOLERANCE = 0.02
@@ -47,7 +47,7 @@ class DecoderModel:
         self.vocabulary_size: int = model.get_input_embeddings().weight.shape[0]
         self.context_length = context_length_of(model, tokenizer)
         self.end_tokens = frozenset(end_tokens(model, tokenizer))
-        self.defaults = _defaults(model)
+        self.defaults = recommended(model.generation_config)
 
     def encode(self, text: str) -> list[int]:
         """With the special tokens that the tokenizer puts around a text."""
@@ -133,12 +133,3 @@ class _LogitsProbe(BatchedDecoder):
     def _forward(self, tokens: torch.Tensor, **context: Any) -> torch.Tensor:
         self.logits = super()._forward(tokens, **context)
         return self.logits
-
-
-def _defaults(model: Any) -> SamplingDefaults:
-    generation = model.generation_config
-    temperature, top_p = getattr(generation, "temperature", None), getattr(generation, "top_p", None)
-    return SamplingDefaults(
-        temperature=1.0 if temperature is None else float(temperature),
-        top_p=1.0 if top_p is None else float(top_p),
-    )

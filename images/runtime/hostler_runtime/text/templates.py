@@ -125,9 +125,15 @@ class Template:
         for key, what in (("tool_calls", "calls of tools"), ("reasoning_content", "reasoning")):
             names = ("reasoning_content", "thinking", "reasoning") if key == "reasoning_content" else (key,)
             if any(key in turn for turn in turns) and not any(name in source for name in names):
-                raise record.error(f"the chat template has no place for {what} ({key}), and would leave it out")
+                raise record.error(
+                    f"the chat template has no place for {what} ({key}), and would leave it out: take it out of the "
+                    "data, or give the base model a template that has one"
+                )
         if tools and "tools" not in source:
-            raise record.error("the chat template has no place for tools, and would leave them out")
+            raise record.error(
+                "the chat template has no place for tools, and would leave them out: take them out of the data, or "
+                "give the base model a template that has one"
+            )
         for index, turn in enumerate(turns):
             if turn["role"] in ("system", "tool") and turn["role"] not in self._shown:
                 self._require_shown(record, turns, index, tools=tools)
@@ -221,7 +227,8 @@ class Template:
             without = ""
         if shown == without:
             raise record.error(
-                f"turn {index + 1}: the chat template has no place for the role {role}, and leaves it out"
+                f"turn {index + 1}: the chat template has no place for the role {role}, and leaves it out: "
+                "take the turn out, or give the base model a template that has one"
             )
         self._shown.add(role)
 
@@ -232,7 +239,10 @@ class Template:
                 _shown(turns), tokenize=False, add_generation_prompt=answering, **asked
             )
         except Exception as error:  # a template is somebody else's program and may fail in any way
-            raise record.error(f"the chat template refuses these messages: {error}") from error
+            raise record.error(
+                f"the chat template refuses these messages ({error}): change them, or give the base model another "
+                "template"
+            ) from error
         return text
 
 

@@ -15,11 +15,11 @@ import torch
 from hostler_contract import ErrorReason, JobConfig
 from hostler_contract.result import Measured
 from hostler_runtime.errors import RuntimeFailure
+from hostler_runtime.frozen import holds_halves
 from hostler_runtime.protocols.training import Batch, Dataset, Evaluation, LossSum, TrainingHalf, Update
 from hostler_runtime.training.artifact import SAMPLES_DIRECTORY
 from hostler_runtime.training.distributed import Processes
 from hostler_runtime.training.files import clear_directory, fresh_directory
-from hostler_runtime.training.frozen import holds_halves
 from hostler_runtime.training.loop import micro_batch_rows
 from hostler_runtime.training.parallel import Parallel
 

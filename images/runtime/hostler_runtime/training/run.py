@@ -18,6 +18,7 @@ from hostler_contract.progress import Stage
 from hostler_contract.result import Comparison, Measured, TargetReached
 from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.families import training_half
+from hostler_runtime.frozen import hold_as_stored, stored_type
 from hostler_runtime.logs import event
 from hostler_runtime.objectives import with_objective
 from hostler_runtime.protocols.training import Dataset, ModelFacts, TrainingHalf
@@ -28,13 +29,12 @@ from hostler_runtime.training.checkpoint import Checkpoints
 from hostler_runtime.training.comparing import latencies, latency
 from hostler_runtime.training.distributed import Processes
 from hostler_runtime.training.files import write_file
-from hostler_runtime.training.frozen import hold_as_stored
 from hostler_runtime.training.loop import Trainer, fewest_rows, micro_batch_rows
 from hostler_runtime.training.measuring import Measurer, measured
 from hostler_runtime.training.notes import data_notes, step_notes
 from hostler_runtime.training.parallel import Parallel
 from hostler_runtime.training.preparing.step import Watch, prepare_data
-from hostler_runtime.training.storage import round_weights, storage_of, store_weights, stored_type
+from hostler_runtime.training.storage import round_weights, storage_of, store_weights
 from hostler_runtime.training.unread import unread_notes
 
 _FINAL = "final"

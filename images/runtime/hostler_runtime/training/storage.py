@@ -6,41 +6,16 @@ as large as it went in, with digits that no server reads.
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from pathlib import Path
-from typing import Final
-
 import torch
-from safetensors import safe_open
 
 from hostler_contract import JobConfig, Objective
-from hostler_contract.result import ADAPTER_DIRECTORY
-
-_HALVES: Final = {"F16": torch.float16, "BF16": torch.bfloat16}
-"""By safetensors' name. Everything else is stored as it was trained: narrower types belong to quantized weights."""
+from hostler_runtime.frozen import stored_type
 
 
 def storage_of(job: JobConfig) -> torch.dtype | None:
     """The type that the weights of the job's model are stored in; None for the one that they are trained in."""
     # A student is a model of its own.
     return None if job.objective.kind is Objective.DISTILL else stored_type(job)
-
-
-def stored_type(job: JobConfig) -> torch.dtype | None:
-    """Half precision, where most weights of the job's base are stored in it."""
-    if job.inputs.base is None:
-        return None
-    base, counted = Path(job.inputs.base), Counter[str]()
-    for path in base.rglob("*.safetensors"):
-        if path.relative_to(base).parts[0] == ADAPTER_DIRECTORY:
-            continue
-        with safe_open(path, framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118
-                tensor = file.get_slice(name)
-                counted[tensor.get_dtype()] += math.prod(tensor.get_shape())
-    most = counted.most_common(1)
-    return _HALVES.get(most[0][0]) if most else None
 
 
 @torch.no_grad()

@@ -56,7 +56,7 @@ def _video(record: Record, shape: ClipShape) -> np.ndarray:
     try:
         frames, rate = decode_video(source)
     except FileNotFoundError:
-        raise record.error(f"{name} does not exist") from None
+        raise record.error(f"{name} does not exist: put it there, or remove the row") from None
     except (OSError, ValueError, av.FFmpegError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise record.error(f"{name} cannot be decoded: {reason}. Repair or remove it") from error

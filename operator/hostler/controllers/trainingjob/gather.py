@@ -21,13 +21,14 @@ from hostler.controllers.trainingjob.preparing import Preparations, Preparing, a
 from hostler.controllers.trainingjob.resuming import is_awaited, other_job
 from hostler.controllers.trainingjob.seat import SeatVerdict, find_seat
 from hostler.controllers.volumes import reaches
-from hostler.controllers.workloads import told_obstacle, work_of
+from hostler.controllers.workloads import seats_of, told_obstacle, work_of
 from hostler.manifests import naming
 from hostler.manifests.model import model_name
 from hostler.planning import moments
 from hostler.planning import pods as read
 from hostler.planning.jobacceptance import TrainingFacts, reject_job
 from hostler.planning.models import NamedModel
+from hostler.planning.poolgrowth import awaited
 from hostler.planning.priorities import NO_CLASS, find_priority, reject_priority
 from hostler.planning.rejection import Rejection
 from hostler.planning.remaining import estimate
@@ -234,7 +235,10 @@ class Gatherer:
         claim = self._reader.get("PersistentVolumeClaim", namespace=seen.namespace, name=name)
         if claim is not None and (unbound := await self._failures.of_claim(claim)):
             return Obstacle(reason=TrainingReason.STARTING, message=unbound)
+        growing = awaited(seats_of(seen.status.placement)) > 0
         for pod in attempt.pods:
+            if growing and read.node_name(pod) is None:
+                continue  # That it fits on no node is what an autoscaler waits for; the seat has a deadline.
             held = read.start_obstacle(pod)
             if held is not None:
                 return Obstacle(reason=TrainingReason.STARTING, message=held[0])

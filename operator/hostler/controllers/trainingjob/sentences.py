@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from hostler.controllers.trainingjob import wording
 from hostler.controllers.trainingjob.observed import Attempt, Observed
+from hostler.planning import moments
 from hostler.planning import pods as read
+from hostler.planning.poolgrowth import PATIENCE, awaited, startup_seconds
 from hostler.planning.pools import some
-from hostler.planning.verdicts import Preemption
+from hostler.planning.verdicts import Preemption, Seats
 
 
 def pods(count: int) -> str:
@@ -17,6 +20,20 @@ def placement(seen: Observed, *, count: int) -> str:
     """What an attempt of so many pods holds."""
     each = seen.spec.accelerators
     return f"{pods(count)} with {each.per_pod} each on pool {each.pool}."
+
+
+def standing(seen: Observed, seats: Seats) -> wording.Standing:
+    """What an attempt on these seats holds; while some of its nodes are still to come, that it waits for them."""
+    count = sum(seats.values())
+    waiting, view = awaited(seats), seen.pool.view
+    scaling = view.pool.spec.scaling if view is not None else None
+    if not waiting or scaling is None:
+        return wording.placed(placement(seen, count=count))
+    limit = moments.duration(PATIENCE * startup_seconds(scaling))
+    return wording.growing(
+        f"{pods(waiting)} of {count} wait for nodes that an autoscaler adds to pool {seen.spec.accelerators.pool}, "
+        f"usually within {scaling.startup_time}; given up after {limit}."
+    )
 
 
 def waits_for_end(seen: Observed) -> str:

@@ -113,6 +113,11 @@ def placed(text: str) -> Standing:
     return Standing(admitted=yes(R.PLACED, text))
 
 
+def growing(text: str) -> Standing:
+    """The attempt waits for nodes that an autoscaler adds."""
+    return Standing(admitted=no(R.WAITING_FOR_NODES, text))
+
+
 def preparing(reason: R, message: str) -> Wording:
     """The data comes first; accelerators are not asked for yet."""
     admitted = unknown(R.PENDING, "Not in line yet: the data is prepared first.")

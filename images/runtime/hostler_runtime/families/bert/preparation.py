@@ -80,12 +80,17 @@ class Labels:
         """The label of a row. Raises ``DataError``."""
         label, name = class_of(record), _name(record)
         if name is None:
-            raise record.error("the label is missing; only semi-supervised training takes rows without one")
+            raise record.error(
+                "the label is missing; only semi-supervised training takes rows without one: write it, or remove "
+                "the row"
+            )
         if name in self.names:
             return self.names.index(name)
         if not isinstance(label, int) or not 0 <= label < len(self.names):
             known = ", ".join(self.names[:_SHOWN]) + (" and more" if len(self.names) > _SHOWN else "")
-            raise record.error(f"the label {name!r} is out of range; the labels are: {known}")
+            raise record.error(
+                f"the label {name!r} is out of range; the labels are: {known}. Correct it, or remove the row"
+            )
         return label  # a base model may know a label by a name that the data has only the number of
 
 
@@ -105,16 +110,23 @@ def find_labels(records: Iterable[Record]) -> Labels:
         first[name] = record
         numbers += isinstance(class_of(record), int)
         if len(first) > MOST_LABELS:
-            raise record.error(f"more than {MOST_LABELS:,} different labels: is this column really the label?")
+            raise record.error(
+                f"more than {MOST_LABELS:,} different labels: is this column really the label? Name the one that is "
+                "under `columns`"
+            )
     if len(first) < 2:
         assert last is not None, "records are never empty"
-        raise last.error(f"{len(first)} different labels up to here, and a classifier needs two: is `label` mapped?")
+        raise last.error(
+            f"{len(first)} different labels up to here, and a classifier needs two: is `label` mapped? Name its "
+            "column under `columns`, or add rows of another label"
+        )
     if numbers < len(first):
         return Labels(sorted(first))
     for name, record in first.items():
         if not 0 <= int(name) < len(first):
             raise record.error(
-                f"the label {name} is out of range: {len(first)} labels count from 0 to {len(first) - 1}"
+                f"the label {name} is out of range: {len(first)} labels count from 0 to {len(first) - 1}. Number "
+                "them so, or write names"
             )
     return Labels(sorted(first, key=int))
 
@@ -139,7 +151,7 @@ def class_examples(
     for record in records:
         text = record.text()
         if not text.strip():
-            raise record.error("the text is empty")
+            raise record.error("the text is empty: write one, or remove the row")
         tokens = maker.tokens(text)
         kept = tokens[:room]
         sequence = maker.sequence(kept)

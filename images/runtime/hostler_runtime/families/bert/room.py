@@ -13,7 +13,6 @@ from hostler_runtime.families.bert.masking import MASKED_SHARE
 from hostler_runtime.families.bert.network import check_sizes
 from hostler_runtime.families.bert.plan import Plan, make_plan
 from hostler_runtime.room import Demand, bytes_of_weights, rows_before_data
-from hostler_runtime.training.parallel import repeated_blocks
 
 
 def demand(job: JobConfig, dataset: Any | None, *, item_bytes: int, processes: int) -> tuple[Demand, int]:
@@ -42,8 +41,9 @@ def demand(job: JobConfig, dataset: Any | None, *, item_bytes: int, processes: i
 
 def _linear_layers(network: torch.nn.Module) -> list[torch.nn.Module]:
     """Those of the blocks, which get an adapter."""
-    inside = (layer for block in repeated_blocks(network) for layer in block.modules())
-    return [layer for layer in inside if isinstance(layer, torch.nn.Linear)]
+    blocks = (each for each in network.modules() if isinstance(each, torch.nn.ModuleList))
+    inside = {id(layer): layer for each in blocks for layer in each.modules() if isinstance(layer, torch.nn.Linear)}
+    return list(inside.values())
 
 
 def _configuration(plan: Plan) -> Any:

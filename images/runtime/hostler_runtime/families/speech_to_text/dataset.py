@@ -174,7 +174,9 @@ def _samples(record: Record, layout: Format) -> np.ndarray:
             f"{layout.max_samples / SAMPLING_RATE:g} s at once: cut it with its text, or raise maxSeconds"
         )
     if not np.isfinite(samples).all():
-        raise record.error("the recording has samples that are not numbers")
+        raise record.error(
+            "the recording has samples that are not numbers (NaN or infinity): store it again, or remove the row"
+        )
     return samples
 
 

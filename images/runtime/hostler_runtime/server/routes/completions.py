@@ -61,7 +61,8 @@ class _Completions:
         wanted = parse_chat(await read_json(request), **self._bounds())
         model = self._model_for(wanted.order)
         prompt = await self._encode(lambda: model.encode_chat(wanted.messages), param="messages")
-        limit = _limit(prompt, wanted.order, model, param="messages", default=self._config.max_new_tokens)
+        longest = min(self._config.max_new_tokens, model.defaults.max_new_tokens or self._config.max_new_tokens)
+        limit = _limit(prompt, wanted.order, model, param="messages", default=longest)
         shape = ChatShape(self._envelope("chat", request, wanted.order))
         return await self._answer(request, Work(wanted.order, (prompt,), (limit,), shape))
 

@@ -17,9 +17,10 @@ from hostler_contract.job import DatasetConfig
 from hostler_data.errors import DataNotFoundError
 from hostler_data.files import content_sha256, files_below, root_of
 from hostler_data.records import Records, open_records
-from hostler_runtime.errors import RuntimeFailure
-from hostler_runtime.training.files import clear_directory, fresh_directory, publish_directory
+from hostler_runtime.errors import RuntimeFailure, classify
+from hostler_runtime.training.files import clear_directory, publish_directory
 from hostler_runtime.training.sources import hub, s3, web
+from hostler_runtime.training.sources.parts import drop_parts, keep_parts
 from hostler_runtime.training.sources.tries import Pause, Told, untold
 
 
@@ -72,13 +73,19 @@ def _kept(source: DatasetSource, *, cache: Path, pause: Pause, told: Told) -> Lo
         located = _located(source, target)
         if source.sha256 is None or located.sha256 == source.sha256.lower():
             return located
-    temporary = fresh_directory(target.with_name(f".{target.name}"))
+    # What a process has left that was killed, or a service that broke off, is gone on with.
+    temporary = target.with_name(f".{target.name}")
+    temporary.mkdir(parents=True, exist_ok=True)
+    keep_parts(temporary)
     try:
         _fetch(source, temporary, pause=pause, told=told)
+        drop_parts(temporary)
         _verify(_located(source, temporary), source)
         publish_directory(temporary, target)
-    finally:
-        clear_directory(temporary)
+    except Exception as error:
+        if classify(error).reason is not ErrorReason.INTERNAL:
+            clear_directory(temporary)  # no other try follows, or not of these bytes
+        raise
     return _located(source, target)
 
 
@@ -99,7 +106,7 @@ def _fetch(source: DatasetSource, directory: Path, *, pause: Pause, told: Told) 
     elif source.kind == "s3":
         s3.download(source, directory, pause=pause, told=told)
     else:
-        hub.download(source, directory, pause=pause)
+        hub.download(source, directory, pause=pause, told=told)
 
 
 def _verify(located: Located, source: DatasetSource) -> None:

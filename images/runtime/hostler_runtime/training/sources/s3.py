@@ -16,17 +16,20 @@ from hostler_runtime.errors import RuntimeFailure
 from hostler_runtime.remote.identity import keys_of
 from hostler_runtime.remote.s3 import Bucket, Entry, Place, S3Error, below, split_location
 from hostler_runtime.remote.ways import BundleError
+from hostler_runtime.training.sources.parts import Part
 from hostler_runtime.training.sources.tries import DownloadError, Pause, Told, no_room, persistently, untold
 
 _AT_ONCE = 8
-_CHUNK = 8 << 20
+_CHANGED = 412
+"""Status where the object has other content by now."""
 _ADVICE = "Check bucket, region, endpoint and credentials"
 
 _T = TypeVar("_T")
 
 
 def download(source: DatasetSource, directory: Path, *, pause: Pause, told: Told = untold) -> None:
-    """Fetch all objects below the location; their names relative to it stay. Raises ``RuntimeFailure``, and ``OSError``
+    """Fetch all objects below the location; their names relative to it stay, and of what earlier tries have left the
+    rest is asked for. Raises ``RuntimeFailure``, and ``OSError``
     where there is no room."""
     named = split_location(source.location)
     if named is None:
@@ -40,12 +43,16 @@ def download(source: DatasetSource, directory: Path, *, pause: Pause, told: Told
     bucket = tried(lambda: _bucket(source, name))
     objects = tried(lambda: below(bucket.entries(prefix), prefix))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        copies = [partial(_copy, bucket, entry, directory / _inside(each, entry)) for each, entry in objects.items()]
+        parts = {directory / _inside(each, entry): _part(directory, entry) for each, entry in objects.items()}
+        copies = [partial(_copy, bucket, *each) for each in zip(objects.values(), parts.values(), strict=True)]
         # The first failure ends the rest of the list unread.
         done, total = 0, sum(entry.size for entry in objects.values())
         for entry, _ in zip(objects.values(), pool.map(tried, copies), strict=True):
             done += entry.size
             told(done, total)
+    # Until here the name of each says its version.
+    for target, part in parts.items():
+        part.finish(target)
 
 
 def _bucket(source: DatasetSource, name: str) -> Bucket:
@@ -60,15 +67,24 @@ def _inside(relative: str, entry: Entry) -> str:
     return relative
 
 
-def _copy(bucket: Bucket, entry: Entry, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with bucket.open(entry.key) as response, target.open("wb") as file:
-        announced = int(response.headers.get("Content-Length") or 0)
-        while block := response.read(_CHUNK):
-            file.write(block)
-        if file.tell() < announced:
-            # http.client ends a cut body without an error when it is read in blocks.
-            raise ConnectionError(f"the body ended after {file.tell()} of {announced} bytes")
+def _part(directory: Path, entry: Entry) -> Part:
+    return Part(directory, entry.key, entry.etag, str(entry.size))
+
+
+def _copy(bucket: Bucket, entry: Entry, part: Part) -> None:
+    if part.path.exists() and (not entry.etag or part.size > entry.size):
+        part.forget()  # nothing says of what version it is
+    if part.path.exists() and part.size == entry.size:
+        return
+    try:
+        with bucket.open(entry.key, offset=part.size, etag=entry.etag if part.size else None) as response:
+            part.receive(response)
+    except S3Error as error:
+        if error.status != _CHANGED:
+            raise
+        part.forget()
+        with bucket.open(entry.key) as response:
+            part.receive(response)
 
 
 def _once(fetch: Callable[[], _T]) -> _T:

@@ -13,6 +13,7 @@ from hostler.controllers.trainingjob.report import Report, plan_of
 from hostler.controllers.trainingjob.seat import Seat, Waiting
 from hostler.controllers.workloads import placement_with, seats_of
 from hostler.planning import moments
+from hostler.planning.poolgrowth import growth_seconds
 from hostler.planning.rejection import Rejection
 
 _TOLD = frozenset(
@@ -55,7 +56,7 @@ def placed(seen: Observed, settings: Settings) -> Plan:
     seat, number = seen.verdict, seen.latest + 1
     assert isinstance(seat, Seat)
     wanted = children.attempt_children(seen, number=number, seats=seat.seats, view=seat.view, settings=settings)
-    standing = wording.placed(sentences.placement(seen, count=seat.pods))
+    standing = sentences.standing(seen, seat.seats)
     # The same words as in the next look, which would else be a write of its own.
     text = f"{sentences.starting(number, running=0, size=seat.pods)}."
     report = Report(
@@ -86,7 +87,8 @@ def _placement(seen: Observed, seat: Seat, settings: Settings) -> Placement:
     before = seen.status.placement
     if before is not None and before.deadline is not None and seats_of(before) == seat.seats:
         return before  # Written down before a crash or a refusal: its time runs on.
-    deadline = moments.later(seen.now, seconds=settings.seat_grace_seconds)
+    grace = settings.seat_grace_seconds + growth_seconds(seat.view.pool, seat.seats)
+    deadline = moments.later(seen.now, seconds=grace)
     return placement_with(
         seat.seats,
         need=seat.need,

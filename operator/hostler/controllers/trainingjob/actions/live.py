@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hostler.api.placement import Placement
+from hostler.api.placement import NodeSeats, Placement
 from hostler.api.trainingjob import TrainingReason
 from hostler.controllers.plan import Plan
 from hostler.controllers.ports import Object
@@ -16,7 +16,8 @@ from hostler.controllers.trainingjob.report import KEEP, Report, plan_of
 from hostler.controllers.workloads import seats_of
 from hostler.planning import moments
 from hostler.planning import pods as read
-from hostler.planning.seats import assign
+from hostler.planning.poolgrowth import awaited, learned
+from hostler.planning.seats import assign, occupied
 
 END_SECONDS = 10.0
 """Within which the Job controller has noticed that all pods of a Job have ended; it looks about once in a second."""
@@ -90,7 +91,7 @@ def _newest(seen: Observed) -> Attempt:
 
 
 def _standing(seen: Observed, attempt: Attempt) -> wording.Standing:
-    return wording.placed(sentences.placement(seen, count=attempt.size))
+    return sentences.standing(seen, seats_of(_placement(seen, attempt)))
 
 
 def _report(seen: Observed, attempt: Attempt, *, said: wording.Wording, blocked_since: str | None) -> Report:
@@ -109,10 +110,20 @@ def _report(seen: Observed, attempt: Attempt, *, said: wording.Wording, blocked_
 def _placement(seen: Observed, attempt: Attempt) -> Placement:
     accelerators, before = seen.spec.accelerators, seen.status.placement
     if before is not None:
-        return before.model_copy(update={"pods": attempt.size})
+        return _with_nodes(before.model_copy(update={"pods": attempt.size}), attempt)
     view = seen.pool.view
     kind = view.pool.spec.accelerator_type if view else "unknown"
     return Placement(pool=accelerators.pool, accelerator_type=kind, pods=attempt.size, per_pod=accelerators.per_pod)
+
+
+def _with_nodes(placement: Placement, attempt: Attempt) -> Placement:
+    """The nodes that pods have been bound to, in place of those that were to come for them."""
+    seats = seats_of(placement)
+    if not awaited(seats):
+        return placement
+    found = learned(seats, occupied(attempt.pods))
+    nodes = tuple(NodeSeats(name=name, pods=found[name]) for name in sorted(found))
+    return placement.model_copy(update={"nodes": nodes})
 
 
 def _arrived(placement: Placement) -> Placement:

@@ -24,6 +24,8 @@ SOON_SECONDS = 2.0
 """Until caches that do not wait for each other agree."""
 JOB_DELETED = "JobDeleted"
 TAKEN_BACK = "TakenBack"
+_WORTH_A_PAUSE = (Loss.PODS_DID_NOT_COME, Loss.NODES_DID_NOT_COME)
+"""Losses of which the next plan knows nothing, so that it would come to the same."""
 _WAYS_OUT = {
     ErrorReason.DATASET_NOT_FOUND: "put the data where spec.dataset says, or make a new job that names another place",
     ErrorReason.DATASET_INVALID: "correct the data",
@@ -91,8 +93,8 @@ def _of_loss(seen: Observed, *, reason: str, toll: Toll) -> Cause:
     """Why the seat is gone. The next plan knows of a node that is not there and of a stranger who sits somewhere, so
     only pods that did not come are a reason to wait."""
     assert seen.taken_back is not None  # the policies' states of a lost seat have one
-    at_once = toll is Toll.REFUSAL and seen.taken_back.loss is not Loss.PODS_DID_NOT_COME
-    said = reason if seen.taken_back.loss is Loss.PODS_DID_NOT_COME else TAKEN_BACK
+    at_once = toll is Toll.REFUSAL and seen.taken_back.loss not in _WORTH_A_PAUSE
+    said = reason if seen.taken_back.loss in _WORTH_A_PAUSE else TAKEN_BACK
     return Cause(reason=said, message=loss_sentence(seen.taken_back), toll=toll, at_once=at_once)
 
 

@@ -7,13 +7,40 @@ precision and stay as they are.
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
 
 import torch
+from safetensors import safe_open
 from transformers.pytorch_utils import Conv1D
 
-HALVES = ("bf16", "fp16")
+from hostler_contract import JobConfig
+from hostler_contract.result import ADAPTER_DIRECTORY
+
+HALVES: Final = ("bf16", "fp16")
 """Precisions in which every product of a matrix is computed on halves. FP8 has modules of its own."""
+
+_HALVES: Final = {"F16": torch.float16, "BF16": torch.bfloat16}
+"""By safetensors' name. Everything else is stored as it was trained: narrower types belong to quantized weights."""
+
+
+def stored_type(job: JobConfig) -> torch.dtype | None:
+    """Half precision, where most weights of the job's base are stored in it."""
+    if job.inputs.base is None:
+        return None
+    base, counted = Path(job.inputs.base), Counter[str]()
+    for path in base.rglob("*.safetensors"):
+        if path.relative_to(base).parts[0] == ADAPTER_DIRECTORY:
+            continue
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118
+                tensor = file.get_slice(name)
+                counted[tensor.get_dtype()] += math.prod(tensor.get_shape())
+    most = counted.most_common(1)
+    return _HALVES.get(most[0][0]) if most else None
 
 
 def hold_as_stored(network: torch.nn.Module, stored: torch.dtype | None, *, precision: str) -> None:
