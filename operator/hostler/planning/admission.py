@@ -149,6 +149,8 @@ class _Planner:
         self._refused: Counter[str] = Counter()
         """Requests of each pool that have to wait."""
         self._booked: Counter[str] = Counter()
+        self._owing: set[tuple[str, str]] = set()
+        """Accounts of pools of which somebody waits for the account's own limit."""
         self._tied: dict[str, bool] = {}
         """Whether all bookings of a pool are tied to the nodes of volumes."""
         self._never: set[tuple[_Question, int]] = set()
@@ -308,10 +310,17 @@ class _Planner:
 
     def _binding(self, request: Request) -> list[Booking]:
         """Those before it that it would still be in the way of when they are to start."""
-        if not self._booked:
+        if not self._booked and not self._owing:
             return []
         ends = self._now + self.durations.of(request)
-        return [each for each in self._timeline.bookings if each.binds(ends)]
+        return [each for each in self._timeline.bookings if each.binds(ends) and self._concerns(each, request)]
+
+    def _concerns(self, booking: Booking, request: Request) -> bool:
+        if booking.account is None:
+            return True
+        room = self._stock.room(request.pool)
+        same = room is not None and self._accounts_of(room).account(request.workload.namespace) == booking.account
+        return same and request.pool == booking.request.pool
 
     def _occupy(self, room: Room, request: Request, seats: Seats) -> None:
         units = room.units(request.need)
@@ -329,7 +338,8 @@ class _Planner:
         pool, promised = request.pool, request.workload in self._leaving
         room = self._stock.room(pool, request.volumes)
         if room is not None and not promised and self._owes(room, request):
-            return  # It waits for its own namespace, and for nobody who would pass it.
+            self._owe(room, request)
+            return
         self._refused[pool] += 1
         most = MOST_BOOKINGS if promised or self._tied.get(pool) else 1
         if room is None or room.trouble or self._booked[pool] >= most:
@@ -337,14 +347,26 @@ class _Planner:
         question = (_question(request), request.least)
         if question in self._never:
             return
-        for other, seats, ends in self._admitted:
-            self._timeline.admit(other, seats, ends, known=self.durations.knows_of(other))
-        self._admitted.clear()
+        self._note_admitted()
         if self._timeline.book(room, request, self._stock.free, self.durations, self._now):
             self._booked[pool] += 1
             self._tied[pool] = bool(request.volumes)
         else:
             self._never.add(question)
+
+    def _owe(self, room: Room, request: Request) -> None:
+        """It waits for its own namespace's limit. Nobody else is held up by that; the first of each account gets a
+        booking of what the account gives back, so that the others of it do not pass it for ever."""
+        owing = request.pool, self._accounts_of(room).account(request.workload.namespace)
+        if owing not in self._owing:
+            self._owing.add(owing)
+            self._note_admitted()
+            self._timeline.book_account(room, request, self._accounts_of(room), self._now)
+
+    def _note_admitted(self) -> None:
+        for other, seats, ends in self._admitted:
+            self._timeline.admit(other, seats, ends, known=self.durations.knows_of(other))
+        self._admitted.clear()
 
     def wait(self, pool: str, requests: Sequence[Request]) -> dict[Workload, Verdict]:
         """Why these do not start, in the order of the pool's line."""

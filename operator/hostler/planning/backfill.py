@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hostler.planning.order import Durations
+from hostler.planning.quotas import Accounts
 from hostler.planning.resources import Resources, add, holds, subtract, times
 from hostler.planning.room import Room
 from hostler.planning.snapshot import Snapshot
@@ -26,6 +27,8 @@ from hostler.planning.verdicts import Request, Reservation, Seats, Workload
 
 LEAVING_SECONDS = 60.0
 """Within which who was told to leave is expected to have left."""
+_SAME = 0.01
+"""Two ends that differ by this part of the whole are the same."""
 _SOON_SECONDS = 60.0
 """The least that is expected of a job that is past its estimate."""
 
@@ -43,13 +46,13 @@ class Ending:
     """Whether anything is known of how long such jobs take."""
 
 
-def endings(snapshot: Snapshot, durations: Durations, now: float) -> list[Ending]:
-    """Everything held that is expected to be given back, by when."""
+def endings(snapshot: Snapshot, durations: Durations, now: float, *, factor: float = 1.0) -> list[Ending]:
+    """Everything held that is expected to be given back, by when, if jobs take ``factor`` times as long as was said."""
     foretold = {reservation.workload: ends for ends, reservation in snapshot.ending}
     holders = {r.workload: r for r in (*snapshot.holders, *(r for _, r in snapshot.ending))}
     found = []
     for workload, held in holders.items():
-        at = _end(held, foretold.get(workload), durations, now)
+        at = _end(held, foretold.get(workload), durations, now, factor)
         if not math.isinf(at):
             known = workload in foretold or held.leaving_for is not None or durations.knows(held.pool)
             found.append(
@@ -59,25 +62,41 @@ def endings(snapshot: Snapshot, durations: Durations, now: float) -> list[Ending
     return found
 
 
-def _moment(ending: Ending) -> tuple[float, str, str, str]:
-    who = ending.workload
-    return ending.at, who.namespace, who.name, who.kind
-
-
-def _end(held: Reservation, foretold: float | None, durations: Durations, now: float) -> float:
+def _end(held: Reservation, foretold: float | None, durations: Durations, now: float, factor: float) -> float:
     if held.leaving_for is not None:
         return now + LEAVING_SECONDS
     if foretold is None:
         if held.workload.kind == "InferenceService":
             return math.inf
-        foretold = (now if held.started is None else held.started) + durations.typical(held.pool)
+        foretold = (now if held.started is None else held.started) + factor * durations.typical(held.pool)
+    elif held.started is not None and _is_said(held, foretold):
+        # What was said of all of it is wrong as a whole, what its progress says of the rest only of the rest.
+        foretold = held.started + factor * (foretold - held.started)
+    else:
+        foretold = now + factor * (foretold - now)
     if foretold > now:
         return foretold
+    if factor < 1:
+        return now
     if held.started is None or foretold <= held.started:
         return now + max(_SOON_SECONDS, now - foretold)
     said, passed = foretold - held.started, now - held.started
     doublings = math.floor(math.log2(passed / said)) + 1
     return max(held.started + said * 2.0**doublings, now + _SOON_SECONDS)
+
+
+def _is_said(held: Reservation, foretold: float) -> bool:
+    """Whether its end is known from what its user has said, and not from its progress."""
+    return (
+        held.due is not None
+        and held.started is not None
+        and (abs(foretold - held.due) <= 1 + _SAME * max(0.0, held.due - held.started))
+    )
+
+
+def _moment(ending: Ending) -> tuple[float, str, str, str]:
+    who = ending.workload
+    return ending.at, who.namespace, who.name, who.kind
 
 
 @dataclass(kw_only=True)
@@ -94,6 +113,8 @@ class Booking:
     """Likewise of its pool's quota; None where there is none."""
     known: bool
     """Whether anything is known of how long those take who have to end before."""
+    account: str | None = None
+    """Whose limit it waits for, and no nodes: then it binds those of the same account alone."""
 
     def binds(self, ends: float) -> bool:
         """Whether somebody who ends then is in its way."""
@@ -149,10 +170,37 @@ class Timeline:
         self.admit(request, booking.seats, booking.at + durations.of(request), known=known)
         return True
 
+    def book_account(self, room: Room, request: Request, accounts: Accounts, now: float) -> None:
+        """Give the request a booking of what its namespace may hold, where others of its account hold that."""
+        account, units = accounts.account(request.workload.namespace), room.units(request.need)
+        left, wanted = accounts.left(request.workload.namespace), request.least * units
+        known = True
+        for ending in self.endings:
+            if ending.pool != room.pool.name or accounts.account(ending.workload.namespace) != account:
+                continue
+            left += sum(ending.seats.values()) * room.units(ending.need)
+            known = known and ending.known
+            if left >= wanted:
+                spare = left - wanted
+                self.bookings.append(
+                    Booking(
+                        request=request,
+                        at=ending.at,
+                        seats={},
+                        spare={},
+                        spare_units=spare,
+                        known=known,
+                        account=account,
+                    )
+                )
+                return
+
     def _earliest(self, room: Room, request: Request, free: Mapping[str, Resources], now: float) -> Booking | None:
         base = {node: free[node] for node in room.levels}
         held = room.held
         for booking in self.bookings:
+            if booking.account is not None:
+                continue
             # As if it were there already: then it is not delayed, whatever this one is given.
             for node, pods in booking.seats.items():
                 if node in base:

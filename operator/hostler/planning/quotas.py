@@ -61,6 +61,12 @@ class Accounts:
         limit = self.limit(namespace)
         return None if limit is None else max(0, limit - self.held(namespace))
 
+    def left(self, namespace: str) -> int:
+        """Units up to its limit; below zero where more is held. Of an account with a limit alone."""
+        limit = self.limit(namespace)
+        assert limit is not None
+        return limit - self.held(namespace)
+
     def within(self, namespace: str, count: int, *, units: int) -> int:
         """Of so many pods with so many units each, those that its account may take."""
         room = self.room(namespace)

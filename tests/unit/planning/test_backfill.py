@@ -13,7 +13,7 @@ from tables import table
 from hostler.planning.admission import plan
 from hostler.planning.order import Durations, arrange
 from hostler.planning.usage import PoolUsage
-from hostler.planning.verdicts import Admit, Request, Reservation, Wait, Workload
+from hostler.planning.verdicts import Admit, Obstacle, Request, Reservation, Wait, Workload
 
 
 def run(
@@ -177,3 +177,24 @@ def test_no_booking_is_delayed_by_who_passes_it(seed: int) -> None:
             found.remove_reservation(who)
             found.foretell(who, None)
     assert backfilled, f"seed {seed}: nobody passed, so that nothing was tested"
+
+
+@table(
+    ("asked", "passes"),
+    {
+        "one of its namespace that would still be there": (request("x", estimate=1e6), False),
+        "one of its namespace that ends before": (request("x", estimate=50.0), True),
+        "one of another namespace": (
+            replace(request("x", devices=8, estimate=1e6), workload=Workload("TrainingJob", "another", "x")), True,
+        ),
+    },
+)  # fmt: skip
+def test_who_waits_for_the_limit_of_its_namespace_holds_up_nobody_else(asked: Request, passes: object) -> None:
+    quotas = [{"namespaces": ["default"], "nominal": 4, "borrowingLimit": 0}]
+    found = usage(8, 8, queue={"quotas": quotas, "preemption": "disabled"})
+    run(found, "runs", {"n0": 1}, ends=100.0, devices=3)
+    told = plan(found.snapshot(["gpu"]), [first(devices=4), asked], 0.0).verdicts
+    verdict = told[workload("first")]
+    assert isinstance(verdict, Wait)
+    assert (verdict.obstacle, verdict.expected_seconds) == (Obstacle.QUOTA_EXCEEDED, 100.0)
+    assert isinstance(told[asked.workload], Admit) is passes
