@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from hostler.api.common import Topology
 from hostler.api.placement import Placement
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.controllers.ports import Clock
@@ -163,10 +164,12 @@ def _bounds(job: Object, placement: Placement, pool: Pool | None) -> tuple[int |
 
 
 def _most(job: Object, pool: Pool | None) -> int | None:
-    """Pods that it could use: each process needs a sequence of its own. None where that cannot be known."""
+    """Pods that it could use: each process needs a sequence of its own. None where that cannot be known, and where all
+    must be in one domain: seats beside those that it keeps might be in another."""
     if pool is None:
         return None
     try:
-        return ask_of_job(TrainingJobSpec.model_validate(job["spec"]), pool=pool).most
+        spec = TrainingJobSpec.model_validate(job["spec"])
     except ValidationError:
         return None
+    return None if spec.accelerators.topology is Topology.REQUIRED else ask_of_job(spec, pool=pool).most

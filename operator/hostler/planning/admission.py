@@ -259,8 +259,8 @@ class _Planner:
     def enlarge(self, request: Request, standing: Admit) -> Admit:
         """The same with as many seats as it can use, where nobody waits for them."""
         room = self._stock.room(request.pool, request.volumes)
-        if room is None or standing.pods >= request.most:
-            return standing
+        if room is None or standing.pods >= request.most or request.topology is Topology.REQUIRED:
+            return standing  # Of a domain, what it keeps may be full while another one has room.
         beside = together(request.beside, standing.seats)
         found = self._seats(room, request, request.most - standing.pods, beside=beside, least=0)
         self._occupy(room, request, found)

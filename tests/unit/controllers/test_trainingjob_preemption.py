@@ -261,6 +261,16 @@ class TestGrowing:
         await bench.settle()
         assert jobs(bench) == ["tiny-0"]
 
+    async def test_not_out_of_the_domain_in_which_it_must_be(self, bench: Bench) -> None:
+        bench.cluster.put(make_pool("gpu", topologyKey="rack"))
+        stranger = bench.cluster.stranger("busy", node="gpu-1", requests={GPU: "2"})
+        where = {"pool": "gpu", "topology": "required"}
+        assert len(await running(bench, pods={"min": 1, "max": 4}, accelerators=where)) == 2
+        bench.cluster.remove(stranger)
+        bench.cluster.clock.advance(LEAST_SECONDS)
+        await bench.settle()
+        assert jobs(bench) == ["tiny-0"]
+
     async def test_not_while_somebody_waits_for_what_there_is(self, bench: Bench) -> None:
         stranger = await self._small(bench)
         await submitted(bench, "large", accelerators=WHOLE)
