@@ -52,7 +52,8 @@ SAID = {
     "HostlerServiceDown": {S.REPLICA_FAILED, S.NO_ENDPOINTS, S.NOT_ADMITTED},
     "HostlerServiceNeverReady": {S.REPLICA_FAILED, S.NOT_ADMITTED, S.STARTING},
     "HostlerPoolNotReady": {reason.value for reason in PoolReason}
-    - {PoolReason.DEVICES_AVAILABLE.value, PoolReason.WITHIN_CAPACITY.value, PoolReason.QUOTAS_EXCEED_CAPACITY.value},
+    - {reason.value for reason in (PoolReason.DEVICES_AVAILABLE, PoolReason.SCALED_TO_ZERO)}
+    - {PoolReason.WITHIN_CAPACITY.value, PoolReason.QUOTAS_EXCEED_CAPACITY.value},
     "HostlerSeatsLost": {*(loss.value for loss in Loss), NOT_WRITTEN},
 }
 
