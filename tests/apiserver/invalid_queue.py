@@ -25,6 +25,12 @@ def _growing(kind: str = "nvidia-a100-80", **scaling: Any) -> Object:
 
 _POLICIES = (
     Invalid("an unknown order", make_pool(queue={"order": "lifo"}), "spec.queue.order", 'values: "fair", "fifo"'),
+    Invalid(
+        "names told to some",
+        make_pool(queue={"otherNamespaces": "some"}),
+        "spec.queue.otherNamespaces",
+        'values: "hidden", "named"',
+    ),
     Invalid("a half-life of nothing", make_pool(queue={"usageHalfLife": "0s"}), "spec.queue.usageHalfLife", "above 0"),
     Invalid("a half-life in days", make_pool(queue={"usageHalfLife": "7d"}), "spec.queue.usageHalfLife", "2h30m"),
     Invalid(

@@ -3177,7 +3177,7 @@ metadata:
     {{- include "hostler.labels" $ | nindent 4 }}
 spec:
   family: text-to-image
-  displayName: Stable Diffusion XL 1.0 base
+  displayName: Stable Diffusion XL (SDXL) 1.0 base
   description: Draws images of 1024 x 1024 pixels from an English text, with two text encoders. It is the base of
     two stages; the refiner is not used. On cores an image takes many minutes.
   license: openrail++

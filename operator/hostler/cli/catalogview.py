@@ -31,6 +31,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
 _ALIKE = 0.7
 """How like a name has to be to be offered, of 1."""
+_MOST_NEAR = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +81,16 @@ class CatalogView:
         if not self.entries:
             raise click.ClickException("the catalog is empty: install the chart with catalog.enabled, or see --offline")
         last = _NOT_IN_NAMES.sub("-", wanted.lower().rpartition("/")[2]).strip("-")
-        near = _near(last, self.entries)
+        near = _near(last, self.entries) or self._named(last)
         hint = f"did you mean {' or '.join(near)}?" if near else "`hostler catalog` lists them"
         raise click.ClickException(f"the catalog has no entry {wanted!r}: {hint}")
+
+    def _named(self, wanted: str) -> list[str]:
+        """Entries that have a word in the name that people read, such as SDXL."""
+        words = {
+            name: _NOT_IN_NAMES.split((each.spec.display_name or "").lower()) for name, each in self.entries.items()
+        }
+        return sorted(name for name, found in words.items() if wanted in found)[:_MOST_NEAR]
 
     def places(self, spec: ModelSpec, *, verb: Verb, need: Need | None) -> list[Place]:
         """What every pool is for an entry."""
@@ -91,14 +99,14 @@ class CatalogView:
 
 
 def _near(wanted: str, names: Iterable[str]) -> list[str]:
-    """The names that are most like it, or begin so; at most three."""
+    """The names that are most like it, or begin so."""
 
     def likeness(name: str) -> float:
         begun = name[: len(wanted) + 1]
         return max(difflib.SequenceMatcher(None, wanted, each).ratio() for each in (name, begun))
 
     scored = sorted(((likeness(name), name) for name in names), key=lambda each: (-each[0], each[1]))
-    return [name for score, name in scored if score >= _ALIKE][:3]
+    return [name for score, name in scored if score >= _ALIKE][:_MOST_NEAR]
 
 
 def sources(command: Decorated) -> Decorated:

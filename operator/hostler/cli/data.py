@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -186,8 +187,9 @@ def roles_of(columns: Sequence[str]) -> dict[str, str]:
         if not role or not name:
             raise click.BadParameter(f"{column!r} is not of the form ROLE=NAME", param_hint="--column")
         if role not in ROLES:
-            known = ", ".join(sorted(ROLES))
-            raise click.BadParameter(f"{role!r} is no role; the roles are: {known}", param_hint="--column")
+            near = difflib.get_close_matches(role, ROLES, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"the roles are: {', '.join(sorted(ROLES))}"
+            raise click.BadParameter(f"{role!r} is no role; {hint}", param_hint="--column")
         roles[role] = name
     return roles
 

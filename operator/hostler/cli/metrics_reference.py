@@ -342,7 +342,8 @@ _OPERATOR = _Section(
         _counter(names.BACKFILLS, "Workloads that started before one that comes before them in line."),
         _counter(
             names.PREEMPTIONS,
-            "Workloads that were told to leave for another one (`LowerPriority`, `QuotaReclaimed`, `PastItsEstimate`).",
+            "Workloads that were told to leave for another one (`LowerPriority`, `QuotaReclaimed`, `PastItsEstimate`, "
+            "`ReplicaNeeded`).",
             "reason",
         ),
         _histogram(

@@ -23,7 +23,7 @@ from hostler.api.placement import Placement
 from hostler.cluster.store import Change
 from hostler.controllers.answers import Grant, Shown, reserved, shown_seats
 from hostler.controllers.forecasting import LongForecasts
-from hostler.controllers.linenews import LineNews
+from hostler.controllers.linenews import LineNews, judged
 from hostler.controllers.passpace import PassPace
 from hostler.controllers.ports import AdmissionMetrics, Clock
 from hostler.controllers.preempting import Preempting
@@ -33,7 +33,6 @@ from hostler.controllers.workloads import WORKLOADS, placement_of, seats_of, sec
 from hostler.planning import moments
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.admission import plan
-from hostler.planning.forecasterror import judge
 from hostler.planning.poolgrowth import growth_seconds
 from hostler.planning.pools import PoolView
 from hostler.planning.shares import PastUse
@@ -41,7 +40,6 @@ from hostler.planning.usage import PoolUsage
 from hostler.planning.verdicts import (
     Admit,
     Loss,
-    Place,
     Preempt,
     Request,
     Reservation,
@@ -365,7 +363,9 @@ class Admitter:
         self._metrics.admitted(workload.kind, now - self._in_line_since.pop(workload, now))
         if admit.backfilled:
             self._metrics.backfilled()
-        self._judge(workload.kind, (shown.place if shown is not None else None) or request.place)
+        place = (shown.place if shown is not None else None) or request.place
+        for which, error in judged(place, started=self._clock.now()):
+            self._metrics.forecast(workload.kind, which, error)
         self._grants[workload] = Grant(request, admit)
         self.usage.put_reservation(
             Reservation(
@@ -428,40 +428,14 @@ class Admitter:
             self._shown[workload] = Shown(verdict, now)
             self._answer(workload)
 
-    def _judge(self, kind: str, place: Place | None) -> None:
-        """Compare what was told of a start with the start."""
-        if place is None:
-            return
-        started = self._clock.now()
-        for which, forecast in (("first", place.first), ("last", place.forecast)):
-            if forecast is not None:
-                self._metrics.forecast(kind, which, judge(forecast, started=started))
-
     def _tell(self, waiting: list[tuple[Workload, Wait]], now: float) -> None:
-        """Remember each verdict where its workload is to say it; of those whose place alone has changed, as many as may
-        be written now."""
-        standing: list[tuple[Workload, Wait]] = []
+        """Remember each verdict where its workload is to say it, and wake whoever has something new to say."""
+        returning = self._began is not None and now < self._began + RETURN_SECONDS
         news = self._line_news.of_pass(waiting, self._requests)
-        for workload, wait in waiting:
-            shown = self._shown.get(workload)
-            before = shown.verdict if shown is not None else None
-            if isinstance(before, Wait) and before.obstacle is wait.obstacle:
-                standing.append((workload, wait))
-                continue
-            request = self._requests[workload]
-            returning = self._began is not None and now < self._began + RETURN_SECONDS
-            earlier = returning and request.told is wait.obstacle
-            place = (before.place if isinstance(before, Wait) else None) or request.place
-            verdict = replace(wait, place=place) if earlier else news.told(workload, wait, before=place)
-            self._shown[workload] = Shown(verdict, now, earlier)
-            if not earlier:
+        for workload, shown, is_news in news.answers(self._shown, now=now, returning=returning):
+            self._shown[workload] = shown
+            if is_news:
                 self._answer(workload)
-        moved, same = news.moved(standing, self._shown, now=now)
-        for workload in same:
-            self._shown[workload] = replace(self._shown[workload], at=now)
-        for workload, verdict in moved:
-            self._shown[workload] = Shown(verdict, now)
-            self._answer(workload)
 
 
 def _loop_time() -> float:

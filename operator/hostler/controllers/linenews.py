@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from hostler.controllers.answers import Shown
 from hostler.controllers.ports import Clock
+from hostler.planning.forecasterror import ForecastError, judge
 from hostler.planning.telling import interval, is_news, place_of
 from hostler.planning.usage import PoolUsage
 from hostler.planning.verdicts import Place, Request, Wait, Workload
@@ -56,6 +57,7 @@ class PassNews:
         usage: PoolUsage,
     ) -> None:
         self._news = news
+        self._waiting = waiting
         self._requests = requests
         self._now = now
         self._ways = WaysFinder(
@@ -70,27 +72,59 @@ class PassNews:
         }
         """When the first of each line is expected to start."""
 
-    def told(self, workload: Workload, wait: Wait, *, before: Place | None) -> Wait:
+    def answers(
+        self, shown: Mapping[Workload, Shown], *, now: float, returning: bool
+    ) -> Iterator[tuple[Workload, Shown, bool]]:
+        """What is remembered of each answer, and whether its workload is to be woken for it: where it waits for another
+        reason than ``shown`` before, and where its place has changed, as many as may be woken for that.
+
+        ``returning`` is whether who comes may have been in line before this process: what its status says stands.
+        """
+        standing: list[tuple[Workload, Wait]] = []
+        for workload, wait in self._waiting:
+            known = shown.get(workload)
+            if known is not None and isinstance(known.verdict, Wait) and known.verdict.obstacle is wait.obstacle:
+                standing.append((workload, wait))
+                continue
+            request = self._requests[workload]
+            place = (known.place if known is not None else None) or request.place
+            if returning and request.told is wait.obstacle:
+                yield workload, Shown(replace(wait, place=place), now, earlier=True), False
+            else:
+                yield workload, Shown(self._told(workload, wait, before=place), now), True
+        yield from self._moved(standing, shown, now=now)
+
+    def _told(self, workload: Workload, wait: Wait, *, before: Place | None) -> Wait:
         """The verdict with everything that people are told, after they were told ``before``."""
         request = self._requests[workload]
         ways = self._ways.of(request, wait, first_starts=self._firsts.get(request.pool))
         return replace(wait, at=self._now, place=place_of(wait, now=self._now, before=before), ways=ways)
 
-    def moved(
+    def _moved(
         self, standing: Sequence[tuple[Workload, Wait]], shown: Mapping[Workload, Shown], *, now: float
-    ) -> tuple[list[tuple[Workload, Wait]], list[Workload]]:
-        """Of those who wait for what they waited for: whom to tell anew, and who need not be looked at for a while.
-        Those whose last word is oldest come first, as many as may be woken now; the rest comes with the next pass."""
+    ) -> Iterator[tuple[Workload, Shown, bool]]:
+        """Of those who wait for what they waited for: those whose last word is oldest come first, as many as may be
+        woken now; the rest comes with the next pass. Who has nothing new to say is not looked at for a while."""
         news: list[tuple[Workload, Wait]] = []
-        same: list[Workload] = []
         for workload, wait in standing:
-            if now < shown[workload].at + interval(wait.position):
+            known = shown[workload]
+            if now < known.at + interval(wait.position):
                 continue
-            before = shown[workload].place
-            if is_news(before, place_of(wait, now=self._now, before=before)):
+            if is_news(known.place, place_of(wait, now=self._now, before=known.place)):
                 news.append((workload, wait))
             else:
-                same.append(workload)
+                yield workload, replace(known, at=now), False
         news.sort(key=lambda each: (shown[each[0]].at, each[1].position, each[0]))
-        chosen = [each for each in news[:BURST] if self._news.allow()]
-        return [(each, self.told(each, wait, before=shown[each].place)) for each, wait in chosen], same
+        for workload, wait in news[:BURST]:
+            if not self._news.allow():
+                return
+            yield workload, Shown(self._told(workload, wait, before=shown[workload].place), now), True
+
+
+def judged(place: Place | None, *, started: str) -> Iterator[tuple[str, ForecastError]]:
+    """How right the ``first`` and the ``last`` forecast were, of who was told any."""
+    if place is None:
+        return
+    for which, forecast in (("first", place.first), ("last", place.forecast)):
+        if forecast is not None:
+            yield which, judge(forecast, started=started)

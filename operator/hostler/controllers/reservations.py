@@ -157,10 +157,16 @@ def _bounds(job: Object, placement: Placement, pool: Pool | None) -> tuple[int |
     """Fewest and most pods, where the job may have fewer or more than it has."""
     wanted = (job.get("spec") or {}).get("pods") or {}
     least, most = int(wanted.get("min") or 1), int(wanted.get("max") or 1)
-    if most > placement.pods and pool is not None:
-        try:
-            # Each process needs a sequence of its own.
-            most = ask_of_job(TrainingJobSpec.model_validate(job["spec"]), pool=pool).most
-        except ValidationError:
-            most = placement.pods
+    if most > placement.pods:
+        most = _most(job, pool) or placement.pods
     return least if least < placement.pods else None, most if most > placement.pods else None
+
+
+def _most(job: Object, pool: Pool | None) -> int | None:
+    """Pods that it could use: each process needs a sequence of its own. None where that cannot be known."""
+    if pool is None:
+        return None
+    try:
+        return ask_of_job(TrainingJobSpec.model_validate(job["spec"]), pool=pool).most
+    except ValidationError:
+        return None

@@ -86,8 +86,13 @@ def seconds_left(obj: Object, *, now: str) -> float | None:
     if obj["kind"] != "TrainingJob":
         return None
     conditions = (obj.get("status") or {}).get("conditions") or ()
-    since = next((c.get("lastTransitionTime") for c in conditions if c["type"] == "Admitted"), None)
+    # Admitted is False while the pool still grows for it: nothing runs yet.
+    since = next((c.get("lastTransitionTime") for c in conditions if _is_admitted(c)), None)
     return remaining(work_of(obj), running=moments.elapsed(since, now=now) if since else 0.0)
+
+
+def _is_admitted(condition: Object) -> bool:
+    return bool(condition["type"] == "Admitted" and condition.get("status") == "True")
 
 
 def _seconds(shown: Any) -> float | None:

@@ -327,14 +327,16 @@ class _Planner:
 
     def refuse(self, request: Request) -> None:
         """It has to wait. The first of a pool that can ever start gets a booking; so do the next ones, as long as those
-        before them are tied to the nodes of their volumes: the pool's others would not leave them anything else."""
-        pool = request.pool
+        before them are tied to the nodes of their volumes: the pool's others would not leave them anything else. And so
+        does everybody for whom others leave, whose room it is."""
+        pool, promised = request.pool, request.workload in self._leaving
         room = self._stock.room(pool, request.volumes)
-        if room is not None and self._owes(room, request):
+        if room is not None and not promised and self._owes(room, request):
             self._owe(room, request)
             return
         self._refused[pool] += 1
-        if room is None or room.trouble or self._booked[pool] >= (MOST_BOOKINGS if self._tied.get(pool) else 1):
+        most = MOST_BOOKINGS if promised or self._tied.get(pool) else 1
+        if room is None or room.trouble or self._booked[pool] >= most:
             return
         question = (_question(request), request.least)
         if question in self._never:

@@ -6,9 +6,9 @@ autoscaler (Cluster Autoscaler, Karpenter) adds nodes. A node that is to come is
 seats, which no node can be called; ``status.placement`` has it so, and a crash forgets nothing.
 
 Nodes that come have no such names. So what was released is laid on real nodes anew in each snapshot: wherever a pod of
-it would find room it sits already, because the scheduler puts it there before anybody could be told to go there. When a
-pod is bound, its node takes the place of the promised one. Promised nodes to which pods are still to come count against
-``maxNodes``, so that two gangs are not promised the same growth.
+it would find room it sits already, because the scheduler puts it there before anybody could be told to go there. When
+all of its pods are bound, their nodes take the place of the promised ones. Promised nodes to which pods are still to
+come count against ``maxNodes``, so that two gangs are not promised the same growth.
 """
 
 from __future__ import annotations
@@ -120,21 +120,10 @@ def settle(
     return left, promised
 
 
-def learned(seats: Seats, occupied: Seats) -> dict[str, int]:
-    """Seats with the nodes that pods have been bound to, in place of those that were to come."""
-    found = {node: pods for node, pods in seats.items() if not is_new(node)}
-    arrived = 0
-    for node, pods in sorted(occupied.items()):
-        more = min(pods - found.get(node, 0), awaited(seats) - arrived)
-        if more > 0:
-            found[node] = found.get(node, 0) + more
-            arrived += more
-    for node in sorted((node for node in seats if is_new(node)), key=_number):
-        gone = min(arrived, seats[node])
-        arrived -= gone
-        if seats[node] > gone:
-            found[node] = seats[node] - gone
-    return found
+def learned(seats: Seats, occupied: Seats) -> Seats:
+    """Where all pods are, once all are bound; before that the seats as they are, because a pod that has no node of its
+    own may come to where another one has its seat, and that other one to the new node."""
+    return dict(sorted(occupied.items())) if sum(occupied.values()) >= sum(seats.values()) else seats
 
 
 def _number(node: str) -> int:

@@ -166,6 +166,9 @@ def test_a_catalog_for_kubectl_is_the_entries_themselves() -> None:
     [
         pytest.param(("catalog", "qwen-0.6b"), "did you mean qwen3-0-6b", id="a name that is nearly right"),
         pytest.param(("use", "smolm2"), "did you mean smollm2-", id="the beginning of several"),
+        pytest.param(("use", "SDXL"), "did you mean stable-diffusion-xl-base-1-0", id="a name that people say"),
+        pytest.param(("usee", "gpt2"), "No such command 'usee': did you mean use?", id="a command nearly right"),
+        pytest.param(("zzz",), "No such command 'zzz'.", id="a command like no other"),
         pytest.param(("use", "zzz"), "`hostler catalog` lists them", id="a name like no other"),
         pytest.param(("catalog", "--family", "chatt"), "chat, code", id="no such family"),
         pytest.param(("catalog", "--fits", "gpus"), "the pools are gpu", id="no such pool to fit into"),

@@ -95,9 +95,10 @@ def test_describe_ends_with_status_1_where_anything_is_wrong(texts: Path) -> Non
             "holds no image files and no metadata.jsonl or metadata.csv: check the format",
         ),
         (["validate", "TEXTS", "--column", "text"], "'text' is not of the form ROLE=NAME"),
+        (["validate", "TEXTS", "--column", "txet=body"], "'txet' is no role; did you mean text?"),
         (
-            ["validate", "TEXTS", "--column", "txet=body"],
-            "'txet' is no role; the roles are: answer, answer_start, audio",
+            ["validate", "TEXTS", "--column", "zzz=body"],
+            "'zzz' is no role; the roles are: answer, answer_start, audio",
         ),
         (["describe", "TEXTS", "--format", "tfrecord"], "'tfrecord' is not one of"),
     ],

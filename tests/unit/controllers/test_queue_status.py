@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench import GPU, IPU, Bench
-from builders import make_pool, make_training_job
+from builders import make_pool, make_priority_class, make_training_job
 from unit.controllers import services
 from world import completed, jobs, progress, running, submitted, told
 
@@ -131,6 +131,26 @@ async def test_a_quota_says_by_how_much_it_is_too_small(bench: Bench) -> None:
     await submitted(bench, "second", accelerators={"pool": "gpu", "perPod": 2})
     want = "The job would start now with a quota of pool gpu that is higher by 2 nvidia.com/gpu."
     assert queue(bench, "second")["wouldStart"] == want
+
+
+async def test_preemptions_and_backfills_are_counted(bench: Bench) -> None:
+    bench.cluster.put(make_priority_class("urgent", 1000))
+    value = bench.metrics.registry.get_sample_value
+    await running(bench, "long", accelerators=FOUR)
+    await submitted(bench, "now", accelerators=FOUR, priorityClassName="urgent")
+    assert value("hostler_admission_preemptions_total", {"reason": "LowerPriority"}) == 1
+    assert value("hostler_admission_backfills_total") == 0
+
+
+async def test_who_passes_another_one_without_delaying_it_is_counted(bench: Bench) -> None:
+    bench.cluster.put(make_pool("gpu", queue={"order": "fifo"}))
+    (pod,) = await running(bench, "long", accelerators={"pool": "gpu", "perPod": 2})
+    told(bench, pod, progress(10, eta_seconds=5000.0))
+    await bench.settle()
+    await submitted(bench, "large", accelerators=FOUR)
+    await submitted(bench, "short", accelerators={"pool": "gpu", "perPod": 2}, estimatedDuration="10m")
+    assert "short-0" in jobs(bench)
+    assert bench.metrics.registry.get_sample_value("hostler_admission_backfills_total") == 1
 
 
 async def test_a_long_line_that_moves_is_told_so_a_few_at_a_time(bench: Bench) -> None:

@@ -22,16 +22,17 @@ def placement(seen: Observed, *, count: int) -> str:
     return f"{pods(count)} with {each.per_pod} each on pool {each.pool}."
 
 
-def standing(seen: Observed, seats: Seats) -> wording.Standing:
-    """What an attempt on these seats holds; while some of its nodes are still to come, that it waits for them."""
-    count = sum(seats.values())
-    waiting, view = awaited(seats), seen.pool.view
+def standing(seen: Observed, seats: Seats, *, bound: int = 0) -> wording.Standing:
+    """What an attempt on these seats, of which so many pods are bound, holds or waits for: nodes that are to come."""
+    count, view = sum(seats.values()), seen.pool.view
+    waiting = min(awaited(seats), count - bound)
     scaling = view.pool.spec.scaling if view is not None else None
-    if not waiting or scaling is None:
+    if not waiting or view is None or scaling is None:
         return wording.placed(placement(seen, count=count))
+    waits = "waits" if waiting == 1 else "wait"
     limit = moments.duration(PATIENCE * startup_seconds(scaling))
     return wording.growing(
-        f"{pods(waiting)} of {count} wait for nodes that an autoscaler adds to pool {seen.spec.accelerators.pool}, "
+        f"{pods(waiting)} of {count} {waits} for nodes that an autoscaler adds to pool {view.pool.name}, "
         f"usually within {scaling.startup_time}; given up after {limit}."
     )
 

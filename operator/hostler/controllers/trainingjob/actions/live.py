@@ -91,7 +91,8 @@ def _newest(seen: Observed) -> Attempt:
 
 
 def _standing(seen: Observed, attempt: Attempt) -> wording.Standing:
-    return sentences.standing(seen, seats_of(_placement(seen, attempt)))
+    bound = sum(occupied(attempt.pods).values())
+    return sentences.standing(seen, seats_of(_placement(seen, attempt)), bound=bound)
 
 
 def _report(seen: Observed, attempt: Attempt, *, said: wording.Wording, blocked_since: str | None) -> Report:
@@ -117,7 +118,7 @@ def _placement(seen: Observed, attempt: Attempt) -> Placement:
 
 
 def _with_nodes(placement: Placement, attempt: Attempt) -> Placement:
-    """The nodes that pods have been bound to, in place of those that were to come for them."""
+    """The nodes that all pods are bound to, in place of those that were to come for them."""
     seats = seats_of(placement)
     if not awaited(seats):
         return placement
