@@ -49,9 +49,9 @@ class LazyGroup(click.Group):
             return super().resolve_command(context, args)
         except click.UsageError as error:
             near = difflib.get_close_matches(args[0], self.list_commands(context), n=1)
-            if near and "Did you mean" not in error.message:
-                error.message = f"{error.message.rstrip('.')}: did you mean {near[0]}?"
-            raise
+            if not near or "Did you mean" in error.message:
+                raise
+            raise click.UsageError(f"{error.message.rstrip('.')}: did you mean {near[0]}?", ctx=context) from None
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
