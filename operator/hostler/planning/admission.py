@@ -22,15 +22,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from hostler.api.common import Topology
-from hostler.api.queuepolicy import PreemptionPolicy
 from hostler.planning.backfill import Booking, Timeline, endings, first_release
 from hostler.planning.forecast import forecasts
-from hostler.planning.growing import can_grow, growth
 from hostler.planning.order import Durations, arrange
-from hostler.planning.policy import policy_of
 from hostler.planning.poolgrowth import is_new
-from hostler.planning.preemption import for_line
-from hostler.planning.quotas import Accounts
 from hostler.planning.resources import Resources, holds
 from hostler.planning.room import Room
 from hostler.planning.seats import together
@@ -38,6 +33,7 @@ from hostler.planning.snapshot import Pending as Pending
 from hostler.planning.snapshot import Snapshot as Snapshot
 from hostler.planning.snapshot import Volumes
 from hostler.planning.stock import Stock
+from hostler.planning.turnover import AccountsByPool, Turnover
 from hostler.planning.verdicts import (
     Admit,
     Forecast,
@@ -47,14 +43,12 @@ from hostler.planning.verdicts import (
     Preempt,
     Release,
     Request,
-    Reservation,
     Seats,
     TakeBack,
     Verdict,
     Wait,
     Workload,
 )
-from hostler.planning.victims import Scene
 
 MOST_BOOKINGS = 4
 """Of one pool, in one pass."""
@@ -107,7 +101,7 @@ def plan(snapshot: Snapshot, waiting: Iterable[Request], now: float) -> Plan:
             standing = verdicts[request.workload] = planner.enlarge(request, standing)
         if isinstance(standing, Admit) and request.surge:
             verdicts[request.workload] = planner.surge(request, standing)
-    return Plan(verdicts=verdicts, preemptions=planner.preempt(refused) | planner.grow(refused))
+    return Plan(verdicts=verdicts, preemptions=planner.leaving(refused))
 
 
 _NO_FIGURES = PoolFigures(free=0, allocatable=0, largest_free_block=0, held=0)
@@ -158,7 +152,7 @@ class _Planner:
         self._capped: dict[tuple[_Question, tuple[Workload, ...]], int] = {}
         """How much would fit of what must leave these bookings alone."""
         self._releases: dict[_Question, Release | None] = {}
-        self._accounts: dict[str, Accounts] = {}
+        self._accounts = AccountsByPool(snapshot)
         self._admitted: list[tuple[Request, Seats, float]] = []
         """By this pass, and not yet in the timeline; with their ends."""
 
@@ -213,7 +207,7 @@ class _Planner:
         self._stock.withhold(request, seats)
         now = sum(seats.values()) * room.units(request.need)
         room.held += max(had, now)
-        self._accounts_of(room).take(request.workload.namespace, max(0, now - had))
+        self._accounts.of(room).take(request.workload.namespace, max(0, now - had))
         return Admit(seats=seats)
 
     def admit(self, request: Request) -> Admit | None:
@@ -241,7 +235,7 @@ class _Planner:
         if request.topology is Topology.REQUIRED:
             return None
         units = room.units(request.need)
-        owed = self._accounts_of(room).within(request.workload.namespace, request.most, units=units)
+        owed = self._accounts.of(room).within(request.workload.namespace, request.most, units=units)
         allowed = min(room.within_quota(request.most, units), owed)
         if allowed < request.least:
             return None
@@ -253,7 +247,7 @@ class _Planner:
         self._occupy(room, request, here)
         promised = sum(new.values()) * units
         room.held += promised
-        self._accounts_of(room).take(request.workload.namespace, promised)
+        self._accounts.of(room).take(request.workload.namespace, promised)
         return Admit(seats=together(here, new), backfilled=self._refused[request.pool] > 0)
 
     def enlarge(self, request: Request, standing: Admit) -> Admit:
@@ -279,7 +273,7 @@ class _Planner:
         """Up to so many seats that delay nobody's booking; none where that is less than ``least``."""
         binding = self._binding(request)
         units = room.units(request.need)
-        owed = self._accounts_of(room).within(request.workload.namespace, count, units=units)
+        owed = self._accounts.of(room).within(request.workload.namespace, count, units=units)
         allowed = min(
             room.within_quota(count, units), owed, *(b.leaves(request.pool, count, units) for b in binding), count
         )
@@ -319,7 +313,7 @@ class _Planner:
         if booking.account is None:
             return True
         room = self._stock.room(request.pool)
-        same = room is not None and self._accounts_of(room).account(request.workload.namespace) == booking.account
+        same = room is not None and self._accounts.of(room).account(request.workload.namespace) == booking.account
         return same and request.pool == booking.request.pool
 
     def _occupy(self, room: Room, request: Request, seats: Seats) -> None:
@@ -328,7 +322,7 @@ class _Planner:
             booking.passed_by(request, seats, units)
         self._stock.take(seats, request.need)
         room.held += sum(seats.values()) * units
-        self._accounts_of(room).take(request.workload.namespace, sum(seats.values()) * units)
+        self._accounts.of(room).take(request.workload.namespace, sum(seats.values()) * units)
         self._admitted.append((request, seats, self._now + self.durations.of(request)))
 
     def refuse(self, request: Request) -> None:
@@ -357,11 +351,11 @@ class _Planner:
     def _owe(self, room: Room, request: Request) -> None:
         """It waits for its own namespace's limit. Nobody else is held up by that; the first of each account gets a
         booking of what the account gives back, so that the others of it do not pass it for ever."""
-        owing = request.pool, self._accounts_of(room).account(request.workload.namespace)
+        owing = request.pool, self._accounts.of(room).account(request.workload.namespace)
         if owing not in self._owing:
             self._owing.add(owing)
             self._note_admitted()
-            self._timeline.book_account(room, request, self._accounts_of(room), self._now)
+            self._timeline.book_account(room, request, self._accounts.of(room), self._now)
 
     def _note_admitted(self) -> None:
         for other, seats, ends in self._admitted:
@@ -406,57 +400,13 @@ class _Planner:
     def _owes(self, room: Room, request: Request) -> bool:
         """Whether its namespace may not take as much as it needs, however much there is."""
         units, least = room.units(request.need), request.least
-        within = self._accounts_of(room).within(request.workload.namespace, least, units=units)
+        within = self._accounts.of(room).within(request.workload.namespace, least, units=units)
         return not room.trouble and within < least
 
-    def preempt(self, refused: Mapping[str, Sequence[Request]]) -> dict[Workload, Preempt]:
-        """Who has to leave for those in line."""
-        found: dict[Workload, Preempt] = {}
-        ends = {reservation.workload: at for at, reservation in self._snapshot.ending}
-        for pool, requests in refused.items():
-            room = self._stock.room(pool)
-            if room is None or room.pool.spec.queue.preemption is PreemptionPolicy.DISABLED:
-                continue
-            scene = Scene(
-                room=room,
-                free=self._stock.free,
-                holders=self._snapshot.holders,
-                accounts=self._accounts_of(room),
-                now=self._now,
-                ends=ends,
-            )
-            found |= for_line(requests, scene, room_of=lambda each: self._stock.room(each.pool, each.volumes))
-        return found
-
-    def grow(self, refused: Mapping[str, Sequence[Request]]) -> dict[Workload, Preempt]:
-        """Who goes on with more pods, of pools in which nobody waits."""
-        found: dict[Workload, Preempt] = {}
-        ends = {reservation.workload: at for at, reservation in self._snapshot.ending}
-        for pool in sorted(self._snapshot.pools):
-            if pool in refused or self._snapshot.pools[pool].pool.spec.queue.preemption is PreemptionPolicy.DISABLED:
-                continue
-            here = [held for held in self._snapshot.holders if held.pool == pool and can_grow(held)]
-            found |= growth(here, room_for=self._room_for, ends=ends, now=self._now)
-        return found
-
-    def _room_for(self, held: Reservation, more: int) -> int:
-        room = self._stock.room(held.pool, held.volumes or ())
-        if room is None or room.trouble:
-            return 0
-        units = room.units(held.need)
-        within = self._accounts_of(room).within(held.workload.namespace, more, units=units)
-        return sum(room.seats(held.need, min(within, room.within_quota(more, units)), self._stock.free).values())
-
-    def _accounts_of(self, room: Room) -> Accounts:
-        pool = room.pool
-        if pool.name not in self._accounts:
-            self._accounts[pool.name] = Accounts(
-                pool,
-                policy_of(pool.spec.queue),
-                allocatable=self._snapshot.pools[pool.name].allocatable,
-                holders=self._snapshot.holders,
-            )
-        return self._accounts[pool.name]
+    def leaving(self, refused: Mapping[str, Sequence[Request]]) -> Mapping[Workload, Preempt]:
+        """Who has to leave for those in line, and who goes on with more pods where nobody waits."""
+        turnover = Turnover(self._snapshot, self._stock, self._accounts, now=self._now)
+        return turnover.preempt(refused) | turnover.grow(refused)
 
     @cached_property
     def _forecasts(self) -> Mapping[Workload, Forecast]:

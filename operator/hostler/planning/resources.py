@@ -59,9 +59,13 @@ def holds(free: Mapping[str, int], need: Mapping[str, int]) -> int:
     for name, amount in need.items():
         if amount <= 0:
             continue
-        count = max(0, _free(free, name)) // amount
-        if count == 0:
-            return 0
+        have = free.get(name, 0)
+        if have < amount:
+            # Every node has each port once; a port that is held stands in the vector as -1.
+            if not name.startswith(HOST_PORT) or have + 1 < amount:
+                return 0
+            have += 1
+        count = have // amount
         if least < 0 or count < least:
             least = count
     return max(0, least)
@@ -75,11 +79,6 @@ def excess(amount: Mapping[str, int], over: Mapping[str, int]) -> Resources:
 def overdrawn(free: Mapping[str, int]) -> bool:
     """Whether something was taken that is not there."""
     return any(amount < 0 for name, amount in free.items() if not name.startswith(HOST_PORT))
-
-
-def _free(free: Mapping[str, int], name: str) -> int:
-    # Every node has each port once; a port that is held stands in the vector as -1.
-    return free.get(name, 0) + (1 if name.startswith(HOST_PORT) else 0)
 
 
 def offered(resources: Mapping[str, Any] | None) -> Resources:
