@@ -205,6 +205,9 @@ def _namespace_quota_sentence(pool: Pool, ask: Ask, wait: Wait, quota: QuotaFigu
 
 def _capacity_sentence(pool: Pool, ask: Ask, wait: Wait) -> str:
     figures = wait.figures
+    have = f"Pool {pool.name} has {figures.free} of {figures.allocatable} {pool.unit} free, {_largest(figures)}"
+    if wait.obstacle is Obstacle.PREEMPTING:
+        return f"{have}; {ask.who} needs {_needed(pool, ask)}."
     if wait.within_reach is not None and wait.fit < ask.least:
         return _volumes_sentence(pool, ask, wait)
     if pool.resource and wait.fit_by_units >= ask.least:
@@ -213,7 +216,6 @@ def _capacity_sentence(pool: Pool, ask: Ask, wait: Wait) -> str:
             f"{_host_share(ask.need)} fit on the nodes that have them. {_subject(ask)} starts when CPU or memory "
             "there is free; smaller spec.resources would fit sooner."
         )
-    have = f"Pool {pool.name} has {figures.free} of {figures.allocatable} {pool.unit} free, {_largest(figures)}"
     if wait.fit >= ask.least:
         return (
             f"{have}; {ask.who} needs {_needed(pool, ask)}, which would fit, but is kept for those before it in line. "

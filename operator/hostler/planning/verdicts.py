@@ -47,7 +47,7 @@ class Request:
     need: Resources
     """Of each pod."""
     since: str
-    """RFC 3339: when it came in line. The order of the line, and kept when a seat is taken back."""
+    """RFC 3339: from when its age counts. The order of the line, and kept when a seat is taken back."""
     holding: Seats = field(default_factory=dict)
     """Seats that it has and wants to keep: between two attempts, or while replicas are replaced."""
     held_need: Resources | None = None

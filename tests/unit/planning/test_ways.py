@@ -12,7 +12,7 @@ from tables import table
 from hostler.api.common import Topology
 from hostler.planning.placement import Ask, wait_sentence, ways_sentence
 from hostler.planning.usage import PoolUsage
-from hostler.planning.verdicts import Admit, Release, Request, Wait, Ways, Workload
+from hostler.planning.verdicts import Admit, Obstacle, Release, Request, Wait, Ways, Workload
 from hostler.planning.ways import WaysFinder
 
 ASK = Ask(who="the job", least=1, most=1, need=request("a").need, namespace="default")
@@ -225,8 +225,11 @@ def test_names_of_other_namespaces_are_told_where_the_pool_allows_it(policy: str
 def test_who_leaves_for_it_is_said() -> None:
     wait = replace(waits(held(8, devices=8), request("a")), preempting=(THEIRS,))
     assert "A job of another namespace leaves for it" in wait_sentence(pool(held(8, devices=8)), ASK, wait)
-    wait = replace(wait, preempting=(THEIRS, workload("b")))
-    assert "2 jobs leave for it, with a checkpoint" in wait_sentence(pool(held(8, devices=8)), ASK, wait)
+    wait = replace(wait, preempting=(THEIRS, workload("b")), obstacle=Obstacle.PREEMPTING, fit=1)
+    assert wait_sentence(pool(held(8, devices=8)), ASK, wait) == (
+        "Pool gpu has 0 of 8 nvidia.com/gpu free, at most 0 on one node; the job needs 1 pod with 1 each. 2 jobs leave "
+        "for it, with a checkpoint."
+    )
 
 
 def test_the_roomiest_node_is_named() -> None:
