@@ -198,8 +198,8 @@ def _namespace_quota_sentence(pool: Pool, ask: Ask, wait: Wait, quota: QuotaFigu
     """The pool may have room: what its namespace may hold is what is short."""
     return (
         f"The quota of namespace {ask.namespace} allows {quota.limit} {pool.unit} of pool {pool.name}, borrowed ones "
-        f"included, of which {quota.held} are held; {ask.who} needs {_needed(pool, ask)}. It starts when others of that "
-        f"quota end or its borrowingLimit is raised.{_place_in_line(wait)}{_expected(wait)}"
+        f"included, of which {quota.held} are held; {ask.who} needs {_needed(pool, ask)}. It starts when others of "
+        f"that quota end or its borrowingLimit is raised.{_place_in_line(wait)}{_expected(wait)}"
     )
 
 

@@ -31,7 +31,8 @@ def ways(found: PoolUsage, asked: Request, *, wait: Wait | None = None, others: 
         holders=found.reservations,
         lines=Counter({asked.pool: 1, "other": others}),
     )
-    return finder.of(asked, wait or waits(found, asked), first_starts="2026-01-01T12:00:00Z", now="2026-01-01T11:00:00Z")
+    told = wait or waits(found, asked)
+    return finder.of(asked, told, first_starts="2026-01-01T12:00:00Z", now="2026-01-01T11:00:00Z")
 
 
 def held(*gpus: int, devices: int, priority: int = 0, by: Workload | None = None, **spec: Any) -> PoolUsage:
@@ -153,7 +154,8 @@ def test_the_limit_of_a_namespace_is_not_taken_for_the_pools() -> None:
     sentence = wait_sentence(pool(found), replace(ASK, least=3), waits(found, asked))
     assert sentence == (
         "The quota of namespace default allows 2 nvidia.com/gpu of pool gpu, borrowed ones included, of which 0 are "
-        "held; the job needs 3 pods with 1 each. It starts when others of that quota end or its borrowingLimit is raised."
+        "held; the job needs 3 pods with 1 each. It starts when others of that quota end or its borrowingLimit is "
+        "raised."
     )
 
 
