@@ -260,8 +260,8 @@ class Accelerators(ApiModel):
     """Accelerators of each pod, in the unit that the pool's type advertises. In a cpu pool it must be 1."""
     topology: Topology | None = None
     """Whether all pods are to be in one domain of the pool's topologyKey, such as a rack: required waits until one has
-    room for all of them, preferred takes one where there is room, and else as few as possible. Absent looks at nodes
-    alone."""
+    room for all of them, preferred takes one where there is room, and else as few as possible. Absent is
+    preferred. Of a service with availability.spread, that counts instead."""
 
 
 class PodRange(ApiModel):

@@ -37,7 +37,8 @@ class PoolScaling(ApiModel):
     node_shape: NodeShape
     """What each new node offers."""
     startup_time: Duration = "5m"
-    """From the request until a new node takes pods. It is added to expected starts; after three times as long the work
-    is taken back."""
+    """From the request until a new node takes pods. Work that waits for nodes says it; where none have come three times
+    as long after the usual deadline of its pods, it is taken back."""
     spot: bool = False
-    """Whether nodes may be reclaimed by the provider at any time."""
+    """Whether nodes may be reclaimed by the provider at any time. For people to read: an attempt that loses its node
+    is a disruption either way, and goes on from its checkpoint."""

@@ -93,8 +93,9 @@ class QueuePolicy(ApiModel):
     usage_half_life: Duration = "168h"
     """After this time a namespace's past use counts half as much in order fair."""
     preemption: PreemptionPolicy = PreemptionPolicy.ENABLED
-    """Whether jobs that run may be stopped, with a checkpoint, for those of higher priority, for namespaces whose quota
-    they have borrowed, and once they are past an estimate that was too low."""
+    """Whether jobs that run may be stopped, with a checkpoint: for those of higher priority, for namespaces whose quota
+    they have borrowed, for services that need another replica, once they are past an estimate that was too low, and to
+    go on with more pods where nobody waits."""
     other_namespaces: OtherNamespaces = OtherNamespaces.HIDDEN
     """Whether a status may name workloads of other namespaces, such as the one whose end a job waits for: hidden says
     that there is one, named says which."""

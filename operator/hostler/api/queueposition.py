@@ -31,7 +31,7 @@ class QueuePosition(StatusModel):
     waiting: Annotated[int, Field(ge=1)]
     """How many were in that line when this was said, this one included; rounded likewise."""
     since: Timestamp
-    """When it came in line; kept when it has to leave its seats and comes back."""
+    """From when its age counts: its creation, whatever it did since."""
     expected_start: Timestamp | None = None
     """When it is expected to get its accelerators; absent where nobody can know."""
     earliest_start: Timestamp | None = None
@@ -46,4 +46,4 @@ class QueuePosition(StatusModel):
     message: Text = ""
     """What it needs, what there is, and whose end it waits for."""
     would_start: Text | None = None
-    """What would let it start now; absent where nothing in the spec would."""
+    """What would let it start now; absent where nothing that anybody could change would."""

@@ -129,7 +129,8 @@ def explanation(view: LineView, obj: Object) -> Explanation:
 def _heading(obj: Object, nodes: list[NodeFacts], ask: Ask | None) -> str:
     fits, least = sum(node.fits for node in nodes), ask.least if ask is not None else 0
     noun = "replicas" if obj["kind"] == "InferenceService" else "pods"
-    return f"Nodes of pool {pool_of(obj)}: {fits} of its {noun} would fit now, at least {least} are needed"
+    needed = f"at least {least} {'is' if least == 1 else 'are'} needed"
+    return f"Nodes of pool {pool_of(obj)}: {fits} of its {noun} would fit now, {needed}"
 
 
 # -- what it does --------------------------------------------------------------------------------------------------
@@ -175,7 +176,7 @@ def _line(view: LineView, obj: Object) -> Iterator[str]:
     about = "among the first " if queue["position"] > 10 else ""
     yield (
         f"Place: {about}{queue['position']} of {queue['waiting']} for pool {pool_of(obj)}; "
-        f"in line since {clock_time(queue['since'])} ({waited})."
+        f"its age counts from {clock_time(queue['since'])} ({waited})."
     )
     if queue.get("expectedStart"):
         yield _forecast("Expected to start", queue, now=view.now)

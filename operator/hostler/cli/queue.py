@@ -33,7 +33,7 @@ _WAITING_COLUMNS = (
     Column(name="JOB", wraps=True),
     Column(name="PRIORITY", leaves=4),
     Column(name="NEEDS", leaves=3),
-    Column(name="WAITED", right=True, leaves=1),
+    Column(name="AGE", right=True, leaves=1),
     Column(name="STARTS IN"),
     Column(name="WHY", leaves=2),
 )
@@ -56,7 +56,7 @@ _RUNNING_COLUMNS = (
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of tables.")
 def queue(*, pool: str | None, namespace: str, kubeconfig: Path | None, as_json: bool) -> None:
-    """Show the line of POOL, or of every pool: who waits, since when, with the expected start; and who runs."""
+    """Show the line of POOL, or of every pool: who waits, with the expected start; and who runs."""
     view = read_view(kubeconfig, namespace=namespace)
     names = sorted({*(p["metadata"]["name"] for p in view.pools), *map(pool_of, view.workloads)} - {""})
     if pool is not None:
@@ -100,7 +100,7 @@ def _waiting_facts(obj: Object, *, now: str) -> Object:
         **_identity(obj),
         "pods": _pods(obj),
         **{field: queue.get(field) for field in fields},
-        "waitedSeconds": moments.elapsed(queue["since"], now=now) if queue.get("since") else None,
+        "ageSeconds": moments.elapsed(queue["since"], now=now) if queue.get("since") else None,
         "reason": condition(obj, "Admitted").get("reason"),
     }
 
@@ -161,14 +161,15 @@ def _headline(facts: Object) -> str:
 
 
 def _first_sentence(facts: Object) -> str:
-    """The reservation of the first in line."""
+    """What is kept for the first in line. Who waits for a quota has nothing kept: the devices may be free."""
     first = facts["waiting"][0]
     name = f"{first['namespace']}/{first['name']}"
     if not first["expectedStart"]:
         return f"Next is {name}. When it starts nobody can say: {first['message']}"
     when = in_time(first["expectedStart"], now=facts["now"])
     said = "due now" if when == "now" else f"expected in {when}"
-    return f"Next is {name}, {said}: what it needs is kept for it. {first['message']}"
+    kept = "" if first["reason"] == "QuotaExceeded" else ": what it needs is kept for it"
+    return f"Next is {name}, {said}{kept}. {first['message']}"
 
 
 def _waiting_row(row: Object, *, now: str) -> tuple[str, ...]:
@@ -180,7 +181,7 @@ def _waiting_row(row: Object, *, now: str) -> tuple[str, ...]:
         _name(row),
         row["priorityClassName"] or "",
         f"{row['pods']} x {row['perPod']}",
-        shortly(row["waitedSeconds"]) if row["waitedSeconds"] is not None else "",
+        shortly(row["ageSeconds"]) if row["ageSeconds"] is not None else "",
         f"{expected} ({low}-{high})" if expected else "unknown",
         _SHORT.get(row["reason"], row["reason"] or ""),
     )

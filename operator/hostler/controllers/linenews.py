@@ -97,7 +97,7 @@ class PassNews:
     def _told(self, workload: Workload, wait: Wait, *, before: Place | None) -> Wait:
         """The verdict with everything that people are told, after they were told ``before``."""
         request = self._requests[workload]
-        ways = self._ways.of(request, wait, first_starts=self._firsts.get(request.pool))
+        ways = self._ways.of(request, wait, first_starts=self._firsts.get(request.pool), now=self._now)
         return replace(wait, at=self._now, place=place_of(wait, now=self._now, before=before), ways=ways)
 
     def _moved(

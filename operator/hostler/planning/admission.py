@@ -41,6 +41,7 @@ from hostler.planning.verdicts import (
     Obstacle,
     PoolFigures,
     Preempt,
+    QuotaFigures,
     Release,
     Request,
     Seats,
@@ -382,6 +383,7 @@ class _Planner:
                 position=place,
                 waiting=len(requests),
                 figures=figures,
+                quota=self._quota_of(part, request) if self._owes(part, request) else None,
                 fit=fit,
                 fit_by_units=by_units,
                 within_reach=len(part.levels) if request.volumes else None,
@@ -402,6 +404,11 @@ class _Planner:
         units, least = room.units(request.need), request.least
         within = self._accounts.of(room).within(request.workload.namespace, least, units=units)
         return not room.trouble and within < least
+
+    def _quota_of(self, room: Room, request: Request) -> QuotaFigures | None:
+        accounts, namespace = self._accounts.of(room), request.workload.namespace
+        limit = accounts.limit(namespace)
+        return None if limit is None else QuotaFigures(limit=limit, held=accounts.held(namespace))
 
     def leaving(self, refused: Mapping[str, Sequence[Request]]) -> Mapping[Workload, Preempt]:
         """Who has to leave for those in line, and who goes on with more pods where nobody waits."""

@@ -10,7 +10,7 @@ from hostler.api.queuepolicy import OtherNamespaces
 from hostler.planning import moments, quantities
 from hostler.planning.pools import Pool, PoolView
 from hostler.planning.resources import CPU, MEMORY, Resources
-from hostler.planning.verdicts import Loss, Obstacle, PoolFigures, TakeBack, Wait, Ways, Workload
+from hostler.planning.verdicts import Loss, Obstacle, PoolFigures, QuotaFigures, TakeBack, Wait, Ways, Workload
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +46,13 @@ def ways_sentence(pool: Pool, ask: Ask, ways: Ways) -> str:
     if ways.fewer_pods is not None:
         said.append(f"spec.pods.min {ways.fewer_pods}")
     if ways.done_before is not None:
-        said.append(f"spec.estimatedDuration that ends before {clock_time(ways.done_before)}")
+        said.append(f"a spec.estimatedDuration that is over before {clock_time(ways.done_before)}")
     if ways.pools:
         said.append(f"pool {some_nodes(ways.pools)}, which has room")
     if ways.more_quota is not None:
         said.append(f"a quota of pool {pool.name} that is higher by {ways.more_quota} {pool.unit}")
+    if ways.more_borrowing is not None:
+        said.append(f"a borrowingLimit of its namespace that is higher by {ways.more_borrowing} {pool.unit}")
     if ways.priority_above is not None:
         said.append(f"a PriorityClass above {ways.priority_above}, for which others would have to leave")
     return f"{_subject(ask)} would start now with {', or '.join(said)}." if said else ""
@@ -152,7 +154,7 @@ def _next_end(pool: Pool, ask: Ask, wait: Wait) -> str:
     """Whose end it waits for next."""
     if wait.preempting:
         count = len(wait.preempting)
-        who = _named(pool, ask, wait.preempting[0]) if count == 1 else f"{count} of lower claim"
+        who = _named(pool, ask, wait.preempting[0]) if count == 1 else f"{count} jobs"
         return f" {who[0].upper() + who[1:]} {'leaves' if count == 1 else 'leave'} for it, with a checkpoint."
     release = wait.next_release
     if release is None or not wait.at:
@@ -182,6 +184,8 @@ def _place_in_line(wait: Wait) -> str:
 
 
 def _quota_sentence(pool: Pool, ask: Ask, wait: Wait) -> str:
+    if wait.quota is not None:
+        return _namespace_quota_sentence(pool, ask, wait, wait.quota)
     limit, held = wait.figures.quota or 0, wait.figures.held
     said = f"The quota of pool {pool.name} is {limit} {pool.unit}, of which {held} are held; "
     if limit < ask.least * pool.units(ask.need):
@@ -190,8 +194,20 @@ def _quota_sentence(pool: Pool, ask: Ask, wait: Wait) -> str:
     return f"{said}{ask.who} needs {_needed(pool, ask)}. {turn}"
 
 
+def _namespace_quota_sentence(pool: Pool, ask: Ask, wait: Wait, quota: QuotaFigures) -> str:
+    """The pool may have room: what its namespace may hold is what is short."""
+    return (
+        f"The quota of namespace {ask.namespace} allows {quota.limit} {pool.unit} of pool {pool.name}, borrowed ones "
+        f"included, of which {quota.held} are held; {ask.who} needs {_needed(pool, ask)}. It starts when others of "
+        f"that quota end or its borrowingLimit is raised.{_place_in_line(wait)}{_expected(wait)}"
+    )
+
+
 def _capacity_sentence(pool: Pool, ask: Ask, wait: Wait) -> str:
     figures = wait.figures
+    have = f"Pool {pool.name} has {figures.free} of {figures.allocatable} {pool.unit} free, {_largest(figures)}"
+    if wait.obstacle is Obstacle.PREEMPTING:
+        return f"{have}; {ask.who} needs {_needed(pool, ask)}."
     if wait.within_reach is not None and wait.fit < ask.least:
         return _volumes_sentence(pool, ask, wait)
     if pool.resource and wait.fit_by_units >= ask.least:
@@ -200,11 +216,10 @@ def _capacity_sentence(pool: Pool, ask: Ask, wait: Wait) -> str:
             f"{_host_share(ask.need)} fit on the nodes that have them. {_subject(ask)} starts when CPU or memory "
             "there is free; smaller spec.resources would fit sooner."
         )
-    have = f"Pool {pool.name} has {figures.free} of {figures.allocatable} {pool.unit} free, {_largest(figures)}"
     if wait.fit >= ask.least:
         return (
             f"{have}; {ask.who} needs {_needed(pool, ask)}, which would fit, but is kept for those before it in line. "
-            "It starts when they have started, or sooner if it says with spec.estimatedDuration that it ends before."
+            "It starts when they have started."
         )
     hint = f" {counted_pods(wait.fit).capitalize()} of this size would fit now." if wait.fit else ""
     return (

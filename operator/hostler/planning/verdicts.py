@@ -47,7 +47,7 @@ class Request:
     need: Resources
     """Of each pod."""
     since: str
-    """RFC 3339: when it came in line. The order of the line, and kept when a seat is taken back."""
+    """RFC 3339: from when its age counts. The order of the line, and kept when a seat is taken back."""
     holding: Seats = field(default_factory=dict)
     """Seats that it has and wants to keep: between two attempts, or while replicas are replaced."""
     held_need: Resources | None = None
@@ -139,6 +139,16 @@ class PoolFigures:
 
 
 @dataclass(frozen=True, kw_only=True)
+class QuotaFigures:
+    """What the quota of a namespace lets it hold of a pool, in its unit."""
+
+    limit: int
+    """Nominal and borrowed."""
+    held: int
+    """By all namespaces of that quota."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Forecast:
     """When a request is expected to start, in seconds from the pass."""
 
@@ -187,7 +197,9 @@ class Ways:
     priority_above: int | None = None
     """With a priority above this it could have others leave for it."""
     more_quota: int | None = None
-    """Units by which the quota would have to be raised."""
+    """Units by which the pool's quota would have to be raised."""
+    more_borrowing: int | None = None
+    """Units by which the borrowing limit of its namespace would have to be raised."""
     done_before: str | None = None
     """There is room until somebody before it in line is to have it: the moment (RFC 3339) before which it would have to
     be done."""
@@ -214,6 +226,8 @@ class Wait:
     waiting: int
     """Requests in that line."""
     figures: PoolFigures
+    quota: QuotaFigures | None = None
+    """Of its namespace, where that is what it waits for."""
     fit: int = 0
     """Pods of this shape that would fit now."""
     fit_by_units: int = 0
@@ -301,7 +315,7 @@ class Reservation:
     most: int | None = None
     """Pods that it could grow to; None where it cannot grow."""
     since: str = ""
-    """RFC 3339: when it came in line, which it keeps when it has to leave."""
+    """RFC 3339: from when its age counts, which it keeps when it has to leave."""
     started: float | None = None
     """On the planner's clock: since when its pods run; None where they do not yet."""
     saved: float | None = None

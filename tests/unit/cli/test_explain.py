@@ -37,13 +37,13 @@ def test_who_waits_is_told_its_place_its_forecasts_and_what_would_help(monkeypat
     text = told(monkeypatch, "large-language-model-7", "-n", "team-a")
     for words in (
         "TrainingJob team-a/large-language-model-7: WaitingForCapacity",
-        "Place: 1 of 3 for pool gpu; in line since 2026-11-30 18:00 UTC (2h00m).",
+        "Place: 1 of 3 for pool gpu; its age counts from 2026-11-30 18:00 UTC (2h00m).",
         "Expected to start: 2026-11-30 20:12 UTC (in 12m), between 2026-11-30 20:06 UTC and 2026-11-30 20:24 UTC.",
         "At 2026-11-30 18:00 UTC it was told: 2026-11-30 20:12 UTC",
         "The job would start now with spec.accelerators.perPod 3.",
         "Namespace team-a has 4 nvidia.com/gpu, shared with team-c, and may borrow 2 more of what others leave idle; 0 "
         "are held.",
-        "Nodes of pool gpu: 0 of its pods would fit now, at least 1 are needed",
+        "Nodes of pool gpu: 0 of its pods would fit now, at least 1 is needed",
         "n0 3 0 3 of 8 devices free",
         "n1 0 0 is cordoned",
     ):

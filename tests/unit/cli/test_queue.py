@@ -29,7 +29,7 @@ def test_who_waits_and_who_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     found = rows(run(monkeypatch, a_view(), "gpu").output)
     assert found[:5] == [
         "Pool gpu (nvidia-a100-80): 5 of 8 reserved, at most 3 free on one node; 3 waiting",
-        "LINE JOB PRIORITY NEEDS WAITED STARTS IN WHY",
+        "LINE JOB PRIORITY NEEDS AGE STARTS IN WHY",
         "1 team-a/large-language-model-7 research-high 1 x 8 2h00m 12m (6m-24m) capacity",
         "2 team-a/small 1 x 4 2h00m unknown quota",
         "<=20 team-b/far 1 x 4 2h00m unknown capacity",

@@ -49,7 +49,8 @@ async def test_pods_are_made_for_an_autoscaler_to_see_and_the_job_says_what_it_w
     assert bench.condition("TrainingJob", "tiny", "Admitted") == (
         "False",
         "WaitingForNodes",
-        "2 pods of 2 wait for nodes that an autoscaler adds to pool elastic, usually within 5m; given up after 15m00s.",
+        "2 pods of 2 wait for nodes that an autoscaler adds to pool elastic, usually within 5m; given up after 15m00s "
+        "at the soonest.",
     )
 
 

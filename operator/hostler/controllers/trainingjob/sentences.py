@@ -33,7 +33,7 @@ def standing(seen: Observed, seats: Seats, *, bound: int = 0) -> wording.Standin
     limit = moments.duration(PATIENCE * startup_seconds(scaling))
     return wording.growing(
         f"{pods(waiting)} of {count} {waits} for nodes that an autoscaler adds to pool {view.pool.name}, "
-        f"usually within {scaling.startup_time}; given up after {limit}."
+        f"usually within {scaling.startup_time}; given up after {limit} at the soonest."
     )
 
 
