@@ -27,12 +27,13 @@ from hostler.controllers.linenews import LineNews, judged
 from hostler.controllers.passpace import PassPace
 from hostler.controllers.ports import AdmissionMetrics, Clock
 from hostler.controllers.preempting import Preempting
-from hostler.controllers.reservations import chapter, past_use, read_reservation
+from hostler.controllers.reservations import chapter, estimate_ratio, past_use, read_reservation
 from hostler.controllers.usagefeed import UsageFeed
 from hostler.controllers.workloads import WORKLOADS, placement_of, seats_of, seconds_left
 from hostler.planning import moments
 from hostler.planning.acceptance import PoolChoice
 from hostler.planning.admission import plan
+from hostler.planning.estimateerrors import EstimateErrors
 from hostler.planning.poolgrowth import growth_seconds
 from hostler.planning.pools import PoolView
 from hostler.planning.shares import PastUse
@@ -98,6 +99,7 @@ class Admitter:
         self._preempting = Preempting()
         self._volumes: dict[Workload, tuple[Reach, ...]] = {}
         """Of those that have asked and have not gone since."""
+        self._errors = EstimateErrors()
         self._past: list[PastUse] = []
         """What was used before this process has watched, until the pools are known."""
         self._news = asyncio.Event()
@@ -137,6 +139,8 @@ class Admitter:
             if (before is None or before.seats != durable.seats) and self._is_news(durable):
                 # Of an earlier leader. The workload is looked at because of this change, and asks anew.
                 self.withdraw(workload)
+        if obj is not None and workload.kind == "TrainingJob" and (known := estimate_ratio(obj)) is not None:
+            self._errors.put(workload, pool=known[0], ratio=known[1])
         left = seconds_left(obj, now=self._clock.now()) if obj is not None and placement is not None else None
         self.usage.foretell(workload, None if left is None else self._clock.monotonic() + left)
         self._hold(workload)
@@ -323,7 +327,9 @@ class Admitter:
         volumes = {request.volumes for request in requests} | {held.volumes or () for held in growing}
         pools = {request.pool for request in requests} | {held.pool for held in growing}
         wall, foretold = moments.epoch(self._clock.now()), self._forecasts.given
-        snapshot = replace(self.usage.snapshot(pools, volumes), wall=wall, foretold=foretold)
+        snapshot = replace(
+            self.usage.snapshot(pools, volumes), wall=wall, foretold=foretold, ratios=self._errors.of(pools)
+        )
         decided = plan(snapshot, requests, now)
         if self._pace is not None:
             self._forecasts.look(snapshot, requests, now)

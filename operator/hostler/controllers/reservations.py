@@ -100,6 +100,23 @@ def past_use(obj: Object, placement: Placement | None, *, clock: Clock) -> list[
     return found
 
 
+def estimate_ratio(job: Object) -> tuple[str, float] | None:
+    """The pool of a job, and the time that it took until it succeeded by the time that its user has said. None where
+    either is not known: of one with several attempts nobody has written down how long the last one took."""
+    status, said = job.get("status") or {}, work_of(job).said
+    succeeded = any(c["type"] == "Succeeded" and c["status"] == "True" for c in status.get("conditions") or ())
+    started, completed = status.get("startTime"), status.get("completionTime")
+    if not (succeeded and said and started and completed) or _had_earlier_attempts(status):
+        return None
+    pool = str((job["spec"].get("accelerators") or {}).get("pool") or "")
+    return pool, max(0.0, moments.elapsed(started, now=completed)) / said
+
+
+def _had_earlier_attempts(status: Object) -> bool:
+    active = float((status.get("retry") or {}).get("activeSeconds") or 0)
+    return bool(active or status.get("restarts") or status.get("disruptions"))
+
+
 def _use(obj: Object, placement: Placement, *, seconds: float, ago: float) -> PastUse:
     namespace = obj["metadata"].get("namespace", "")
     need = need_of(placement)
@@ -109,11 +126,10 @@ def _use(obj: Object, placement: Placement, *, seconds: float, ago: float) -> Pa
 def _spent(status: Object) -> float:
     """Seconds of attempts that are over. One that succeeded is not counted among them; of a job with one attempt it is
     known how long that took."""
-    active = float((status.get("retry") or {}).get("activeSeconds") or 0)
     started, completed = status.get("startTime"), status.get("completionTime")
-    if active == 0 and started and completed and not status.get("restarts") and not status.get("disruptions"):
+    if started and completed and not _had_earlier_attempts(status):
         return max(0.0, moments.elapsed(started, now=completed))
-    return active
+    return float((status.get("retry") or {}).get("activeSeconds") or 0)
 
 
 def _last_placement(obj: Object, placement: Placement | None) -> Placement | None:

@@ -102,10 +102,13 @@ def forecasts(
     else:
         found = {who: _later(made, now - at) for who, (at, made) in snapshot.foretold.items()}
     for who, (pool, at) in booked.items():
-        played = found.get(who)
-        known = around(at - now, snapshot.ratios.get(pool, ())) if played is None else played
+        played, ratios = found.get(who), snapshot.ratios.get(pool, ())
+        known = around(at - now, ratios) if played is None else played
+        # A booking counts nodes where the play counts units, and takes every estimate at its word, which is right as
+        # long as nobody knows better.
+        expected = at - now if len(ratios) < ENOUGH_EVIDENCE else known.expected
         found[who] = Forecast(
-            earliest=min(known.earliest, at - now), expected=at - now, latest=max(known.latest, at - now)
+            earliest=min(known.earliest, expected), expected=expected, latest=max(known.latest, expected)
         )
     return found
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
+import pytest
 from bench import GPU, Bench
 from builders import make_pool, make_training_job
 from tables import table
@@ -16,6 +17,7 @@ from world import completed, jobs
 from hostler.api.queueposition import QueuePosition
 from hostler.controllers.workloads import place_in_line
 from hostler.planning import moments
+from hostler.planning.forecast import ENOUGH_EVIDENCE
 from hostler.planning.forecasterror import ForecastError, judge
 from hostler.planning.verdicts import Place
 
@@ -108,3 +110,27 @@ async def test_starts_come_where_they_were_foretold(
         for each in ("true", "false")
     )
     assert counted == len(errors(seen, "last")), "the operator has judged them all itself"
+
+
+async def test_forecasts_learn_from_the_jobs_that_have_ended(bench: Bench) -> None:
+    """Twenty jobs have taken a fifth of what was said: the next one in line is told a fifth of what the one before it
+    says."""
+    began = bench.cluster.clock.now()
+    bench.cluster.clock.advance(SAID / 5)
+    ended = {"startTime": began, "completionTime": bench.cluster.clock.now(), "conditions": [_succeeded(began)]}
+    for number in range(ENOUGH_EVIDENCE):
+        bench.cluster.put({**make_training_job(f"ended-{number}", estimatedDuration="10m"), "status": ended})
+    for name in ("runs", "waits"):
+        accelerators = {"pool": "gpu", "perPod": 4}
+        bench.cluster.put(make_training_job(name, accelerators=accelerators, estimatedDuration="10m"))
+        await bench.settle()
+
+    place = place_in_line(QueuePosition.model_validate(bench.status("TrainingJob", "waits")["queue"]))
+    assert place is not None
+    assert place.forecast is not None
+    ahead = moments.elapsed(bench.cluster.clock.now(), now=place.forecast.expected)
+    assert ahead == pytest.approx(SAID / 5, abs=60), "told in whole minutes"
+
+
+def _succeeded(since: str) -> dict[str, str]:
+    return {"type": "Succeeded", "status": "True", "reason": "ModelRegistered", "lastTransitionTime": since}
