@@ -16,7 +16,7 @@ from hostler.api.common import Topology
 from hostler.api.placement import Placement
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.controllers.ports import Clock
-from hostler.controllers.workloads import need_of, seats_of, work_of, workload_of
+from hostler.controllers.workloads import is_managed_elsewhere, need_of, seats_of, work_of, workload_of
 from hostler.planning import moments
 from hostler.planning.jobacceptance import ask_of_job
 from hostler.planning.pools import Pool
@@ -89,7 +89,9 @@ def chapter(job: Object) -> tuple[int, int]:
 def past_use(obj: Object, placement: Placement | None, *, clock: Clock) -> list[PastUse]:
     """What a workload has used before this process watches it: what it holds now since it holds it, and of a job the
     attempts that are over, as if the last of them had just ended when the job came to rest."""
-    found = []
+    found: list[PastUse] = []
+    if is_managed_elsewhere(obj):
+        return found  # Its status is another controller's, which may speak of another cluster.
     if placement is not None and (placed := _seconds_placed(obj, clock)):
         found.append(_use(obj, placement, seconds=placed, ago=0.0))
     status = obj.get("status") or {}
