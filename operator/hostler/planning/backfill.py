@@ -248,6 +248,7 @@ class _Fit:
     def __init__(self, room: Room, request: Request, free: Mapping[str, Resources]) -> None:
         self._need, self._least = request.need, request.least
         self._domains = room.domains_for(request)
+        self._bound = room.bound_to(request)
         self._counts: Counter[str] = Counter()
         for node, amount in free.items():
             self._counts[self._domain(node)] += holds(amount, self._need)
@@ -257,7 +258,8 @@ class _Fit:
 
     @property
     def enough(self) -> bool:
-        return max(self._counts.values(), default=0) >= self._least
+        counts = (count for domain, count in self._counts.items() if not self._bound or domain in self._bound)
+        return max(counts, default=0) >= self._least
 
     def moved(self, node: str, before: Resources, after: Resources) -> Resources:
         """Count a node anew."""
