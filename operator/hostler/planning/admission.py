@@ -171,8 +171,9 @@ class _Planner:
         return {workload: tuple(sorted(those)) for workload, those in found.items()}
 
     def promised_first(self, line: Sequence[Request]) -> list[Request]:
-        """The line, and before it those for whom others leave: the room to come is theirs alone."""
-        return sorted(line, key=lambda request: request.workload not in self._leaving)
+        """The line, and before it those for whom others leave or have left: that room is theirs alone."""
+        promised = self._leaving.keys() | self._snapshot.promised
+        return sorted(line, key=lambda request: request.workload not in promised)
 
     def keep(self, request: Request) -> Admit | None:
         """The seats that the request has, with others for those whose node is gone; all or nothing.

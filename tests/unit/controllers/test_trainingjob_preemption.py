@@ -291,6 +291,20 @@ async def test_quota_that_was_lent_is_taken_back(bench: Bench) -> None:
     assert preempted(bench, "lent")["why"] == "QuotaReclaimed"
 
 
+async def test_what_was_lent_is_not_borrowed_again_by_who_comes_before_in_line(urgent: Bench) -> None:
+    """Whoever borrows has the higher priority, so it would have what another one has left, and be the next to leave."""
+    urgent.cluster.put(make_pool("gpu", queue=TEAMS))
+    urgent.cluster.text(namespace="other")
+    two = {"accelerators": {"pool": "gpu", "perPod": 2}, "priorityClassName": "urgent"}
+    await running(urgent, **two)
+    await running(urgent, "lent", **two)
+    await submitted(urgent, "more", **two)
+    urgent.cluster.put(make_training_job("theirs", namespace="other", accelerators={"pool": "gpu", "perPod": 2}))
+    await urgent.settle()
+    assert sorted(jobs(urgent)) == ["theirs-0", "tiny-0"]
+    assert preempted(urgent, "lent")["count"] == 1
+
+
 async def test_a_namespace_at_its_borrowing_limit_waits_and_nobody_waits_for_it(bench: Bench) -> None:
     quotas = [{"namespaces": ["default"], "nominal": 2, "borrowingLimit": 0}]
     bench.cluster.put(make_pool("gpu", queue={"quotas": quotas}))
