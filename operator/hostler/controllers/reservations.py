@@ -55,7 +55,9 @@ def read_reservation(
     held = replace(held, least=least, most=most)
     by, kept = leaving(obj)
     if by is not None and deadline is None and held.seats != kept:
-        held = replace(held, leaving_for=by, keeps=kept)
+        since = clock.monotonic() - max(0.0, moments.elapsed(_told_at(obj, clock), now=clock.now()))
+        steady = _steady(since, None if before is None else before.leaving_since)
+        held = replace(held, leaving_for=by, keeps=kept, leaving_since=steady)
     if running is None:
         return held
     now, work = clock.monotonic(), work_of(obj)
@@ -78,6 +80,10 @@ def leaving(job: Object) -> tuple[Workload | None, Seats]:
     by = told.get("by") or {}
     whom = Workload(str(by.get("kind")), str(by.get("namespace")), str(by.get("name")))
     return whom, {str(seat["name"]): int(seat["pods"]) for seat in told.get("keeps") or ()}
+
+
+def _told_at(job: Object, clock: Clock) -> str:
+    return str(((job.get("status") or {}).get("preempted") or {}).get("at") or clock.now())
 
 
 def chapter(job: Object) -> tuple[int, int]:

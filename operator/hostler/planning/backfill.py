@@ -64,7 +64,8 @@ def endings(snapshot: Snapshot, durations: Durations, now: float, *, factor: flo
 
 def _end(held: Reservation, foretold: float | None, durations: Durations, now: float, factor: float) -> float:
     if held.leaving_for is not None:
-        return now + LEAVING_SECONDS
+        since = now if held.leaving_since is None else held.leaving_since
+        return now + max(LEAVING_SECONDS, now - since)
     if foretold is None:
         if held.workload.kind == "InferenceService":
             return math.inf

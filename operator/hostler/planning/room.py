@@ -126,7 +126,7 @@ class Room:
 
     def as_if(self, free: Mapping[str, Resources]) -> Room:
         """The same nodes at a moment at which this is free of them. What is changed there changes nothing here."""
-        return Room(self._of, free, within=self.levels)
+        return Room(self._of, free, within=self.levels.keys() & free.keys())
 
     def units(self, need: Mapping[str, int]) -> int:
         """Units of the pool that one pod takes."""

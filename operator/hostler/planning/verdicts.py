@@ -310,6 +310,8 @@ class Reservation:
     """On the planner's clock: when it is done by what its user has said; None where the user has said nothing."""
     leaving_for: Workload | None = None
     """For whom it leaves; None where it may stay."""
+    leaving_since: float | None = None
+    """On the planner's clock: when it was told to leave; None where that is not written down yet."""
     keeps: Seats = field(default_factory=dict)
     """Seats that it goes on with when it has left."""
     volumes: tuple[Reach, ...] | None = None
