@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hostler.planning.order import Durations
+from hostler.planning.poolgrowth import Growth
 from hostler.planning.quotas import Accounts
 from hostler.planning.resources import Resources, add, holds, subtract, times
 from hostler.planning.room import Room
@@ -116,6 +117,8 @@ class Booking:
     """Whether anything is known of how long those take who have to end before."""
     account: str | None = None
     """Whose limit it waits for, and no nodes: then it binds those of the same account alone."""
+    new: Seats = field(default_factory=dict)
+    """Seats beside these on nodes that are still to come."""
 
     def binds(self, ends: float) -> bool:
         """Whether somebody who ends then is in its way."""
@@ -159,13 +162,23 @@ class Timeline:
             self._new.append(Ending(at=ends, workload=who, pool=pool, need=need, seats=seats, known=known))
 
     def book(
-        self, room: Room, request: Request, free: Mapping[str, Resources], durations: Durations, now: float
+        self,
+        room: Room,
+        request: Request,
+        free: Mapping[str, Resources],
+        durations: Durations,
+        now: float,
+        *,
+        growth: Growth | None = None,
     ) -> bool:
         """Give the request the earliest booking that takes nothing from those that there are; False where it would not
-        fit even after everybody has ended who ever does."""
-        booking = self._earliest(room, request, free, now)
+        fit even after everybody has ended who ever does, with all that the pool may grow by for it."""
+        beyond = 0 if growth is None else sum(growth.seats(request.need, request.least).values())
+        booking = self._earliest(room, request, free, now, beyond=beyond)
         if booking is None:
             return False
+        if growth is not None:
+            booking.new = growth.seats(request.need, request.least - sum(booking.seats.values()))
         self.bookings.append(booking)
         known = booking.known and durations.knows_of(request)
         self.admit(request, booking.seats, booking.at + durations.of(request), known=known)
@@ -196,7 +209,9 @@ class Timeline:
                 )
                 return
 
-    def _earliest(self, room: Room, request: Request, free: Mapping[str, Resources], now: float) -> Booking | None:
+    def _earliest(
+        self, room: Room, request: Request, free: Mapping[str, Resources], now: float, *, beyond: int
+    ) -> Booking | None:
         base = {node: free[node] for node in room.levels}
         held = room.held
         for booking in self.bookings:
@@ -208,7 +223,7 @@ class Timeline:
                     base[node] = subtract(base[node], times(pods, booking.request.need))
             if booking.request.pool == room.pool.name:
                 held += sum(booking.seats.values()) * room.units(booking.request.need)
-        fit, units = _Fit(room, request, base), room.units(request.need)
+        fit, units = _Fit(room, request, base, beyond=beyond), room.units(request.need)
         at, known = now, True
         for ending in (*self.endings, None):
             if ending is None or ending.at > at:
@@ -230,7 +245,7 @@ class Timeline:
     ) -> Booking:
         seats = room.as_if(base).find(request, request.least, base, beside=request.beside)
         spare = {node: subtract(base[node], times(pods, request.need)) for node, pods in seats.items()}
-        units = sum(seats.values()) * room.units(request.need)
+        units = request.least * room.units(request.need)
         spare_units = None if room.quota is None else room.quota - held - units
         return Booking(request=request, at=at, seats=seats, spare=spare, spare_units=spare_units, known=known)
 
@@ -246,8 +261,9 @@ class Timeline:
 class _Fit:
     """How many pods of a request fit, where it may have them together, while seats are given back."""
 
-    def __init__(self, room: Room, request: Request, free: Mapping[str, Resources]) -> None:
-        self._need, self._least = request.need, request.least
+    def __init__(self, room: Room, request: Request, free: Mapping[str, Resources], *, beyond: int) -> None:
+        """``beyond`` is how many fit on nodes that are to come."""
+        self._need, self._least = request.need, request.least - beyond
         self._domains = room.domains_for(request)
         self._bound = room.bound_to(request)
         self._counts: Counter[str] = Counter()
