@@ -14,6 +14,7 @@ from world import completed, failure, jobs, progress, running, states, submitted
 
 from hostler.planning.growing import LEAST_SECONDS
 from hostler.planning.verdicts import Workload
+from hostler.planning.victims import LEAVING_PATIENCE_SECONDS
 from hostler_contract import ErrorReason
 
 Object = dict[str, Any]
@@ -94,6 +95,28 @@ async def test_its_room_is_its_own_until_the_last_pod_has_ended_and_then_the_oth
     urgent.cluster.remove(urgent.cluster.object("Pod", pod["metadata"]["name"]))
     await urgent.settle()
     assert jobs(urgent) == ["now-0"]
+
+
+async def test_one_whose_pods_cannot_end_is_not_waited_for_for_ever(urgent: Bench) -> None:
+    urgent.cluster.put(make_priority_class("middle", 10))
+    two = {"accelerators": {"pool": "gpu", "perPod": 2}}
+    (pod,) = await running(urgent, **two)
+    await running(urgent, "rest", priorityClassName="middle", **two)
+    hangs = copy.deepcopy(urgent.cluster.object("Pod", pod["metadata"]["name"]))
+    urgent.cluster.put(make_training_job("now", priorityClassName="urgent", **two))
+    await urgent.reconcile("TrainingJob", "now")
+    urgent.admitter.run_pass()
+    while urgent.cluster.find("Job", "tiny-0"):
+        await urgent.reconcile("TrainingJob", "tiny")
+    hangs["metadata"]["deletionTimestamp"] = urgent.cluster.clock.now()
+    urgent.cluster.put(hangs)
+    await urgent.settle()
+    assert preempted(urgent)["count"] == 1
+    assert jobs(urgent) == ["rest-0"]
+    urgent.cluster.clock.advance(LEAVING_PATIENCE_SECONDS)
+    await urgent.settle()
+    assert jobs(urgent) == ["now-0"]
+    assert preempted(urgent, "rest")["count"] == 1
 
 
 async def test_a_class_that_never_preempts_waits(urgent: Bench) -> None:
