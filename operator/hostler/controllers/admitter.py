@@ -328,7 +328,9 @@ class Admitter:
         volumes = {request.volumes for request in requests} | {held.volumes or () for held in growing}
         pools = {request.pool for request in requests} | {held.pool for held in growing}
         wall, foretold = moments.epoch(self._clock.now()), self._forecasts.given
-        snapshot = replace(self.usage.snapshot(pools, volumes), wall=wall, foretold=foretold, promised=self._preempting.promised(now))
+        snapshot = replace(
+            self.usage.snapshot(pools, volumes), wall=wall, foretold=foretold, promised=self._preempting.promised(now)
+        )
         decided = plan(snapshot, requests, now)
         if self._pace is not None:
             self._forecasts.look(snapshot, requests, now)
