@@ -304,6 +304,8 @@ class Reservation:
     """RFC 3339: when it came in line, which it keeps when it has to leave."""
     started: float | None = None
     """On the planner's clock: since when its pods run; None where they do not yet."""
+    placed: str | None = None
+    """RFC 3339: the same moment as status has it."""
     saved: float | None = None
     """On the planner's clock: when its newest checkpoint was complete. What came after is lost if it has to leave."""
     due: float | None = None

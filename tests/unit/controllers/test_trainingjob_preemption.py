@@ -352,6 +352,16 @@ async def test_who_understates_its_time_leaves_once_it_is_past_it_and_others_wai
     assert preempted(bench)["why"] == "PastItsEstimate"
 
 
+async def test_a_wall_clock_that_jumps_puts_nobody_past_its_estimate(bench: Bench) -> None:
+    (pod,) = await running(bench, accelerators=WHOLE, estimatedDuration="1h")
+    await submitted(bench, "next", accelerators=WHOLE)
+    bench.cluster.clock.off = 86400
+    told(bench, pod, progress(10))
+    await bench.settle()
+    await submitted(bench, "later", accelerators=WHOLE)
+    assert jobs(bench) == ["tiny-0"]
+
+
 # -- crashes -----------------------------------------------------------------------------------------------------------
 
 
