@@ -25,6 +25,7 @@ from hostler.planning.verdicts import Reservation, Seats, Workload
 
 Object = dict[str, Any]
 
+
 def read_reservation(
     obj: Object,
     placement: Placement,

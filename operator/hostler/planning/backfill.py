@@ -14,6 +14,7 @@ right few times (D. Tsafrir, Y. Etsion and D. Feitelson, IEEE TPDS 18(6), 2007, 
 from __future__ import annotations
 
 import math
+from bisect import insort
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -150,9 +151,9 @@ class Timeline:
     @property
     def endings(self) -> Sequence[Ending]:
         """In order of time."""
-        if self._new:
-            self._sorted = sorted((*self._sorted, *self._new), key=_moment)
-            self._new.clear()
+        for new in self._new:
+            insort(self._sorted, new, key=_moment)
+        self._new.clear()
         return self._sorted
 
     def admit(self, request: Request, seats: Seats, ends: float, *, known: bool) -> None:

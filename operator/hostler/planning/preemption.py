@@ -50,7 +50,7 @@ def for_line(
     """Who has to leave for those in a pool's line who do not fit: for the first of each account, so that nobody is
     stopped for one who would not come next, and no namespace waits for its own until another has got its own."""
     promised = {each.leaving_for for each in scene.holders if each.leaving_for is not None}
-    free, found = dict(scene.free), dict[Workload, Preempt]()
+    free, found, holders = dict(scene.free), dict[Workload, Preempt](), list(scene.holders)
     asked = set[str]()
     for request in requests:
         account, room = scene.accounts.account(request.workload.namespace), room_of(request)
@@ -58,13 +58,13 @@ def for_line(
         asked.add(account)
         if room is None or not (first or request.workload in promised):
             continue
-        holders = [_told(each, found.get(each.workload)) for each in scene.holders]
         now = replace(scene, room=room, free=free, holders=holders)
         more = preemptions(request, now) if first else {}
         found |= more
         if more or request.workload in promised:
             # What comes next must neither count on what this one waits for, nor on what it will have.
-            holders = [_told(each, more.get(each.workload)) for each in holders]
+            if more:
+                holders = [_told(each, more.get(each.workload)) for each in holders]
             free = _without(request, replace(now, holders=holders))
     return found
 

@@ -79,14 +79,19 @@ def candidates_for(request: Request, scene: Scene) -> Iterable[Victim]:
     pool, units = scene.room.pool, scene.room.units(request.need)
     ours = request.workload.namespace
     due = scene.accounts.is_due(ours, request.least * units)
+    account = scene.accounts.account(ours)
+    known: dict[str, tuple[bool, bool]] = {}
+    """By namespace: there are thousands of holders and few of these."""
     for held in scene.holders:
         if held.workload.kind != "TrainingJob" or held.pool != pool.name or held.leaving_for is not None:
             continue
         if held.workload == request.workload or scene.room.levels.keys().isdisjoint(held.seats):
             continue
         theirs = held.workload.namespace
-        same = scene.accounts.account(ours) == scene.accounts.account(theirs)
-        lends = not same and scene.accounts.borrowed(theirs) > 0
+        if theirs not in known:
+            equal = scene.accounts.account(theirs) == account
+            known[theirs] = equal, not equal and scene.accounts.borrowed(theirs) > 0
+        same, lends = known[theirs]
         if not (same or due or lends):
             continue
         why = _why(request, held, scene, reclaims=due and lends)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -382,6 +383,24 @@ class TestTheLine:
             plans.append(decided(found, *line[::order]))
         assert plans[0].preemptions == plans[1].preemptions
         assert plans[0].verdicts == plans[1].verdicts
+
+
+def test_four_times_as_many_victims_take_no_more_than_eight_times_as_long() -> None:
+    """Processor time, the least of three; a ratio, because machines differ."""
+
+    def seconds(nodes: int) -> float:
+        found = usage(*[8] * nodes)
+        for number in range(8 * nodes):
+            found.put_reservation(held(f"v{number}", {f"n{number // 8}": 1}))
+        snapshot, gang, taken = found.snapshot(["gpu"]), asks("p", nodes, devices=8), []
+        for _ in range(3):
+            began = time.process_time()
+            told = plan(snapshot, [gang], NOW).preemptions
+            taken.append(time.process_time() - began)
+            assert len(told) == 8 * nodes
+        return min(taken)
+
+    assert seconds(160) <= 8 * seconds(40)
 
 
 def test_random_floors_lose_nothing_that_need_not_be_lost() -> None:
