@@ -103,7 +103,7 @@ def bytes_of_weights(
     shares = processes if job.hyperparameters.parallelism == "sharded" else 1
     lora = job.objective.lora
     if lora is not None:
-        learning = sum(lora.rank * sum(layer.weight.shape) for layer in adapted)  # type: ignore[arg-type]
+        learning = sum(lora.rank * sum(layer.get_parameter("weight").shape) for layer in adapted)
         return (bytes_of_frozen(job, network, item_bytes=item_bytes) + learning * _TRAINED_BYTES) // shares
     if job.hyperparameters.steps == 0:
         return bytes_as_held(network, narrow=False) // shares

@@ -22,7 +22,7 @@ from huggingface_hub import HfApi, get_session, hf_hub_url, set_client_factory
 from huggingface_hub.constants import DEFAULT_REVISION, ENDPOINT
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.hf_api import RepoFile
-from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
+from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]  # documented so
 
 from hostler_data.readers.manifest import leaves
 from hostler_runtime.remote.failures import causes, distrusted, nobody_there, refuses
