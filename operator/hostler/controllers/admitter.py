@@ -131,12 +131,17 @@ class Admitter:
         if obj is None:
             self.withdraw(workload)
             self._volumes.pop(workload, None)
-        self._preempting.changed(workload, None if obj is None or placement is None else chapter(obj))
         before = self._durable.pop(workload, None)
+        after = None
         if placement is not None:
             assert obj is not None  # as it has a placement
-            durable = self._durable[workload] = self._reservation(obj, placement, before)
-            if (before is None or before.seats != durable.seats) and self._is_news(durable):
+            after = self._reservation(obj, placement, before)
+        if before is not None:
+            self._preempting.left(before, after, now=self._clock.monotonic())
+        self._preempting.changed(workload, None if obj is None or placement is None else chapter(obj))
+        if after is not None:
+            self._durable[workload] = after
+            if (before is None or before.seats != after.seats) and self._is_news(after):
                 # Of an earlier leader. The workload is looked at because of this change, and asks anew.
                 self.withdraw(workload)
         if obj is not None and workload.kind == "TrainingJob" and (known := estimate_ratio(obj)) is not None:
@@ -328,7 +333,11 @@ class Admitter:
         pools = {request.pool for request in requests} | {held.pool for held in growing}
         wall, foretold = moments.epoch(self._clock.now()), self._forecasts.given
         snapshot = replace(
-            self.usage.snapshot(pools, volumes), wall=wall, foretold=foretold, ratios=self._errors.of(pools)
+            self.usage.snapshot(pools, volumes),
+            wall=wall,
+            foretold=foretold,
+            ratios=self._errors.of(pools),
+            promised=self._preempting.promised(now),
         )
         decided = plan(snapshot, requests, now)
         if self._pace is not None:
@@ -373,6 +382,7 @@ class Admitter:
         for which, error in judged(place, started=self._clock.now()):
             self._metrics.forecast(workload.kind, which, error)
         self._grants[workload] = Grant(request, admit)
+        self._preempting.has_got(workload)
         self.usage.put_reservation(
             Reservation(
                 workload=workload,

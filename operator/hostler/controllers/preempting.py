@@ -20,12 +20,19 @@ class _Told:
     chapter: Chapter | None
 
 
+PROMISE_SECONDS = 60.0
+"""How long room that others have left is kept for the one for whom they left. It is looked at at once, and only pods
+that outlive their job make it wait."""
+
+
 class Preempting:
     """In memory, by workload."""
 
     def __init__(self) -> None:
         self._chapters: dict[Workload, Chapter] = {}
         self._told: dict[Workload, _Told] = {}
+        self._promised: dict[Workload, float] = {}
+        """For whom others have left, and until when that counts."""
 
     def of(self, workload: Workload) -> Preempt | None:
         """Why it has to leave."""
@@ -56,6 +63,22 @@ class Preempting:
         for workload in gone:
             del self._told[workload]
         return gone
+
+    def left(self, before: Reservation, after: Reservation | None, *, now: float) -> None:
+        """A workload holds something else than before. Without this, whoever comes first in line would have what was
+        left for another one, who would have the next one stopped for itself, and so on for ever."""
+        whom = self.applied(before).leaving_for
+        if whom is not None and (after is None or after.seats != before.seats):
+            self._promised[whom] = now + PROMISE_SECONDS
+
+    def has_got(self, workload: Workload) -> None:
+        """It has its seats."""
+        self._promised.pop(workload, None)
+
+    def promised(self, now: float) -> frozenset[Workload]:
+        """For whom others have left lately, and who has not got anything yet."""
+        self._promised = {who: until for who, until in self._promised.items() if now < until}
+        return frozenset(self._promised)
 
     def applied(self, held: Reservation) -> Reservation:
         """The reservation as the planner is to see it."""

@@ -16,7 +16,7 @@ from hostler.api.common import Topology
 from hostler.api.placement import Placement
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.controllers.ports import Clock
-from hostler.controllers.workloads import need_of, seats_of, work_of, workload_of
+from hostler.controllers.workloads import is_managed_elsewhere, need_of, seats_of, work_of, workload_of
 from hostler.planning import moments
 from hostler.planning.jobacceptance import ask_of_job
 from hostler.planning.pools import Pool
@@ -24,9 +24,6 @@ from hostler.planning.shares import PastUse
 from hostler.planning.verdicts import Reservation, Seats, Workload
 
 Object = dict[str, Any]
-
-_JITTER_SECONDS = 5.0
-"""By which a moment that is read again from whole seconds may differ and still be the same."""
 
 
 def read_reservation(
@@ -50,19 +47,24 @@ def read_reservation(
     )
     if obj["kind"] != "TrainingJob":
         return held
-    running = _seconds_placed(obj, clock)
     least, most = _bounds(obj, placement, pool)
     held = replace(held, least=least, most=most)
     by, kept = leaving(obj)
     if by is not None and deadline is None and held.seats != kept:
-        held = replace(held, leaving_for=by, keeps=kept)
-    if running is None:
+        known = before.leaving_since if before is not None and before.leaving_for == by else None
+        told = _on_our_clock(_told_at(obj, clock), clock) if known is None else known
+        held = replace(held, leaving_for=by, keeps=kept, leaving_since=told)
+    placed = _placed_since(obj)
+    if placed is None:
         return held
+    # Read once: a wall clock that jumps later must not put everybody past its estimate.
+    known = before.started if before is not None and before.placed == placed else None
+    started = _on_our_clock(placed, clock) if known is None else known
     now, work = clock.monotonic(), work_of(obj)
-    started = _steady(now - running, None if before is None else before.started)
     return replace(
         held,
         started=started,
+        placed=placed,
         saved=_saved(obj, started=started, now=now),
         due=None if work.said is None else started + max(0.0, work.said - work.spent),
     )
@@ -80,6 +82,10 @@ def leaving(job: Object) -> tuple[Workload | None, Seats]:
     return whom, {str(seat["name"]): int(seat["pods"]) for seat in told.get("keeps") or ()}
 
 
+def _told_at(job: Object, clock: Clock) -> str:
+    return str(((job.get("status") or {}).get("preempted") or {}).get("at") or clock.now())
+
+
 def chapter(job: Object) -> tuple[int, int]:
     """Preemptions and the newest closed attempt: what is told of a job before holds no more once this has changed."""
     status = job.get("status") or {}
@@ -89,9 +95,11 @@ def chapter(job: Object) -> tuple[int, int]:
 def past_use(obj: Object, placement: Placement | None, *, clock: Clock) -> list[PastUse]:
     """What a workload has used before this process watches it: what it holds now since it holds it, and of a job the
     attempts that are over, as if the last of them had just ended when the job came to rest."""
-    found = []
-    if placement is not None and (placed := _seconds_placed(obj, clock)):
-        found.append(_use(obj, placement, seconds=placed, ago=0.0))
+    found: list[PastUse] = []
+    if is_managed_elsewhere(obj):
+        return found  # Its status is another controller's, which may speak of another cluster.
+    if placement is not None and (placed := _placed_since(obj)):
+        found.append(_use(obj, placement, seconds=_seconds_since(placed, clock), ago=0.0))
     status = obj.get("status") or {}
     if obj["kind"] == "TrainingJob" and (spent := _spent(status)) > 0 and (last := _last_placement(obj, placement)):
         rested = status.get("completionTime") or _since(obj)
@@ -147,16 +155,19 @@ def _since(obj: Object) -> str | None:
     return next((c.get("lastTransitionTime") for c in conditions if c["type"] == "Admitted"), None)
 
 
-def _seconds_placed(obj: Object, clock: Clock) -> float | None:
-    """For how long it has had its seats; None where it is not said to have any."""
+def _placed_since(obj: Object) -> str | None:
+    """Since when it has its seats; None where it is not said to have any."""
     conditions = (obj.get("status") or {}).get("conditions") or ()
     kind = "Admitted" if obj["kind"] == "TrainingJob" else "Ready"
-    since = next((c.get("lastTransitionTime") for c in conditions if c["type"] == kind and c["status"] == "True"), None)
-    return None if since is None else max(0.0, moments.elapsed(since, now=clock.now()))
+    return next((c.get("lastTransitionTime") for c in conditions if c["type"] == kind and c["status"] == "True"), None)
 
 
-def _steady(moment: float, before: float | None) -> float:
-    return before if before is not None and abs(moment - before) < _JITTER_SECONDS else moment
+def _seconds_since(moment: str, clock: Clock) -> float:
+    return max(0.0, moments.elapsed(moment, now=clock.now()))
+
+
+def _on_our_clock(moment: str, clock: Clock) -> float:
+    return clock.monotonic() - _seconds_since(moment, clock)
 
 
 def _saved(job: Object, *, started: float, now: float) -> float | None:

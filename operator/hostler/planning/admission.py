@@ -25,7 +25,7 @@ from hostler.api.common import Topology
 from hostler.planning.backfill import Booking, Timeline, endings, first_release
 from hostler.planning.forecast import forecasts
 from hostler.planning.order import Durations, arrange
-from hostler.planning.poolgrowth import is_new
+from hostler.planning.poolgrowth import Growth, is_new
 from hostler.planning.resources import Resources, holds
 from hostler.planning.room import Room
 from hostler.planning.seats import together
@@ -172,8 +172,9 @@ class _Planner:
         return {workload: tuple(sorted(those)) for workload, those in found.items()}
 
     def promised_first(self, line: Sequence[Request]) -> list[Request]:
-        """The line, and before it those for whom others leave: the room to come is theirs alone."""
-        return sorted(line, key=lambda request: request.workload not in self._leaving)
+        """The line, and before it those for whom others leave or have left: that room is theirs alone."""
+        promised = self._leaving.keys() | self._snapshot.promised
+        return sorted(line, key=lambda request: request.workload not in promised)
 
     def keep(self, request: Request) -> Admit | None:
         """The seats that the request has, with others for those whose node is gone; all or nothing.
@@ -226,15 +227,15 @@ class _Planner:
         return Admit(seats=dict(sorted(found.items())), backfilled=self._refused[request.pool] > 0)
 
     def release(self, request: Request) -> Admit | None:
-        """Seats on nodes that an autoscaler would add, beside those that it can have now; or None.
-
-        Not for a service, whose replicas start one by one, nor where only some nodes will do.
-        """
-        room, new_nodes = self._stock.room(request.pool), self._growth.get(request.pool)
-        if room is None or new_nodes is None or request.serves or request.volumes or request.workload in self._leaving:
+        """Seats on nodes that an autoscaler would add, beside those that it can have now; or None. Those with a booking
+        have what they need of these nodes before it, as of others."""
+        room, new_nodes = self._stock.room(request.pool), self._growth_for(request)
+        if room is None or new_nodes is None:
             return None
-        if request.topology is Topology.REQUIRED:
-            return None
+        promised = new_nodes
+        for booking in self._binding(request):
+            if booking.request.pool == request.pool:
+                new_nodes = new_nodes.with_seats(booking.request.need, booking.new)
         units = room.units(request.need)
         owed = self._accounts.of(room).within(request.workload.namespace, request.most, units=units)
         allowed = min(room.within_quota(request.most, units), owed)
@@ -244,12 +245,18 @@ class _Planner:
         new = new_nodes.seats(request.need, allowed - sum(here.values()))
         if not new or sum(here.values()) + sum(new.values()) < request.least:
             return None
-        self._growth[request.pool] = new_nodes.with_seats(request.need, new)
+        self._growth[request.pool] = promised.with_seats(request.need, new)
         self._occupy(room, request, here)
-        promised = sum(new.values()) * units
-        room.held += promised
-        self._accounts.of(room).take(request.workload.namespace, promised)
+        more = sum(new.values()) * units
+        room.held += more
+        self._accounts.of(room).take(request.workload.namespace, more)
         return Admit(seats=together(here, new), backfilled=self._refused[request.pool] > 0)
+
+    def _growth_for(self, request: Request) -> Growth | None:
+        """What an autoscaler may add for it. Not for a service, whose replicas start one by one, nor where only some
+        nodes will do."""
+        tied = request.serves or request.volumes or request.topology is Topology.REQUIRED
+        return None if tied or request.workload in self._leaving else self._growth.get(request.pool)
 
     def enlarge(self, request: Request, standing: Admit) -> Admit:
         """The same with as many seats as it can use, where nobody waits for them."""
@@ -343,7 +350,8 @@ class _Planner:
         if question in self._never:
             return
         self._note_admitted()
-        if self._timeline.book(room, request, self._stock.free, self.durations, self._now):
+        growth = self._growth_for(request)
+        if self._timeline.book(room, request, self._stock.free, self.durations, self._now, growth=growth):
             self._booked[pool] += 1
             self._tied[pool] = bool(request.volumes)
         else:

@@ -14,11 +14,13 @@ right few times (D. Tsafrir, Y. Etsion and D. Feitelson, IEEE TPDS 18(6), 2007, 
 from __future__ import annotations
 
 import math
+from bisect import insort
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hostler.planning.order import Durations
+from hostler.planning.poolgrowth import Growth
 from hostler.planning.quotas import Accounts
 from hostler.planning.resources import Resources, add, holds, subtract, times
 from hostler.planning.room import Room
@@ -64,7 +66,8 @@ def endings(snapshot: Snapshot, durations: Durations, now: float, *, factor: flo
 
 def _end(held: Reservation, foretold: float | None, durations: Durations, now: float, factor: float) -> float:
     if held.leaving_for is not None:
-        return now + LEAVING_SECONDS
+        since = now if held.leaving_since is None else held.leaving_since
+        return now + max(LEAVING_SECONDS, now - since)
     if foretold is None:
         if held.workload.kind == "InferenceService":
             return math.inf
@@ -115,6 +118,8 @@ class Booking:
     """Whether anything is known of how long those take who have to end before."""
     account: str | None = None
     """Whose limit it waits for, and no nodes: then it binds those of the same account alone."""
+    new: Seats = field(default_factory=dict)
+    """Seats beside these on nodes that are still to come."""
 
     def binds(self, ends: float) -> bool:
         """Whether somebody who ends then is in its way."""
@@ -146,9 +151,9 @@ class Timeline:
     @property
     def endings(self) -> Sequence[Ending]:
         """In order of time."""
-        if self._new:
-            self._sorted = sorted((*self._sorted, *self._new), key=_moment)
-            self._new.clear()
+        for new in self._new:
+            insort(self._sorted, new, key=_moment)
+        self._new.clear()
         return self._sorted
 
     def admit(self, request: Request, seats: Seats, ends: float, *, known: bool) -> None:
@@ -158,13 +163,23 @@ class Timeline:
             self._new.append(Ending(at=ends, workload=who, pool=pool, need=need, seats=seats, known=known))
 
     def book(
-        self, room: Room, request: Request, free: Mapping[str, Resources], durations: Durations, now: float
+        self,
+        room: Room,
+        request: Request,
+        free: Mapping[str, Resources],
+        durations: Durations,
+        now: float,
+        *,
+        growth: Growth | None = None,
     ) -> bool:
         """Give the request the earliest booking that takes nothing from those that there are; False where it would not
-        fit even after everybody has ended who ever does."""
-        booking = self._earliest(room, request, free, now)
+        fit even after everybody has ended who ever does, with all that the pool may grow by for it."""
+        beyond = 0 if growth is None else sum(growth.seats(request.need, request.least).values())
+        booking = self._earliest(room, request, free, now, beyond=beyond)
         if booking is None:
             return False
+        if growth is not None:
+            booking.new = growth.seats(request.need, request.least - sum(booking.seats.values()))
         self.bookings.append(booking)
         known = booking.known and durations.knows_of(request)
         self.admit(request, booking.seats, booking.at + durations.of(request), known=known)
@@ -195,7 +210,9 @@ class Timeline:
                 )
                 return
 
-    def _earliest(self, room: Room, request: Request, free: Mapping[str, Resources], now: float) -> Booking | None:
+    def _earliest(
+        self, room: Room, request: Request, free: Mapping[str, Resources], now: float, *, beyond: int
+    ) -> Booking | None:
         base = {node: free[node] for node in room.levels}
         held = room.held
         for booking in self.bookings:
@@ -207,7 +224,7 @@ class Timeline:
                     base[node] = subtract(base[node], times(pods, booking.request.need))
             if booking.request.pool == room.pool.name:
                 held += sum(booking.seats.values()) * room.units(booking.request.need)
-        fit, units = _Fit(room, request, base), room.units(request.need)
+        fit, units = _Fit(room, request, base, beyond=beyond), room.units(request.need)
         at, known = now, True
         for ending in (*self.endings, None):
             if ending is None or ending.at > at:
@@ -229,7 +246,7 @@ class Timeline:
     ) -> Booking:
         seats = room.as_if(base).find(request, request.least, base, beside=request.beside)
         spare = {node: subtract(base[node], times(pods, request.need)) for node, pods in seats.items()}
-        units = sum(seats.values()) * room.units(request.need)
+        units = request.least * room.units(request.need)
         spare_units = None if room.quota is None else room.quota - held - units
         return Booking(request=request, at=at, seats=seats, spare=spare, spare_units=spare_units, known=known)
 
@@ -245,9 +262,11 @@ class Timeline:
 class _Fit:
     """How many pods of a request fit, where it may have them together, while seats are given back."""
 
-    def __init__(self, room: Room, request: Request, free: Mapping[str, Resources]) -> None:
-        self._need, self._least = request.need, request.least
+    def __init__(self, room: Room, request: Request, free: Mapping[str, Resources], *, beyond: int) -> None:
+        """``beyond`` is how many fit on nodes that are to come."""
+        self._need, self._least = request.need, request.least - beyond
         self._domains = room.domains_for(request)
+        self._bound = room.bound_to(request)
         self._counts: Counter[str] = Counter()
         for node, amount in free.items():
             self._counts[self._domain(node)] += holds(amount, self._need)
@@ -257,7 +276,8 @@ class _Fit:
 
     @property
     def enough(self) -> bool:
-        return max(self._counts.values(), default=0) >= self._least
+        counts = (count for domain, count in self._counts.items() if not self._bound or domain in self._bound)
+        return max(counts, default=0) >= self._least
 
     def moved(self, node: str, before: Resources, after: Resources) -> Resources:
         """Count a node anew."""

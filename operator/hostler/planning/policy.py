@@ -22,6 +22,10 @@ class Policy:
     def _owners(self) -> Mapping[str, str]:
         return {namespace: owner for owner, quota in self.quotas.items() for namespace in quota.namespaces}
 
+    @cached_property
+    def _nominal_in_all(self) -> int:
+        return sum(quota.nominal for quota in self.quotas.values())
+
     def owner(self, namespace: str) -> str:
         """Whose use a namespace's counts with."""
         return self._owners.get(namespace, namespace)
@@ -34,7 +38,7 @@ class Policy:
         """Units that are its own, of so many in the pool."""
         if account:
             return self.quotas[account].nominal
-        return max(0, allocatable - sum(quota.nominal for quota in self.quotas.values()))
+        return max(0, allocatable - self._nominal_in_all)
 
     def weight(self, owner: str) -> float:
         """What an owner's use is divided by before it is compared."""

@@ -12,13 +12,13 @@ is checked as the planner checks it, on nodes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from hostler.planning.resources import Resources, add, holds, subtract, times
 from hostler.planning.room import Room
 from hostler.planning.verdicts import Preempt, Request, Reservation, Seats, Workload
-from hostler.planning.victims import Scene, Victim, candidates_for
+from hostler.planning.victims import Scene, Victim, candidates_for, makes_room
 
 
 def preemptions(request: Request, scene: Scene) -> dict[Workload, Preempt]:
@@ -28,7 +28,7 @@ def preemptions(request: Request, scene: Scene) -> dict[Workload, Preempt]:
     if scene.room.trouble or not candidates:
         return {}
     trial = _Trial(request, scene)
-    trial.free_up(each for each in scene.holders if each.leaving_for == request.workload)
+    trial.free_up(each for each in scene.holders if makes_room(each, request, scene))
     if trial.fits:
         return {}
     found = [chosen for chosen in _attempts(trial, candidates) if chosen]
@@ -50,7 +50,7 @@ def for_line(
     """Who has to leave for those in a pool's line who do not fit: for the first of each account, so that nobody is
     stopped for one who would not come next, and no namespace waits for its own until another has got its own."""
     promised = {each.leaving_for for each in scene.holders if each.leaving_for is not None}
-    free, found = dict(scene.free), dict[Workload, Preempt]()
+    free, found, holders = dict(scene.free), dict[Workload, Preempt](), list(scene.holders)
     asked = set[str]()
     for request in requests:
         account, room = scene.accounts.account(request.workload.namespace), room_of(request)
@@ -58,13 +58,13 @@ def for_line(
         asked.add(account)
         if room is None or not (first or request.workload in promised):
             continue
-        holders = [_told(each, found.get(each.workload)) for each in scene.holders]
         now = replace(scene, room=room, free=free, holders=holders)
         more = preemptions(request, now) if first else {}
         found |= more
         if more or request.workload in promised:
             # What comes next must neither count on what this one waits for, nor on what it will have.
-            holders = [_told(each, more.get(each.workload)) for each in holders]
+            if more:
+                holders = [_told(each, more.get(each.workload)) for each in holders]
             free = _without(request, replace(now, holders=holders))
     return found
 
@@ -102,7 +102,16 @@ def _badness(chosen: Sequence[Victim]) -> tuple[int, float, int, list[Workload]]
 def _attempts(trial: _Trial, candidates: Sequence[Victim]) -> Iterable[Sequence[Victim]]:
     yield trial.enough(candidates)
     for nodes in trial.domains:
-        yield trial.enough(trial.by_node(candidates, nodes), within=nodes)
+        yield trial.enough(trial.by_node(candidates, nodes))
+
+
+@dataclass
+class _Given:
+    """Units that those give back who would leave; sums, because there may be thousands of them."""
+
+    units: int = 0
+    ours: int = 0
+    """Of the account of the request."""
 
 
 class _Trial:
@@ -111,11 +120,14 @@ class _Trial:
     def __init__(self, request: Request, scene: Scene) -> None:
         self._request, self._scene = request, scene
         self._units = scene.room.units(request.need)
-        self._free = {node: scene.free[node] for node in scene.room.levels}
         self._held = scene.room.held
         self._due = scene.accounts.is_due(request.workload.namespace, request.least * self._units)
         domains = scene.room.domains_for(request)
-        self._domain = {node: "" if domains is None else domains.get(node, node) for node in self._free}
+        domain = {node: "" if domains is None else domains.get(node, node) for node in scene.room.levels}
+        bound = scene.room.bound_to(request)
+        self._domain = {node: name for node, name in domain.items() if not bound or name in bound}
+        self._free = {node: scene.free[node] for node in self._domain}
+        self._account = scene.accounts.account(request.workload.namespace)
         self._given: dict[str, int] = {}
         """Units by namespace that those give back who leave already."""
 
@@ -133,7 +145,7 @@ class _Trial:
     def fits(self) -> bool:
         """Whether nobody has to leave, but for those who do already."""
         counts = self._counts(self._free)
-        return max(counts.values(), default=0) >= self._request.least and self._within_quotas(())
+        return self._enough(counts, _Given())
 
     @cached_property
     def domains(self) -> Sequence[frozenset[str]]:
@@ -143,42 +155,45 @@ class _Trial:
             found.setdefault(domain, set()).add(node)
         return [frozenset(found[name]) for name in sorted(found)]
 
-    def enough(self, candidates: Sequence[Victim], within: frozenset[str] | None = None) -> Sequence[Victim]:
+    def enough(self, candidates: Sequence[Victim]) -> Sequence[Victim]:
         """As many of these, in their order, as make the request fit, without those who need not leave after all; none
         where all are not enough."""
-        free, chosen = dict(self._free), list[Victim]()
+        free, chosen, given = dict(self._free), list[Victim](), _Given()
         counts = self._counts(free)
-        borrowed = {v.held.workload.namespace: self._borrowed(v.held.workload.namespace) for v in candidates}
+        borrowed: dict[str, int] = {}
         for victim in candidates:
-            if self._enough(counts, chosen):
+            if self._enough(counts, given):
                 break
-            account = self._scene.accounts.account(victim.held.workload.namespace)
+            namespace = victim.held.workload.namespace
+            account = self._scene.accounts.account(namespace)
             least = 1 if self._due else victim.units
-            if victim.borrows and borrowed[victim.held.workload.namespace] < least:
+            left = borrowed.setdefault(account, self._borrowed(namespace))
+            if victim.borrows and left < least:
                 # What is left is the borrower's own. Of the last one, a part may be, for a request that is due.
                 continue
-            for namespace in borrowed:
-                if self._scene.accounts.account(namespace) == account:
-                    borrowed[namespace] -= victim.units
+            borrowed[account] = left - victim.units
             chosen.append(victim)
+            self._give(given, victim.held, victim.units)
             self._move(free, counts, victim.held.need, victim.held.seats)
-        if not self._enough(counts, chosen):
+        if not self._enough(counts, given):
             return ()
-        return self._without_spare(chosen, free, counts)
+        return self._without_spare(chosen, free, counts, given)
 
     def _without_spare(
-        self, chosen: list[Victim], free: dict[str, Resources], counts: dict[str, int]
+        self, chosen: Sequence[Victim], free: dict[str, Resources], counts: dict[str, int], given: _Given
     ) -> Sequence[Victim]:
         """Who is the last to go is the first to stay."""
+        stay = set[Workload]()
         for victim in sorted(chosen, key=lambda victim: victim.order, reverse=True):
-            rest = [each for each in chosen if each is not victim]
             back = {node: -pods for node, pods in victim.held.seats.items()}
             self._move(free, counts, victim.held.need, back)
-            if self._enough(counts, rest):
-                chosen = rest
+            self._give(given, victim.held, -victim.units)
+            if self._enough(counts, given):
+                stay.add(victim.held.workload)
             else:
                 self._move(free, counts, victim.held.need, victim.held.seats)
-        return chosen
+                self._give(given, victim.held, victim.units)
+        return [victim for victim in chosen if victim.held.workload not in stay]
 
     def by_node(self, candidates: Sequence[Victim], nodes: frozenset[str]) -> Sequence[Victim]:
         """Candidates in the order of the nodes that are the cheapest to clear, for each pod that fits there then."""
@@ -221,10 +236,11 @@ class _Trial:
         """Seats that victims can keep who can go on with fewer pods."""
         free = dict(self._free)
         counts = self._counts(free)
+        given = _Given()
         for victim in chosen:
             self._move(free, counts, victim.held.need, victim.held.seats)
+            self._give(given, victim.held, victim.units)
         found: dict[Workload, Seats] = {}
-        given = {v.held.workload: v.units for v in chosen}
         for victim in sorted(chosen, key=lambda each: each.order, reverse=True):
             held = victim.held
             if held.least is None or held.least >= held.pods:
@@ -233,18 +249,18 @@ class _Trial:
             for node, pods in sorted(held.seats.items()):
                 for _ in range(pods):
                     self._move(free, counts, held.need, {node: -1})
-                    given[held.workload] -= self._units_of(held)
-                    if self._enough_units(counts, chosen, given):
+                    self._give(given, held, -self._units_of(held))
+                    if self._enough(counts, given):
                         kept[node] = kept.get(node, 0) + 1
                     else:
                         self._move(free, counts, held.need, {node: 1})
-                        given[held.workload] += self._units_of(held)
+                        self._give(given, held, self._units_of(held))
                         break
             if sum(kept.values()) >= held.least:
                 found[held.workload] = kept
             else:
                 self._move(free, counts, held.need, kept)
-                given[held.workload] = victim.units
+                self._give(given, held, sum(kept.values()) * self._units_of(held))
         return found
 
     def really_fits(self, chosen: Sequence[Victim], keeps: Mapping[Workload, Seats]) -> bool:
@@ -278,27 +294,24 @@ class _Trial:
             if node in free:
                 free[node] = add(free[node], times(pods, held.need))
 
-    def _enough(self, counts: Mapping[str, int], chosen: Sequence[Victim]) -> bool:
-        return self._enough_units(counts, chosen, {victim.held.workload: victim.units for victim in chosen})
+    def _give(self, given: _Given, held: Reservation, units: int) -> None:
+        """So much more is given back; less, where it is below zero."""
+        given.units += units
+        if self._scene.accounts.account(held.workload.namespace) == self._account:
+            given.ours += units
 
-    def _enough_units(self, counts: Mapping[str, int], chosen: Sequence[Victim], given: Mapping[Workload, int]) -> bool:
-        if max(counts.values(), default=0) < self._request.least:
-            return False
-        return self._within_quotas([(v.held.workload.namespace, given[v.held.workload]) for v in chosen])
+    def _enough(self, counts: Mapping[str, int], given: _Given) -> bool:
+        return max(counts.values(), default=0) >= self._request.least and self._within_quotas(given)
 
-    def _within_quotas(self, given: Iterable[tuple[str, int]]) -> bool:
+    def _within_quotas(self, given: _Given) -> bool:
         """Whether the pool's quota and that of the request's namespace have room once so much is given back."""
-        given = [*self._given.items(), *given]
         least, accounts, ours = self._request.least, self._scene.accounts, self._request.workload.namespace
-        held = self._held - sum(units for _, units in given[len(self._given) :])
-        if self._scene.room.within_quota(least, self._units, held=held) < least:
+        if self._scene.room.within_quota(least, self._units, held=self._held - given.units) < least:
             return False
-        room = accounts.room(ours)
-        if room is None:
-            return True
-        back = sum(units for name, units in given if accounts.account(name) == accounts.account(ours))
         limit = accounts.limit(ours)
-        assert limit is not None  # as there is a room
+        if limit is None:
+            return True
+        back = given.ours + sum(u for name, u in self._given.items() if accounts.account(name) == self._account)
         return accounts.held(ours) - back + least * self._units <= limit
 
     def _borrowed(self, namespace: str) -> int:

@@ -126,7 +126,7 @@ class Room:
 
     def as_if(self, free: Mapping[str, Resources]) -> Room:
         """The same nodes at a moment at which this is free of them. What is changed there changes nothing here."""
-        return Room(self._of, free, within=self.levels)
+        return Room(self._of, free, within=self.levels.keys() & free.keys())
 
     def units(self, need: Mapping[str, int]) -> int:
         """Units of the pool that one pod takes."""
@@ -174,6 +174,8 @@ class Room:
         """
         if request.spread is not None:
             return self.spread(request, count, free, beside=beside)
+        if count > 0 and (there := self.bound_to(request, beside)):
+            return self._where_others_are(request, count, free, there)
         if self._of.domains is None or count == 1 or self._tightest(request.need, count, free, {}):
             return self.seats(request.need, count, free)
         return self._in_domains(request, count, free, self._of.domains)
@@ -202,6 +204,21 @@ class Room:
                 domain = Room(self._of, free, within=frozenset(rooms[name]))
                 picked |= domain.seats(request.need, min(left, fits[name]), free)
         return picked
+
+    def _where_others_are(
+        self, request: Request, count: int, free: Mapping[str, Resources], there: Container[str]
+    ) -> Mapping[str, int]:
+        """Seats in the domains in which pods of the request are that stay where they are."""
+        domains = self._of.domains or {}
+        nodes = frozenset(node for node in self.levels if domains.get(node, node) in there)
+        return Room(self._of, free, within=nodes).seats(request.need, count, free)
+
+    def bound_to(self, request: Request, beside: Container[str] | None = None) -> frozenset[str]:
+        """Domains that pods of the request are in and that all of them must be in; empty where it is free to choose."""
+        domains, stays = self._of.domains, request.beside if beside is None else beside
+        if request.topology is not Topology.REQUIRED or domains is None:
+            return frozenset()
+        return frozenset(domains.get(node, node) for node in self.levels if node in stays)
 
     def domains_for(self, request: Request) -> Mapping[str, str] | None:
         """Of each node, the domain in which all pods must be; None where they may be anywhere."""

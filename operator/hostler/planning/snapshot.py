@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from hostler.planning.resources import Resources
 from hostler.planning.room import PoolRoom
@@ -50,3 +51,13 @@ class Snapshot:
     """By pool, of jobs that have ended lately, the time that they took by the time that was said."""
     foretold: Mapping[Workload, tuple[float, Forecast]] = field(default_factory=dict)
     """What was forecast earlier of a line that is too long to do it in each pass, and when on the planner's clock."""
+    promised: frozenset[Workload] = frozenset()
+    """For whom others have left a moment ago: that room is theirs before it is anybody's turn."""
+
+    @cached_property
+    def holders_by_pool(self) -> Mapping[str, Sequence[Reservation]]:
+        """Looked through once, however many pools there are."""
+        found: dict[str, list[Reservation]] = {}
+        for held in self.holders:
+            found.setdefault(held.pool, []).append(held)
+        return found

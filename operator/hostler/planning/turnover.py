@@ -31,7 +31,7 @@ class AccountsByPool:
                 pool,
                 policy_of(pool.spec.queue),
                 allocatable=self._snapshot.pools[pool.name].allocatable,
-                holders=self._snapshot.holders,
+                holders=self._snapshot.holders_by_pool.get(pool.name, ()),
             )
         return self._accounts[pool.name]
 
@@ -46,6 +46,8 @@ class Turnover:
         """Who has to leave for those in line."""
         found: dict[Workload, Preempt] = {}
         ends = {reservation.workload: at for at, reservation in self._snapshot.ending}
+        waiting = {request.workload for requests in refused.values() for request in requests}
+        leaving = [held for held in self._snapshot.holders if held.leaving_for is not None]
         for pool, requests in refused.items():
             room = self._stock.room(pool)
             if room is None or room.pool.spec.queue.preemption is PreemptionPolicy.DISABLED:
@@ -53,10 +55,14 @@ class Turnover:
             scene = Scene(
                 room=room,
                 free=self._stock.free,
-                holders=self._snapshot.holders,
+                holders=[
+                    *self._snapshot.holders_by_pool.get(pool, ()),
+                    *(held for held in leaving if held.pool != pool),
+                ],
                 accounts=self._accounts.of(room),
                 now=self._now,
                 ends=ends,
+                nobodys=frozenset(held.leaving_for for held in leaving if held.leaving_for not in waiting),
             )
             found |= for_line(requests, scene, room_of=lambda each: self._stock.room(each.pool, each.volumes))
         return found
@@ -68,7 +74,7 @@ class Turnover:
         for pool in sorted(self._snapshot.pools):
             if pool in refused or self._snapshot.pools[pool].pool.spec.queue.preemption is PreemptionPolicy.DISABLED:
                 continue
-            here = [held for held in self._snapshot.holders if held.pool == pool and can_grow(held)]
+            here = [held for held in self._snapshot.holders_by_pool.get(pool, ()) if can_grow(held)]
             found |= growth(here, room_for=self._room_for, ends=ends, now=self._now)
         return found
 

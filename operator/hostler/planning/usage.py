@@ -23,7 +23,7 @@ from hostler.planning.room import PoolRoom
 from hostler.planning.shares import DEFAULT_HALF_LIFE_SECONDS, PastUse, Shares
 from hostler.planning.snapshot import Pending, Snapshot
 from hostler.planning.verdicts import Reservation, Workload
-from hostler.planning.victims import overdue_at
+from hostler.planning.victims import given_up_at, overdue_at
 from hostler.planning.volumes import Reach, Reaches
 
 Object = dict[str, Any]
@@ -192,11 +192,12 @@ class PoolUsage:
         return [held for held in self._growable() if (at := grows_at(held)) is not None and at <= now]
 
     def next_moment(self, now: float, *, waiting: bool) -> float | None:
-        """When something is to be decided though nothing changes: somebody may grow, or is past its estimate while
-        others wait."""
+        """When something is to be decided though nothing changes: somebody may grow, or is past its estimate or
+        does not leave while others wait."""
         found = [at for held in self._growable() if (at := grows_at(held)) is not None and at > now]
         if waiting:
-            found += [at for held in self._reservations.values() if (at := overdue_at(held)) is not None and at > now]
+            for due in (overdue_at, given_up_at):
+                found += [at for held in self._reservations.values() if (at := due(held)) is not None and at > now]
         return min(found, default=None)
 
     def _growable(self) -> Iterator[Reservation]:

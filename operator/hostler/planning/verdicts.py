@@ -318,12 +318,16 @@ class Reservation:
     """RFC 3339: from when its age counts, which it keeps when it has to leave."""
     started: float | None = None
     """On the planner's clock: since when its pods run; None where they do not yet."""
+    placed: str | None = None
+    """RFC 3339: the same moment as status has it."""
     saved: float | None = None
     """On the planner's clock: when its newest checkpoint was complete. What came after is lost if it has to leave."""
     due: float | None = None
     """On the planner's clock: when it is done by what its user has said; None where the user has said nothing."""
     leaving_for: Workload | None = None
     """For whom it leaves; None where it may stay."""
+    leaving_since: float | None = None
+    """On the planner's clock: when it was told to leave; None where that is not written down yet."""
     keeps: Seats = field(default_factory=dict)
     """Seats that it goes on with when it has left."""
     volumes: tuple[Reach, ...] | None = None

@@ -12,7 +12,7 @@ own; but where nobody has borrowed, because quotas add up to more than the pool 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hostler.planning.quotas import Accounts
@@ -25,6 +25,9 @@ RESTART_SECONDS = 120.0
 TURN_SECONDS = 1800.0
 """Who is past its estimate is left alone for so long after each start, so that two of them who push each other out
 still get on."""
+LEAVING_PATIENCE_SECONDS = 300.0
+"""Who was told to leave so long ago and is still there is not counted on any more: its pods hang on a node that cannot
+end them."""
 NEARLY_DONE_SECONDS = 300.0
 """Who says that it is done within this is waited for, rather than be stopped for being past its estimate."""
 
@@ -41,6 +44,8 @@ class Scene:
     now: float
     ends: Mapping[Workload, float]
     """When holders are expected to be done, where that is known."""
+    nobodys: Container[Workload | None] = frozenset()
+    """For whom others leave though they do not wait any more: that room is whose turn it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,14 +79,19 @@ def candidates_for(request: Request, scene: Scene) -> Iterable[Victim]:
     pool, units = scene.room.pool, scene.room.units(request.need)
     ours = request.workload.namespace
     due = scene.accounts.is_due(ours, request.least * units)
+    account = scene.accounts.account(ours)
+    known: dict[str, tuple[bool, bool]] = {}
+    """By namespace: there are thousands of holders and few of these."""
     for held in scene.holders:
         if held.workload.kind != "TrainingJob" or held.pool != pool.name or held.leaving_for is not None:
             continue
         if held.workload == request.workload or scene.room.levels.keys().isdisjoint(held.seats):
             continue
         theirs = held.workload.namespace
-        same = scene.accounts.account(ours) == scene.accounts.account(theirs)
-        lends = not same and scene.accounts.borrowed(theirs) > 0
+        if theirs not in known:
+            equal = scene.accounts.account(theirs) == account
+            known[theirs] = equal, not equal and scene.accounts.borrowed(theirs) > 0
+        same, lends = known[theirs]
         if not (same or due or lends):
             continue
         why = _why(request, held, scene, reclaims=due and lends)
@@ -100,6 +110,21 @@ def _why(request: Request, held: Reservation, scene: Scene, *, reclaims: bool) -
     if request.preempts and request.serves and request.beside and held.priority == request.priority:
         return Preemption.REPLICA
     return None
+
+
+def makes_room(held: Reservation, request: Request, scene: Scene) -> bool:
+    """Whether it leaves already, so that nobody else need leave for the request."""
+    if held.leaving_for is None or (held.leaving_for != request.workload and held.leaving_for not in scene.nobodys):
+        return False
+    until = given_up_at(held)
+    return until is None or scene.now < until
+
+
+def given_up_at(held: Reservation) -> float | None:
+    """From when on it is not counted on that it leaves; None of who may stay, or was told just now."""
+    if held.leaving_for is None or held.leaving_since is None:
+        return None
+    return held.leaving_since + LEAVING_PATIENCE_SECONDS
 
 
 def overdue_at(held: Reservation) -> float | None:

@@ -140,12 +140,17 @@ async def test_a_job_of_another_controller_is_left_alone_and_says_so_once(bench:
             "pool": "gpu", "acceleratorType": "nvidia-a100-80", "pods": 1, "perPod": 4,
             "nodes": [{"name": "gpu-1", "pods": 1}], "requests": {"nvidia.com/gpu": "4", "pods": "1"},
         },
+        "retry": {"after": 0, "activeSeconds": 500_000},
     }  # fmt: skip
     bench.cluster.set_status(bench.cluster.object("TrainingJob", "tiny"), **theirs)
     await bench.settle()
     assert bench.status("TrainingJob", "tiny")["conditions"] == theirs["conditions"]
     await submitted(bench, "ours", accelerators={"pool": "gpu", "perPod": 4})
     assert jobs(bench) == ["ours-0"], "what another cluster has reserved under a node's name is not reserved here"
+    bench.restart()
+    await submitted(bench, "next")
+    shares = bench.admitter.usage.snapshot(["gpu"]).shares["gpu"]
+    assert shares["default"] < 0.001, "nor is what it has used there used here"
 
 
 @table("manager", {"nobody is named": None, "ourselves": "hostler.dev/operator"})

@@ -14,6 +14,7 @@ from world import completed, failure, jobs, progress, running, states, submitted
 
 from hostler.planning.growing import LEAST_SECONDS
 from hostler.planning.verdicts import Workload
+from hostler.planning.victims import LEAVING_PATIENCE_SECONDS
 from hostler_contract import ErrorReason
 
 Object = dict[str, Any]
@@ -94,6 +95,28 @@ async def test_its_room_is_its_own_until_the_last_pod_has_ended_and_then_the_oth
     urgent.cluster.remove(urgent.cluster.object("Pod", pod["metadata"]["name"]))
     await urgent.settle()
     assert jobs(urgent) == ["now-0"]
+
+
+async def test_one_whose_pods_cannot_end_is_not_waited_for_for_ever(urgent: Bench) -> None:
+    urgent.cluster.put(make_priority_class("middle", 10))
+    two = {"accelerators": {"pool": "gpu", "perPod": 2}}
+    (pod,) = await running(urgent, **two)
+    await running(urgent, "rest", priorityClassName="middle", **two)
+    hangs = copy.deepcopy(urgent.cluster.object("Pod", pod["metadata"]["name"]))
+    urgent.cluster.put(make_training_job("now", priorityClassName="urgent", **two))
+    await urgent.reconcile("TrainingJob", "now")
+    urgent.admitter.run_pass()
+    while urgent.cluster.find("Job", "tiny-0"):
+        await urgent.reconcile("TrainingJob", "tiny")
+    hangs["metadata"]["deletionTimestamp"] = urgent.cluster.clock.now()
+    urgent.cluster.put(hangs)
+    await urgent.settle()
+    assert preempted(urgent)["count"] == 1
+    assert jobs(urgent) == ["rest-0"]
+    urgent.cluster.clock.advance(LEAVING_PATIENCE_SECONDS)
+    await urgent.settle()
+    assert jobs(urgent) == ["now-0"]
+    assert preempted(urgent, "rest")["count"] == 1
 
 
 async def test_a_class_that_never_preempts_waits(urgent: Bench) -> None:
@@ -291,6 +314,20 @@ async def test_quota_that_was_lent_is_taken_back(bench: Bench) -> None:
     assert preempted(bench, "lent")["why"] == "QuotaReclaimed"
 
 
+async def test_what_was_lent_is_not_borrowed_again_by_who_comes_before_in_line(urgent: Bench) -> None:
+    """Whoever borrows has the higher priority, so it would have what another one has left, and be the next to leave."""
+    urgent.cluster.put(make_pool("gpu", queue=TEAMS))
+    urgent.cluster.text(namespace="other")
+    two = {"accelerators": {"pool": "gpu", "perPod": 2}, "priorityClassName": "urgent"}
+    await running(urgent, **two)
+    await running(urgent, "lent", **two)
+    await submitted(urgent, "more", **two)
+    urgent.cluster.put(make_training_job("theirs", namespace="other", accelerators={"pool": "gpu", "perPod": 2}))
+    await urgent.settle()
+    assert sorted(jobs(urgent)) == ["theirs-0", "tiny-0"]
+    assert preempted(urgent, "lent")["count"] == 1
+
+
 async def test_a_namespace_at_its_borrowing_limit_waits_and_nobody_waits_for_it(bench: Bench) -> None:
     quotas = [{"namespaces": ["default"], "nominal": 2, "borrowingLimit": 0}]
     bench.cluster.put(make_pool("gpu", queue={"quotas": quotas}))
@@ -313,6 +350,16 @@ async def test_who_understates_its_time_leaves_once_it_is_past_it_and_others_wai
     await bench.settle()
     assert jobs(bench) == ["next-0"]
     assert preempted(bench)["why"] == "PastItsEstimate"
+
+
+async def test_a_wall_clock_that_jumps_puts_nobody_past_its_estimate(bench: Bench) -> None:
+    (pod,) = await running(bench, accelerators=WHOLE, estimatedDuration="1h")
+    await submitted(bench, "next", accelerators=WHOLE)
+    bench.cluster.clock.off = 86400
+    told(bench, pod, progress(10))
+    await bench.settle()
+    await submitted(bench, "later", accelerators=WHOLE)
+    assert jobs(bench) == ["tiny-0"]
 
 
 # -- crashes -----------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from floor import GPU, answers, hold, need, node, pod, request, usage, view_of
+from floor import GPU, answers, hold, need, node, pod, request, usage, view_of, workload
 from tables import table
 
 from hostler.api.pool import AcceleratorPoolSpec, PoolReason
@@ -76,6 +76,28 @@ def test_two_gangs_are_not_promised_the_same_growth() -> None:
     found = answers(growing(), request("a", 2, devices=4, since=1), request("b", devices=4, since=2))
     assert isinstance(found["a"], Admit)
     assert isinstance(found["b"], Wait)
+
+
+@table(
+    ("devices", "estimate", "want"),
+    {
+        "not by one that would be on the node that is there": (2, 1e6, None),
+        "nor by one that would be on the node that is to come": (4, 1e6, None),
+        "but by one that has ended before": (2, 50.0, {"n0": 1}),
+    },
+)
+def test_a_gang_that_needs_all_that_there_may_be_is_passed_by_nobody_who_delays_it(
+    devices: int, estimate: float, want: Seats | None
+) -> None:
+    found = growing(4)
+    hold(found, request("runs", devices=2), Admit(seats={"n0": 1}), started=0.0)
+    found.foretell(workload("runs"), 100.0)
+    gang = request("gang", 2, devices=4, priority=1)
+    told = answers(found, gang, request("small", devices=devices, estimate=estimate))
+    assert isinstance(told["gang"], Wait)
+    assert told["gang"].expected_seconds == 100.0
+    small = told["small"]
+    assert (small.seats if isinstance(small, Admit) else None) == want
 
 
 def test_what_was_released_before_counts() -> None:

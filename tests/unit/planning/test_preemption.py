@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from hostler.planning.resources import subtract, times
 from hostler.planning.room import Room
 from hostler.planning.usage import PoolUsage
 from hostler.planning.verdicts import Admit, Preempt, Preemption, Request, Reservation, Seats, Wait, Workload
-from hostler.planning.victims import RESTART_SECONDS, TURN_SECONDS, Scene
+from hostler.planning.victims import LEAVING_PATIENCE_SECONDS, RESTART_SECONDS, TURN_SECONDS, Scene
 
 NOW = 100_000.0
 TEAMS = {"queue": {"quotas": [{"namespaces": ["a"], "nominal": 4}, {"namespaces": ["b"], "nominal": 4}]}}
@@ -304,6 +305,23 @@ class TestWhoLeavesAlready:
         at = scene(usage(2), held("v", {"n0": 1}, leaving_for=self.BY), held("w", {"n0": 1}))
         assert list(victims(asks("q"), at)) == ["w"]
 
+    def test_what_is_left_for_one_that_waits_no_more_is_enough_for_who_comes_next(self) -> None:
+        found = usage(2)
+        found.put_reservation(held("v", {"n0": 1}, leaving_for=self.BY))
+        found.put_reservation(held("w", {"n0": 1}))
+        assert decided(found, asks("q")).preemptions == {}
+
+    def test_who_should_have_left_long_ago_is_not_counted_on(self) -> None:
+        hangs = held("v", {"n0": 1}, leaving_for=self.BY, leaving_since=NOW - LEAVING_PATIENCE_SECONDS)
+        assert list(victims(asks("p"), scene(usage(2), hangs, held("w", {"n0": 1})))) == ["w"]
+        later = replace(hangs, leaving_since=NOW - 200)
+        at = scene(usage(2), later, held("w", {"n0": 1}))
+        assert victims(asks("p"), at) == {}
+        found = usage(2)
+        found.put_reservation(later)
+        assert found.next_moment(NOW, waiting=True) == NOW - 200 + LEAVING_PATIENCE_SECONDS
+        assert found.next_moment(NOW, waiting=False) is None
+
     def test_what_it_keeps_is_not_given_up(self) -> None:
         at = scene(usage(2), held("v", {"n0": 2}, leaving_for=self.BY, keeps={"n0": 1}))
         assert victims(asks("p", 2), at) == {}
@@ -365,6 +383,24 @@ class TestTheLine:
             plans.append(decided(found, *line[::order]))
         assert plans[0].preemptions == plans[1].preemptions
         assert plans[0].verdicts == plans[1].verdicts
+
+
+def test_four_times_as_many_victims_take_no_more_than_eight_times_as_long() -> None:
+    """Processor time, the least of three; a ratio, because machines differ."""
+
+    def seconds(nodes: int) -> float:
+        found = usage(*[8] * nodes)
+        for number in range(8 * nodes):
+            found.put_reservation(held(f"v{number}", {f"n{number // 8}": 1}))
+        snapshot, gang, taken = found.snapshot(["gpu"]), asks("p", nodes, devices=8), []
+        for _ in range(3):
+            began = time.process_time()
+            told = plan(snapshot, [gang], NOW).preemptions
+            taken.append(time.process_time() - began)
+            assert len(told) == 8 * nodes
+        return min(taken)
+
+    assert seconds(160) <= 8 * seconds(40)
 
 
 def test_random_floors_lose_nothing_that_need_not_be_lost() -> None:

@@ -53,6 +53,35 @@ def test_a_gang_is_in_one_domain(found: PoolUsage, asked: Request, want: Seats) 
     assert answers(found, asked)["x"] == Admit(seats=want)
 
 
+@table(
+    ("found", "more", "want"),
+    {
+        "in place of a seat whose node is gone": (
+            racks(a=(4, 8), b=(4,)), {"holding": {"a0": 1, "gone": 1}}, {"a0": 1, "a1": 1},
+        ),
+        "all anew in another one where that one has no room": (
+            racks(a=(4,), b=(4, 4)), {"holding": {"a0": 1, "gone": 1}}, {"b0": 1, "b1": 1},
+        ),
+        "beside pods that stay": (racks(a=(4, 8), b=(8,)), {"beside": {"a0": 1}}, {"a1": 2}),
+    },
+)  # fmt: skip
+def test_what_must_be_in_one_domain_stays_in_it(found: PoolUsage, more: dict[str, Seats], want: Seats) -> None:
+    asked = request("x", 2, devices=4, topology=REQUIRED, **more)
+    there = Admit(seats={"a0": 1})
+    hold(found, asked, there)
+    assert answers(found, asked)["x"] == Admit(seats=want)
+
+
+def test_what_must_be_in_one_domain_waits_for_room_beside_pods_that_stay() -> None:
+    found = racks(a=(4,), b=(8,))
+    asked = request("x", devices=4, topology=REQUIRED, beside={"a0": 1})
+    hold(found, request("runs", devices=4), Admit(seats={"a0": 1}), started=0.0)
+    found.foretell(workload("runs"), 100.0)
+    told = answers(found, asked)["x"]
+    assert isinstance(told, Wait)
+    assert told.expected_seconds == 100.0
+
+
 def test_a_gang_that_must_be_in_one_domain_waits_for_it() -> None:
     found = racks(a=(4, 4), none=(4, 4))
     hold(found, request("runs", devices=4), Admit(seats={"a0": 1}), started=0.0)
