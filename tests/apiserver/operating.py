@@ -13,8 +13,9 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
-from apiserver.proxying import Proxy, free_port
+from apiserver.proxying import Proxy
 from patience import PATIENCE
+from ports import free_port
 
 from hostler.cluster.connection import Connection, connect
 from hostler.cluster.store import Change

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import httpx
-from apiserver.operating import free_port
 from patience import PATIENCE
+from ports import free_port
 
 
 class Process:

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 from abc import ABC, abstractmethod
 from typing import Any
 
 import aiohttp
 from aiohttp import web
+from ports import free_port
 
 from hostler.cluster.connection import Connection
-
-
-def free_port() -> int:
-    """A port that nobody uses now."""
-    with socket.socket() as found:
-        found.bind(("", 0))
-        return int(found.getsockname()[1])
 
 
 class Proxy(ABC):

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from apiserver.fakenode import FakeNode, fake_node
-from apiserver.operating import WRITES, free_port, until
+from apiserver.operating import WRITES, until
 from builders import make_inference_service, make_model, make_pool, make_training_job
 from kubeclient import MERGE, KubeClient
+from ports import free_port
 
 from hostler.cluster.connection import connect
 from hostler.controllers.all import build_controllers

@@ -7,11 +7,12 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from apiserver.operating import Breaker, free_port, until
+from apiserver.operating import Breaker, until
 from apiserver.process import Process
 from apiserver.site import OpenSite, Site, settings_of
 from builders import make_training_job
 from patience import PATIENCE
+from ports import free_port
 
 from hostler.cluster.connection import connect
 from hostler.controllers.all import build_controllers

@@ -9,10 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 from apiserver.conftest import GIVEN
-from apiserver.operating import Breaker, Running, children, free_port, operating, until
+from apiserver.operating import Breaker, Running, children, operating, until
 from builders import make_training_job
 from kubeclient import KubeClient, Object
 from patience import PATIENCE
+from ports import free_port
 
 from hostler.cluster import client as client_module
 from hostler.cluster.client import Client

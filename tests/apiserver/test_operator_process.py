@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from apiserver.conftest import GIVEN
-from apiserver.operating import free_port
 from apiserver.process import Process
 from kubeclient import eventually
+from ports import free_port
 
 pytestmark = pytest.mark.usefixtures("crds")
 

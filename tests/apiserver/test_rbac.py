@@ -17,10 +17,11 @@ from typing import NamedTuple
 import pytest
 from apiserver.conftest import GIVEN
 from apiserver.fakenode import FakeNode, fake_node
-from apiserver.operating import free_port, until
+from apiserver.operating import until
 from apiserver.recording import Recorder, Request, connection_as, requests_of, token_of
 from builders import make_cluster_model, make_dataset, make_inference_service, make_pool, make_training_job
 from kubeclient import MERGE, KubeClient, Object, eventually
+from ports import free_port
 from world import success
 
 from hostler.controllers.all import build_controllers

@@ -17,17 +17,18 @@ from types import ModuleType
 def import_on_demand(package: str) -> None:
     """Put a package in place without running its ``__init__``: each of its modules is imported when it is asked for.
 
-    What has been imported already stays as it is.
+    What has been imported already stays as it is. A package that is not installed is left to whoever needs it: what
+    is decided about a change of the store needs no client.
     """
-    if package in sys.modules:
+    parent, _, name = package.rpartition(".")
+    if package in sys.modules or (parent and parent not in sys.modules):
         return
     spec = importlib.util.find_spec(package)
     if spec is None:
-        raise ModuleNotFoundError(f"no module named {package!r}", name=package)
+        return
     module = importlib.util.module_from_spec(spec)
     vars(module)["__getattr__"] = _importer(package)  # PEP 562
     sys.modules[package] = module
-    parent, _, name = package.rpartition(".")
     if parent:
         setattr(sys.modules[parent], name, module)
 

@@ -14,6 +14,7 @@ import torch
 from diffusers import DDIMScheduler
 
 from hostler_contract.architectures.diffusion import TextEncoderConfig
+from hostler_runtime.diffusion.conditions import Condition
 from hostler_runtime.diffusion.losses import UNCONDITIONAL, contrastive_loss, denoising_loss, with_noise_levels
 from hostler_runtime.diffusion.prompts import fresh_text_encoder, load_text_encoder, tokenizer_digest
 from hostler_runtime.diffusion.sampling import denoised, first_noise
@@ -87,9 +88,9 @@ def denoising(count: int, *, kind: str, shape: tuple[int, ...], error: float, he
     latents = torch.randn(count, *shape, generator=torch.Generator().manual_seed(1))
     given: list[torch.Tensor] = []
 
-    def read(tokens: torch.Tensor) -> torch.Tensor:
+    def read(tokens: torch.Tensor) -> Condition:
         given.append(tokens)
-        return tokens.float()
+        return Condition(tokens.float())
 
     batch: Any = {"tokens": torch.arange(2 * count).view(count, 2) + 10}
     unet = Denoiser(latents, scheduler, error=error)
@@ -139,14 +140,14 @@ def said(noisy: torch.Tensor, moments: torch.Tensor, *, encoder_hidden_states: t
     return SimpleNamespace(sample=encoder_hidden_states.view(-1, 1, 1, 1).expand_as(noisy))
 
 
-def drawn(states: float, against: float | None, *, guidance: float) -> torch.Tensor:
+def drawn(towards: float, against: float | None, *, guidance: float) -> torch.Tensor:
     """The latents of one prompt."""
     return denoised(
         said,
         DDIMScheduler(clip_sample=False),
         noise=first_noise([3], (1, 2, 2)),
-        states=torch.tensor([states]),
-        against=None if against is None else torch.tensor([against]),
+        towards=Condition(torch.tensor([towards])),
+        against=None if against is None else Condition(torch.tensor([against])),
         steps=4,
         guidance=guidance,
     )

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 from runtime.forked import Forked
-from runtime.training.harness import ROOT, JobFactory, Launch, Pod, free_port, make_job
+from runtime.training.harness import ROOT, JobFactory, Launch, Pod, make_job
 from runtime.training.webserver import Site
 
 from hostler_contract import JobConfig

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 from patience import PATIENCE
-from runtime.training.harness import free_port
+from ports import free_port
 from torch.distributed import TCPStore
 
 from hostler_runtime.training.departure import store_held_for_all

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runtime.training.harness import REFERENCE_TEXT, JobFactory, Train, free_port
+from ports import free_port
+from runtime.training.harness import REFERENCE_TEXT, JobFactory, Train
 from runtime.training.webserver import Site
 
 from hostler_contract import DatasetSource, ErrorReason

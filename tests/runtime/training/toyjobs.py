@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from patience import PATIENCE
+from ports import free_port
 from runtime.forked import Forked
 from runtime.training import toyfamily
-from runtime.training.harness import ROOT, free_port, make_job
+from runtime.training.harness import ROOT, make_job
 from safetensors.torch import load_file
 
 from hostler_contract import JobConfig, Result

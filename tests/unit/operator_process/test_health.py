@@ -6,6 +6,7 @@ import socket
 
 import aiohttp
 import pytest
+from ports import free_port
 
 from hostler.metrics.operator import OperatorMetrics
 from hostler.operator.health import PortError, liveness, metrics_app, probes_app, readiness, serve
@@ -56,12 +57,6 @@ def test_liveness(case: str) -> None:
 )
 def test_readiness_does_not_ask_who_leads(synced: object, stopping: object, want: list[str]) -> None:
     assert readiness(synced=lambda: bool(synced), stopping=lambda: bool(stopping))() == want
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("", 0))
-        return int(found.getsockname()[1])
 
 
 async def test_probes_answer_with_what_is_wrong() -> None:
