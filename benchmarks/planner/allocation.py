@@ -14,7 +14,7 @@ from cluster import Cluster
 from jobs import Job, Node, TraceError, opened
 
 from hostler.planning.admission import plan
-from hostler.planning.verdicts import Admit, Reservation
+from hostler.planning.verdicts import Admit, Request, Reservation
 
 DEMANDS = (100, 130)
 """Per cent of the devices at which is looked."""
@@ -27,9 +27,16 @@ def allocated(tasks: Sequence[Job], *, nodes: Sequence[Node], seed: int) -> dict
     cluster = Cluster(drawn, nodes=nodes)
     asked = held = 0
     found: dict[int, float] = {}
+    full: set[tuple[str, frozenset[tuple[str, int]]]] = set()
+    """Pools and shapes of which there is no room any more, and never will be, because nobody ends."""
     for job in drawn:
         asked += job.devices
-        held += job.devices if job.name in cluster.jobs and _place(cluster, job) else 0
+        request = cluster.request(job, estimate=None)
+        if job.name in cluster.jobs and (request.pool, request.shape) not in full:
+            if _place(cluster, request, job.arrives):
+                held += job.devices
+            else:
+                full.add((request.pool, request.shape))
         for demand in DEMANDS:
             if demand not in found and 100 * asked >= demand * cluster.devices:
                 found[demand] = 100 * held / cluster.devices
@@ -50,9 +57,8 @@ def _drawn(tasks: Sequence[Job], *, devices: int, seed: int) -> Iterator[Job]:
                 return
 
 
-def _place(cluster: Cluster, job: Job) -> bool:
-    request = cluster.request(job, estimate=None)
-    verdict = plan(cluster.usage.snapshot({request.pool}), [request], job.arrives).verdicts[request.workload]
+def _place(cluster: Cluster, request: Request, now: float) -> bool:
+    verdict = plan(cluster.usage.snapshot({request.pool}), [request], now).verdicts[request.workload]
     if not isinstance(verdict, Admit):
         return False
     cluster.usage.put_reservation(
