@@ -29,6 +29,12 @@ def make_pool(name: str = "gpu", **spec: Any) -> Object:
     )
 
 
+def make_single_pool(name: str) -> Object:
+    """The GPU nodes of a local cluster, of which one job at a time may use one device."""
+    tolerations = [{"key": "nvidia.com/gpu", "effect": "NoSchedule"}]
+    return make_pool(name, nodeSelector={"hostler.dev/pool": "gpu"}, tolerations=tolerations, quota={"accelerators": 1})
+
+
 def make_training_job(name: str = "tiny", *, namespace: str = NAMESPACE, **spec: Any) -> Object:
     """A chat model of two small layers, trained on one key of a ConfigMap."""
     return _object(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from builders import make_training_job
+from builders import make_single_pool, make_training_job
 from click.testing import CliRunner
 from patience import PATIENCE
 from stack import Stack, condition, wait
@@ -27,21 +27,6 @@ SAID = "40s"
 """What each job says of itself; how long it really takes depends on the machine and on what else runs there."""
 MOST_OFF = 10.0
 """How many times longer or shorter than foretold the wait may be: what is bounded is a ratio, and machines differ."""
-
-
-def pool(name: str) -> dict[str, Any]:
-    """A pool on the nodes of the demo's, of which one job at a time may use one device."""
-    return {
-        "apiVersion": "hostler.dev/v1alpha1",
-        "kind": "AcceleratorPool",
-        "metadata": {"name": name},
-        "spec": {
-            "acceleratorType": "nvidia-a100-80",
-            "nodeSelector": {"hostler.dev/pool": "gpu"},
-            "tolerations": [{"key": "nvidia.com/gpu", "effect": "NoSchedule"}],
-            "quota": {"accelerators": 1},
-        },
-    }
 
 
 def job(name: str) -> dict[str, Any]:
@@ -86,7 +71,7 @@ class Line:
 def line(stack: Stack, namespace: Callable[[str], str]) -> Iterator[Line]:
     """Ten jobs, followed from their creation to their end."""
     namespace(NAMESPACE)
-    stack.apply(*map(pool, POOLS))
+    stack.apply(*map(make_single_pool, POOLS))
     stack.apply(*map(job, JOBS))
     found = Line({name: Story() for name in JOBS}, [])
 

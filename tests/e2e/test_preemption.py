@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from builders import make_priority_class, make_training_job
+from builders import make_priority_class, make_single_pool, make_training_job
 from stack import Stack, condition, wait
 
 NAMESPACE = "leaving"
@@ -16,21 +16,6 @@ POOL = "contended"
 STEPS = 1500
 LONG, URGENT, ALONE = "long", "urgent", "alone"
 CLASS = "leaving-urgent"
-
-
-def pool() -> dict[str, Any]:
-    """The demo's GPUs, of which these jobs may use one."""
-    return {
-        "apiVersion": "hostler.dev/v1alpha1",
-        "kind": "AcceleratorPool",
-        "metadata": {"name": POOL},
-        "spec": {
-            "acceleratorType": "nvidia-a100-80",
-            "nodeSelector": {"hostler.dev/pool": "gpu"},
-            "tolerations": [{"key": "nvidia.com/gpu", "effect": "NoSchedule"}],
-            "quota": {"accelerators": 1},
-        },
-    }
 
 
 def job(name: str, *, steps: int, **spec: Any) -> dict[str, Any]:
@@ -59,7 +44,7 @@ def status(stack: Stack, name: str) -> dict[str, Any]:
 def story(stack: Stack, namespace: Callable[[str], str]) -> Iterator[dict[str, Any]]:
     """What a job said before it left, and everybody at the end."""
     namespace(NAMESPACE)
-    stack.apply(pool(), make_priority_class(CLASS, 1000))
+    stack.apply(make_single_pool(POOL), make_priority_class(CLASS, 1000))
     stack.apply(job(LONG, steps=STEPS))
     wait(
         lambda: status(stack, LONG).get("progress", {}).get("step", 0) >= 20,

@@ -10,6 +10,9 @@ from dataclasses import dataclass, replace
 
 from hostler.planning.verdicts import Preempt, Reservation, Workload
 
+PROMISE_SECONDS = 60.0
+"""How long room that others have left is kept for the one for whom they left. It is looked at at once, and only pods
+that outlive their job make it wait."""
 Chapter = tuple[int, int]
 """See ``hostler.controllers.reservations.chapter``."""
 
@@ -18,11 +21,6 @@ Chapter = tuple[int, int]
 class _Told:
     preempt: Preempt
     chapter: Chapter | None
-
-
-PROMISE_SECONDS = 60.0
-"""How long room that others have left is kept for the one for whom they left. It is looked at at once, and only pods
-that outlive their job make it wait."""
 
 
 class Preempting:
