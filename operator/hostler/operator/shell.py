@@ -35,8 +35,9 @@ from hostler.cluster.store import Store
 from hostler.cluster.sweeper import Sweeper
 from hostler.cluster.watches import WatchMonitor
 from hostler.cluster.writer import ApiWriter
-from hostler.controllers.admitter import NOT_WRITTEN, Admitter
+from hostler.controllers.admitter import Admitter
 from hostler.controllers.linefigures import pool_lines
+from hostler.controllers.passes import NOT_WRITTEN
 from hostler.controllers.ports import Admission, Clock, Controller, Facts, Key, Reader, Writer
 from hostler.controllers.references import INDEXERS
 from hostler.controllers.settings import Settings

@@ -16,10 +16,10 @@ _Change = Callable[[Resources, int], Resources]
 class Stock:
     """Free is one figure for each node, so that pools with common nodes see what the others take."""
 
-    def __init__(self, snapshot: Snapshot, *, changed: Callable[[], None]) -> None:
-        """``changed`` is called before anything that is free becomes more or less."""
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.version = 0
+        """Another one whenever anything that is free has become more or less."""
         self._snapshot = snapshot
-        self._changed = changed
         self._free = dict(snapshot.free)
         self._rooms: dict[tuple[str, Volumes], Room] = {}
         """Each pool, and the part of it that some volumes leave."""
@@ -65,7 +65,7 @@ class Stock:
                 self.take({node: 1}, left)
 
     def _change(self, seats: Seats, change: _Change) -> None:
-        self._changed()
+        self.version += 1
         for node, pods in seats.items():
             self._free[node] = change(self._free[node], pods)
             # A node of two pools has another level in each of them.

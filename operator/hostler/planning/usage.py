@@ -14,11 +14,12 @@ from typing import Any
 from hostler.planning import moments
 from hostler.planning import nodes as node_reading
 from hostler.planning.growing import grows_at
+from hostler.planning.holding import amount_on, nodes_of, same_seats, units_of
 from hostler.planning.ledger import Ledger
 from hostler.planning.nodes import NodeView
 from hostler.planning.poolgrowth import Growth, Released, awaited, is_new, settle
 from hostler.planning.pools import Pool, PoolView, describe
-from hostler.planning.resources import Resources, largest, overdrawn, times
+from hostler.planning.resources import Resources, overdrawn
 from hostler.planning.room import PoolRoom
 from hostler.planning.shares import DEFAULT_HALF_LIFE_SECONDS, PastUse, Shares
 from hostler.planning.snapshot import Pending, Snapshot
@@ -99,7 +100,7 @@ class PoolUsage:
         half_life = moments.seconds_of(pool.spec.queue.usage_half_life) or DEFAULT_HALF_LIFE_SECONDS
         self._shares.put_pool(pool.name, half_life=half_life, now=self._clock())
         here = [each for each in self._reservations.values() if each.pool == pool.name]
-        self._held[pool.name] = sum(_units(reservation, pool) for reservation in here)
+        self._held[pool.name] = sum(units_of(reservation, pool) for reservation in here)
         for reservation in here:
             self._share(reservation.workload)
 
@@ -113,7 +114,7 @@ class PoolUsage:
         before = self._reservations.get(reservation.workload)
         if before == reservation:
             return
-        if before is not None and _same_seats(before, reservation):
+        if before is not None and same_seats(before, reservation):
             self._reservations[reservation.workload] = reservation
             return
         self._remove(reservation.workload)
@@ -122,8 +123,8 @@ class PoolUsage:
             self._pending[reservation.workload] = None
         if awaited(reservation.seats):
             self._released[reservation.workload] = None
-        for node in _nodes_of(reservation):
-            self._ledger.reserve(node, reservation.workload, _amount(reservation, node))
+        for node in nodes_of(reservation):
+            self._ledger.reserve(node, reservation.workload, amount_on(reservation, node))
         self._count_held(reservation, sign=1)
         self._share(reservation.workload)
 
@@ -145,7 +146,7 @@ class PoolUsage:
             return
         self._pending.pop(workload, None)
         self._released.pop(workload, None)
-        for node in _nodes_of(before):
+        for node in nodes_of(before):
             self._ledger.reserve(node, workload, {})
         self._count_held(before, sign=-1)
 
@@ -186,6 +187,10 @@ class PoolUsage:
     def reservations(self) -> Iterator[Reservation]:
         """Everything that is held."""
         return iter(self._reservations.values())
+
+    def ends(self, workload: Workload) -> float | None:
+        """When a workload is expected to give its seats back; None where nobody knows."""
+        return self._ends.get(workload)
 
     def growing(self, now: float) -> list[Reservation]:
         """Those that could go on with more pods, and have run for long enough."""
@@ -356,7 +361,7 @@ class PoolUsage:
         """Let what it holds count from now on, and no more what it held before."""
         held = self._reservations.get(workload)
         pool = None if held is None else self._pools.get(held.pool)
-        wanted = None if held is None or pool is None else (pool.name, _units(held, pool))
+        wanted = None if held is None or pool is None else (pool.name, units_of(held, pool))
         before = self._shared.pop(workload, None)
         if wanted is not None:
             self._shared[workload] = wanted
@@ -369,34 +374,5 @@ class PoolUsage:
     def _count_held(self, reservation: Reservation, *, sign: int) -> None:
         pool = self._pools.get(reservation.pool)
         if pool is not None:
-            self._held[pool.name] += sign * _units(reservation, pool)
+            self._held[pool.name] += sign * units_of(reservation, pool)
             self._touched(pool.name)
-
-
-def _same_seats(before: Reservation, after: Reservation) -> bool:
-    """Whether nothing has moved on any node, and nothing is awaited that was not."""
-    return (before.seats, before.need, before.pool, before.deadline, before.instead_of) == (
-        after.seats,
-        after.need,
-        after.pool,
-        after.deadline,
-        after.instead_of,
-    )
-
-
-def _nodes_of(reservation: Reservation) -> set[str]:
-    """Where anything is held for it."""
-    also = reservation.instead_of
-    return {*reservation.seats, *(also.seats if also is not None else ())}
-
-
-def _amount(reservation: Reservation, node: str) -> Resources:
-    """What is held for it on a node: the larger of what it is to have and what is still written down."""
-    amount, also = times(reservation.seats.get(node, 0), reservation.need), reservation.instead_of
-    return amount if also is None else largest(amount, times(also.seats.get(node, 0), also.need))
-
-
-def _units(reservation: Reservation, pool: Pool) -> int:
-    """Likewise in the pool's unit."""
-    units, also = reservation.pods * pool.units(reservation.need), reservation.instead_of
-    return units if also is None or also.pool != pool.name else max(units, also.pods * pool.units(also.need))

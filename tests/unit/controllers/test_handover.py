@@ -10,7 +10,7 @@ from builders import make_training_job
 from tables import table
 from world import jobs, states
 
-from hostler.controllers.admitter import WRITE_SECONDS
+from hostler.controllers.heldseats import WRITE_SECONDS
 
 Object = dict[str, Any]
 

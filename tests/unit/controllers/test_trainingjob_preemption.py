@@ -52,7 +52,9 @@ async def test_a_job_leaves_for_one_of_higher_priority_and_is_in_line_again(urge
     assert "placement" not in status
     assert (status["restarts"], status["disruptions"]) == (0, 0), "it is nobody's fault"
     assert states(urgent)["Admitted"] == ("False", "WaitingForCapacity")
-    assert urgent.admitter._requests[Workload("TrainingJob", "default", "tiny")].since == since
+    request = urgent.admitter.request(Workload("TrainingJob", "default", "tiny"))
+    assert request is not None
+    assert request.since == since
     (said,) = [message for reason, message, _ in urgent.writer.events if reason == "Preempted"]
     assert said == (
         "Preempted for TrainingJob default/now, whose priority is higher. Its pods are asked to save their state at "

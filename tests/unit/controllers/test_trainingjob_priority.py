@@ -19,7 +19,9 @@ WHOLE = {"accelerators": {"pool": "gpu", "perPod": 4}}
 
 def asked(bench: Bench, name: str = "tiny", kind: str = "TrainingJob") -> Request:
     """What a workload in line has asked for."""
-    return bench.admitter._requests[Workload(kind, "default", name)]
+    found = bench.admitter.request(Workload(kind, "default", name))
+    assert found is not None
+    return found
 
 
 def full(bench: Bench) -> Object:
@@ -125,11 +127,11 @@ async def test_a_service_whose_class_does_not_exist_is_refused_with_those_that_d
 async def test_the_end_of_a_job_is_foretold_by_its_estimate_and_then_by_its_progress(bench: Bench) -> None:
     (pod,) = await running(bench, estimatedDuration="1h", **WHOLE)
     workload = Workload("TrainingJob", "default", "tiny")
-    assert bench.admitter.usage._ends[workload] == 3600.0
+    assert bench.admitter.usage.ends(workload) == 3600.0
     bench.cluster.clock.advance(60)
     told(bench, pod, progress(10, eta_seconds=600.0))
     await bench.settle()
-    assert bench.admitter.usage._ends[workload] == 660.0
+    assert bench.admitter.usage.ends(workload) == 660.0
 
 
 async def test_what_is_changed_while_suspended_is_what_the_next_attempt_is_made_of(bench: Bench) -> None:

@@ -11,7 +11,7 @@ from hostler.api.dataset import DatasetReason
 from hostler.api.inferenceservice import ServiceReason
 from hostler.api.pool import PoolReason
 from hostler.api.trainingjob import TrainingReason
-from hostler.controllers.admitter import NOT_WRITTEN
+from hostler.controllers.passes import NOT_WRITTEN
 from hostler.controllers.trainingjob.actions.over import JOB_DELETED, TAKEN_BACK
 from hostler.metrics.facts import NOT_ADMITTED, facts_of
 from hostler.planning.failures import CONTAINER_FAILED, POD_DELETED, POD_EVICTED, POD_LOST, RESULT_MISSING
