@@ -103,3 +103,9 @@ def taken_back(bench: Bench, attempt: str, *, loss: Loss = Loss.SEAT_TAKEN) -> N
     workload = Workload("TrainingJob", "default", attempt.rpartition("-")[0])
     if bench.cluster.find("Job", attempt):
         bench.admitter.take_back(workload, TakeBack(loss=loss, nodes=("gpu-1",)), 0.0)
+
+
+def preempted(bench: Bench, name: str = "tiny") -> Object:
+    """What status says of the newest preemption."""
+    found: Object = bench.status("TrainingJob", name).get("preempted") or {}
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from bench import Bench, make_bench
-from builders import make_model
+from builders import make_model, make_priority_class
 
 
 @pytest.fixture
@@ -27,4 +27,12 @@ def painting(bench: Bench) -> Bench:
     for name in ("tiny", "bold-style", "thin-style"):
         bench.cluster.claim(name)
         bench.cluster.put(make_model(name, family="text-to-image", task="text-to-image"))
+    return bench
+
+
+@pytest.fixture
+def urgent(bench: Bench) -> Bench:
+    """A cluster with a class of high priority."""
+    bench.cluster.put(make_priority_class("urgent", 1000))
+    bench.cluster.put(make_priority_class("polite", 1000, preemptionPolicy="Never"))
     return bench

@@ -5,36 +5,17 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import pytest
-from bench import GPU, Bench, make_bench
+from bench import Bench
 from builders import make_inference_service, make_pool, make_priority_class, make_training_job
-from crashing import final, settle_one_write_at_a_time, settle_through_crash
-from tables import table
-from world import completed, failure, jobs, progress, running, states, submitted, told
+from world import completed, failure, jobs, preempted, progress, running, states, submitted, told
 
-from hostler.planning.growing import LEAST_SECONDS
 from hostler.planning.verdicts import Workload
 from hostler.planning.victims import LEAVING_PATIENCE_SECONDS
 from hostler_contract import ErrorReason
 
 Object = dict[str, Any]
 WHOLE = {"pool": "gpu", "perPod": 4}
-ONE_TO_FOUR = {"min": 1, "max": 4}
 TEAMS = {"quotas": [{"namespaces": ["default"], "nominal": 2}, {"namespaces": ["other"], "nominal": 2}]}
-
-
-@pytest.fixture
-def urgent(bench: Bench) -> Bench:
-    """A cluster with a class of high priority."""
-    bench.cluster.put(make_priority_class("urgent", 1000))
-    bench.cluster.put(make_priority_class("polite", 1000, preemptionPolicy="Never"))
-    return bench
-
-
-def preempted(bench: Bench, name: str = "tiny") -> Object:
-    """What status says of the newest preemption."""
-    found: Object = bench.status("TrainingJob", name).get("preempted") or {}
-    return found
 
 
 async def test_a_job_leaves_for_one_of_higher_priority_and_is_in_line_again(urgent: Bench) -> None:
@@ -232,79 +213,6 @@ async def test_a_service_that_runs_takes_back_what_it_has_left_idle(bench: Bench
     assert bench.status("TrainingJob", "tiny")["placement"]["pods"] == 2
 
 
-class TestShrinking:
-    async def test_it_goes_on_with_fewer_pods_at_once(self, urgent: Bench) -> None:
-        assert len(await running(urgent, pods=ONE_TO_FOUR)) == 4
-        await submitted(urgent, "now", accelerators={"pool": "gpu", "perPod": 2}, priorityClassName="urgent")
-        assert jobs(urgent) == ["now-0", "tiny-1"]
-        assert urgent.status("TrainingJob", "tiny")["placement"]["pods"] == 2
-        assert preempted(urgent)["keeps"] == [{"name": "gpu-1", "pods": 2}]
-        assert urgent.cluster.object("Job", "tiny-1")["spec"]["parallelism"] == 2
-
-    async def test_and_takes_nothing_that_others_wait_for(self, urgent: Bench) -> None:
-        await running(urgent, pods=ONE_TO_FOUR)
-        await submitted(urgent, "now", accelerators={"pool": "gpu", "perPod": 2}, priorityClassName="urgent")
-        await submitted(urgent, "later", accelerators={"pool": "gpu", "perPod": 3})
-        urgent.cluster.make_pods("now-0", node="gpu-1")
-        await completed(urgent, "now")
-        await running(urgent, attempt=1)
-        urgent.cluster.clock.advance(10 * LEAST_SECONDS)
-        await urgent.settle()
-        assert jobs(urgent) == ["now-0", "tiny-1"]
-
-
-class TestGrowing:
-    async def _small(self, bench: Bench) -> Object:
-        """A job that could use four pods, and has two of them because a stranger was there."""
-        stranger = bench.cluster.stranger("busy", node="gpu-1", requests={GPU: "2"})
-        assert len(await running(bench, pods={"min": 1, "max": 4})) == 2
-        return stranger
-
-    async def test_it_goes_on_with_more_pods_where_there_is_room(self, bench: Bench) -> None:
-        stranger = await self._small(bench)
-        bench.cluster.clock.advance(LEAST_SECONDS)
-        bench.cluster.remove(stranger)
-        await bench.settle()
-        assert jobs(bench) == ["tiny-1"]
-        assert bench.cluster.object("Job", "tiny-1")["spec"]["parallelism"] == 4
-        status = bench.status("TrainingJob", "tiny")
-        assert (status["restarts"], status["disruptions"], "preempted" in status) == (0, 0, False)
-
-    async def test_not_so_soon_after_it_has_begun(self, bench: Bench) -> None:
-        stranger = await self._small(bench)
-        bench.cluster.remove(stranger)
-        await bench.settle()
-        assert jobs(bench) == ["tiny-0"]
-        assert bench.admitter.usage.next_moment(bench.cluster.clock.monotonic(), waiting=False) is not None
-        bench.cluster.clock.advance(LEAST_SECONDS)
-        await bench.settle()
-        assert jobs(bench) == ["tiny-1"]
-
-    async def test_not_beyond_what_its_batch_can_be_shared_by(self, bench: Bench) -> None:
-        await running(bench, pods={"min": 1, "max": 4}, training={"steps": 20, "batchSize": 2})
-        bench.cluster.clock.advance(LEAST_SECONDS)
-        await bench.settle()
-        assert jobs(bench) == ["tiny-0"]
-
-    async def test_not_out_of_the_domain_in_which_it_must_be(self, bench: Bench) -> None:
-        bench.cluster.put(make_pool("gpu", topologyKey="rack"))
-        stranger = bench.cluster.stranger("busy", node="gpu-1", requests={GPU: "2"})
-        where = {"pool": "gpu", "topology": "required"}
-        assert len(await running(bench, pods={"min": 1, "max": 4}, accelerators=where)) == 2
-        bench.cluster.remove(stranger)
-        bench.cluster.clock.advance(LEAST_SECONDS)
-        await bench.settle()
-        assert jobs(bench) == ["tiny-0"]
-
-    async def test_not_while_somebody_waits_for_what_there_is(self, bench: Bench) -> None:
-        stranger = await self._small(bench)
-        await submitted(bench, "large", accelerators=WHOLE)
-        bench.cluster.remove(stranger)
-        bench.cluster.clock.advance(LEAST_SECONDS)
-        await bench.settle()
-        assert jobs(bench) == ["tiny-0"]
-
-
 async def test_quota_that_was_lent_is_taken_back(bench: Bench) -> None:
     bench.cluster.put(make_pool("gpu", queue=TEAMS))
     bench.cluster.text(namespace="other")
@@ -362,86 +270,3 @@ async def test_a_wall_clock_that_jumps_puts_nobody_past_its_estimate(bench: Benc
     await bench.settle()
     await submitted(bench, "later", accelerators=WHOLE)
     assert jobs(bench) == ["tiny-0"]
-
-
-# -- crashes -----------------------------------------------------------------------------------------------------------
-
-
-async def _scenario(bench: Bench) -> None:
-    """A job of up to four pods shrinks for one, leaves for another, and is done."""
-    bench.cluster.put(make_priority_class("urgent", 1000))
-    bench.cluster.put(make_training_job("tiny", pods={"min": 1, "max": 4}))
-    await settle_through_crash(bench)
-    await _start(bench, "tiny-0")
-    two = {"pool": "gpu", "perPod": 2}
-    bench.cluster.put(make_training_job("now", accelerators=two, priorityClassName="urgent"))
-    await settle_through_crash(bench)
-    await _start(bench, "now-0")
-    await _start(bench, "tiny-1")
-    bench.cluster.put(make_training_job("too", accelerators=two, priorityClassName="urgent"))
-    await settle_through_crash(bench)
-    await _start(bench, "too-0")
-
-
-async def _start(bench: Bench, name: str) -> None:
-    for pod in bench.cluster.make_pods(name, node="gpu-1"):
-        bench.cluster.run(pod)
-    await settle_through_crash(bench)
-
-
-async def test_a_crash_after_any_write_changes_nothing_in_the_end() -> None:
-    clean = make_bench()
-    await _scenario(clean)
-    assert (preempted(clean)["count"], jobs(clean)) == (2, ["now-0", "too-0"])
-    want = final(clean)
-    for number, write in enumerate(clean.writer.writes, start=1):
-        bench = make_bench()
-        bench.writer.crash_after = number
-        await _scenario(bench)
-        assert final(bench) == want, f"after write {number}: {write}"
-
-
-async def test_a_new_process_for_each_single_write_counts_once_and_ends_the_same(urgent: Bench) -> None:
-    await running(urgent, accelerators=WHOLE)
-    urgent.cluster.put(make_training_job("now", accelerators=WHOLE, priorityClassName="urgent"))
-    await settle_one_write_at_a_time(urgent)
-    assert jobs(urgent) == ["now-0"]
-    assert preempted(urgent)["count"] == 1
-
-
-# -- what is known of holders ----------------------------------------------------------------------------------------
-
-
-@table(
-    ("step", "saved", "want"),
-    {
-        "nothing saved yet": (10, None, None),
-        "half of its steps ago": (10, 5, 1800.0),
-        "just now": (10, 10, 3600.0),
-    },
-)
-async def test_when_it_saved_last_is_known_from_its_steps(
-    bench: Bench, step: int, saved: int | None, want: float | None
-) -> None:
-    (pod,) = await running(bench)
-    began = bench.cluster.clock.monotonic()
-    bench.cluster.clock.advance(3600)
-    told(bench, pod, progress(step, checkpoint_step=saved))
-    await bench.settle()
-    held = bench.admitter.usage.reservation(Workload("TrainingJob", "default", "tiny"))
-    assert held is not None
-    assert held.started is not None
-    assert abs(held.started - began) < 2
-    assert (held.saved is None) is (want is None)
-    assert want is None or abs((held.saved or 0) - began - want) < 2
-
-
-async def test_a_new_process_knows_what_was_used_before(bench: Bench) -> None:
-    await running(bench, accelerators=WHOLE)
-    bench.cluster.clock.advance(100_000)
-    watched = bench.admitter.usage.snapshot(["gpu"]).shares["gpu"]["default"]
-    assert watched > 0.05
-    bench.restart()
-    await submitted(bench, "next", accelerators=WHOLE)
-    found = bench.admitter.usage.snapshot(["gpu"]).shares["gpu"]["default"]
-    assert abs(found - watched) < 0.01
