@@ -25,3 +25,7 @@ SEED ?= 0
 .PHONY: bench-gangs
 bench-gangs: dev ## Thousands of gangs before the real scheduler, with all that gets in their way (GANGS=, SEED=)
 	HOSTLER_TEST_GANGS=$(GANGS) HOSTLER_TEST_SEED=$(SEED) $(PYTEST) -s tests/apiserver/test_gangs.py
+
+.PHONY: fit-priors
+fit-priors: dev ## Write planning/estimate/priors.yaml anew from the published runs below TRACES=DIR
+	$(BIN)/python benchmarks/estimate/fit.py $(TRACES)

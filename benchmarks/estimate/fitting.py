@@ -1,0 +1,92 @@
+"""Coefficients of :class:`hostler.planning.estimate.priors.Priors` from runs: ridge regression on logarithms."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from published import Run
+
+from hostler.planning.estimate.priors import BALANCE, Kind, Priors
+
+PENALTY = 0.3
+"""Of each squared coefficient but the first: a kind of which there are three runs is told apart by less than one of
+which there are three hundred. In units of a run's squared error of its logarithm."""
+_NAMES = ("dense", "balance", "experts", "experts_narrow", "adapter")
+_RANGE = math.sqrt(3)
+"""The widest that low and high may be from what is expected: high is three times low."""
+
+
+def fit(runs: Sequence[Run]) -> Priors:
+    """Without a range: of that, the runs themselves know nothing."""
+    alike = Counter(map(_alike, runs))
+    size = len(_NAMES)
+    matrix, vector = [[0.0] * size for _ in range(size)], [0.0] * size
+    for run in runs:
+        features = _features(run)
+        # Tables that are published again with each release must not outvote the others.
+        weight = 1 / math.sqrt(alike[_alike(run)])
+        for i in range(size):
+            vector[i] += weight * features[i] * math.log(run.utilization)
+            for j in range(size):
+                matrix[i][j] += weight * features[i] * features[j]
+    for i in range(1, size):
+        matrix[i][i] += PENALTY
+    found = dict(zip(_NAMES, _solve(matrix, vector), strict=True))
+    return Priors(**found, low=1 / _RANGE, high=_RANGE, date="", runs=len(runs), sources=_sources(runs))
+
+
+def predict(priors: Priors, run: Run) -> float:
+    """Model FLOPs utilization of a run."""
+    return priors.utilization(kind=run.kind, balance=run.balance, narrowing=run.narrowing)
+
+
+def left_out(runs: Sequence[Run], group: Callable[[Run], str]) -> list[tuple[Run, float]]:
+    """Each run with what the others' figures say of it: all runs of its group are left out of the fit."""
+    found = []
+    for name in sorted({group(run) for run in runs}):
+        priors = fit([run for run in runs if group(run) != name])
+        found += [(run, predict(priors, run)) for run in runs if group(run) == name]
+    return found
+
+
+def with_range(priors: Priors, told: Iterable[tuple[Run, float]]) -> Priors:
+    """Low and high so that a tenth of the runs that were not fitted are below and a tenth above."""
+    ratios = sorted(run.utilization / expected for run, expected in told)
+    low, high = ratios[len(ratios) // 10], ratios[-len(ratios) // 10]
+    return replace(priors, low=max(low, 1 / _RANGE), high=min(high, _RANGE))
+
+
+def _features(run: Run) -> tuple[float, ...]:
+    """In the order of the names."""
+    experts = run.kind is Kind.EXPERTS
+    narrow = math.log2(run.narrowing) if experts else 0.0
+    return (1.0, math.log2(run.balance / BALANCE), float(experts), narrow, float(run.kind is Kind.ADAPTER))
+
+
+def _alike(run: Run) -> tuple[str, ...]:
+    return run.framework, run.model, run.accelerator.id, run.precision
+
+
+def _sources(runs: Iterable[Run]) -> tuple[str, ...]:
+    counts = Counter(run.framework for run in runs)
+    return tuple(f"{name}: {count} runs" for name, count in sorted(counts.items()))
+
+
+def _solve(matrix: list[list[float]], vector: list[float]) -> list[float]:
+    """Gauss with pivots, of a handful of unknowns."""
+    size = len(vector)
+    rows = [[*row, value] for row, value in zip(matrix, vector, strict=True)]
+    for column in range(size):
+        best = max(range(column, size), key=lambda each: abs(rows[each][column]))
+        rows[column], rows[best] = rows[best], rows[column]
+        for each in range(column + 1, size):
+            factor = rows[each][column] / rows[column][column]
+            rows[each] = [a - factor * b for a, b in zip(rows[each], rows[column], strict=True)]
+    found = [0.0] * size
+    for column in reversed(range(size)):
+        known = sum(rows[column][later] * found[later] for later in range(column + 1, size))
+        found[column] = (rows[column][size] - known) / rows[column][column]
+    return found

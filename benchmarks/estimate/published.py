@@ -1,0 +1,132 @@
+"""Runs that others have measured, as two public tables have them."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hostler.accelerators import AcceleratorType, accelerator
+from hostler.planning.estimate.priors import Kind
+from hostler.planning.estimate.speed import balance_of, peak_of
+
+_FOUNDRY = "mosaicml_llm_foundry_throughput.csv"
+_NEMO = "nemo_training_throughput.csv"
+_EXPERTS = re.compile("DeepSeek|OSS|Kimi|Qwen3|Nemotron", re.IGNORECASE)
+"""Models of the second table that are mixtures of experts."""
+_TYPES = {
+    "a100_40gb": "nvidia-a100-40",
+    "a100_80gb": "nvidia-a100-80",
+    "h100_80gb": "nvidia-h100-sxm",
+    "DGX-H100": "nvidia-h100-sxm",
+    "DGX-B200": "nvidia-b200",
+    "DGX-GB200": "nvidia-gb200",
+    "DGX-B300": "nvidia-b300",
+    "DGX-GB300": "nvidia-gb300",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One row."""
+
+    source: str
+    """Who measured, with which release, and for the first table on which device."""
+    framework: str
+    model: str
+    kind: Kind
+    accelerator: AcceleratorType
+    precision: str
+    devices: int
+    sequence_length: int
+    layout: str
+    """What else differs between rows of one model: batch, and how the network is spread."""
+    flops: float
+    """Model operations per second of one device."""
+    tokens: float
+    """Tokens per second of one device."""
+
+    @property
+    def utilization(self) -> float:
+        """Share of the dense peak at the precision of the products."""
+        return self.flops / peak_of(self.accelerator, self.precision)
+
+    @property
+    def balance(self) -> float:
+        """Operations per byte of the device at that precision."""
+        found = balance_of(self.accelerator, self.precision)
+        assert found is not None, self.accelerator.id
+        return found
+
+    @property
+    def narrowing(self) -> float:
+        """Peak by the peak at 16 bits."""
+        return peak_of(self.accelerator, self.precision) / peak_of(self.accelerator, "bf16")
+
+
+def read_runs(folder: Path) -> list[Run]:
+    """Rows of the tables in or below a folder. Raises ``FileNotFoundError`` where one of them is not there."""
+    return [*_foundry(_find(folder, _FOUNDRY)), *_nemo(_find(folder, _NEMO))]
+
+
+def _find(folder: Path, name: str) -> Path:
+    found = sorted(folder.rglob(name))
+    if not found:
+        raise FileNotFoundError(f"{name} is neither in {folder} nor below it")
+    return found[0]
+
+
+def _foundry(path: Path) -> Iterator[Run]:
+    for row in _rows(path):
+        device = accelerator(_TYPES[row["gpu"]])
+        yield Run(
+            source=f"llm-foundry {device.id}",
+            framework="llm-foundry",
+            model=f"MPT-{row['model']}",
+            kind=Kind.DENSE,
+            accelerator=device,
+            precision="fp8" if "fp8" in row["precision"] else "bf16",
+            devices=int(row["gpus"]),
+            sequence_length=int(row["seq_len"]),
+            layout=f"{row['micro_batch']} x {row['grad_accum']}, {row['sharding']}, {row['act_ckpt']}",
+            flops=float(row["model_tflops"]) * 1e12,
+            tokens=float(row["tokens_per_s_per_gpu"]),
+        )
+
+
+def _nemo(path: Path) -> Iterator[Run]:
+    for row in _rows(path):
+        experts = _EXPERTS.search(row["model"])
+        adapter = row["task"] == "LoRA"
+        yield Run(
+            source=f"{row['framework']} {row['release'].split()[0]}",
+            framework=row["framework"],
+            model=row["model"].partition(" (")[0],
+            kind=Kind.EXPERTS if experts else Kind.ADAPTER if adapter else Kind.DENSE,
+            accelerator=accelerator(_TYPES[row["system"]]),
+            precision=_precision(row["precision"]),
+            devices=int(_number(row["gpus"])),
+            sequence_length=int(_number(row["seq"])),
+            layout=" ".join(f"{name}{row[name]}" for name in ("mbs", "tp", "pp", "cp", "vp", "ep")),
+            flops=_number(row["model_tflops_per_gpu"]) * 1e12,
+            tokens=_number(row["tokens_per_s_per_gpu"]),
+        )
+
+
+def _precision(text: str) -> str:
+    return "fp4" if "FP4" in text else "bf16" if text == "BF16" else "fp8"
+
+
+def _number(text: str) -> float:
+    """The figure before a mark of a footnote."""
+    match = re.match(r"\d[\d.,]*", text)
+    if match is None:
+        raise ValueError(f"{text!r} is no figure")
+    return float(match[0].replace(",", ""))
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
