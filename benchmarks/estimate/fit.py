@@ -7,7 +7,7 @@ import datetime
 from pathlib import Path
 
 import yaml
-from fitting import fit, left_out, with_range
+from fitting import NAMES, fit, left_out, with_range
 from published import read_runs
 
 import hostler.planning.estimate.priors as module
@@ -28,10 +28,7 @@ def main() -> None:
         "date": datetime.date.today().isoformat(),
         "runs": priors.runs,
         "sources": list(priors.sources),
-        "logarithms": {
-            name: round(getattr(priors, name), 4)
-            for name in ("dense", "balance", "experts", "experts_narrow", "adapter")
-        },
+        "logarithms": {name: round(getattr(priors, name), 4) for name in NAMES},
         "range": {"low": round(priors.low, 3), "high": round(priors.high, 3)},
     }
     path = Path(module.__file__).with_name("priors.yaml")

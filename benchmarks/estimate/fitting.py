@@ -11,10 +11,10 @@ from published import Run
 
 from hostler.planning.estimate.priors import BALANCE, Kind, Priors
 
-PENALTY = 0.3
+PENALTY = 1.0
 """Of each squared coefficient but the first: a kind of which there are three runs is told apart by less than one of
 which there are three hundred. In units of a run's squared error of its logarithm."""
-_NAMES = ("dense", "balance", "experts", "experts_narrow", "adapter")
+NAMES = ("dense", "balance", "experts", "experts_narrow", "attention")
 _RANGE = math.sqrt(3)
 """The widest that low and high may be from what is expected: high is three times low."""
 
@@ -22,7 +22,7 @@ _RANGE = math.sqrt(3)
 def fit(runs: Sequence[Run]) -> Priors:
     """Without a range: of that, the runs themselves know nothing."""
     alike = Counter(map(_alike, runs))
-    size = len(_NAMES)
+    size = len(NAMES)
     matrix, vector = [[0.0] * size for _ in range(size)], [0.0] * size
     for run in runs:
         features = _features(run)
@@ -34,13 +34,13 @@ def fit(runs: Sequence[Run]) -> Priors:
                 matrix[i][j] += weight * features[i] * features[j]
     for i in range(1, size):
         matrix[i][i] += PENALTY
-    found = dict(zip(_NAMES, _solve(matrix, vector), strict=True))
+    found = dict(zip(NAMES, _solve(matrix, vector), strict=True))
     return Priors(**found, low=1 / _RANGE, high=_RANGE, date="", runs=len(runs), sources=_sources(runs))
 
 
 def predict(priors: Priors, run: Run) -> float:
     """Model FLOPs utilization of a run."""
-    return priors.utilization(kind=run.kind, balance=run.balance, narrowing=run.narrowing)
+    return priors.utilization(kind=run.kind, balance=run.balance, narrowing=run.narrowing, attention=run.attention)
 
 
 def left_out(runs: Sequence[Run], group: Callable[[Run], str]) -> list[tuple[Run, float]]:
@@ -63,7 +63,7 @@ def _features(run: Run) -> tuple[float, ...]:
     """In the order of the names."""
     experts = run.kind is Kind.EXPERTS
     narrow = math.log2(run.narrowing) if experts else 0.0
-    return (1.0, math.log2(run.balance / BALANCE), float(experts), narrow, float(run.kind is Kind.ADAPTER))
+    return (1.0, math.log2(run.balance / BALANCE), float(experts), narrow, run.attention)
 
 
 def _alike(run: Run) -> tuple[str, ...]:

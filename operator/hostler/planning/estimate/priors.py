@@ -2,8 +2,9 @@
 
 Of a run, the share falls with the balance of the device: how many operations it could make for each byte that it reads
 (Williams et al., "Roofline", CACM 2009). With that one figure of the data sheet, devices and precisions that nobody has
-published are told as well as others (docs/benchmarks/estimate.md). The figures in ``priors.yaml`` are fitted by
-``make fit-priors``; nobody writes them by hand.
+published are told as well as others (docs/benchmarks/estimate.md). It falls with the share of attention too, whose
+kernels are slower than matrix products and compute more than the half of the square that counts. The figures in
+``priors.yaml`` are fitted by ``make fit-priors``; nobody writes them by hand.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ MOST = 0.7
 
 
 class Kind(StrEnum):
-    """Of networks whose share of the peak differs."""
+    """Of networks whose operations are counted, or whose share of the peak is told, in another way."""
 
     DENSE = "dense"
     EXPERTS = "experts"
     ADAPTER = "adapter"
+    """Only an adapter learns. Its operations are fewer (4 for a weight instead of 6); the share that it reaches of the
+    peak is a dense network's, as far as the few published runs show."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +46,8 @@ class Priors:
     """Added for a mixture of experts."""
     experts_narrow: float
     """Added for a mixture of experts with each halving of the bytes of a number below two."""
-    adapter: float
-    """Added where only an adapter learns."""
+    attention: float
+    """Added in proportion to the share of operations that are causal attention's."""
     low: float
     high: float
     """Factors between which four of five runs of sources were that the fit had not seen."""
@@ -52,14 +55,13 @@ class Priors:
     runs: int
     sources: tuple[str, ...]
 
-    def utilization(self, *, kind: Kind, balance: float, narrowing: float) -> float:
+    def utilization(self, *, kind: Kind, balance: float, narrowing: float, attention: float = 0.0) -> float:
         """Model FLOPs utilization, above 0. ``balance`` is the peak at the precision in use by the bandwidth, in
-        operations per byte; ``narrowing`` that peak by the peak at 16 bits."""
-        found = self.dense + self.balance * math.log2(balance / BALANCE)
+        operations per byte; ``narrowing`` that peak by the peak at 16 bits; ``attention`` the share of operations
+        that :func:`hostler.planning.estimate.operations.causal_share` counts."""
+        found = self.dense + self.balance * math.log2(balance / BALANCE) + self.attention * attention
         if kind is Kind.EXPERTS:
             found += self.experts + self.experts_narrow * math.log2(max(1.0, narrowing))
-        elif kind is Kind.ADAPTER:
-            found += self.adapter
         return min(MOST, math.exp(found))
 
 
