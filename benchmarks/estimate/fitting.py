@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 from published import Run
 
@@ -15,12 +14,13 @@ PENALTY = 1.0
 """Of each squared coefficient but the first: a kind of which there are three runs is told apart by less than one of
 which there are three hundred. In units of a run's squared error of its logarithm."""
 NAMES = ("dense", "balance", "experts", "experts_narrow", "attention")
-_RANGE = math.sqrt(3)
-"""The widest that low and high may be from what is expected: high is three times low."""
+RANGE = math.sqrt(3)
+"""Factor of low and high: high is three times low. It is not fitted: quantiles of three frameworks' errors held for a
+fourth one less often than this does (docs/benchmarks/estimate.md)."""
 
 
 def fit(runs: Sequence[Run]) -> Priors:
-    """Without a range: of that, the runs themselves know nothing."""
+    """The priors that these runs make."""
     alike = Counter(map(_alike, runs))
     size = len(NAMES)
     matrix, vector = [[0.0] * size for _ in range(size)], [0.0] * size
@@ -35,7 +35,7 @@ def fit(runs: Sequence[Run]) -> Priors:
     for i in range(1, size):
         matrix[i][i] += PENALTY
     found = dict(zip(NAMES, _solve(matrix, vector), strict=True))
-    return Priors(**found, low=1 / _RANGE, high=_RANGE, date="", runs=len(runs), sources=_sources(runs))
+    return Priors(**found, low=1 / RANGE, high=RANGE, date="", runs=len(runs), sources=_sources(runs))
 
 
 def predict(priors: Priors, run: Run) -> float:
@@ -50,13 +50,6 @@ def left_out(runs: Sequence[Run], group: Callable[[Run], str]) -> list[tuple[Run
         priors = fit([run for run in runs if group(run) != name])
         found += [(run, predict(priors, run)) for run in runs if group(run) == name]
     return found
-
-
-def with_range(priors: Priors, told: Iterable[tuple[Run, float]]) -> Priors:
-    """Low and high so that a tenth of the runs that were not fitted are below and a tenth above."""
-    ratios = sorted(run.utilization / expected for run, expected in told)
-    low, high = ratios[len(ratios) // 10], ratios[-len(ratios) // 10]
-    return replace(priors, low=max(low, 1 / _RANGE), high=min(high, _RANGE))
 
 
 def _features(run: Run) -> tuple[float, ...]:

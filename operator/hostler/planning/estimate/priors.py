@@ -50,7 +50,8 @@ class Priors:
     """Added in proportion to the share of operations that are causal attention's."""
     low: float
     high: float
-    """Factors between which four of five runs of sources were that the fit had not seen."""
+    """Factors between which at least four of five runs of sources are that the fit has not seen; what is demanded of
+    them, and how many there really are: docs/benchmarks/estimate.md."""
     date: str
     runs: int
     sources: tuple[str, ...]

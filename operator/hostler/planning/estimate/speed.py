@@ -57,6 +57,8 @@ class Load:
     """None for networks of which too little is published."""
     precision: str
     """Of the products, as :func:`precision_of` has it."""
+    attention: float = 0.0
+    """Share of causal attention in the operations, 0 to 1; 0 where nobody knows it."""
 
 
 def speed_of(
@@ -108,7 +110,7 @@ def _told(load: Load, accelerator: AcceleratorType, priors: Priors) -> Speed | N
         return _of_peak(load, accelerator, _ASSUMED, Basis.PEAK, text)
     wide = peak_of(accelerator, "bf16") or peak_of(accelerator, "fp16")
     narrowing = (peak_of(accelerator, load.precision) or 1.0) / wide if wide is not None else 1.0
-    share = priors.utilization(kind=load.kind, balance=balance, narrowing=narrowing)
+    share = priors.utilization(kind=load.kind, balance=balance, narrowing=narrowing, attention=load.attention)
     found = Range(low=share * priors.low, expected=share, high=min(1.0, share * priors.high))
     text = (
         f"{share:.0%} of the dense peak in {load.precision}, as {priors.runs} published runs have it for devices of "
