@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from published import Run
 
@@ -14,8 +14,8 @@ PENALTY = 1.0
 """Of each squared coefficient but the first: a kind of which there are three runs is told apart by less than one of
 which there are three hundred. In units of a run's squared error of its logarithm."""
 NAMES = ("dense", "balance", "experts", "experts_narrow", "attention")
-RANGE = math.sqrt(3)
-"""Factor of low and high: high is three times low. It is not fitted: quantiles of three frameworks' errors held for a
+RANGE = 1.73
+"""Factor of low and high: high is three times low at most. It is not fitted: quantiles of three frameworks' errors held for a
 fourth one less often than this does (docs/benchmarks/estimate.md)."""
 
 
@@ -35,21 +35,16 @@ def fit(runs: Sequence[Run]) -> Priors:
     for i in range(1, size):
         matrix[i][i] += PENALTY
     found = dict(zip(NAMES, _solve(matrix, vector), strict=True))
-    return Priors(**found, low=1 / RANGE, high=RANGE, date="", runs=len(runs), sources=_sources(runs))
-
-
-def predict(priors: Priors, run: Run) -> float:
-    """Model FLOPs utilization of a run."""
-    return priors.utilization(kind=run.kind, balance=run.balance, narrowing=run.narrowing, attention=run.attention)
-
-
-def left_out(runs: Sequence[Run], group: Callable[[Run], str]) -> list[tuple[Run, float]]:
-    """Each run with what the others' figures say of it: all runs of its group are left out of the fit."""
-    found = []
-    for name in sorted({group(run) for run in runs}):
-        priors = fit([run for run in runs if group(run) != name])
-        found += [(run, predict(priors, run)) for run in runs if group(run) == name]
-    return found
+    return Priors(
+        **found,
+        least_balance=min(run.balance for run in runs),
+        most_balance=max(run.balance for run in runs),
+        low=1 / RANGE,
+        high=RANGE,
+        date="",
+        runs=len(runs),
+        sources=_sources(runs),
+    )
 
 
 def _features(run: Run) -> tuple[float, ...]:

@@ -69,14 +69,21 @@ class Run:
     precision: str
     devices: int
     sequence_length: int
+    batch: int
+    """Sequences of a step over all devices; 0 where it is not stated."""
     layout: str
-    """What else differs between rows of one model: batch, and how the network is spread."""
+    """What else differs between rows of one model: rows of a device, and how the network is spread."""
     flops: float
     """Model operations per second of one device, with attention counted as Hostler counts it: half of the square."""
     attention: float
     """Share of causal attention in them."""
     tokens: float
     """Tokens per second of one device."""
+
+    @property
+    def operations(self) -> float:
+        """Of one token, forward and backward."""
+        return self.flops / self.tokens
 
     @property
     def utilization(self) -> float:
@@ -125,6 +132,7 @@ def _foundry(path: Path) -> Iterator[Run]:
             precision="fp8" if "fp8" in row["precision"] else "bf16",
             devices=int(row["gpus"]),
             sequence_length=int(row["seq_len"]),
+            batch=int(row["global_batch"]),
             layout=f"{row['micro_batch']} x {row['grad_accum']}, {row['sharding']}, {row['act_ckpt']}",
             flops=tokens * operations,
             attention=attention / operations,
@@ -148,6 +156,7 @@ def _nemo(path: Path) -> Iterator[Run]:
             precision=_precision(row["precision"]),
             devices=int(_number(row["gpus"])),
             sequence_length=length,
+            batch=int(_number(row["gbs"])),
             layout=" ".join(f"{name}{row[name]}" for name in ("mbs", "tp", "pp", "cp", "vp", "ep")),
             flops=flops,
             attention=_attention(width, length=length) * tokens / flops,

@@ -22,6 +22,8 @@ BALANCE = 300.0
 """Operations per byte around which the formula is written, about an H100's in bf16."""
 MOST = 0.7
 """No published run of a whole network reaches more of its device's dense peak."""
+_ABOUT = 1.5
+"""Factor within which a balance counts as published."""
 
 
 class Kind(StrEnum):
@@ -48,6 +50,9 @@ class Priors:
     """Added for a mixture of experts with each halving of the bytes of a number below two."""
     attention: float
     """Added in proportion to the share of operations that are causal attention's."""
+    least_balance: float
+    most_balance: float
+    """Of the devices and precisions of the runs, in operations per byte. Beyond them nothing is extrapolated."""
     low: float
     high: float
     """Factors between which at least four of five runs of sources are that the fit has not seen; what is demanded of
@@ -56,11 +61,16 @@ class Priors:
     runs: int
     sources: tuple[str, ...]
 
+    def covers(self, balance: float) -> bool:
+        """Whether runs of about this balance were published. Beyond are memories on the chip, and products in fp32."""
+        return self.least_balance / _ABOUT <= balance <= self.most_balance * _ABOUT
+
     def utilization(self, *, kind: Kind, balance: float, narrowing: float, attention: float = 0.0) -> float:
         """Model FLOPs utilization, above 0. ``balance`` is the peak at the precision in use by the bandwidth, in
         operations per byte; ``narrowing`` that peak by the peak at 16 bits; ``attention`` the share of operations
         that :func:`hostler.planning.estimate.operations.causal_share` counts."""
-        found = self.dense + self.balance * math.log2(balance / BALANCE) + self.attention * attention
+        within = min(self.most_balance, max(self.least_balance, balance))
+        found = self.dense + self.balance * math.log2(within / BALANCE) + self.attention * attention
         if kind is Kind.EXPERTS:
             found += self.experts + self.experts_narrow * math.log2(max(1.0, narrowing))
         return min(MOST, math.exp(found))
@@ -77,6 +87,8 @@ def read_priors(data: dict[str, Any]) -> Priors:
     """The content of a file of priors. Raises ``TypeError`` or ``KeyError`` where it is another one."""
     return Priors(
         **data["logarithms"],
+        least_balance=data["balances"]["least"],
+        most_balance=data["balances"]["most"],
         low=data["range"]["low"],
         high=data["range"]["high"],
         date=str(data["date"]),

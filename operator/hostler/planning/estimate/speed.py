@@ -112,6 +112,12 @@ def _told(load: Load, accelerator: AcceleratorType, priors: Priors) -> Speed | N
     narrowing = (peak_of(accelerator, load.precision) or 1.0) / wide if wide is not None else 1.0
     share = priors.utilization(kind=load.kind, balance=balance, narrowing=narrowing, attention=load.attention)
     found = Range(low=share * priors.low, expected=share, high=min(1.0, share * priors.high))
+    if not priors.covers(balance):
+        text = (
+            f"{share:.0%} of the dense peak in {load.precision}, assumed: nobody has published runs on devices of "
+            f"{balance:.0f} operations per byte, and this is the share of those that are nearest"
+        )
+        return _of_peak(load, accelerator, found, Basis.PEAK, text)
     text = (
         f"{share:.0%} of the dense peak in {load.precision}, as {priors.runs} published runs have it for devices of "
         f"{balance:.0f} operations per byte"
