@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from hostler.api.common import Conditions, Failure, Figures
+from hostler.api.estimate import JobEstimate
 from hostler.api.measures import Measurement, Money
 from hostler.api.placement import Placement
 from hostler.api.preempted import Preempted
@@ -173,6 +174,8 @@ class TrainingJobStatus(StatusModel):
     """What is reserved for the job: from its admission to its end, from one attempt to the next."""
     queue: QueuePosition | None = None
     """Where it stands in the pool's line; absent unless it waits for accelerators."""
+    estimate: JobEstimate | None = None
+    """What it is expected to take, before any pod exists; and what it took."""
     preempted: Preempted | None = None
     """The newest preemption, if there was one."""
     progress: TrainingProgress | None = None

@@ -8,12 +8,14 @@ from dataclasses import replace
 from hostler.accelerators import Verb
 from hostler.api.trainingjob import TrainingJobSpec, TrainingJobStatus, TrainingReason
 from hostler.controllers.creationfailures import CreationFailures
+from hostler.controllers.estimates import KnownMeasurements
 from hostler.controllers.named import named_model
 from hostler.controllers.ports import Admission, Clock, Object, Reader
 from hostler.controllers.settings import Settings
 from hostler.controllers.sources import missing
 from hostler.controllers.trainingjob.config import job_config
 from hostler.controllers.trainingjob.data import resolved
+from hostler.controllers.trainingjob.estimating import estimated
 from hostler.controllers.trainingjob.finish import made_by
 from hostler.controllers.trainingjob.observed import Attempt, AttemptState, Observed, Obstacle
 from hostler.controllers.trainingjob.policies import wants_seat
@@ -59,6 +61,7 @@ class Gatherer:
         self._failures = failures
         self._settings = settings
         self._preparations = Preparations(reader, failures)
+        self._measurements = KnownMeasurements(reader)
 
     async def gather(self, job: Object) -> Observed:
         """One moment. Raises ``pydantic.ValidationError`` where the stored spec is not one of this release."""
@@ -131,22 +134,33 @@ class Gatherer:
             self._admission.withdraw(workload)
             return seen
         volumes = await reaches(self._reader, _mounted_claims(seen), namespace=namespace)
+        return await self._seated(seen, workload, volumes)
+
+    async def _seated(self, seen: Observed, workload: Workload, volumes: tuple[Reach, ...]) -> Observed:
+        """With the answer of admission, and of a job that is accepted what it is expected to take."""
+        rejection = self._rejection(seen)
+        if rejection is not None:
+            self._admission.withdraw(workload)
+            return replace(seen, verdict=rejection)
+        assert seen.pool.view is not None  # a missing pool is a rejection
+        if not _has_checkpoint(seen.status):
+            known = self._measurements.of(seen.pool.view.pool.name)
+            seen = replace(seen, estimate=estimated(seen, view=seen.pool.view, known=known))
         return replace(seen, verdict=await self._seat(seen, workload, volumes))
 
-    async def _seat(self, seen: Observed, workload: Workload, volumes: tuple[Reach, ...]) -> SeatVerdict:
+    def _rejection(self, seen: Observed) -> Rejection | None:
         def has_image(verb: Verb, variant: str) -> bool:
             return self._settings.image(verb, variant=variant) is not None
 
-        rejection = reject_job(
+        return reject_job(
             seen.spec,
             choice=seen.pool,
             facts=seen.facts,
             has_image=has_image,
             allowed_endpoints=self._settings.allowed_endpoints,
         )
-        if rejection is not None:
-            self._admission.withdraw(workload)
-            return rejection
+
+    async def _seat(self, seen: Observed, workload: Workload, volumes: tuple[Reach, ...]) -> SeatVerdict:
         if (first := await self._preparing(seen)) is not None:
             # Nobody is in line for accelerators that would wait for a CPU.
             self._admission.withdraw(workload)
@@ -163,7 +177,7 @@ class Gatherer:
             queue=seen.status.queue,
             ask=self._admission.ask,
             priority=find_priority(seen.spec.priority_class_name, self._reader.list("PriorityClass")) or NO_CLASS,
-            estimate=estimate(work_of(seen.job)),
+            estimate=estimate(work_of(seen.job, told=seen.estimate)),
         )
 
     async def _preparing(self, seen: Observed) -> Preparing | None:

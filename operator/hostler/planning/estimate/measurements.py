@@ -32,12 +32,15 @@ class Shape:
     family: str
     objective: str
     network: str
-    """Hash of the sizes, or of what a base's files say; see :func:`hostler.planning.estimate.jobs.network_key`."""
+    """Hash of the sizes, or of what a base's files say (:func:`hostler.planning.estimate.jobs.shape_of`)."""
     precision: str
-    rows: int
-    """Rows that one device computes at once."""
-    length: int
-    """Tokens of a row; 0 where rows are no sequences."""
+    """As the spec asks for it: what a device makes of ``auto`` is the same on all devices of a pool."""
+    batch: int
+    """Sequences (images, clips) of a step, over all devices."""
+    accumulation: int = 1
+    """Parts in which each process computes a step."""
+    length: int = 0
+    """Longest sequence, in tokens; 0 where the spec does not say."""
     packed: bool = False
     adapter: bool = False
     sharded: bool = False
@@ -46,8 +49,8 @@ class Shape:
 
     @property
     def alone(self) -> tuple[object, ...]:
-        """The shape without the number of devices, over which speed is shared out."""
-        parts = (self.family, self.objective, self.network, self.precision, self.rows, self.length)
+        """The shape without the batch and the number of devices, over which speed is shared out."""
+        parts = (self.family, self.objective, self.network, self.precision, self.length)
         return (*parts, self.packed, self.adapter, self.sharded)
 
 
@@ -61,14 +64,15 @@ class MeasuredRun:
     """When it ended, as Kubernetes writes times."""
     units_per_second: float
     """Over all devices, padding left out, while steps were made."""
+    units_per_step: float
+    """What a step trained on, padding left out."""
     operations_per_second: float | None = None
     """Of one device; None where nobody knows the operations of a unit."""
     memory_bytes: int | None = None
     """Most memory in use on the first device."""
     overhead_seconds: float | None = None
-    """From the start of the attempt to its end, without the time in which steps were made."""
-    ratio: float | None = None
-    """The time that the run took by the time that was estimated before it."""
+    """From the start of the attempt to its end, without the time in which steps were made; None where there was more
+    than one attempt."""
 
 
 Measurements = dict[Shape, tuple[MeasuredRun, ...]]
@@ -103,6 +107,8 @@ class Measured:
     newest: str
     overhead_seconds: float | None
     memory_bytes: int | None
+    units_per_step: float | None
+    """Of a run of the same shape."""
 
 
 def predict(known: Measurements, shape: Shape, *, operations_per_unit: float | None = None) -> Measured | None:
@@ -131,15 +137,7 @@ def predict(known: Measurements, shape: Shape, *, operations_per_unit: float | N
     if not family:
         return None
     speeds = [rate * shape.devices / operations_per_unit for _, _, rate in family]
-    found = _measured([each for _, each, _ in family], speeds, spread=LIKE_SHAPE, same=False)
-    return Measured(
-        units_per_second=found.units_per_second,
-        same_shape=False,
-        runs=found.runs,
-        newest=found.newest,
-        overhead_seconds=found.overhead_seconds,
-        memory_bytes=None,  # Of another network.
-    )
+    return _measured([each for _, each, _ in family], speeds, spread=LIKE_SHAPE, same=False)
 
 
 def _measured(runs: Sequence[MeasuredRun], speeds: Sequence[float], *, spread: float, same: bool) -> Measured:
@@ -153,4 +151,5 @@ def _measured(runs: Sequence[MeasuredRun], speeds: Sequence[float], *, spread: f
         newest=max(each.at for each in runs),
         overhead_seconds=median(overheads) if overheads else None,
         memory_bytes=max(memory) if memory and same else None,
+        units_per_step=median(each.units_per_step for each in runs) if same else None,
     )

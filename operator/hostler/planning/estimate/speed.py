@@ -13,37 +13,45 @@ _ASSUMED = Range(low=0.12, expected=0.25, high=0.36)
 """Utilization of networks of which too little is published: fine-tuning and small jobs have 0.15 to 0.25, and "AI and
 Compute" (OpenAI, 2018) assumes 0.33 of well-tuned ones."""
 _FIGURES = {
-    "fp4": ("fp4_tflops",),
-    "fp8": ("fp8_tflops",),
-    "bf16": ("bf16_tflops",),
-    "fp16": ("fp16_tflops",),
-    "tf32": ("tf32_tflops",),
-    "fp32": ("fp32_tflops",),
+    "fp4": "fp4_tflops",
+    "fp8": "fp8_tflops",
+    "bf16": "bf16_tflops",
+    "fp16": "fp16_tflops",
+    "tf32": "tf32_tflops",
+    "fp32": "fp32_tflops",
 }
 
 
-def peak_of(accelerator: AcceleratorType, precision: str) -> float | None:
+def peak_of(accelerator: AcceleratorType, precision: str | None) -> float | None:
     """Dense peak of one device at a precision in operations per second; None where the data sheet has none. A figure
     with structured sparsity, which advertisements show, is never in the registry."""
-    for name in _FIGURES.get(precision, ()):
-        tera = getattr(accelerator.peak_dense, name)
-        if tera is not None:
-            return float(tera) * 1e12
-    return None
+    name = _FIGURES.get(precision or "")
+    tera = None if name is None else getattr(accelerator.peak_dense, name)
+    return None if tera is None else float(tera) * 1e12
 
 
-def balance_of(accelerator: AcceleratorType, precision: str) -> float | None:
+def balance_of(accelerator: AcceleratorType, precision: str | None) -> float | None:
     """Operations that the device could make for each byte that it reads; None where one of both is not known."""
     peak, bandwidth = peak_of(accelerator, precision), accelerator.memory_bandwidth_gbs
     return None if peak is None or bandwidth is None else peak / (bandwidth * 1e9)
 
 
-def precision_of(accelerator: AcceleratorType, asked: str) -> str:
-    """The precision of the products as the trainer decides it: ``auto`` is bf16 where the device has it, and what a
-    device lacks falls back to bf16, fp16, fp32 in this order."""
-    first = "bf16" if asked == "auto" else asked
-    order = dict.fromkeys((first, "bf16", "fp16", "fp32") if first != "fp32" else ("fp32",))
-    return next((name for name in order if peak_of(accelerator, name) is not None), "fp32")
+_FALLS_BACK = {
+    "auto": ("bf16", "fp32"),
+    "fp4": ("fp4", "fp8", "bf16", "fp32"),
+    "fp8": ("fp8", "bf16", "fp32"),
+    "bf16": ("bf16", "fp32"),
+    "fp16": ("fp16",),
+    "tf32": ("tf32", "fp32"),
+    "fp32": ("fp32",),
+}
+
+
+def precision_of(accelerator: AcceleratorType, asked: str) -> str | None:
+    """The precision of the products as the trainer decides it, where the data sheet has a figure for it: ``auto`` is
+    bf16 on a device that has it, and what a device lacks falls back to the next wider one. None where there is no
+    figure for any of them."""
+    return next((name for name in _FALLS_BACK.get(asked, ()) if peak_of(accelerator, name) is not None), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +63,8 @@ class Load:
     """Model FLOPs; None where nobody knows them."""
     kind: Kind | None
     """None for networks of which too little is published."""
-    precision: str
-    """Of the products, as :func:`precision_of` has it."""
+    precision: str | None
+    """Of the products, as :func:`precision_of` has it; None where the device has no figure for it."""
     attention: float = 0.0
     """Share of causal attention in the operations, 0 to 1; 0 where nobody knows it."""
 
