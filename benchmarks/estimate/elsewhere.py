@@ -1,7 +1,7 @@
 """Runs that papers and records state one by one, of which nothing went into the fit.
 
-Facts with where they are from; rounded as their authors round them. Of most of them only the share of the peak is stated,
-which counts attention in ways that differ by a few per cent.
+Facts with where they are from, rounded as their authors round them. Of most of them only the share of the peak is
+stated, which counts attention in ways that differ by a few per cent.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _stated(source: str, model: str, device: str, precision: str, *, length: int
         precision=precision,
         devices=1,
         sequence_length=length,
-        batch=1,
+        rows=1,
         layout="",
         flops=share * peak,
         attention=0.0,

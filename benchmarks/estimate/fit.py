@@ -29,6 +29,7 @@ def main() -> None:
         "sources": list(priors.sources),
         "logarithms": {name: round(getattr(priors, name), 4) for name in NAMES},
         "balances": {"least": round(priors.least_balance), "most": round(priors.most_balance)},
+        "least_operations": round(priors.least_operations / 1e6) * 1_000_000,
         "range": {"low": round(priors.low, 3), "high": round(priors.high, 3)},
     }
     path = Path(module.__file__).with_name("priors.yaml")

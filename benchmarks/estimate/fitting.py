@@ -15,8 +15,8 @@ PENALTY = 1.0
 which there are three hundred. In units of a run's squared error of its logarithm."""
 NAMES = ("dense", "balance", "experts", "experts_narrow", "attention")
 RANGE = 1.73
-"""Factor of low and high: high is three times low at most. It is not fitted: quantiles of three frameworks' errors held for a
-fourth one less often than this does (docs/benchmarks/estimate.md)."""
+"""Factor of low and high: high is three times low at most. It is not fitted: quantiles of some frameworks' errors hold
+for another one less often than this does (docs/benchmarks/estimate.md)."""
 
 
 def fit(runs: Sequence[Run]) -> Priors:
@@ -39,6 +39,7 @@ def fit(runs: Sequence[Run]) -> Priors:
         **found,
         least_balance=min(run.balance for run in runs),
         most_balance=max(run.balance for run in runs),
+        least_operations=min(run.operations for run in runs),
         low=1 / RANGE,
         high=RANGE,
         date="",

@@ -69,8 +69,8 @@ class Run:
     precision: str
     devices: int
     sequence_length: int
-    batch: int
-    """Sequences of a step over all devices; 0 where it is not stated."""
+    rows: int
+    """Sequences that a device, or a group that shares the network, computes at once."""
     layout: str
     """What else differs between rows of one model: rows of a device, and how the network is spread."""
     flops: float
@@ -132,7 +132,7 @@ def _foundry(path: Path) -> Iterator[Run]:
             precision="fp8" if "fp8" in row["precision"] else "bf16",
             devices=int(row["gpus"]),
             sequence_length=int(row["seq_len"]),
-            batch=int(row["global_batch"]),
+            rows=int(row["micro_batch"]),
             layout=f"{row['micro_batch']} x {row['grad_accum']}, {row['sharding']}, {row['act_ckpt']}",
             flops=tokens * operations,
             attention=attention / operations,
@@ -156,7 +156,7 @@ def _nemo(path: Path) -> Iterator[Run]:
             precision=_precision(row["precision"]),
             devices=int(_number(row["gpus"])),
             sequence_length=length,
-            batch=int(_number(row["gbs"])),
+            rows=int(_number(row["mbs"])),
             layout=" ".join(f"{name}{row[name]}" for name in ("mbs", "tp", "pp", "cp", "vp", "ep")),
             flops=flops,
             attention=_attention(width, length=length) * tokens / flops,

@@ -54,7 +54,13 @@ class Score:
     def row(self) -> tuple[str, ...]:
         """For a table."""
         shares = (self.median, self.most, self.inside)
-        return self.name, f"{self.runs:,}", *(f"{100 * x:.1f} %" for x in shares), f"{self.bias:.2f}", f"{self.width:.2f}"
+        return (
+            self.name,
+            f"{self.runs:,}",
+            *(f"{100 * x:.1f} %" for x in shares),
+            f"{self.bias:.2f}",
+            f"{self.width:.2f}",
+        )
 
 
 ROW = ("", "runs", "median error", "80 % within", "inside low and high", "expected / measured", "high / low")
@@ -86,7 +92,7 @@ def score(name: str, told: Sequence[Told]) -> Score:
     whole = sum(each.weight for each in told)
     return Score(
         name=name,
-        runs=len({id(each) for each in told}),
+        runs=len(told),
         median=_quantile(told, 0.5),
         most=_quantile(told, 0.8),
         bias=statistics.median(each.told.expected / each.measured for each in told),

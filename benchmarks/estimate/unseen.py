@@ -41,5 +41,3 @@ def tell(priors: Priors, run: Run) -> Told:
     speed = speed_of(load, run.accelerator, priors=priors)
     assert speed is not None, run
     return Told(told=speed.units_per_second, measured=run.tokens * run.devices)
-
-

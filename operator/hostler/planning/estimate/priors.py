@@ -23,7 +23,7 @@ BALANCE = 300.0
 MOST = 0.7
 """No published run of a whole network reaches more of its device's dense peak."""
 _ABOUT = 1.5
-"""Factor within which a balance counts as published."""
+"""Factor within which a balance, or a size, counts as published."""
 
 
 class Kind(StrEnum):
@@ -53,6 +53,8 @@ class Priors:
     least_balance: float
     most_balance: float
     """Of the devices and precisions of the runs, in operations per byte. Beyond them nothing is extrapolated."""
+    least_operations: float
+    """Of a token, in the smallest network. In smaller ones the time between two products counts as much as they do."""
     low: float
     high: float
     """Factors between which at least four of five runs of sources are that the fit has not seen; what is demanded of
@@ -64,6 +66,10 @@ class Priors:
     def covers(self, balance: float) -> bool:
         """Whether runs of about this balance were published. Beyond are memories on the chip, and products in fp32."""
         return self.least_balance / _ABOUT <= balance <= self.most_balance * _ABOUT
+
+    def covers_network(self, operations_per_unit: float) -> bool:
+        """Whether runs of networks as small as this were published."""
+        return operations_per_unit >= self.least_operations / _ABOUT
 
     def utilization(self, *, kind: Kind, balance: float, narrowing: float, attention: float = 0.0) -> float:
         """Model FLOPs utilization, above 0. ``balance`` is the peak at the precision in use by the bandwidth, in
@@ -89,6 +95,7 @@ def read_priors(data: dict[str, Any]) -> Priors:
         **data["logarithms"],
         least_balance=data["balances"]["least"],
         most_balance=data["balances"]["most"],
+        least_operations=float(data["least_operations"]),
         low=data["range"]["low"],
         high=data["range"]["high"],
         date=str(data["date"]),

@@ -111,10 +111,13 @@ def _measured(load: Load, accelerator: AcceleratorType, measured: Measured) -> S
 
 def _told(load: Load, accelerator: AcceleratorType, priors: Priors) -> Speed | None:
     balance = balance_of(accelerator, load.precision)
-    if load.kind is None or balance is None:
+    small = load.operations_per_unit is not None and not priors.covers_network(load.operations_per_unit)
+    if load.kind is None or balance is None or small:
         text = (
             f"the data sheet's dense peak in {load.precision} times a utilization of {_ASSUMED.expected:.0%}, assumed"
         )
+        if small:
+            text += ": no runs of networks as small as this are published"
         return _of_peak(load, accelerator, _ASSUMED, Basis.PEAK, text)
     wide = peak_of(accelerator, "bf16") or peak_of(accelerator, "fp16")
     narrowing = (peak_of(accelerator, load.precision) or 1.0) / wide if wide is not None else 1.0
