@@ -6,6 +6,7 @@ from hostler.api.estimate import ActualRun, JobEstimate, RunShape
 from hostler.api.measures import Measurement
 from hostler.controllers.estimates import UNKNOWN, told_estimate
 from hostler.controllers.trainingjob import accounting
+from hostler.controllers.trainingjob.figures import sensible
 from hostler.controllers.trainingjob.observed import Observed
 from hostler.planning import moments
 from hostler.planning.estimate.estimate import Subject, estimate_job
@@ -14,7 +15,10 @@ from hostler.planning.estimate.result import Basis
 from hostler.planning.models import NamedModel
 from hostler.planning.pools import PoolView
 from hostler_contract import Result
+from hostler_contract.result import Pace
 
+_CLOCKS_DIFFER = 2.0
+"""Seconds: times of the cluster are whole ones."""
 _MEASURED = Basis.MEASURED.value.capitalize()
 
 
@@ -32,13 +36,12 @@ def estimated(seen: Observed, *, view: PoolView, known: Measurements) -> JobEsti
 def with_actual(seen: Observed, result: Result) -> JobEstimate | None:
     """The estimate with what the job took beside it; None where there is neither."""
     pace, view, placement = result.pace, seen.pool.view, seen.status.placement
-    told = seen.status.estimate
-    if pace is None or view is None or placement is None or pace.units <= 0:
+    told, seconds = seen.status.estimate, accounting.active_seconds(seen)
+    if pace is None or view is None or placement is None or not _is_plausible(pace, within=seconds):
         return told
     subject = _subject(seen, view, None, pods=placement.pods)
     if told is None:
         told = JobEstimate(generation=seen.generation, pool=view.pool.name, pods=placement.pods, basis=UNKNOWN)
-    seconds = accounting.active_seconds(seen)
     alone = seen.retry.after < 0
     expected = None if told.duration is None else moments.seconds_of(told.duration.expected)
     actual = ActualRun(
@@ -53,6 +56,13 @@ def with_actual(seen: Observed, result: Result) -> JobEstimate | None:
         ratio=f"{seconds / expected:.3g}" if expected else None,
     )
     return told.model_copy(update={"shape": RunShape(**vars(subject.shape)), "actual": actual})
+
+
+def _is_plausible(pace: Pace, *, within: float) -> bool:
+    """A pod may run anybody's code, and what it says would be told to others: no steps were made in more time than the
+    job has held its accelerators."""
+    figures = (pace.seconds, pace.units, pace.units / pace.seconds)
+    return pace.units > 0 and all(map(sensible, figures)) and pace.seconds <= within + _CLOCKS_DIFFER
 
 
 def _subject(seen: Observed, view: PoolView, known: Measurements | None, *, pods: int | None = None) -> Subject:
