@@ -13,6 +13,7 @@ from hostler.planning.estimate.priors import Kind
 from hostler.planning.estimate.speed import balance_of, peak_of
 
 _FOUNDRY = "mosaicml_llm_foundry_throughput.csv"
+_MOSAIC = "llm-foundry"
 _NEMO = "nemo_training_throughput.csv"
 _EXPERTS = re.compile("DeepSeek|OSS|Kimi|Qwen3|Nemotron", re.IGNORECASE)
 """Models of the second table that are mixtures of experts."""
@@ -61,7 +62,7 @@ class Run:
     """One row."""
 
     source: str
-    """Who measured, with which release, and for the first table on which device."""
+    """Who measured, with which release."""
     framework: str
     model: str
     kind: Kind
@@ -124,8 +125,8 @@ def _foundry(path: Path) -> Iterator[Run]:
         operations = 6.0 * (12 * layers * width**2 + 50_368 * width) + attention
         tokens = float(row["tokens_per_s_per_gpu"])
         yield Run(
-            source=f"llm-foundry {device.id}",
-            framework="llm-foundry",
+            source=_MOSAIC,
+            framework=_MOSAIC,
             model=f"MPT-{row['model']}",
             kind=Kind.DENSE,
             accelerator=device,

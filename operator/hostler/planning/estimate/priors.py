@@ -22,8 +22,11 @@ BALANCE = 300.0
 """Operations per byte around which the formula is written, about an H100's in bf16."""
 MOST = 0.7
 """No published run of a whole network reaches more of its device's dense peak."""
-_ABOUT = 1.5
-"""Factor within which a balance, or a size, counts as published."""
+_BEYOND_BALANCE = 2.0
+"""Factor by which a device may be out of the balances that are published: so far the formula told those that it had
+not seen."""
+_BEYOND_SIZE = 3.0
+"""Factor by which a network may be smaller than the smallest that is published."""
 
 
 class Kind(StrEnum):
@@ -52,7 +55,7 @@ class Priors:
     """Added in proportion to the share of operations that are causal attention's."""
     least_balance: float
     most_balance: float
-    """Of the devices and precisions of the runs, in operations per byte. Beyond them nothing is extrapolated."""
+    """Of the devices and precisions of the runs, in operations per byte. Far beyond them nothing is extrapolated."""
     least_operations: float
     """Of a token, in the smallest network. In smaller ones the time between two products counts as much as they do."""
     low: float
@@ -65,17 +68,17 @@ class Priors:
 
     def covers(self, balance: float) -> bool:
         """Whether runs of about this balance were published. Beyond are memories on the chip, and products in fp32."""
-        return self.least_balance / _ABOUT <= balance <= self.most_balance * _ABOUT
+        return self.least_balance / _BEYOND_BALANCE <= balance <= self.most_balance * _BEYOND_BALANCE
 
     def covers_network(self, operations_per_unit: float) -> bool:
         """Whether runs of networks as small as this were published."""
-        return operations_per_unit >= self.least_operations / _ABOUT
+        return operations_per_unit >= self.least_operations / _BEYOND_SIZE
 
     def utilization(self, *, kind: Kind, balance: float, narrowing: float, attention: float = 0.0) -> float:
         """Model FLOPs utilization, above 0. ``balance`` is the peak at the precision in use by the bandwidth, in
         operations per byte; ``narrowing`` that peak by the peak at 16 bits; ``attention`` the share of operations
         that :func:`hostler.planning.estimate.operations.causal_share` counts."""
-        within = min(self.most_balance, max(self.least_balance, balance))
+        within = min(self.most_balance * _BEYOND_BALANCE, max(self.least_balance / _BEYOND_BALANCE, balance))
         found = self.dense + self.balance * math.log2(within / BALANCE) + self.attention * attention
         if kind is Kind.EXPERTS:
             found += self.experts + self.experts_narrow * math.log2(max(1.0, narrowing))

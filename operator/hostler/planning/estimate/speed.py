@@ -9,7 +9,7 @@ from hostler.planning.estimate.measurements import Measured
 from hostler.planning.estimate.priors import Kind, Priors
 from hostler.planning.estimate.result import Basis, Range, Speed
 
-_ASSUMED = Range(low=0.12, expected=0.25, high=0.36)
+_ASSUMED = Range(low=0.125, expected=0.25, high=0.36)
 """Utilization of networks of which too little is published: fine-tuning and small jobs have 0.15 to 0.25, and "AI and
 Compute" (OpenAI, 2018) assumes 0.33 of well-tuned ones."""
 _FIGURES = {
