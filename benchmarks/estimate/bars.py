@@ -13,7 +13,7 @@ from pathlib import Path
 from elsewhere import read_stated
 from fitting import fit
 from published import Run, read_runs
-from repeated import LEVELS, by_another
+from repeated import LEVELS, MEASURED, by_another
 from report import Report, Section
 from scores import Demand, Score, score
 from unseen import GROUPS, left_out, tell
@@ -51,10 +51,12 @@ def report_of(runs: Sequence[Run]) -> Report:
     section = stated(runs)
     sections.append(section)
     demands += _demands(section.title, section.scores[0], median=0.25, most=None, width=3.0)
-    known = [score(name, by_another(runs, near)) for name, near in LEVELS.items()]
+    pairs = {name: by_another(runs, near) for name, near in LEVELS.items()}
+    known = [score(name, told) for name, told in pairs.items() if told]
     sections.append(Section(title="After one run on the device at the precision", scores=tuple(known)))
-    for each in known[:2]:
-        demands += _demands(f"After one run of the {each.name}", each, median=0.10, most=0.22, width=1.6)
+    for each in known:
+        if each.name in MEASURED:
+            demands += _demands(f"After one run of the {each.name}", each, median=0.10, most=0.22, width=1.6)
     return Report(runs=runs, priors=fit(runs), sections=tuple(sections), demands=tuple(demands))
 
 

@@ -23,11 +23,13 @@ def _same_network(one: Run, other: Run) -> bool:
     return _on_device(one, other) and (one.model, one.kind) == (other.model, other.kind)
 
 
+MEASURED = ("same network and length", "same network, another length")
+"""What counts as one run of a shape: then a demand holds."""
 LEVELS: Mapping[str, Near] = {
-    "same network and length": lambda one, other: (
+    MEASURED[0]: lambda one, other: (
         _same_network(one, other) and one.sequence_length == other.sequence_length and one.source == other.source
     ),
-    "same network, another length": lambda one, other: (
+    MEASURED[1]: lambda one, other: (
         _same_network(one, other) and one.sequence_length != other.sequence_length and one.source == other.source
     ),
     "same network and length, another release of the framework": lambda one, other: (

@@ -101,8 +101,8 @@ def merge(*parts: Iterable[tuple[Shape, Iterable[MeasuredRun]]]) -> Measurements
 
 
 def _sound(each: MeasuredRun) -> bool:
-    figures = (each.units_per_second, each.units_per_step, each.operations_per_second or 1.0)
-    return all(math.isfinite(figure) and figure > 0 for figure in figures)
+    figures = (each.units_per_second, each.units_per_step, each.operations_per_second)
+    return all(figure is None or (math.isfinite(figure) and figure > 0) for figure in figures)
 
 
 def _rank(each: MeasuredRun) -> tuple[str | float, ...]:
