@@ -101,12 +101,17 @@ async def test_real_devices_are_told_by_published_runs(bench: Bench) -> None:
     bench.restart(settings=replace(SETTINGS, variant_images={"train-cuda": "registry/train:1-cuda"}))
     bench.cluster.node("real", labels={"hostler.dev/pool": "real"}, devices={GPU: 8})
     bench.cluster.put(make_pool("real", acceleratorType="nvidia-h100-sxm", price=price))
-    await submitted(bench, "large", accelerators={"pool": "real"}, training={"steps": 1000})
+    sizes = {"layers": 12, "hiddenSize": 768, "heads": 12, "contextLength": 1024, "vocabularySize": 50304}
+    on_it: dict[str, Any] = {"accelerators": {"pool": "real"}, "training": {"steps": 1000}}
+    await submitted(bench, "large", output={"transformer": sizes}, **on_it)
     told = estimate(bench, "large")
     assert told["basis"] == "Published"
     assert told["cost"]["currency"] == "EUR"
     assert float(told["utilization"]) == pytest.approx(0.42, abs=0.03)
     assert moments.seconds_of(told["duration"]["low"]) < moments.seconds_of(told["duration"]["high"])
+    await submitted(bench, "toy", **on_it)
+    assert estimate(bench, "toy")["basis"] == "Peak"
+    assert "no runs of networks as small as this are published" in estimate(bench, "toy")["message"]
 
 
 async def test_the_shorter_one_comes_first_though_nobody_said_how_long_it_takes(bench: Bench) -> None:

@@ -9,18 +9,17 @@ from hostler.families import family
 from hostler.planning import quantities
 from hostler.planning.estimate.jobs import kind_of, operations_of_unit, shape_of, units_of_step
 from hostler.planning.estimate.measurements import Measured, Measurements, Shape, predict
+from hostler.planning.estimate.money import energy_of, price_of
 from hostler.planning.estimate.priors import Priors, published
-from hostler.planning.estimate.result import Estimate, Price, Range
+from hostler.planning.estimate.result import Estimate, Range
 from hostler.planning.estimate.speed import Load, precision_of, speed_of
 from hostler.planning.jobacceptance import ask_of_job
 from hostler.planning.models import NamedModel
 from hostler.planning.pools import PoolView
-from hostler.planning.spending import spending
 
 _OVERHEAD = Range(low=20.0, expected=60.0, high=300.0)
 """Seconds of an attempt in which no steps are made (to start, open the data, evaluate and save), where no run has
 shown them: they matter for short jobs only, and those are measured soon."""
-_HOUR = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,14 +90,15 @@ def estimate_job(subject: Subject, *, priors: Priors | None = None) -> Estimate 
         )
     units = of_step * spec.training.steps
     seconds = None if speed is None else _seconds(units, speed.units_per_second, measured)
+    energy = None if seconds is None else energy_of(view, seconds, devices=subject.devices)
     return Estimate(
         operations=None if operations is None else operations * units,
         units=units,
         unit=family(spec.family.value).unit,
         speed=speed,
         seconds=seconds,
-        kilowatt_hours=None if seconds is None else _energy(view, seconds, devices=subject.devices),
-        price=None if seconds is None else _price(view, seconds, devices=subject.devices),
+        kilowatt_hours=None if energy is None else energy.kilowatt_hours,
+        price=None if seconds is None else price_of(view, seconds, devices=subject.devices),
     )
 
 
@@ -113,17 +113,3 @@ def _seconds(units: float, speed: Range, measured: Measured | None) -> Range:
         expected=overhead.expected + units / speed.expected,
         high=overhead.high + units / speed.low,
     )
-
-
-def _energy(view: PoolView, seconds: Range, *, devices: int) -> Range | None:
-    hour = spending(view, units=devices, seconds=_HOUR).kilowatt_hours
-    return None if hour is None else seconds.scaled(hour / _HOUR)
-
-
-def _price(view: PoolView, seconds: Range, *, devices: int) -> Price | None:
-    times = (_HOUR, seconds.low, seconds.expected, seconds.high)
-    spent = [spending(view, units=devices, seconds=time) for time in times]
-    hour, low, expected, high = (each.amount for each in spent)
-    if hour is None or low is None or expected is None or high is None:
-        return None
-    return Price(per_minute=hour / 60, per_hour=hour, total=(low, expected, high), currency=spent[0].currency)

@@ -9,7 +9,7 @@ from hostler.planning.estimate.measurements import Measured
 from hostler.planning.estimate.priors import Kind, Priors
 from hostler.planning.estimate.result import Basis, Range, Speed
 
-_ASSUMED = Range(low=0.12, expected=0.25, high=0.36)
+_ASSUMED = Range(low=0.125, expected=0.25, high=0.36)
 """Utilization of networks of which too little is published: fine-tuning and small jobs have 0.15 to 0.25, and "AI and
 Compute" (OpenAI, 2018) assumes 0.33 of well-tuned ones."""
 _FIGURES = {
@@ -65,6 +65,8 @@ class Load:
     """None for networks of which too little is published."""
     precision: str | None
     """Of the products, as :func:`precision_of` has it; None where the device has no figure for it."""
+    attention: float = 0.0
+    """Share of causal attention in the operations, 0 to 1; 0 where nobody knows it."""
 
 
 def speed_of(
@@ -109,15 +111,24 @@ def _measured(load: Load, accelerator: AcceleratorType, measured: Measured) -> S
 
 def _told(load: Load, accelerator: AcceleratorType, priors: Priors) -> Speed | None:
     balance = balance_of(accelerator, load.precision)
-    if load.kind is None or balance is None:
+    small = load.operations_per_unit is not None and not priors.covers_network(load.operations_per_unit)
+    if load.kind is None or balance is None or small:
         text = (
             f"the data sheet's dense peak in {load.precision} times a utilization of {_ASSUMED.expected:.0%}, assumed"
         )
+        if small:
+            text += ": no runs of networks as small as this are published"
         return _of_peak(load, accelerator, _ASSUMED, Basis.PEAK, text)
     wide = peak_of(accelerator, "bf16") or peak_of(accelerator, "fp16")
     narrowing = (peak_of(accelerator, load.precision) or 1.0) / wide if wide is not None else 1.0
-    share = priors.utilization(kind=load.kind, balance=balance, narrowing=narrowing)
+    share = priors.utilization(kind=load.kind, balance=balance, narrowing=narrowing, attention=load.attention)
     found = Range(low=share * priors.low, expected=share, high=min(1.0, share * priors.high))
+    if not priors.covers(balance):
+        text = (
+            f"{share:.0%} of the dense peak in {load.precision}, assumed: nobody has published runs on devices of "
+            f"{balance:.0f} operations per byte, and this is the share of those that are nearest"
+        )
+        return _of_peak(load, accelerator, found, Basis.PEAK, text)
     text = (
         f"{share:.0%} of the dense peak in {load.precision}, as {priors.runs} published runs have it for devices of "
         f"{balance:.0f} operations per byte"
