@@ -33,6 +33,27 @@ def estimate_sentences(obj: Object) -> Iterator[str]:
     yield from _actual(told)
 
 
+def choice_sentences(obj: Object) -> Iterator[str]:
+    """The pools that could have been chosen, each with its reason."""
+    found = (obj.get("status") or {}).get("choice") or {}
+    for place, ranked in enumerate(found.get("ranking") or (), start=1):
+        rank = "-" if ranked.get("rejected") else f"{place}."
+        yield f"{rank} {ranked['pool']} ({ranked['acceleratorType']}): {ranked['message']}{_figures_of(ranked)}"
+
+
+def _figures_of(ranked: Object) -> str:
+    """What is known of one pool."""
+    cost, energy = ranked.get("cost"), ranked.get("energy")
+    figures = {
+        "starts in": ranked.get("startsIn"),
+        "takes": ranked.get("duration"),
+        "costs": f"{cost['amount']} {cost['currency']}" if cost else None,
+        "energy": f"{energy['value']} {energy['unit']}" if energy else None,
+    }
+    known = ", ".join(f"{name} {value}" for name, value in figures.items() if value)
+    return f" ({known})" if known and not ranked.get("rejected") else ""
+
+
 def _actual(told: Object) -> Iterator[str]:
     actual = told.get("actual")
     if not actual:

@@ -211,3 +211,22 @@ _ESTIMATE = {
         "ratio": "1.1",
     },
 }
+
+
+def test_every_pool_that_could_have_been_chosen_has_its_reason() -> None:
+    ranking = [
+        {
+            "pool": "ipu",
+            "acceleratorType": "graphcore-c600",
+            "message": "Chosen: it costs 0.08 EUR, the cheapest.",
+            "startsIn": "0s",
+            "duration": "4m40s",
+            "cost": {"amount": "0.08", "currency": "EUR"},
+        },
+        {"pool": "cpu", "acceleratorType": "cpu", "message": "Rejected: it is too small.", "rejected": True},
+    ]
+    obj = job("chosen") | {"status": {"choice": {"pool": "ipu", "optimize": "cost", "ranking": ranking}}}
+    assert explanation(a_view(), obj).pools == (
+        "1. ipu (graphcore-c600): Chosen: it costs 0.08 EUR, the cheapest. (starts in 0s, takes 4m40s, costs 0.08 EUR)",
+        "- cpu (cpu): Rejected: it is too small.",
+    )
