@@ -114,7 +114,7 @@ class JobEstimate(StatusModel):
     petaflop_days: Short | None = None
     """Arithmetic of the whole run, in petaflop/s-days."""
     cost: EstimatedCost | None = None
-    """What the accelerators cost in that time; absent where the pool has no price, or the devices are simulated."""
+    """What the accelerators cost in that time; absent where the pool has no price."""
     energy: Measurement | None = None
     """At their rated power, in kWh; absent where nobody knows it."""
     shape: RunShape | None = None

@@ -98,6 +98,9 @@ class Admission(Protocol):
     def view(self, name: str) -> PoolView | None:
         """A pool as it is now, node by node; None where there is none that can be read."""
 
+    def outlook(self, request: Request) -> float | None:
+        """Seconds until a workload would have its seats if it asked for them; None where nobody can know."""
+
     def ask(self, request: Request) -> Verdict | None:
         """Come into line, or stay there; the standing verdict, or None where there is none yet, or none that differs
         from what an earlier process has told. Whoever's verdict changes is woken."""

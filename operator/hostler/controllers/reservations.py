@@ -121,7 +121,7 @@ def estimate_ratio(job: Object) -> tuple[str, float] | None:
     succeeded = any(c["type"] == "Succeeded" and c["status"] == "True" for c in status.get("conditions") or ())
     if not (succeeded and said):
         return None
-    pool = str((job["spec"].get("accelerators") or {}).get("pool") or "")
+    pool = str((job["spec"].get("accelerators") or {}).get("pool") or (status.get("choice") or {}).get("pool") or "")
     return pool, max(0.0, moments.elapsed(started, now=completed)) / said
 
 

@@ -13,6 +13,7 @@ from hostler.controllers.named import named_model
 from hostler.controllers.ports import Admission, Clock, Object, Reader
 from hostler.controllers.settings import Settings
 from hostler.controllers.sources import missing
+from hostler.controllers.trainingjob.choosing import Chooser, assigned_pool, on_pool
 from hostler.controllers.trainingjob.config import job_config
 from hostler.controllers.trainingjob.data import resolved
 from hostler.controllers.trainingjob.estimating import estimated
@@ -31,7 +32,7 @@ from hostler.planning import pods as read
 from hostler.planning.jobacceptance import TrainingFacts, reject_job
 from hostler.planning.models import NamedModel
 from hostler.planning.poolgrowth import awaited
-from hostler.planning.priorities import NO_CLASS, find_priority, reject_priority
+from hostler.planning.priorities import NO_CLASS, Priority, find_priority, reject_priority
 from hostler.planning.rejection import Rejection
 from hostler.planning.remaining import estimate
 from hostler.planning.resuming import OtherJob, reject_resuming
@@ -62,12 +63,15 @@ class Gatherer:
         self._settings = settings
         self._preparations = Preparations(reader, failures)
         self._measurements = KnownMeasurements(reader)
+        self._chooser = Chooser(reader, admission, measurements=self._measurements, reject=self._rejection)
 
     async def gather(self, job: Object) -> Observed:
         """One moment. Raises ``pydantic.ValidationError`` where the stored spec is not one of this release."""
         spec = TrainingJobSpec.model_validate(job["spec"])
         status = TrainingJobStatus.model_validate(job.get("status") or {})
         namespace = job["metadata"]["namespace"]
+        pool = assigned_pool(spec, status)
+        spec = on_pool(spec, pool)
         given = resolved(self._reader, spec, namespace=namespace)
         seen = Observed(
             job=job,
@@ -75,7 +79,7 @@ class Gatherer:
             status=status,
             now=self._clock.now(),
             data=given.data,
-            pool=self._admission.pool(spec.accelerators.pool),
+            pool=self._admission.pool(pool),
             start_grace_seconds=self._settings.start_grace_seconds,
         )
         # Most jobs of a cluster have ended; they must cost nothing.
@@ -138,7 +142,11 @@ class Gatherer:
 
     async def _seated(self, seen: Observed, workload: Workload, volumes: tuple[Reach, ...]) -> Observed:
         """With the answer of admission, and of a job that is accepted what it is expected to take."""
-        rejection = self._rejection(seen)
+        found = self._chooser.chosen(seen, priority=self._priority(seen), volumes=volumes)
+        if isinstance(found, Rejection):
+            self._admission.withdraw(workload)
+            return replace(seen, verdict=found)
+        seen, rejection = found, self._rejection(found)
         if rejection is not None:
             self._admission.withdraw(workload)
             return replace(seen, verdict=rejection)
@@ -147,6 +155,9 @@ class Gatherer:
             known = self._measurements.of(seen.pool.view.pool.name)
             seen = replace(seen, estimate=estimated(seen, view=seen.pool.view, known=known))
         return replace(seen, verdict=await self._seat(seen, workload, volumes))
+
+    def _priority(self, seen: Observed) -> Priority:
+        return find_priority(seen.spec.priority_class_name, self._reader.list("PriorityClass")) or NO_CLASS
 
     def _rejection(self, seen: Observed) -> Rejection | None:
         def has_image(verb: Verb, variant: str) -> bool:
@@ -176,7 +187,7 @@ class Gatherer:
             told=told_obstacle(seen.status.conditions, generation=seen.generation),
             queue=seen.status.queue,
             ask=self._admission.ask,
-            priority=find_priority(seen.spec.priority_class_name, self._reader.list("PriorityClass")) or NO_CLASS,
+            priority=self._priority(seen),
             estimate=estimate(work_of(seen.job, told=seen.estimate)),
         )
 

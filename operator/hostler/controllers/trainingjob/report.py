@@ -68,6 +68,8 @@ def plan_of(
     if not report.said:
         said = tuple(c.model_copy(update={"observed_generation": seen.generation}) for c in before.conditions)
     update: dict[str, Any] = {"observed_generation": seen.generation, "conditions": said}
+    if seen.choice is not None:
+        update["choice"] = seen.choice
     if seen.estimate is not None:
         update["estimate"] = seen.estimate
     update |= {name: value for name in _FIELDS if not isinstance(value := getattr(report, name), _Keep)}
