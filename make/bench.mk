@@ -29,3 +29,7 @@ bench-gangs: dev ## Thousands of gangs before the real scheduler, with all that 
 .PHONY: fit-priors
 fit-priors: dev ## Write planning/estimate/priors.yaml anew from the published runs below TRACES=DIR
 	$(BIN)/python benchmarks/estimate/fit.py $(TRACES)
+
+.PHONY: bench-estimate-memory
+bench-estimate-memory: dev ## Estimates of device memory beside the published peaks below TRACES=DIR (ARGS=--terms for the sums)
+	$(BIN)/python benchmarks/estimate/ladder.py $(TRACES) $(ARGS)
