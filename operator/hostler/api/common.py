@@ -261,7 +261,8 @@ class Accelerators(ApiModel):
     topology: Topology | None = None
     """Whether all pods are to be in one domain of the pool's topologyKey, such as a rack: required waits until one has
     room for all of them, preferred takes one where there is room, and else as few as possible. Absent is
-    preferred. Of a service with availability.spread, that counts instead."""
+    preferred. A service with availability.spread is spread, also where it prefers one domain; required and spread
+    contradict each other."""
 
 
 class PodRange(ApiModel):

@@ -35,7 +35,8 @@ class TrainingReason(StrEnum):
     POOL_NOT_FOUND = "PoolNotFound"
     """Accepted: set when spec.accelerators.pool names no AcceleratorPool."""
     POOL_TOO_SMALL = "PoolTooSmall"
-    """Accepted: set when even the empty pool could not hold pods.min pods of perPod accelerators."""
+    """Accepted: set when even the empty pool could not hold pods.min pods of perPod accelerators, or with topology
+    required no domain of it."""
     PRIORITY_CLASS_NOT_FOUND = "PriorityClassNotFound"
     """Accepted: set when spec.priorityClassName names no PriorityClass."""
     TOPOLOGY_NOT_CONFIGURED = "TopologyNotConfigured"

@@ -20,6 +20,7 @@ from typing import Any
 
 from hostler.cluster.store import Change
 from hostler.controllers.answers import reserved
+from hostler.controllers.estimates import judged_now
 from hostler.controllers.passes import Passes
 from hostler.controllers.ports import AdmissionMetrics, Clock
 from hostler.controllers.preempting import Preempting
@@ -68,6 +69,7 @@ class Admitter:
             stopwatch=stopwatch,
         )
         self._held = self._passes.held
+        self._metrics = metrics
 
     # -- what the store tells --------------------------------------------------------------------------------------
 
@@ -79,6 +81,9 @@ class Admitter:
             case kind if kind in WORKLOADS:
                 if change.old is None and change.new is not None:
                     self._passes.past += past_use(obj, placement_of(obj), clock=self._clock)
+                judged = judged_now(change.old, change.new) if change.old and change.new else None
+                if judged is not None:
+                    self._metrics.estimated(judged)
                 self._workload(Workload(kind, obj["metadata"]["namespace"], obj["metadata"]["name"]), change.new)
             case _ if self._feed.changed(change):
                 self._passes.notice()

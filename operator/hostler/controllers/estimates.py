@@ -16,7 +16,7 @@ from hostler.api.estimate import (
     RunShape,
 )
 from hostler.api.measures import Measurement
-from hostler.controllers.ports import Object, Reader
+from hostler.controllers.ports import JudgedEstimate, Object, Reader
 from hostler.planning import moments
 from hostler.planning.estimate.estimate import Subject
 from hostler.planning.estimate.measurements import MeasuredRun, Measurements, Shape, merge
@@ -100,6 +100,20 @@ def run_of(job: Object) -> tuple[str, Shape, MeasuredRun] | None:
         memory_bytes=actual.memory_bytes,
     )
     return told.pool, Shape(**told.shape.model_dump()), run
+
+
+def judged_now(before: Object, job: Object) -> JudgedEstimate | None:
+    """What an estimate was worth, when a job has just told what it took. What ended before this process watched is not
+    told again: a restart would make old errors look like new ones."""
+    estimate = (job.get("status") or {}).get("estimate") or {}
+    actual, duration = estimate.get("actual") or {}, estimate.get("duration") or {}
+    if not actual.get("ratio") or "actual" in ((before.get("status") or {}).get("estimate") or {}):
+        return None
+    times = (actual["duration"], duration.get("low"), duration.get("high"))
+    took, low, high = (moments.seconds_of(str(each)) for each in times)
+    if took is None or low is None or high is None:
+        return None
+    return JudgedEstimate(basis=str(estimate["basis"]), ratio=float(actual["ratio"]), covered=low <= took <= high)
 
 
 def told_estimate(subject: Subject, found: Estimate | None, *, generation: int) -> JobEstimate:

@@ -112,6 +112,17 @@ class Admission(Protocol):
         """Want nothing more: out of line, and what was granted and not written into a status is free again."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class JudgedEstimate:
+    """What an estimate was worth."""
+
+    basis: str
+    ratio: float
+    """The time that the job took by the expected one."""
+    covered: bool
+    """Whether it was between low and high."""
+
+
 class AdmissionMetrics(Protocol):
     """What admission reports of itself."""
 
@@ -132,6 +143,9 @@ class AdmissionMetrics(Protocol):
 
     def forecast(self, kind: str, which: str, error: ForecastError) -> None:
         """A workload has a seat, and this is how right its ``first`` or ``last`` forecast was."""
+
+    def estimated(self, judged: JudgedEstimate) -> None:
+        """A job has succeeded, and this is how right its estimate was."""
 
 
 class Clock(Protocol):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hostler.accelerators import Verb, compatibility
 from hostler.api.common import Accelerators, Source, Topology
 from hostler.api.trainingjob import TrainingReason
-from hostler.planning.placement import Ask, too_small_grown_sentence, too_small_sentence
+from hostler.planning.placement import Ask, small_domain_sentence, too_small_grown_sentence, too_small_sentence
 from hostler.planning.pools import Pool, PoolView
 from hostler.planning.rejection import Rejection, rejection
 
@@ -125,6 +125,24 @@ def reject_topology(wanted: Accelerators, choice: PoolChoice) -> Rejection | Non
         "have an administrator set the pool's spec.topologyKey to a label of its nodes"
     )
     return rejection(TrainingReason.TOPOLOGY_NOT_CONFIGURED, "spec.accelerators.topology", text)
+
+
+def reject_domain(wanted: Accelerators, choice: PoolChoice, ask_for: AskFor) -> Rejection | None:
+    """Pods that must be in one domain and are too many even for the largest one when it is empty.
+
+    Nobody knows into which domain an autoscaler puts a node: all that may come count as if they came into that one.
+    """
+    view = choice.view
+    if view is None or wanted.topology is not Topology.REQUIRED or view.pool.problem is not None or not view.nodes:
+        return None
+    expected = view.pool.spec.expected_accelerators
+    if view.capacity == 0 or (expected is not None and view.capacity < expected):
+        return None  # As for the size: what is promised may yet come.
+    ask = ask_for(view.pool)
+    most = view.largest_domain_ever(ask.need)[1] + view.largest_growth(ask.need)
+    if most >= ask.least:
+        return None
+    return rejection(TrainingReason.POOL_TOO_SMALL, "spec.accelerators.topology", small_domain_sentence(view, ask))
 
 
 def reject_quota(namespace: str, choice: PoolChoice, ask_for: AskFor) -> Rejection | None:

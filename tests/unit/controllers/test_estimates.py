@@ -133,6 +133,22 @@ async def test_an_estimate_of_ours_makes_nobody_overdue(bench: Bench) -> None:
     assert "preempted" not in bench.status("TrainingJob", "slow")
 
 
+async def test_how_right_estimates_were_is_a_metric_that_a_restart_does_not_tell_again(bench: Bench) -> None:
+    await ran(bench, "first", held=130, paced_in=100)
+    await ran(bench, "second", held=143, paced_in=110)
+    await ran(bench, "third", held=500, paced_in=400)
+    assert worth(bench) == {"true": 1, "false": 1}
+    bench.restart()
+    await bench.settle()
+    assert worth(bench) == {"true": 0, "false": 0}
+
+
+def worth(bench: Bench) -> dict[str, float]:
+    """Measured estimates by whether they held."""
+    read = bench.metrics.registry.get_sample_value
+    return {c: read("hostler_estimates_total", {"basis": "Measured", "covered": c}) or 0 for c in ("true", "false")}
+
+
 @table(
     ("restarts", "conflicts"),
     {
