@@ -29,3 +29,7 @@ bench-gangs: dev ## Thousands of gangs before the real scheduler, with all that 
 .PHONY: fit-priors
 fit-priors: dev ## Write planning/estimate/priors.yaml anew from the published runs below TRACES=DIR
 	$(BIN)/python benchmarks/estimate/fit.py $(TRACES)
+
+.PHONY: bench-estimate
+bench-estimate: dev ## Estimates of published runs that the priors have not seen, below TRACES=DIR; writes docs/benchmarks/estimate.md
+	$(BIN)/python benchmarks/estimate/bars.py $(TRACES) --page docs/benchmarks/estimate.md $(ARGS)

@@ -7,7 +7,7 @@ import datetime
 from pathlib import Path
 
 import yaml
-from fitting import fit, left_out, with_range
+from fitting import NAMES, fit
 from published import read_runs
 
 import hostler.planning.estimate.priors as module
@@ -22,16 +22,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("traces", type=Path, help="folder with the published tables")
     runs = read_runs(parser.parse_args().traces)
-    # Whole frameworks are left out: the next release of one that is known says little of how wrong another one may be.
-    priors = with_range(fit(runs), left_out(runs, lambda run: run.framework))
+    priors = fit(runs)
     data = {
         "date": datetime.date.today().isoformat(),
         "runs": priors.runs,
         "sources": list(priors.sources),
-        "logarithms": {
-            name: round(getattr(priors, name), 4)
-            for name in ("dense", "balance", "experts", "experts_narrow", "adapter")
-        },
+        "logarithms": {name: round(getattr(priors, name), 4) for name in NAMES},
+        "balances": {"least": round(priors.least_balance), "most": round(priors.most_balance)},
+        "least_operations": round(priors.least_operations / 1e6) * 1_000_000,
         "range": {"low": round(priors.low, 3), "high": round(priors.high, 3)},
     }
     path = Path(module.__file__).with_name("priors.yaml")

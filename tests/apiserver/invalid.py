@@ -173,6 +173,12 @@ _JOBS = (
 )
 
 _SERVICES = (
+    Invalid(
+        "one domain, and apart",
+        make_inference_service(accelerators={"pool": "gpu", "topology": "required"}, availability={"spread": "zone"}),
+        "spec.availability.spread",
+        "replicas cannot all be in one domain and spread as far apart as there is room: leave out spread, or say",
+    ),
     Invalid("a range of replicas", make_inference_service(pods={"max": 3}), "spec.pods", "does not scale by load"),
     Invalid(
         "a served name with a space",

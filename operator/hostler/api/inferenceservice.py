@@ -49,7 +49,7 @@ class ServiceReason(StrEnum):
     POOL_NOT_FOUND = "PoolNotFound"
     """Accepted: set when spec.accelerators.pool names no AcceleratorPool."""
     POOL_TOO_SMALL = "PoolTooSmall"
-    """Accepted: set when even the empty pool could not hold the replicas."""
+    """Accepted: set when even the empty pool could not hold the replicas, or with topology required no domain of it."""
     PRIORITY_CLASS_NOT_FOUND = "PriorityClassNotFound"
     """Accepted: set when spec.priorityClassName names no PriorityClass."""
     TOPOLOGY_NOT_CONFIGURED = "TopologyNotConfigured"
@@ -153,6 +153,13 @@ class InferenceServiceSpec(ApiModel):
                 "self.pods.min == self.pods.max",
                 "this release does not scale by load: give min and max the same number",
                 field_path=".pods",
+            ),
+            cel(
+                "!has(self.accelerators.topology) || self.accelerators.topology != 'required' || "
+                "!has(self.availability.spread)",
+                "replicas cannot all be in one domain and spread as far apart as there is room: leave out spread, or "
+                "say topology preferred",
+                field_path=".availability.spread",
             ),
             SHARED_MEMORY_RULE,
         )

@@ -138,7 +138,8 @@ def _order(obj: Object) -> tuple[int, str, str, str]:
 
 def pool_of(obj: Object) -> str:
     """The pool that an object asks for."""
-    return str(((obj.get("spec") or {}).get("accelerators") or {}).get("pool", ""))
+    named = ((obj.get("spec") or {}).get("accelerators") or {}).get("pool")
+    return str(named or ((obj.get("status") or {}).get("choice") or {}).get("pool") or "")
 
 
 def queue_of(obj: Object) -> Object:

@@ -12,6 +12,7 @@ from hostler.planning.acceptance import (
     TRAINABLE_SOURCES,
     HasImage,
     PoolChoice,
+    reject_domain,
     reject_image,
     reject_pool,
     reject_quota,
@@ -78,6 +79,7 @@ def reject_job(
         or facts.priority
         or reject_topology(spec.accelerators, choice)
         or reject_size(choice, lambda pool: ask_of_job(spec, pool=pool))
+        or reject_domain(spec.accelerators, choice, lambda pool: ask_of_job(spec, pool=pool))
         or reject_quota(facts.namespace, choice, lambda pool: ask_of_job(spec, pool=pool))
         or _reject_batch(spec, choice)
         or facts.dataset

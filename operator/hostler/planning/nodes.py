@@ -32,6 +32,9 @@ class NodeView:
     obstacle: str | None = None
     """Why it takes no new pods, as the end of a sentence about the node."""
     simulated: bool = False
+    domain: str = ""
+    """What it is in of the pool's topology key: the value of its label, or the node by itself where it has none. Empty
+    where the pool has no such key."""
 
     @property
     def free(self) -> Resources:
@@ -56,6 +59,13 @@ def zone(node: Object) -> str | None:
     """Where a node stands, for who wants to be apart."""
     label = (node["metadata"].get("labels") or {}).get(ZONE_LABEL)
     return None if label is None else str(label)
+
+
+def domain(node: Object, key: str | None) -> str:
+    """In which domain of a topology key a node is; by itself where it has no such label, empty without a key."""
+    if key is None:
+        return ""
+    return str((node["metadata"].get("labels") or {}).get(key) or node["metadata"]["name"])
 
 
 def simulated(node: Object) -> bool:

@@ -110,6 +110,21 @@ def too_small_grown_sentence(view: PoolView, ask: Ask) -> str:
     )
 
 
+def small_domain_sentence(view: PoolView, ask: Ask) -> str:
+    """Why no domain of a pool could ever hold all pods, and the way out."""
+    pool, (largest, count) = view.pool, view.largest_domain_ever(ask.need)
+    there = [node for node in view.nodes if node.domain == largest]
+    units = sum(pool.whole_units(node.promised) for node in there)
+    holds, grown = counted_pods(count) if count else "no pod", view.largest_growth(ask.need)
+    more = f", and {counted_pods(count + grown)} if all nodes that may be added came there" if grown else ""
+    return (
+        f"the largest domain of pool {pool.name} by {pool.spec.topology_key} is {largest}, with {units} {pool.unit} on "
+        f"{len(there)} node{'s' * (len(there) != 1)}, which could hold {holds} of this size{more}; {ask.who} needs "
+        f"{_needed(pool, ask)} in one domain: say preferred, ask for less, or have an administrator add nodes to a "
+        "domain"
+    )
+
+
 def _limit(view: PoolView, ask: Ask) -> str:
     """What is short where the pool's own unit is not."""
     short = sorted(

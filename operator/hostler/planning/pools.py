@@ -121,14 +121,26 @@ class PoolView:
             self._ever[shape] = sum(holds(node.promised, need) for node in self.nodes)
         return self._ever[shape]
 
+    def largest_domain_ever(self, need: Mapping[str, int]) -> tuple[str, int]:
+        """The domain of the pool's topology key that could hold most such pods, with every device healthy and every
+        node ready, and how many that are. Of a pool without a node, no domain."""
+        fits: dict[str, int] = {}
+        for node in self.nodes:
+            fits[node.domain] = fits.get(node.domain, 0) + holds(node.promised, need)
+        return min(fits.items(), key=lambda each: (-each[1], each[0]), default=("", 0))
+
     def largest_grown(self, need: Mapping[str, int]) -> int:
         """How many such pods it could hold with every node that there can be; of a new node, what its shape does not
         name does not limit."""
+        return self.largest_ever(need) + self.largest_growth(need)
+
+    def largest_growth(self, need: Mapping[str, int]) -> int:
+        """How many such pods all nodes could hold that an autoscaler may add."""
         new, scaling = self.pool.new_node, self.pool.spec.scaling
         if new is None or scaling is None:
-            return self.largest_ever(need)
+            return 0
         named = {name: amount for name, amount in need.items() if name in new or name.startswith(HOST_PORT)}
-        return self.largest_ever(need) + max(0, scaling.max_nodes - len(self.nodes)) * holds(new, named)
+        return max(0, scaling.max_nodes - len(self.nodes)) * holds(new, named)
 
 
 def read_pool(name: str, spec: AcceleratorPoolSpec) -> Pool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -127,6 +128,19 @@ class Room:
     def as_if(self, free: Mapping[str, Resources]) -> Room:
         """The same nodes at a moment at which this is free of them. What is changed there changes nothing here."""
         return Room(self._of, free, within=self.levels.keys() & free.keys())
+
+    @contextmanager
+    def supposing(self, free: Mapping[str, Resources], *, instead_of: Mapping[str, Resources]) -> Iterator[None]:
+        """As if so much were free of some nodes instead of what is. To look, not to take anything: afterwards all is as
+        it was, at the cost of these nodes alone."""
+        here = [node for node in free if node in self.levels]
+        for node in here:
+            self.move(node, free[node])
+        try:
+            yield
+        finally:
+            for node in here:
+                self.move(node, instead_of[node])
 
     def units(self, need: Mapping[str, int]) -> int:
         """Units of the pool that one pod takes."""

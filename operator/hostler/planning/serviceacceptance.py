@@ -12,6 +12,7 @@ from hostler.families import family
 from hostler.planning.acceptance import (
     HasImage,
     PoolChoice,
+    reject_domain,
     reject_image,
     reject_pool,
     reject_quota,
@@ -63,6 +64,7 @@ def reject_service(
         or reject_priority(spec.priority_class_name, classes)
         or reject_topology(spec.accelerators, choice)
         or reject_size(choice, lambda pool: ask_of_service(spec, pool=pool))
+        or reject_domain(spec.accelerators, choice, lambda pool: ask_of_service(spec, pool=pool))
         or reject_quota(namespace, choice, lambda pool: ask_of_service(spec, pool=pool))
         or reject_memory_of_service(spec, model=model, choice=choice)
     )

@@ -65,12 +65,16 @@ class PoolUsage:
     def put_node(self, obj: Object) -> None:
         """A node is there, or has changed."""
         name = obj["metadata"]["name"]
+        before = self._ledger[name].object if self._ledger.exists(name) else None
         if self._ledger.put_node(obj):
             for member in self.pools_of(name):
                 self._reshaped(member)
         self._reaches.put_node(obj)
         for pool in self._pools.values():
             self._place_in(pool, name)
+            key = pool.spec.topology_key
+            if before is not None and node_reading.domain(before, key) != node_reading.domain(obj, key):
+                self._reshaped(pool.name)
 
     def remove_node(self, name: str) -> None:
         """A node is gone; its pods may be heard of for a while."""
@@ -332,6 +336,7 @@ class PoolUsage:
                     used=node.taken,
                     obstacle=obstacle,
                     simulated=node_reading.simulated(node.object),
+                    domain=node_reading.domain(node.object, pool.spec.topology_key),
                 )
             )
         in_use = sum(max(0, pool.units(self._ledger[name].held)) for name in members)

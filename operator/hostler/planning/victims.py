@@ -12,8 +12,10 @@ own; but where nobody has borrowed, because quotas add up to more than the pool 
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from hostler.planning.quotas import Accounts
 from hostler.planning.resources import Resources
@@ -32,6 +34,10 @@ NEARLY_DONE_SECONDS = 300.0
 """Who says that it is done within this is waited for, rather than be stopped for being past its estimate."""
 
 
+Order = tuple[int, float, float, Workload]
+"""Priority, cost, how young it is, and who it is."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scene:
     """What the search looks at."""
@@ -39,6 +45,7 @@ class Scene:
     room: Room
     """The nodes that the request can use."""
     free: Mapping[str, Resources]
+    """Now, on the nodes of all rooms."""
     holders: Sequence[Reservation]
     accounts: Accounts
     now: float
@@ -46,6 +53,39 @@ class Scene:
     """When holders are expected to be done, where that is known."""
     nobodys: Container[Workload | None] = frozenset()
     """For whom others leave though they do not wait any more: that room is whose turn it is."""
+    expected: Mapping[str, Resources] = field(default_factory=dict)
+    """What is to be counted as free of some nodes instead: those before in line have their seats there."""
+
+    def free_of(self, node: str) -> Resources:
+        """Of one node."""
+        return self.expected.get(node) or self.free[node]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holding:
+    """A job that holds seats, as every search looks at it."""
+
+    reservation: Reservation
+    account: str
+    """Whose quota counts what it holds."""
+    units: int
+    """Of the pool, that it holds."""
+    lost: float
+    """Seconds since its newest checkpoint."""
+    overdue: bool
+    """Whether it may be stopped for being past its estimate."""
+
+    @cached_property
+    def cost(self) -> float:
+        """Device seconds."""
+        return self.units * (self.lost + RESTART_SECONDS)
+
+    @cached_property
+    def order(self) -> Order:
+        """Which of those who are stopped for the same reason goes first."""
+        held = self.reservation
+        started = held.started if held.started is not None else float("inf")
+        return held.priority, self.cost, -started, held.workload
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,42 +114,75 @@ class Victim:
         return not late, self.held.priority, self.cost, -started, self.held.workload
 
 
-def candidates_for(request: Request, scene: Scene) -> Iterable[Victim]:
-    """Everybody who may be stopped for a request, and for what reason."""
-    pool, units = scene.room.pool, scene.room.units(request.need)
-    ours = request.workload.namespace
-    due = scene.accounts.is_due(ours, request.least * units)
-    account = scene.accounts.account(ours)
-    known: dict[str, tuple[bool, bool]] = {}
-    """By namespace: there are thousands of holders and few of these."""
-    for held in scene.holders:
-        if held.workload.kind != "TrainingJob" or held.pool != pool.name or held.leaving_for is not None:
-            continue
-        if held.workload == request.workload or scene.room.levels.keys().isdisjoint(held.seats):
-            continue
-        theirs = held.workload.namespace
-        if theirs not in known:
-            equal = scene.accounts.account(theirs) == account
-            known[theirs] = equal, not equal and scene.accounts.borrowed(theirs) > 0
-        same, lends = known[theirs]
-        if not (same or due or lends):
-            continue
-        why = _why(request, held, scene, reclaims=due and lends)
-        if why is not None:
-            lost = max(0.0, scene.now - _safe_since(held, scene.now))
-            yield Victim(held=held, why=why, lost=lost, units=held.pods * pool.units(held.need), borrows=lends)
+@dataclass(frozen=True, kw_only=True)
+class Stance:
+    """What a request may take from an account."""
+
+    lends: bool
+    """Whether that is another account, which holds more than its own."""
+    below: float
+    """Of those who are not past their estimate, whoever has a priority below this."""
 
 
-def _why(request: Request, held: Reservation, scene: Scene, *, reclaims: bool) -> Preemption | None:
-    if held.priority <= request.priority and _is_overdue(held, scene):
-        return Preemption.OVERDUE
-    if request.preempts and held.priority < request.priority:
-        return Preemption.PRIORITY
-    if reclaims:
-        return Preemption.QUOTA
-    if request.preempts and request.serves and request.beside and held.priority == request.priority:
-        return Preemption.REPLICA
-    return None
+class Claim:
+    """What one request may have others stopped for."""
+
+    def __init__(self, request: Request, scene: Scene) -> None:
+        ours = request.workload.namespace
+        self.request = request
+        self.shape = request.shape
+        self.account = scene.accounts.account(ours)
+        self.due = scene.accounts.is_due(ours, request.least * scene.room.units(request.need))
+        """Whether it would be its own account's, so that it may be taken back from who has borrowed."""
+        self.replica = request.preempts and request.serves and bool(request.beside)
+        """Whether jobs of the same priority make room for it."""
+        self._accounts = scene.accounts
+        self._levels = scene.room.levels
+        self._stances: dict[str, Stance | None] = {}
+
+    def stance(self, account: str, namespace: str) -> Stance | None:
+        """What may be taken from an account, of which this is a namespace; None for nothing."""
+        if account not in self._stances:
+            lends = account != self.account and self._accounts.borrowed(namespace) > 0
+            if account == self.account or self.due or lends:
+                self._stances[account] = Stance(lends=lends, below=self._below(reclaims=self.due and lends))
+            else:
+                self._stances[account] = None
+        return self._stances[account]
+
+    def _below(self, *, reclaims: bool) -> float:
+        if reclaims:
+            return math.inf
+        if not self.request.preempts:
+            return -math.inf
+        return self.request.priority + 1 if self.replica else self.request.priority
+
+    def may_stop(self, holding: Holding, stance: Stance) -> bool:
+        """Whether a holding may be stopped for the request, if it is on its nodes."""
+        held = holding.reservation
+        if holding.account == self.account and held.workload == self.request.workload:
+            return False
+        return held.priority < stance.below or self.is_late(holding)
+
+    def is_late(self, holding: Holding) -> bool:
+        """Whether it may be stopped for being past its estimate."""
+        return holding.overdue and holding.reservation.priority <= self.request.priority
+
+    def victim(self, holding: Holding) -> Victim | None:
+        """A holding as a victim; None where it may not be stopped for the request."""
+        held = holding.reservation
+        stance = self.stance(holding.account, held.workload.namespace)
+        if stance is None or not self.may_stop(holding, stance) or self._levels.keys().isdisjoint(held.seats):
+            return None
+        why = self._why(holding, reclaims=self.due and stance.lends)
+        return Victim(held=held, why=why, lost=holding.lost, units=holding.units, borrows=stance.lends)
+
+    def _why(self, holding: Holding, *, reclaims: bool) -> Preemption:
+        if self.is_late(holding):
+            return Preemption.OVERDUE
+        if self.request.preempts and holding.reservation.priority < self.request.priority:
+            return Preemption.PRIORITY
+        return Preemption.QUOTA if reclaims else Preemption.REPLICA
 
 
 def makes_room(held: Reservation, request: Request, scene: Scene) -> bool:
@@ -134,7 +207,8 @@ def overdue_at(held: Reservation) -> float | None:
     return max(held.due, held.started + TURN_SECONDS)
 
 
-def _is_overdue(held: Reservation, scene: Scene) -> bool:
+def is_overdue(held: Reservation, scene: Scene) -> bool:
+    """Whether it may be stopped for being past its estimate."""
     at = overdue_at(held)
     if at is None or scene.now < at:
         return False
@@ -142,7 +216,7 @@ def _is_overdue(held: Reservation, scene: Scene) -> bool:
     return ends is None or not scene.now <= ends <= scene.now + NEARLY_DONE_SECONDS
 
 
-def _safe_since(held: Reservation, now: float) -> float:
+def safe_since(held: Reservation, now: float) -> float:
     """Since when work is lost if it has to leave; this moment, where it has not begun."""
     if held.started is None:
         return now

@@ -19,13 +19,19 @@ from hostler.planning.serviceacceptance import reject_service
 from hostler.planning.usage import PoolUsage
 
 GPU = "nvidia.com/gpu"
+RACK = "topology.kubernetes.io/rack"
 
 
-def choice(*, nodes: int = 2, **spec: Any) -> PoolChoice:
-    """A pool ``gpu`` of nodes with eight devices each."""
+def choice(*, nodes: int = 2, racks: str = "", healthy: int = 8, **spec: Any) -> PoolChoice:
+    """A pool ``gpu`` of nodes with eight devices each, of which so many are healthy; ``racks`` has a letter for the
+    rack of each node, or a blank."""
     cluster, usage = FakeCluster(), PoolUsage()
-    for number in range(nodes):
-        usage.put_node(cluster.node(f"n{number}", labels={"hostler.dev/pool": "gpu"}, devices={GPU: 8}))
+    for number in range(max(nodes, len(racks))):
+        rack = racks[number : number + 1].strip()
+        labels = {"hostler.dev/pool": "gpu"} | ({RACK: rack} if rack else {})
+        node = cluster.node(f"n{number}", labels=labels, devices={GPU: 8})
+        node["status"]["allocatable"][GPU] = str(healthy)
+        usage.put_node(node)
     usage.put_pool(read_pool("gpu", AcceleratorPoolSpec.model_validate(make_pool(**spec)["spec"])))
     return PoolChoice(view=usage.shape("gpu"))
 
@@ -45,6 +51,11 @@ def of_service(chosen: PoolChoice, *, namespace: str = "team-a", **spec: Any) ->
 
 def quota(nominal: int, **fields: Any) -> dict[str, Any]:
     return {"quotas": [{"namespaces": ["team-a"], "nominal": nominal, **fields}]}
+
+
+def gang(pods: int) -> dict[str, Any]:
+    """So many pods, and sequences enough for them."""
+    return {"pods": {"min": pods, "max": pods}, "training": {"steps": 1, "batchSize": 64}}
 
 
 EIGHT = {"pool": "gpu", "perPod": 8}
@@ -85,7 +96,7 @@ def test_the_least_that_a_gang_can_do_with_counts_not_the_most() -> None:
     {
         "required, and the pool has no domains": (None, "required", "TopologyNotConfigured"),
         "preferred: nodes are looked at alone": (None, "preferred", ""),
-        "required, and it has": ("topology.kubernetes.io/rack", "required", ""),
+        "required, and it has": (RACK, "required", ""),
         "nothing is asked": (None, None, ""),
     },
 )
@@ -98,6 +109,62 @@ def test_a_domain_can_only_be_required_where_there_are_some(key: str | None, top
             "spec.accelerators.topology: pool gpu has no topologyKey, so nobody knows its domains: remove topology or "
             "say preferred, or have an administrator set the pool's spec.topologyKey to a label of its nodes."
         )
+
+
+def test_a_gang_that_no_domain_could_ever_hold_is_refused_with_the_sum() -> None:
+    chosen = choice(racks="aab", topologyKey=RACK)
+    found = of_job(chosen, accelerators={**EIGHT, "topology": "required"}, **gang(3))
+    assert found is not None
+    assert found.reason == "PoolTooSmall"
+    assert found.message == (
+        "spec.accelerators.topology: the largest domain of pool gpu by topology.kubernetes.io/rack is a, with 16 "
+        "nvidia.com/gpu on 2 nodes, which could hold 2 pods of this size; the job needs 3 pods with 8 each in one "
+        "domain: say preferred, ask for less, or have an administrator add nodes to a domain."
+    )
+
+
+@table(
+    ("racks", "spec", "pods", "want"),
+    {
+        "a domain holds them all": ("aab", {}, 2, ""),
+        "one that is sick now counts as it is when it is well": ("aab", {"healthy": 0}, 2, ""),
+        "no domain does": ("aabb", {}, 3, "2 pods of this size;"),
+        "of nodes without the label each is a domain": ("   ", {}, 2, "is n0, with 8 nvidia.com/gpu on 1 node,"),
+        "nodes are promised that are not there yet": ("ab", {"expectedAccelerators": 24}, 2, ""),
+        "there is no node at all, which is the pool's own trouble": ("", {"nodes": 0}, 8, ""),
+        "it may grow, and all new nodes may come into one": ("ab", {"grows": 4}, 3, ""),
+        "it may grow, and even so no domain is enough": ("ab", {"grows": 4}, 4, "and 3 pods if all nodes that may be"),
+    },
+)
+def test_when_no_domain_could_ever_be_enough(racks: str, spec: dict, pods: int, want: str) -> None:
+    given = dict(spec)
+    if most := given.pop("grows", 0):
+        given["scaling"] = {"maxNodes": most, "nodeShape": SHAPE}
+    chosen = choice(racks=racks, topologyKey=RACK, **({"nodes": 0} | given))
+    accelerators = {**EIGHT, "topology": "required"}
+    for found in (
+        of_job(chosen, accelerators=accelerators, **gang(pods)),
+        of_service(chosen, accelerators=accelerators, pods={"min": pods, "max": pods}),
+    ):
+        assert (found.reason if found else "") == ("PoolTooSmall" if want else "")
+        assert found is None or want in found.message
+        assert found is None or found.message.startswith("spec.accelerators.topology: ")
+
+
+def test_a_node_that_gets_the_label_of_a_domain_makes_it_larger() -> None:
+    cluster, usage = FakeCluster(), PoolUsage()
+    for name, rack in (("n0", "a"), ("n1", "b")):
+        usage.put_node(cluster.node(name, labels={"hostler.dev/pool": "gpu", RACK: rack}, devices={GPU: 8}))
+    usage.put_pool(read_pool("gpu", AcceleratorPoolSpec.model_validate(make_pool(topologyKey=RACK)["spec"])))
+    required = {**EIGHT, "topology": "required"}
+    assert of_job(PoolChoice(view=usage.shape("gpu")), accelerators=required, **gang(2)) is not None
+    usage.put_node(cluster.node("n1", labels={"hostler.dev/pool": "gpu", RACK: "a"}, devices={GPU: 8}))
+    assert of_job(PoolChoice(view=usage.shape("gpu")), accelerators=required, **gang(2)) is None
+
+
+def test_where_one_domain_is_only_preferred_several_will_do() -> None:
+    chosen = choice(racks="ab", topologyKey=RACK)
+    assert of_job(chosen, accelerators={**EIGHT, "topology": "preferred"}, **gang(2)) is None
 
 
 SHAPE = {"accelerators": 8, "cpu": "8", "memory": "64Gi"}
@@ -114,8 +181,7 @@ SHAPE = {"accelerators": 8, "cpu": "8", "memory": "64Gi"}
 )
 def test_a_pool_that_grows_is_too_small_only_at_its_largest(nodes: int, most: int, pods: int, want: str) -> None:
     chosen = choice(nodes=nodes, scaling={"maxNodes": most, "nodeShape": SHAPE})
-    spec = {"pods": {"min": pods, "max": pods}, "training": {"steps": 1, "batchSize": 64}}
-    found = of_job(chosen, accelerators=EIGHT, **spec)
+    found = of_job(chosen, accelerators=EIGHT, **gang(pods))
     assert (found.reason if found else "") == ("PoolTooSmall" if want else "")
     assert found is None or f"grows to {want} of 8 nvidia.com/gpu, 8 cores and 64Gi of memory" in found.message
     assert found is None or found.message.endswith("raise the pool's spec.scaling.maxNodes.")

@@ -11,7 +11,8 @@ from floor import GPU, usage
 from victimscene import NOW, asks, held, scene
 
 from hostler.planning.admission import plan
-from hostler.planning.preemption import preemptions
+from hostler.planning.candidates import Candidates
+from hostler.planning.preemption import for_line, preemptions
 from hostler.planning.resources import subtract, times
 from hostler.planning.verdicts import Request, Reservation, Seats, Workload
 
@@ -84,3 +85,37 @@ def _fit(free: dict[str, Any], gone: list[Reservation], keeps: dict[Workload, Se
             kept = keeps.get(each.workload, {}).get(node, 0)
             rest[node] = subtract(rest[node], times(kept - pods, {GPU: each.need[GPU]}))
     return sum(amount[GPU] // asked.need[GPU] for amount in rest.values())
+
+
+def _looks(quotas: int, holders: int) -> int:
+    """How often the searches for the first of each of so many quotas look at a holder or a node: half of the quotas
+    have borrowed all that is the others', and everybody waits for something."""
+    dice = random.Random(quotas * holders)
+    each = [{"namespaces": [f"t{number}"], "nominal": holders // quotas} for number in range(quotas)]
+    found = usage(*[8] * (holders // 8), queue={"quotas": each})
+    held_by = [
+        held(
+            f"t{dice.randrange(quotas // 2)}/h{number}",
+            {f"n{number // 8}": 1},
+            priority=dice.choice([0, 0, 0, 10]),
+            saved=NOW - dice.randint(0, 7200),
+            due=NOW + dice.randint(-1000, 10_000),
+        )
+        for number in range(holders)
+    ]
+    at = scene(found, *held_by)
+    line = [
+        asks(f"t{number % quotas}/w{number}", dice.choice((1, 2, 4)), devices=dice.choice((1, 4, 8)), priority=0)
+        for number in range(3 * quotas)
+    ]
+    candidates = Candidates(at)
+    assert for_line(line, at, room_of=lambda _: at.room, candidates=candidates)
+    return candidates.looked_at.total()
+
+
+def test_the_searches_for_many_quotas_do_not_each_look_at_everybody() -> None:
+    """Counted, not timed: what is found for one quota is known to the next, and a search ends where it has enough."""
+    few, many = _looks(64, 512), _looks(64, 2048)
+    assert many < 64 * 2048 / 4
+    assert many < 3 * few, "four times as many holders"
+    assert many < 4 * _looks(16, 2048), "four times as many quotas"

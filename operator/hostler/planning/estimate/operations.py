@@ -44,6 +44,13 @@ def attention_of_token(network: Network, run: TrainingRun) -> float:
     return 4.0 * network.heads * network.head_size * layers
 
 
+def causal_share(network: Network, run: TrainingRun) -> float:
+    """Share of the operations of training that are attention's where a token sees only those before it, 0 to 1."""
+    if not network.causal:
+        return 0.0
+    return TRAINED * attention_of_token(network, run) / training_operations(network, run)
+
+
 def attention_of_square(network: Network, length: int) -> float:
     """The same where every token is counted with every other one, as in PaLM's formula."""
     return 4.0 * network.heads * network.head_size * network.layers * length
