@@ -134,7 +134,10 @@ def test_a_preemption_and_a_back_off_are_part_of_the_story() -> None:
             ("inferenceservice/small", "-n", "team-a"),
             "there is no InferenceService small in namespace team-a",
         ),
-        "a kind that stands in no line": (("pod/small",), "write NAME, trainingjob/NAME or inferenceservice/NAME"),
+        "a kind that stands in no line": (
+            ("pod/small",),
+            "'pod' is no kind that this command knows; there are jobs, services",
+        ),
         "no such name at all": (("zzz", "-n", "team-a"), "there is no TrainingJob or InferenceService zzz"),
     },
 )
