@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tables import table
+from unit.planning.estimate import configurations as published
 
 from hostler.api.model import Architecture
 from hostler.planning.estimate.networks import (
@@ -18,7 +19,6 @@ from hostler.planning.estimate.operations import kv_bytes_per_token
 from hostler_contract import ModelConfig
 from hostler_contract.architectures import TransformerSizes
 from hostler_contract.huggingface import transformer_sizes
-from unit.planning.estimate import configurations as published
 
 
 @table(
