@@ -40,7 +40,7 @@ PRICES = {
 }
 """For an hour, in euros."""
 POOLS = {kind: f"five-{kind}" for kind in SHARES}
-STEPS = 400
+STEPS = 200
 CLOSE = 0.15
 """How wrong the estimate of a speed may be after one run of the shape."""
 
@@ -104,7 +104,6 @@ def _pool(kind: str) -> dict[str, Any]:
         POOLS[kind],
         acceleratorType=kind,
         nodeSelector={"kubernetes.io/hostname": NODE},
-        tolerations=[{"operator": "Exists"}],
         price=price,
     )
 
