@@ -33,3 +33,7 @@ fit-priors: dev ## Write planning/estimate/priors.yaml anew from the published r
 .PHONY: bench-estimate
 bench-estimate: dev ## Estimates of published runs that the priors have not seen, below TRACES=DIR; writes docs/benchmarks/estimate.md
 	$(BIN)/python benchmarks/estimate/bars.py $(TRACES) --page docs/benchmarks/estimate.md $(ARGS)
+
+.PHONY: bench-estimate-memory
+bench-estimate-memory: dev ## Estimates of device memory beside the published peaks below TRACES=DIR (ARGS=--terms for the sums)
+	$(BIN)/python benchmarks/estimate/ladder.py $(TRACES) $(ARGS)

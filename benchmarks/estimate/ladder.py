@@ -1,8 +1,8 @@
 """Peaks of memory that were published against what the estimate says of the same runs: ``make bench-estimate-memory``.
 
-The published figures are read from ``memory_ladder.csv`` below the folder that is given; none of them is here, and none
-went into the estimate's constants. Exit status 1 where a row is off by more than 20 %, or lower by more than 1/1.05:
-then some device would be called large enough whose memory the published peak exceeds by more than 5 %.
+The published figures are read from ``memory_ladder.csv`` below the folder that is given; none of them is here. Exit
+status 1 where a row is off by more than 20 %, or lower by more than 1/1.05: then some device would be called large
+enough whose memory the published peak exceeds by more than 5 %.
 """
 
 from __future__ import annotations

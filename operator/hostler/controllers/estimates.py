@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -70,10 +71,21 @@ class RunsOfPools:
         self._fresh.setdefault(pool, []).extend(runs)
 
 
-def merged(before: Iterable[PoolMeasurement], runs: FreshRuns) -> tuple[PoolMeasurement, ...]:
-    """What a pool's status is to say. A run that is in it already counts once."""
+def merged(before: Iterable[PoolMeasurement], runs: FreshRuns, *, now: str) -> tuple[PoolMeasurement, ...]:
+    """What a pool's status is to say. A run that is in it already counts once. One that ended in the future, by a clock
+    that was wrong, ended now: else no later run would ever be newer."""
     before = tuple(before)
-    return tuple(map(_written, merge(map(_measurement, before), runs).items())) if runs else before
+    if not runs:
+        return before
+    parts = (_until(now, part) for part in (_readable(before), runs))
+    return tuple(map(_written, merge(*parts).items()))
+
+
+def _until(
+    now: str, part: Iterable[tuple[Shape, Iterable[MeasuredRun]]]
+) -> Iterator[tuple[Shape, tuple[MeasuredRun, ...]]]:
+    for shape, runs in part:
+        yield shape, tuple(replace(r, at=now) if moments.elapsed(r.at, now=now) < 0 else r for r in runs)
 
 
 def run_of(job: Object) -> tuple[str, Shape, MeasuredRun] | None:
@@ -172,8 +184,8 @@ def _readable(written: Iterable[Any]) -> Iterator[tuple[Shape, tuple[MeasuredRun
     for each in written:
         try:
             yield _measurement(PoolMeasurement.model_validate(each))
-        except ValidationError:
-            continue  # Of another release: it is measured again.
+        except ValueError:
+            continue  # Of another release, or by somebody's hand: it is measured again.
 
 
 def _measurement(told: PoolMeasurement) -> tuple[Shape, tuple[MeasuredRun, ...]]:

@@ -91,7 +91,7 @@ def decide(pool: Object, *, view: PoolView | None, now: str, runs: FreshRuns | N
     reason, sentence = describe(view)
     said = yes(reason, sentence) if reason in _READY else no(reason, sentence)
     figures = _figures(view)
-    figures["measurements"] = merged(before.measurements, runs or [])
+    figures["measurements"] = merged(before.measurements, runs or [], now=now)
     return _plan(pool, before, {PoolCondition.READY: said, **_of_quotas(view)}, figures, now=now)
 
 

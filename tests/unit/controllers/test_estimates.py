@@ -12,7 +12,9 @@ from tables import table
 from world import completed, due, failed, jobs, running, submitted, success
 
 from hostler.cluster.errors import Conflict
+from hostler.controllers.estimates import merged
 from hostler.planning import moments
+from hostler.planning.estimate.measurements import MeasuredRun, Shape
 from hostler_contract import Result
 from hostler_contract.result import Pace
 
@@ -214,6 +216,31 @@ async def test_figures_that_cannot_be_true_teach_nothing(bench: Bench, result: R
     bench.cluster.clock.advance(130)
     await completed(bench, result=result)
     assert measurements(bench) == []
+
+
+SHAPE = Shape(family="chat", objective="Pretrain", network="aaaa", precision="bf16", batch=8)
+
+
+def fresh(name: str, at: str, speed: float) -> tuple[Shape, tuple[MeasuredRun, ...]]:
+    """A run that the pool does not know yet."""
+    return SHAPE, (MeasuredRun(run=name, at=at, units_per_second=speed, units_per_step=8.0),)
+
+
+def test_runs_of_a_clock_that_was_ahead_do_not_stay_the_newest() -> None:
+    ahead = [fresh(f"ahead-{n}", "2031-01-01T00:00:00Z", 10.0) for n in range(3)]
+    told = merged((), ahead, now="2026-03-01T00:00:00Z")
+    assert {run.at for run in told[0].runs} == {"2026-03-01T00:00:00Z"}
+    after = [fresh(f"after-{n}", f"2026-03-0{n + 2}T00:00:00Z", 20.0) for n in range(3)]
+    told = merged(told, after, now="2026-03-05T00:00:00Z")
+    assert [run.run for run in told[0].runs] == ["after-2", "after-1", "after-0"]
+
+
+def test_a_measurement_that_cannot_be_read_is_forgotten() -> None:
+    told = merged((), [fresh("first", "2026-03-01T00:00:00Z", 10.0)], now="2026-03-01T00:00:00Z")
+    run = told[0].runs[0].model_copy(update={"units_per_second": "fast"})
+    spoiled = told[0].model_copy(update={"runs": (run,)})
+    (found,) = merged([spoiled], [fresh("second", "2026-03-02T00:00:00Z", 20.0)], now="2026-03-02T00:00:00Z")
+    assert [run.run for run in found.runs] == ["second"]
 
 
 async def test_nothing_is_written_when_nothing_changed(bench: Bench) -> None:

@@ -94,12 +94,21 @@ def is_masked(network: Network, run: TrainingRun) -> bool:
 def _layer_bytes(network: Network, run: TrainingRun, switches: Switches) -> float:
     """Of one token in one layer."""
     item, stream, width = item_bytes(run), _stream_bytes(run, switches), network.hidden_size
-    norm: float = stream + item
+    norm = stream
     if network.gated and not switches.compiled:
         # The normalized number is kept for the gradient of the norm's weight, which an adapter has not.
-        norm = _RMS_COPY + item + (0 if run.adapter is not None else stream)
-    masks = 2 * width if switches.dropout else 0
-    return 2 * norm * width + _attention_bytes(network, run) + _feed_forward_bytes(network, run, switches) + masks
+        norm = _RMS_COPY + (0 if run.adapter is not None else stream)
+    # Autocast makes a copy in half precision for each product; where the types are the same all read one number.
+    readers = _readers(network) if stream != item and not switches.compiled else 2
+    masks = 2 if switches.dropout else 0
+    around = width * (2 * norm + readers * item + masks)
+    return around + _attention_bytes(network, run) + _feed_forward_bytes(network, run, switches)
+
+
+def _readers(network: Network) -> int:
+    """Products that read the results of the two norms; GPT-2 computes queries, keys and values with one."""
+    attention = 3 if network.gated or not network.causal else 1
+    return attention + (2 if network.gated else 1)
 
 
 def _attention_bytes(network: Network, run: TrainingRun) -> float:
