@@ -17,6 +17,7 @@ from hostler.cli.alert_rules import render_template as render_rules
 from hostler.cli.catalog_reference import render_reference as render_catalog_page
 from hostler.cli.catalog_template import render_template as render_catalog
 from hostler.cli.chart_reference import render_reference as render_chart
+from hostler.cli.cli_reference import render_reference as render_cli
 from hostler.cli.metrics_reference import render_reference as render_metrics
 from hostler.manifests.rbac import operator_roles, policy_roles, simulator_roles, user_roles
 from hostler.manifests.yamltext import to_yaml
@@ -166,6 +167,7 @@ def _pages() -> Iterator[GeneratedFile]:
         ("api.md", "operator/hostler/api", render_api),
         ("accelerators.md", "operator/hostler/accelerators", render_accelerators),
         ("catalog.md", "operator/hostler/catalog/entries", render_catalog_page),
+        ("cli.md", "the commands in operator/hostler/cli", render_cli),
         ("metrics.md", "operator/hostler/cli/metrics_reference.py", render_metrics),
         ("chart.md", str(VALUES), lambda: render_chart((ROOT / VALUES).read_text(encoding="utf-8"))),
     )

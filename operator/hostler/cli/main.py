@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "accelerators": ("hostler.cli.pools", "list_accelerators"),
     "cancel": ("hostler.cli.acting", "cancel"),
     "catalog": ("hostler.cli.catalog", "catalog"),
+    "completion": ("hostler.cli.completion", "completion"),
     "data": ("hostler.cli.data", "data"),
     "demo": ("hostler.cli.demo", "demo"),
     "download": ("hostler.cli.download", "download"),
@@ -63,3 +64,8 @@ class LazyGroup(click.Group):
 @click.version_option(hostler.__version__, prog_name="hostler")
 def main() -> None:
     """Train and serve generative models on the accelerators you own."""
+
+
+def kubectl_plugin() -> None:
+    """The same as `kubectl hostler`, which is how kubectl finds a program called kubectl-hostler in the path."""
+    main(prog_name="kubectl hostler")
