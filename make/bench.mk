@@ -25,3 +25,15 @@ SEED ?= 0
 .PHONY: bench-gangs
 bench-gangs: dev ## Thousands of gangs before the real scheduler, with all that gets in their way (GANGS=, SEED=)
 	HOSTLER_TEST_GANGS=$(GANGS) HOSTLER_TEST_SEED=$(SEED) $(PYTEST) -s tests/apiserver/test_gangs.py
+
+.PHONY: fit-priors
+fit-priors: dev ## Write planning/estimate/priors.yaml anew from the published runs below TRACES=DIR
+	$(BIN)/python benchmarks/estimate/fit.py $(TRACES)
+
+.PHONY: bench-estimate
+bench-estimate: dev ## Estimates of published runs that the priors have not seen, below TRACES=DIR; writes docs/benchmarks/estimate.md
+	$(BIN)/python benchmarks/estimate/bars.py $(TRACES) --page docs/benchmarks/estimate.md $(ARGS)
+
+.PHONY: bench-estimate-memory
+bench-estimate-memory: dev ## Estimates of device memory beside the published peaks below TRACES=DIR (ARGS=--terms for the sums)
+	$(BIN)/python benchmarks/estimate/ladder.py $(TRACES) $(ARGS)

@@ -39,7 +39,7 @@ class Bench:
         """Workloads whose verdict changed, since somebody looked last."""
         self.moved: set[str] = set()
         """Pools whose figures may have moved."""
-        self.cluster.objects.listeners.append(lambda change: self.admitter.changed(change))
+        self.cluster.objects.listeners.append(self._changed)
         self.restart()
 
     def restart(self, *, settings: Any = None, stopwatch: Callable[[], float] = time.perf_counter) -> None:
@@ -57,8 +57,6 @@ class Bench:
             metrics=self.metrics.admission,
             stopwatch=stopwatch,
         )
-        for (kind, _, _), obj in sorted(self.cluster.objects.items()):
-            self.admitter.changed(Change(kind, None, obj))
         found = self._build(
             self.reader,
             self.writer,
@@ -68,6 +66,14 @@ class Bench:
             settings=self._settings,
         )
         self.controllers = {controller.kind: controller for controller in found}
+        for (kind, _, _), obj in sorted(self.cluster.objects.items()):
+            self._changed(Change(kind, None, obj))
+
+    def _changed(self, change: Change) -> None:
+        """As the operator hears of it: admission, and the controllers, whose keys are of no use here."""
+        self.admitter.changed(change)
+        for controller in self.controllers.values():
+            list(controller.affected(change))
 
     async def reconcile(self, kind: str, name: str, *, namespace: str = "default") -> Outcome:
         """One look at one object."""

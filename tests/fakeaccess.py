@@ -81,6 +81,7 @@ class FakeWriter:
         self.crash_after: int | None = None
         self.refuse: dict[str, ApiError] = {}
         """Errors by kind of child."""
+        self.refuse_status: ApiError | None = None
 
     async def apply(self, wanted: Object) -> Applied | None:
         body = stamped(copy.deepcopy(wanted))
@@ -105,6 +106,8 @@ class FakeWriter:
 
     async def patch_status(self, kind: str, *, namespace: str = "", name: str, uid: str, status: Object) -> bool:
         obj = self._cluster.objects.get((kind, namespace, name))
+        if self.refuse_status is not None:
+            raise self.refuse_status
         if obj is None or obj["metadata"]["uid"] != uid or (obj.get("status") or {}) == status:
             return False
         replaced = copy.deepcopy(obj)

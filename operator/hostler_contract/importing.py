@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from hostler_contract.architectures.sizes import TransformerSizes
 from hostler_contract.message import Message, Part
 from hostler_contract.result import TERMINATION_MESSAGE_LIMIT
 
@@ -128,6 +129,8 @@ class ImportedFacts(Part):
     """How the weights are rounded, in the words of config.json, such as ``torchao``; absent means that they are not."""
     chat_template: bool | None = None
     """Whether the tokenizer brings one; absent for what is no language model."""
+    sizes: TransformerSizes | None = None
+    """Of a network on tokens."""
 
 
 class ImportReport(Message):

@@ -110,6 +110,24 @@ class TargetReached(Part):
     """Training time over all attempts up to then."""
 
 
+class Pace(Part):
+    """How fast an attempt made its steps: what the next estimate of such a run is made of. Of the steps alone, without
+    saving, evaluating and starting."""
+
+    steps: Annotated[int, Field(gt=0)]
+    """Optimizer steps that this attempt made."""
+    seconds: Annotated[float, Field(gt=0)]
+    """In which it made them."""
+    units: Annotated[float, Field(ge=0)]
+    """What was trained on in them, over all processes; padding does not count."""
+    unit: str = "tokens"
+    """What is counted."""
+    precision: str | None = None
+    """Of the products, as it was in the end."""
+    memory_bytes: Annotated[int, Field(ge=0)] | None = None
+    """Most memory in use by rank 0, on its device or, without one, of its process."""
+
+
 class Result(Message):
     """Success carries ``artifact`` and ``metrics``, failure carries ``reason`` and ``message``."""
 
@@ -123,6 +141,8 @@ class Result(Message):
     """Set by objectives that start from a base model."""
     target: TargetReached | None = None
     """Set where training ended early because stopAt was met."""
+    pace: Pace | None = None
+    """Absent where no step was made."""
     notes: list[str] = Field(default_factory=list)
     """Sentences about what differs from what was asked, such as a precision that fell back."""
     reason: ErrorReason | None = None

@@ -375,6 +375,25 @@ CASES = (
         at="3h",
     ),
     Case(
+        alert="HostlerEstimatesWrong",
+        because="three of four jobs took another time",
+        series={
+            'hostler_estimates_total{basis="Measured",covered="false"}': "0+3x180",
+            'hostler_estimates_total{basis="Measured",covered="true"}': "0+1x180",
+        },
+        summary="75% of the jobs of a day took another time than runs of their shape had told.",
+        at="3h",
+    ),
+    Case(
+        alert="HostlerEstimatesWrong",
+        because="published figures are not expected to be as right",
+        series={
+            'hostler_estimates_total{basis="Published",covered="false"}': "0+3x180",
+            'hostler_estimates_total{basis="Published",covered="true"}': "0+1x180",
+        },
+        at="3h",
+    ),
+    Case(
         alert="HostlerExporterTargetDown",
         because="the vendor's exporter is gone",
         series={'hostler_exporter_target_up{target="kubelet",pod="e"}': "0x60"},

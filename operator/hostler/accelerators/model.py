@@ -57,6 +57,7 @@ class NodeLabel(Fact):
 class PeakDense(Fact):
     """Peak dense throughput of one unit (no structured sparsity)."""
 
+    fp4_tflops: float | None = Field(default=None, gt=0)
     fp8_tflops: float | None = Field(default=None, gt=0)
     bf16_tflops: float | None = Field(default=None, gt=0)
     fp16_tflops: float | None = Field(default=None, gt=0)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
+from hostler.api.choice import Choose
 from hostler.api.conditions import Condition
 from hostler.api.schema import (
     ApiModel,
@@ -251,11 +252,9 @@ class Topology(StrEnum):
     """One domain where one has room, else as few as possible."""
 
 
-class Accelerators(ApiModel):
-    """What each pod gets from a pool."""
+class AcceleratorsOfPods(ApiModel):
+    """What each pod gets of a pool, whichever that is."""
 
-    pool: Name
-    """Name of an AcceleratorPool."""
     per_pod: Annotated[int, Field(ge=1, le=64)] = 1
     """Accelerators of each pod, in the unit that the pool's type advertises. In a cpu pool it must be 1."""
     topology: Topology | None = None
@@ -263,6 +262,31 @@ class Accelerators(ApiModel):
     room for all of them, preferred takes one where there is room, and else as few as possible. Absent is
     preferred. A service with availability.spread is spread, also where it prefers one domain; required and spread
     contradict each other."""
+
+
+class Accelerators(AcceleratorsOfPods):
+    """What each pod gets from a pool."""
+
+    pool: Name
+    """Name of an AcceleratorPool."""
+
+
+class JobAccelerators(AcceleratorsOfPods):
+    """What each pod gets, from a pool that is named, or from the best of those that are what is needed."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                "has(self.pool) != has(self.choose)",
+                "name a pool, or say with choose what the accelerators have to be, and not both",
+            )
+        )
+    )
+
+    pool: Name | None = None
+    """Name of an AcceleratorPool."""
+    choose: Choose | None = None
+    """What the accelerators have to be, where no pool is named."""
 
 
 class PodRange(ApiModel):

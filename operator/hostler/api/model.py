@@ -11,6 +11,7 @@ from hostler.api.common import AccessMode, Conditions, Family, Figures, Gates, P
 from hostler.api.podoptions import PullSecrets
 from hostler.api.schema import ApiModel, ByteQuantity, Name, ObjectName, StatusModel, Text, cel, rules
 from hostler.api.tuning import Tuning
+from hostler_contract.architectures import TransformerSizes
 
 
 class ModelCondition:
@@ -85,6 +86,8 @@ class Architecture(ApiModel):
     quantization: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9._-]+$")] | None = None
     """How the weights are rounded, such as int8-weight-only; absent means that they are not. Such a model is served,
     and teaches, and cannot be trained any further."""
+    sizes: TransformerSizes | None = None
+    """Sizes of a network on tokens, from which estimates count its arithmetic and its memory."""
 
 
 class MemoryFacts(ApiModel):
@@ -296,6 +299,8 @@ class ModelFacts(StatusModel):
     """How the weights are rounded; absent means that they are not."""
     chat_template: bool | None = None
     """Whether the tokenizer brings a chat template; absent where that was not looked at."""
+    sizes: TransformerSizes | None = None
+    """Sizes of a network on tokens."""
 
 
 class ImportTransfer(StatusModel):

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from hostler.api.common import Conditions, Toleration
+from hostler.api.estimate import MOST_SHAPES, PoolMeasurement
 from hostler.api.poolscaling import PoolScaling
 from hostler.api.queuepolicy import QueuePolicy
 from hostler.api.schema import ApiModel, Decimal, StatusModel, cel, rules
@@ -200,3 +201,5 @@ class AcceleratorPoolStatus(StatusModel):
     """Most free accelerators on one node: the biggest pod that could start now."""
     simulated: bool = False
     """True when the devices are simulated."""
+    measurements: Annotated[tuple[PoolMeasurement, ...], Field(max_length=MOST_SHAPES)] = ()
+    """What jobs that succeeded here have measured: estimates of the next ones are made of it."""

@@ -37,6 +37,9 @@ class TrainingReason(StrEnum):
     POOL_TOO_SMALL = "PoolTooSmall"
     """Accepted: set when even the empty pool could not hold pods.min pods of perPod accelerators, or with topology
     required no domain of it."""
+    NO_POOL_FITS = "NoPoolFits"
+    """Accepted: set when no AcceleratorPool is what spec.accelerators.choose asks for and can hold the job; the message
+    has the reason for each."""
     PRIORITY_CLASS_NOT_FOUND = "PriorityClassNotFound"
     """Accepted: set when spec.priorityClassName names no PriorityClass."""
     TOPOLOGY_NOT_CONFIGURED = "TopologyNotConfigured"

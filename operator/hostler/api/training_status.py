@@ -6,7 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from hostler.api.choice import PoolDecision
 from hostler.api.common import Conditions, Failure, Figures
+from hostler.api.estimate import JobEstimate
 from hostler.api.measures import Measurement, Money
 from hostler.api.placement import Placement
 from hostler.api.preempted import Preempted
@@ -97,7 +99,7 @@ class Target(StatusModel):
     """Upper bound of the accelerators' energy (their rated power for that time), in kWh; absent where the accelerator
     type has no rated power, or the devices are simulated."""
     cost: Money | None = None
-    """Price of the accelerators for that time; absent where the pool has no price, or the devices are simulated."""
+    """Price of the accelerators for that time; absent where the pool has no price."""
 
 
 class PreparedData(StatusModel):
@@ -173,6 +175,10 @@ class TrainingJobStatus(StatusModel):
     """What is reserved for the job: from its admission to its end, from one attempt to the next."""
     queue: QueuePosition | None = None
     """Where it stands in the pool's line; absent unless it waits for accelerators."""
+    choice: PoolDecision | None = None
+    """Which pool was chosen, where spec.accelerators.choose says what is needed."""
+    estimate: JobEstimate | None = None
+    """What it is expected to take, before any pod exists; and what it took."""
     preempted: Preempted | None = None
     """The newest preemption, if there was one."""
     progress: TrainingProgress | None = None

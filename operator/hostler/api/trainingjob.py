@@ -8,10 +8,10 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from hostler.api.common import (
-    Accelerators,
     AccessMode,
     Family,
     Gates,
+    JobAccelerators,
     MetricName,
     ModelReference,
     PodRange,
@@ -307,7 +307,7 @@ class TrainingJobSpec(ApiModel):
     """How often the state is saved."""
     resume_from: ResumeFrom | None = None
     """Start from the newest checkpoint of another job, where this one has none of its own."""
-    accelerators: Accelerators
+    accelerators: JobAccelerators
     """What each pod gets."""
     pods: PodRange = PodRange()
     """How many pods; the job takes as many as fit when it starts."""

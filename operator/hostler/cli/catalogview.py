@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,9 +17,8 @@ from hostler.api.conditions import find
 from hostler.api.model import ModelCondition, ModelSpec, ModelStatus
 from hostler.api.pool import AcceleratorPoolSpec
 from hostler.catalog import entries
+from hostler.cli import access
 from hostler.cluster.client import Client
-from hostler.cluster.connection import ConnectionSetupError, connect
-from hostler.cluster.errors import ApiError, NotFound
 from hostler.cluster.resources import resource_of
 from hostler.planning.catalog import Need, Place, place
 from hostler.planning.pools import Pool, read_pool
@@ -132,19 +130,7 @@ def read_catalog(*, kubeconfig: Path | None, offline: bool) -> CatalogView:
 def ask_cluster(kubeconfig: Path | None, question: Callable[[Client], Any], *, advice: str = "") -> Any:
     """What the API server answers. Raises ``ClickException`` in one line."""
 
-    async def ask() -> Any:
-        client = Client(await connect(kubeconfig))
-        try:
-            return await question(client)
-        finally:
-            await client.close()
-
-    try:
-        return asyncio.run(ask())
-    except NotFound as error:
-        raise click.ClickException("this cluster has no ClusterModels: install Hostler first" + advice) from error
-    except (ApiError, ConnectionSetupError) as error:
-        raise click.ClickException(f"{error}{advice}") from error
+    return access.ask_cluster(lambda found: question(found.client), kubeconfig=kubeconfig, advice=advice)
 
 
 async def _read(client: Client) -> tuple[list[Object], list[Object]]:

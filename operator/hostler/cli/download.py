@@ -18,10 +18,12 @@ import click
 from pydantic import ValidationError
 
 from hostler.api.model import ModelSpec, ModelStatus
+from hostler.cli.access import Access, ask_cluster
 from hostler.cli.names import ObjectName
+from hostler.cli.refusals import without_kind
 from hostler.cluster.client import Client, Object
-from hostler.cluster.connection import Connection, ConnectionSetupError, connect
-from hostler.cluster.errors import ApiError, NotFound
+from hostler.cluster.connection import Connection
+from hostler.cluster.errors import NotFound
 from hostler.cluster.execution import run_in_pod
 from hostler.cluster.resources import OURS, resource_of
 from hostler.controllers.validity import invalid_spec_sentence
@@ -69,34 +71,30 @@ def download(
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise click.ClickException(f"{directory} exists and is not empty: name another directory with --to")
     try:
-        asyncio.run(
-            _download(model, namespace, directory, image=image, start_timeout=start_timeout, kubeconfig=kubeconfig)
+        ask_cluster(
+            lambda access: _download(access, model, directory, image=image, start_timeout=start_timeout),
+            kubeconfig=kubeconfig,
+            namespace=namespace,
         )
-    except (ApiError, ConnectionSetupError, DownloadError, OSError) as error:
+    except (DownloadError, OSError) as error:
         raise click.ClickException(str(error)) from error
     size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
     click.echo(f"{directory}: {size:,} bytes of Model {model}")
 
 
-async def _download(
-    model: str, namespace: str, directory: Path, *, image: str | None, start_timeout: int, kubeconfig: Path | None
-) -> None:
-    connection = await connect(kubeconfig)
-    client = Client(connection)
+async def _download(access: Access, model: str, directory: Path, *, image: str | None, start_timeout: int) -> None:
+    client, namespace = access.client, access.namespace
+    spec = await find_model(client, model, namespace=namespace)
+    found = image or await find_image(client, namespace)
+    assert spec.artifacts.source.pvc is not None
+    name = f"download-{model[:40]}-{secrets.token_hex(3)}"
+    pod = reader_pod(name, namespace=namespace, source=spec.artifacts.source.pvc, image=found, seconds=_POD_SECONDS)
+    made = await client.create(pod)
     try:
-        spec = await find_model(client, model, namespace=namespace)
-        found = image or await find_image(client, namespace)
-        assert spec.artifacts.source.pvc is not None
-        name = f"download-{model[:40]}-{secrets.token_hex(3)}"
-        pod = reader_pod(name, namespace=namespace, source=spec.artifacts.source.pvc, image=found, seconds=_POD_SECONDS)
-        made = await client.create(pod)
-        try:
-            await _until_it_runs(client, made, timeout=start_timeout)
-            await fetch(connection, pod=name, namespace=namespace, directory=directory, spec=spec)
-        finally:
-            await client.delete(resource_of("Pod"), namespace=namespace, name=name, uid=made["metadata"]["uid"])
+        await _until_it_runs(client, made, timeout=start_timeout)
+        await fetch(access.connection, pod=name, namespace=namespace, directory=directory, spec=spec)
     finally:
-        await client.close()
+        await client.delete(resource_of("Pod"), namespace=namespace, name=name, uid=made["metadata"]["uid"])
 
 
 async def find_model(client: Client, name: str, *, namespace: str) -> ModelSpec:
@@ -105,6 +103,8 @@ async def find_model(client: Client, name: str, *, namespace: str) -> ModelSpec:
     try:
         found = await client.get(resource_of("Model"), namespace=namespace, name=name)
     except NotFound as error:
+        if without_kind(error):
+            raise
         raise DownloadError(f"there is no Model {name} in namespace {namespace}: name its namespace with -n") from error
     try:
         spec = ModelSpec.model_validate(found["spec"])

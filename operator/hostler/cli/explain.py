@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import difflib
-import json
 from pathlib import Path
 
 import click
 from rich.console import Console
 
+from hostler.cli.access import kubeconfig_option, namespace_option
+from hostler.cli.completing import NamesOf
 from hostler.cli.explanation import Explanation, explanation
+from hostler.cli.failures import JsonCommand
+from hostler.cli.kindwords import kind_and_name
 from hostler.cli.lineview import KINDS, LineView, Object, full_name, read_view, title
+from hostler.cli.output import TABLE, document, output_options
 from hostler.cli.tables import Column, show_table, terminal
-
-_KINDS = {**{kind.lower(): kind for kind in KINDS}, "tjob": "TrainingJob", "hisvc": "InferenceService"}
-_KINDS |= {f"{name}s": kind for name, kind in list(_KINDS.items())}
 
 _NODE_COLUMNS = (
     Column(name="NODE", wraps=True),
@@ -25,36 +26,22 @@ _NODE_COLUMNS = (
 _EVENT_COLUMNS = (Column(name="AGO", right=True), Column(name="REASON"), Column(name="MESSAGE", wraps=True))
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("name")
-@click.option("-n", "--namespace", default="default", show_default=True, help="Namespace of the object.")
-@click.option(
-    "--kubeconfig",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Instead of $KUBECONFIG and ~/.kube/config.",
-)
-@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
-def explain(*, name: str, namespace: str, kubeconfig: Path | None, as_json: bool) -> None:
+@click.command(cls=JsonCommand, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("name", shell_complete=NamesOf(*KINDS))
+@namespace_option
+@kubeconfig_option
+@output_options
+def explain(*, name: str, namespace: str | None, kubeconfig: Path | None, output: str) -> None:
     """Tell the whole story of the TrainingJob or InferenceService NAME (or KIND/NAME): its place in line, each node of
     its pool and why it does not do, quota, preemptions, attempts and Events."""
-    kind, name = _kind_and_name(name)
+    kind, name = kind_and_name(name, kinds=KINDS)
     view = read_view(kubeconfig, namespace=namespace, explained=(kind, name))
-    obj = find(view, kind, name, namespace=namespace)
+    obj = find(view, kind, name, namespace=namespace or view.here)
     told = explanation(view, obj)
-    if as_json:
-        click.echo(json.dumps(told.facts(), indent=2))
+    if output != TABLE:
+        click.echo(document(told.facts(), output=output))
         return
     print_explanation(terminal(), told)
-
-
-def _kind_and_name(given: str) -> tuple[str, str]:
-    kind, slash, name = given.rpartition("/")
-    if not slash:
-        return "", given
-    known = _KINDS.get(kind.lower().partition(".")[0])
-    if known is None or not name:
-        raise click.BadParameter(f"{given!r}: write NAME, trainingjob/NAME or inferenceservice/NAME", param_hint="NAME")
-    return known, name
 
 
 def find(view: LineView, kind: str, name: str, *, namespace: str) -> Object:
@@ -105,7 +92,7 @@ def print_explanation(out: Console, told: Explanation) -> None:
         rows = [(n.name, str(n.free), str(n.fits), n.why) for n in told.nodes]
         show_table(_NODE_COLUMNS, rows, to=out)
         if told.nodes_left_out:
-            say(f"and {told.nodes_left_out} more nodes; --json has all.")
+            say(f"and {told.nodes_left_out} more nodes; --output json has all.")
     if told.events:
         out.print()
         out.print("Events", style="bold")

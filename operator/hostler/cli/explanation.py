@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from hostler.api.inferenceservice import InferenceServiceSpec
 from hostler.api.pool import AcceleratorPoolSpec
 from hostler.api.trainingjob import TrainingJobSpec
+from hostler.cli.estimateview import choice_sentences, estimate_of, estimate_sentences
 from hostler.cli.lineview import (
     LineView,
     Object,
@@ -74,6 +75,8 @@ class Explanation:
     now: tuple[str, ...]
     """What it does at this moment."""
     line: tuple[str, ...]
+    pools: tuple[str, ...]
+    estimate: tuple[str, ...]
     quota: tuple[str, ...]
     preemptions: tuple[str, ...]
     attempts: tuple[str, ...]
@@ -86,6 +89,8 @@ class Explanation:
     def sections(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Heading and sentences."""
         yield "Line", self.line
+        yield "Pools", self.pools
+        yield "Estimate", self.estimate
         yield "Quota", self.quota
         yield "Preemptions", self.preemptions
         yield "Attempts", self.attempts
@@ -95,7 +100,7 @@ class Explanation:
         found = asdict(self)
         obj = found.pop("obj")
         identity = {"kind": obj["kind"], "namespace": obj["metadata"]["namespace"], "name": obj["metadata"]["name"]}
-        return {**identity, "queue": queue_of(obj) or None, **found}
+        return {**identity, "queue": queue_of(obj) or None, **found, "estimate": estimate_of(obj) or None}
 
 
 def explanation(view: LineView, obj: Object) -> Explanation:
@@ -115,6 +120,8 @@ def explanation(view: LineView, obj: Object) -> Explanation:
         state=str(condition(obj, "Ready").get("reason") or "not looked at yet: is the operator running?"),
         now=tuple(_now(view, obj)),
         line=tuple(_line(view, obj)),
+        pools=tuple(choice_sentences(obj)),
+        estimate=tuple(estimate_sentences(obj)),
         quota=tuple(_quota(usage, obj, pool)) if pool is not None else (),
         preemptions=tuple(_preemptions(obj, now=view.now)),
         attempts=tuple(_attempts(obj, now=view.now)),

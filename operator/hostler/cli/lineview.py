@@ -5,18 +5,16 @@ There is no endpoint behind this. What the user may not list is left out, and sa
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import click
-
+from hostler.cli.access import Access, ask_cluster
 from hostler.cluster.client import Client
-from hostler.cluster.connection import ConnectionSetupError, connect
-from hostler.cluster.errors import ApiError, Forbidden, NotFound
+from hostler.cluster.errors import Forbidden
 from hostler.cluster.resources import resource_of
 from hostler.planning import moments
 
@@ -44,6 +42,8 @@ class LineView:
     """What the user may not list, as sentences."""
     namespace: str | None = None
     """The only one that is seen; None where all are."""
+    here: str = "default"
+    """The one that was asked in."""
     missing: frozenset[str] = field(default_factory=frozenset)
     """Kinds of which nothing could be listed."""
 
@@ -62,55 +62,48 @@ class LineView:
         return sorted(those, key=lambda obj: left if (left := seconds_left(obj, now=self.now)) is not None else 1e18)
 
 
-def read_view(kubeconfig: Path | None, *, namespace: str, explained: tuple[str, str] | None = None) -> LineView:
+def read_view(kubeconfig: Path | None, *, namespace: str | None, explained: tuple[str, str] | None = None) -> LineView:
     """Read it; with nodes, pods and Events where an object is explained, given by kind (or nothing) and name. Raises
     ``click.ClickException`` in the words of a person."""
-    try:
-        return asyncio.run(_read(kubeconfig, namespace=namespace, explained=explained))
-    except NotFound as error:
-        raise click.ClickException("this cluster has no Hostler: install its CRDs first") from error
-    except (ApiError, ConnectionSetupError) as error:
-        raise click.ClickException(str(error)) from error
+    return ask_cluster(partial(_read, explained=explained), kubeconfig=kubeconfig, namespace=namespace)
 
 
-async def _read(kubeconfig: Path | None, *, namespace: str, explained: tuple[str, str] | None) -> LineView:
-    client = Client(await connect(kubeconfig))
-    try:
-        pools, no_pools = await _listed(client, "AcceleratorPool")
-        workloads: list[Object] = []
-        only: str | None = None
-        for kind in KINDS:
-            found, refused = await _listed(client, kind)
-            if refused:
-                found, only = (await client.list(resource_of(kind), namespace=namespace)).items, namespace
-            workloads += found
-        unseen = [f"You may not list the {what}." for what, refused in (("pools", no_pools),) if refused]
-        if only is not None:
-            unseen.append(f"You may list jobs and services of namespace {only} alone: those of others are not shown.")
-        nodes: list[Object] = []
-        pods: list[Object] = []
-        events: list[Object] = []
-        missing = set()
-        if explained is not None:
-            nodes, no_nodes = await _listed(client, "Node")
-            pods, no_pods = await _listed(client, "Pod")
-            missing = {kind for kind, refused in (("Node", no_nodes), ("Pod", no_pods)) if refused}
-            for obj in _called(workloads, explained, namespace=namespace):
-                fields = {"involvedObject.uid": obj["metadata"]["uid"]}
-                events += await _first_events(client, namespace, fields)
-        return LineView(
-            now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            pools=tuple(pools),
-            workloads=tuple(workloads),
-            nodes=tuple(nodes),
-            pods=tuple(pods),
-            events=tuple(events),
-            unseen=tuple(unseen),
-            namespace=only,
-            missing=frozenset(missing),
-        )
-    finally:
-        await client.close()
+async def _read(access: Access, *, explained: tuple[str, str] | None) -> LineView:
+    client, namespace = access.client, access.namespace
+    pools, no_pools = await _listed(client, "AcceleratorPool")
+    workloads: list[Object] = []
+    only: str | None = None
+    for kind in KINDS:
+        found, refused = await _listed(client, kind)
+        if refused:
+            found, only = (await client.list(resource_of(kind), namespace=namespace)).items, namespace
+        workloads += found
+    unseen = [f"You may not list the {what}." for what, refused in (("pools", no_pools),) if refused]
+    if only is not None:
+        unseen.append(f"You may list jobs and services of namespace {only} alone: those of others are not shown.")
+    nodes: list[Object] = []
+    pods: list[Object] = []
+    events: list[Object] = []
+    missing = set()
+    if explained is not None:
+        nodes, no_nodes = await _listed(client, "Node")
+        pods, no_pods = await _listed(client, "Pod")
+        missing = {kind for kind, refused in (("Node", no_nodes), ("Pod", no_pods)) if refused}
+        for obj in _called(workloads, explained, namespace=namespace):
+            fields = {"involvedObject.uid": obj["metadata"]["uid"]}
+            events += await _first_events(client, namespace, fields)
+    return LineView(
+        now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        pools=tuple(pools),
+        workloads=tuple(workloads),
+        nodes=tuple(nodes),
+        pods=tuple(pods),
+        events=tuple(events),
+        unseen=tuple(unseen),
+        namespace=only,
+        here=namespace,
+        missing=frozenset(missing),
+    )
 
 
 async def _listed(client: Client, kind: str) -> tuple[list[Object], bool]:
@@ -145,7 +138,8 @@ def _order(obj: Object) -> tuple[int, str, str, str]:
 
 def pool_of(obj: Object) -> str:
     """The pool that an object asks for."""
-    return str(((obj.get("spec") or {}).get("accelerators") or {}).get("pool", ""))
+    named = ((obj.get("spec") or {}).get("accelerators") or {}).get("pool")
+    return str(named or ((obj.get("status") or {}).get("choice") or {}).get("pool") or "")
 
 
 def queue_of(obj: Object) -> Object:

@@ -12,16 +12,21 @@ import hostler
 # Where each subcommand lives: module and name of its click command.
 COMMANDS: dict[str, tuple[str, str]] = {
     "accelerators": ("hostler.cli.pools", "list_accelerators"),
+    "cancel": ("hostler.cli.acting", "cancel"),
     "catalog": ("hostler.cli.catalog", "catalog"),
     "data": ("hostler.cli.data", "data"),
     "demo": ("hostler.cli.demo", "demo"),
     "download": ("hostler.cli.download", "download"),
     "explain": ("hostler.cli.explain", "explain"),
+    "get": ("hostler.cli.get", "get"),
     "local": ("hostler.cli.local", "local"),
+    "logs": ("hostler.cli.logs", "logs"),
     "manifests": ("hostler.cli.manifests", "manifests"),
     "operator": ("hostler.operator.command", "operator"),
     "pools": ("hostler.cli.pools", "pools"),
     "queue": ("hostler.cli.queue", "queue"),
+    "resume": ("hostler.cli.acting", "resume"),
+    "suspend": ("hostler.cli.acting", "suspend"),
     "tune": ("hostler.cli.catalog_begin", "tune"),
     "use": ("hostler.cli.catalog_begin", "use"),
 }

@@ -368,6 +368,19 @@ _OPERATOR = _Section(
             "forecast",
             "covered",
         ),
+        _histogram(
+            names.ESTIMATE_RATIO,
+            "Time that a job took, all attempts together, as a multiple of what was estimated before its first pod; "
+            "1 is right.",
+            names.RATIO_BUCKETS,
+            "basis",
+        ),
+        _counter(
+            names.ESTIMATES,
+            "These estimates, by what they were made of (`basis`) and whether low and high held (`covered`).",
+            "basis",
+            "covered",
+        ),
         _counter(
             names.SEATS_LOST,
             "Workloads whose seats were taken back (`PodsDidNotCome`, `NodeGone`, `SeatTaken`, `NotWritten`).",

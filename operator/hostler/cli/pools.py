@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +9,10 @@ from typing import Any
 import click
 
 from hostler.accelerators import AcceleratorType, Verb, accelerators, compatibility
+from hostler.cli.access import Access, ask_cluster, kubeconfig_option
 from hostler.cli.failures import JsonCommand
+from hostler.cli.output import TABLE, document, output_options
 from hostler.cli.tables import Column, show_table
-from hostler.cluster.client import Client
-from hostler.cluster.connection import ConnectionSetupError, connect
-from hostler.cluster.errors import ApiError, NotFound
 from hostler.cluster.resources import resource_of
 from hostler.families import families
 
@@ -37,22 +34,13 @@ POOL_COLUMNS = (
 
 
 @click.command(cls=JsonCommand, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--kubeconfig",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Instead of $KUBECONFIG and ~/.kube/config.",
-)
-@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
-def pools(*, kubeconfig: Path | None, as_json: bool) -> None:
+@kubeconfig_option
+@output_options
+def pools(*, kubeconfig: Path | None, output: str) -> None:
     """Show every AcceleratorPool: what it has, what is in use, promised, and free in one piece; what it costs."""
-    try:
-        found = asyncio.run(_list_pools(kubeconfig))
-    except NotFound as error:
-        raise click.ClickException("this cluster has no AcceleratorPools: install Hostler's CRDs first") from error
-    except (ApiError, ConnectionSetupError) as error:
-        raise click.ClickException(str(error)) from error
-    if as_json:
-        click.echo(json.dumps([pool_facts(pool) for pool in found], indent=2))
+    found = ask_cluster(_list_pools, kubeconfig=kubeconfig)
+    if output != TABLE:
+        click.echo(document([pool_facts(pool) for pool in found], output=output))
     elif not found:
         click.echo("There are no AcceleratorPools. Describe your nodes with one: docs/concepts/pools.md")
     else:
@@ -61,14 +49,14 @@ def pools(*, kubeconfig: Path | None, as_json: bool) -> None:
 
 @click.command(name="accelerators", cls=JsonCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--family", default="chat", show_default=True, help="Family whose verdicts are shown.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
-def list_accelerators(*, family: str, as_json: bool) -> None:
+@output_options
+def list_accelerators(*, family: str, output: str) -> None:
     """List the accelerator types that pools can name, and what a family can do on each."""
     if family not in families():
         raise click.BadParameter(f"{family!r} is none of {', '.join(families())}", param_hint="--family")
-    if as_json:
+    if output != TABLE:
         facts = [accelerator_facts(kind, family) for kind in accelerators().values()]
-        click.echo(json.dumps(facts, indent=2))
+        click.echo(document(facts, output=output))
     else:
         show_table(accelerator_columns(family), accelerator_rows(family))
 
@@ -161,12 +149,8 @@ def accelerator_rows(family: str) -> list[tuple[str, ...]]:
     ]
 
 
-async def _list_pools(kubeconfig: Path | None) -> list[Object]:
-    client = Client(await connect(kubeconfig))
-    try:
-        return (await client.list(resource_of("AcceleratorPool"))).items
-    finally:
-        await client.close()
+async def _list_pools(access: Access) -> list[Object]:
+    return (await access.client.list(resource_of("AcceleratorPool"))).items
 
 
 def _figure(value: float | None) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
+from hostler.cli.access import kubeconfig_option
+from hostler.cli.completing import NamesOf, complete_namespaces
+from hostler.cli.failures import JsonCommand
 from hostler.cli.lineview import (
     LineView,
     condition,
@@ -20,13 +22,14 @@ from hostler.cli.lineview import (
     seconds_left,
     shortly,
 )
+from hostler.cli.output import TABLE, document, output_options
 from hostler.cli.tables import Column, show_table, terminal
 from hostler.planning import moments
 
 Object = dict[str, Any]
 
 _SHOWN = 50
-"""Rows of a table; `--json` has all."""
+"""Rows of a table; documents have all."""
 
 _WAITING_COLUMNS = (
     Column(name="LINE", right=True),
@@ -46,16 +49,17 @@ _RUNNING_COLUMNS = (
 )
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("pool", required=False)
-@click.option("-n", "--namespace", default="default", show_default=True, help="What you see if you may not see all.")
+@click.command(cls=JsonCommand, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("pool", required=False, shell_complete=NamesOf("AcceleratorPool"))
 @click.option(
-    "--kubeconfig",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Instead of $KUBECONFIG and ~/.kube/config.",
+    "-n",
+    "--namespace",
+    shell_complete=complete_namespaces,
+    help="What you see if you may not see all.  [default: that of the kubeconfig's context]",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of tables.")
-def queue(*, pool: str | None, namespace: str, kubeconfig: Path | None, as_json: bool) -> None:
+@kubeconfig_option
+@output_options
+def queue(*, pool: str | None, namespace: str | None, kubeconfig: Path | None, output: str) -> None:
     """Show the line of POOL, or of every pool: who waits, with the expected start; and who runs."""
     view = read_view(kubeconfig, namespace=namespace)
     names = sorted({*(p["metadata"]["name"] for p in view.pools), *map(pool_of, view.workloads)} - {""})
@@ -63,8 +67,8 @@ def queue(*, pool: str | None, namespace: str, kubeconfig: Path | None, as_json:
         if pool not in names:
             raise click.ClickException(_no_such_pool(pool, names))
         names = [pool]
-    if as_json:
-        click.echo(json.dumps([line_facts(view, name) for name in names], indent=2))
+    if output != TABLE:
+        click.echo(document([line_facts(view, name) for name in names], output=output))
         return
     if not names:
         click.echo("There are no AcceleratorPools. Describe your nodes with one: docs/concepts/pools.md")
@@ -149,7 +153,7 @@ def print_line(out: Console, facts: Object) -> None:
 
 def _print_rest(out: Console, count: int) -> None:
     if count > _SHOWN:
-        out.print(f"and {count - _SHOWN} more; --json has all.", highlight=False)
+        out.print(f"and {count - _SHOWN} more; --output json has all.", highlight=False)
 
 
 def _headline(facts: Object) -> str:

@@ -44,7 +44,7 @@ def show_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, to: 
     console.print(table_of(columns, rows, kept=kept))
     if left := [column.name for index, column in enumerate(columns) if index not in kept]:
         click.echo(
-            f"Left out of {console.width} columns: {', '.join(left)}. --json has everything, and so has a pipe.",
+            f"Left out of {console.width} columns: {', '.join(left)}. --output json has everything, and so has a pipe.",
             err=True,
         )
 

@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -117,6 +118,21 @@ class Client:
         found: Sequence[Object] = page.get("items") or []
         return found
 
+    @asynccontextmanager
+    async def text(self, path: str, *, query: Mapping[str, str]) -> AsyncIterator[aiohttp.StreamReader]:
+        """GET something that is no object and may last as long as it likes, such as the log of a container."""
+        what = f"GET {path}"
+        url = f"{self._host}{path}?{urlencode(query)}"
+        limit = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
+        try:
+            async with self._session.get(url, timeout=limit, allow_redirects=False) as response:
+                if response.status >= 300:
+                    body = await response.read()
+                    _checked(response.status, body, what=what, retry_after=response.headers.get("Retry-After"))
+                yield response.content
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unavailable(f"{what} failed: {error or type(error).__name__}") from error
+
     async def create(self, body: Object, *, timeout: float = REQUEST_TIMEOUT) -> Object:
         """POST; :class:`Conflict` where the name exists."""
         resource, namespace, _ = _address(body)
@@ -216,10 +232,19 @@ class Client:
             timeout=timeout,
         )
 
-    async def merge(self, resource: Resource, *, namespace: str, name: str, patch: Object) -> Object:
-        """JSON merge patch."""
+    async def merge(
+        self,
+        resource: Resource,
+        *,
+        namespace: str,
+        name: str,
+        patch: Object,
+        manager: str = FIELD_MANAGER,
+        dry_run: bool = False,
+    ) -> Object:
+        """JSON merge patch; with ``dry_run`` the server does all but keep it."""
         path = resource.path(namespace=namespace, name=name)
-        query = {"fieldManager": FIELD_MANAGER}
+        query = {"fieldManager": manager} | ({"dryRun": "All"} if dry_run else {})
         return await self._call("PATCH", path, verb="patch", query=query, body=patch, content_type=_MERGE_PATCH)
 
     async def delete(
@@ -230,16 +255,18 @@ class Client:
         name: str,
         uid: str,
         resource_version: str | None = None,
+        dry_run: bool = False,
         timeout: float = REQUEST_TIMEOUT,
     ) -> None:
-        """Delete this incarnation (and version, where given); its dependents go in the background."""
+        """Delete this incarnation (and version, where given); its dependents go in the background. With ``dry_run`` the
+        server does all but delete it."""
         preconditions = {"uid": uid} | ({"resourceVersion": resource_version} if resource_version else {})
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "preconditions": preconditions,
             "propagationPolicy": "Background",
-        }
+        } | ({"dryRun": ["All"]} if dry_run else {})
         path = resource.path(namespace=namespace, name=name)
         await self._call("DELETE", path, verb="delete", body=options, timeout=timeout)
 

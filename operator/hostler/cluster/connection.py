@@ -24,6 +24,7 @@ USER_AGENT = "hostler"
 _UNUSABLE = (ConfigException, OSError, yaml.YAMLError, TypeError, AttributeError, KeyError, ValueError)
 """What reading a kubeconfig raises: the library looks into a file of another kind as if it were one."""
 
+_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _WAYS = "; set --kubeconfig or $KUBECONFIG, or run in a pod"
 
 
@@ -42,6 +43,17 @@ class Connection:
     def server(self) -> str:
         """URL of the API server."""
         return str(self.configuration.host)
+
+    @property
+    def namespace(self) -> str:
+        """That of the kubeconfig's context, or of the pod that this runs in, else ``default``."""
+        if self._loader is not None:
+            context = self._loader.current_context.get("context") or {}
+            return str(context.get("namespace") or "default")
+        try:
+            return _POD_NAMESPACE.read_text(encoding="utf-8").strip() or "default"
+        except OSError:
+            return "default"
 
     async def keep_fresh(self) -> None:
         """Run credential plugins again before their tokens end, for ever."""

@@ -20,6 +20,8 @@ from typing import Any
 
 from hostler.cluster.store import Change
 from hostler.controllers.answers import reserved
+from hostler.controllers.estimates import judged_now
+from hostler.controllers.outlooks import Outlooks
 from hostler.controllers.passes import Passes
 from hostler.controllers.ports import AdmissionMetrics, Clock
 from hostler.controllers.preempting import Preempting
@@ -68,6 +70,8 @@ class Admitter:
             stopwatch=stopwatch,
         )
         self._held = self._passes.held
+        self._outlooks = Outlooks(usage=self.usage, line=self._line, errors=self._passes.errors, clock=clock)
+        self._metrics = metrics
 
     # -- what the store tells --------------------------------------------------------------------------------------
 
@@ -79,6 +83,9 @@ class Admitter:
             case kind if kind in WORKLOADS:
                 if change.old is None and change.new is not None:
                     self._passes.past += past_use(obj, placement_of(obj), clock=self._clock)
+                judged = judged_now(change.old, change.new) if change.old and change.new else None
+                if judged is not None:
+                    self._metrics.estimated(judged)
                 self._workload(Workload(kind, obj["metadata"]["namespace"], obj["metadata"]["name"]), change.new)
             case _ if self._feed.changed(change):
                 self._passes.notice()
@@ -113,6 +120,11 @@ class Admitter:
     def view(self, name: str) -> PoolView | None:
         """A pool as it is now, node by node; None where there is none that can be read."""
         return self.usage.view(name)
+
+    def outlook(self, request: Request) -> float | None:
+        """Seconds until a workload would have its seats if it asked for them; None where nobody can know. It does not
+        come into line by this."""
+        return self._outlooks.of(request)
 
     def ask(self, request: Request) -> Verdict | None:
         """Come into line, or stay there; the standing verdict, or None before the first pass has seen the request, and

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from hostler.api.pool import AcceleratorPoolSpec, AcceleratorPoolStatus, PoolCondition, PoolReason
 from hostler.cluster.store import Change
+from hostler.controllers.estimates import FreshRuns, RunsOfPools, merged, run_of
 from hostler.controllers.plan import Plan, write_status
 from hostler.controllers.ports import Admission, Clock, Key, Object, Outcome, Reader, Writer
 from hostler.controllers.said import Said, change, conditions, no, yes
@@ -33,6 +34,7 @@ class PoolController:
         self._admission = admission
         self._interval = interval
         self._counted: dict[str, float] = {}
+        self._runs = RunsOfPools()
 
     async def reconcile(self, key: Key) -> Outcome:
         """Count again."""
@@ -45,14 +47,34 @@ class PoolController:
         if left > 0 and _speaks_of_spec(pool):
             return Outcome(requeue_after=left)
         self._counted[key.name] = now
-        plan = decide(pool, view=self._admission.view(key.name), now=self._clock.now())
-        return await write_status(self._writer, pool, plan)
+        runs = self._runs.take(key.name)
+        try:
+            plan = decide(pool, view=self._admission.view(key.name), runs=runs, now=self._clock.now())
+            return await write_status(self._writer, pool, plan)
+        except BaseException:
+            self._runs.give_back(key.name, runs)
+            raise
 
     def affected(self, change: Change) -> Iterable[Key]:
-        """The pool itself; that its nodes and pods have changed is told by admission."""
+        """The pool itself, and that of a job that has measured something; that its nodes and pods have changed is told
+        by admission."""
+        if change.kind == "TrainingJob" and change.new is not None and not _has_measured(change.old):
+            return self._measured(change.new)
         if change.kind != self.kind:
             return []
         return [Key(self.kind, "", obj["metadata"]["name"]) for obj in (change.old, change.new) if obj is not None]
+
+    def _measured(self, job: Object) -> list[Key]:
+        found = run_of(job)
+        if found is None:
+            return []
+        pool, shape, run = found
+        self._runs.put(pool, shape, run)
+        return [Key(self.kind, "", pool)]
+
+
+def _has_measured(job: Object | None) -> bool:
+    return job is not None and "actual" in ((job.get("status") or {}).get("estimate") or {})
 
 
 def _speaks_of_spec(pool: Object) -> bool:
@@ -60,14 +82,17 @@ def _speaks_of_spec(pool: Object) -> bool:
     return bool((pool.get("status") or {}).get("observedGeneration") == pool["metadata"].get("generation"))
 
 
-def decide(pool: Object, *, view: PoolView | None, now: str) -> Plan:
-    """The status of a pool as it is now; ``view`` is None where its spec cannot be read."""
+def decide(pool: Object, *, view: PoolView | None, now: str, runs: FreshRuns | None = None) -> Plan:
+    """The status of a pool as it is now; ``view`` is None where its spec cannot be read. ``runs`` are those that the
+    status does not have yet."""
     before = AcceleratorPoolStatus.model_validate(pool.get("status") or {})
     if view is None:
         return _plan(pool, before, {PoolCondition.READY: no(PoolReason.INVALID_SPEC, _unreadable(pool))}, {}, now=now)
     reason, sentence = describe(view)
     said = yes(reason, sentence) if reason in _READY else no(reason, sentence)
-    return _plan(pool, before, {PoolCondition.READY: said, **_of_quotas(view)}, _figures(view), now=now)
+    figures = _figures(view)
+    figures["measurements"] = merged(before.measurements, runs or [], now=now)
+    return _plan(pool, before, {PoolCondition.READY: said, **_of_quotas(view)}, figures, now=now)
 
 
 def _of_quotas(view: PoolView) -> dict[str, Said]:

@@ -98,6 +98,9 @@ class Admission(Protocol):
     def view(self, name: str) -> PoolView | None:
         """A pool as it is now, node by node; None where there is none that can be read."""
 
+    def outlook(self, request: Request) -> float | None:
+        """Seconds until a workload would have its seats if it asked for them; None where nobody can know."""
+
     def ask(self, request: Request) -> Verdict | None:
         """Come into line, or stay there; the standing verdict, or None where there is none yet, or none that differs
         from what an earlier process has told. Whoever's verdict changes is woken."""
@@ -110,6 +113,17 @@ class Admission(Protocol):
 
     def withdraw(self, workload: Workload) -> None:
         """Want nothing more: out of line, and what was granted and not written into a status is free again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedEstimate:
+    """What an estimate was worth."""
+
+    basis: str
+    ratio: float
+    """The time that the job took by the expected one."""
+    covered: bool
+    """Whether it was between low and high."""
 
 
 class AdmissionMetrics(Protocol):
@@ -132,6 +146,9 @@ class AdmissionMetrics(Protocol):
 
     def forecast(self, kind: str, which: str, error: ForecastError) -> None:
         """A workload has a seat, and this is how right its ``first`` or ``last`` forecast was."""
+
+    def estimated(self, judged: JudgedEstimate) -> None:
+        """A job has succeeded, and this is how right its estimate was."""
 
 
 class Clock(Protocol):

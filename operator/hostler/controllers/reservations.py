@@ -109,17 +109,19 @@ def past_use(obj: Object, placement: Placement | None, *, clock: Clock) -> list[
 
 
 def estimate_ratio(job: Object) -> tuple[str, float] | None:
-    """The pool of a job, and the time that it took until it succeeded by the time that its user has said. None where
+    """The pool of a job, and the time that it took until it succeeded by the time that its user has said, or else the
+    estimator. None where
     either is not known: of one with several attempts nobody has written down how long the last one took."""
     status = job.get("status") or {}
     started, completed = status.get("startTime"), status.get("completionTime")
     if not (started and completed) or _had_earlier_attempts(status):
         return None  # As of nearly every change: a job that runs tells its progress again and again.
-    said = work_of(job).said
+    work = work_of(job)
+    said = work.said if work.said is not None else work.estimated
     succeeded = any(c["type"] == "Succeeded" and c["status"] == "True" for c in status.get("conditions") or ())
     if not (succeeded and said):
         return None
-    pool = str((job["spec"].get("accelerators") or {}).get("pool") or "")
+    pool = str((job["spec"].get("accelerators") or {}).get("pool") or (status.get("choice") or {}).get("pool") or "")
     return pool, max(0.0, moments.elapsed(started, now=completed)) / said
 
 

@@ -47,6 +47,9 @@ def referring(reader: Reader, own: str, change: Change) -> Iterator[Object]:
     if change.kind == "PriorityClass" and any(each and each.get("globalDefault") for each in (change.old, change.new)):
         # The default of those who name none.
         values.append(reference("PriorityClass", name=""))
+    if change.kind == "AcceleratorPool":
+        # Those who name none, and choose.
+        values.append(reference("AcceleratorPool", name=""))
     if change.kind == "PersistentVolumeClaim" and own in _USERS_OF_MODELS:
         # Models and checkpoints lie on claims, and are as ready as those.
         values += [

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from hostler.api.common import Conditions
 from hostler.api.conditions import find
+from hostler.api.estimate import JobEstimate
 from hostler.api.placement import NodeSeats, Placement
 from hostler.api.queueposition import QueuePosition, ToldStart
 from hostler.api.trainingjob import OURS
@@ -67,8 +68,9 @@ def placement_of(obj: Object) -> Placement | None:
         return None
 
 
-def work_of(job: Object) -> Work:
-    """What a job has to do and has done, out of a stored object, which may be of another release."""
+def work_of(job: Object, *, told: JobEstimate | None = None) -> Work:
+    """What a job has to do and has done, out of a stored object, which may be of another release. ``told`` is an
+    estimate that is not in its status yet."""
     spec, status = job.get("spec") or {}, job.get("status") or {}
     progress, retry = status.get("progress") or {}, status.get("retry") or {}
     return Work(
@@ -76,8 +78,15 @@ def work_of(job: Object) -> Work:
         kept=int(progress.get("checkpointStep") or 0),
         spent=float(retry.get("activeSeconds") or 0),
         said=_seconds(spec.get("estimatedDuration")),
+        estimated=_estimated(status, told),
         told=_seconds(progress.get("eta")),
     )
+
+
+def _estimated(status: Object, told: JobEstimate | None) -> float | None:
+    if told is not None:
+        return None if told.duration is None else _seconds(told.duration.expected)
+    return _seconds(((status.get("estimate") or {}).get("duration") or {}).get("expected"))
 
 
 def seconds_left(obj: Object, *, now: str) -> float | None:

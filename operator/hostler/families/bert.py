@@ -7,7 +7,7 @@ from types import MappingProxyType
 from hostler.families.family import FROM_SCRATCH, Family
 from hostler.families.names import FamilyName
 from hostler_contract import ModelConfig, Objective, SampleRequest, Supervision
-from hostler_contract.architectures import EncoderConfig
+from hostler_contract.architectures import EncoderConfig, TransformerSizes
 
 _TASKS = {
     "masked-lm": "fill-mask",
@@ -65,6 +65,26 @@ class Bert(Family):
         if sizes is None or sizes.head == "classification":
             return None
         return _body(sizes) + _HEADS[sizes.head](sizes)
+
+    def transformer_sizes(self, model: ModelConfig) -> TransformerSizes | None:
+        """Only the masked-lm head multiplies with the embedding."""
+        sizes = model.encoder
+        if sizes is None:
+            return None
+        return TransformerSizes(
+            layers=sizes.layers,
+            hidden_size=sizes.hidden_size,
+            heads=sizes.heads,
+            kv_heads=sizes.heads,
+            head_size=sizes.hidden_size // sizes.heads,
+            intermediate_size=4 * sizes.hidden_size,
+            experts=0,
+            active_experts=0,
+            gated=False,
+            tied=sizes.head == "masked-lm",
+            causal=False,
+            learned_positions=sizes.context_length + _TOKEN_TYPES,
+        )
 
     def training_flops(self, model: ModelConfig) -> float | None:
         """6N for the matrix products and 12*L*H*S for attention (PaLM, arXiv 2204.02311, appendix B)."""

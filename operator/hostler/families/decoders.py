@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from hostler.families.family import Family
 from hostler_contract import ModelConfig, Objective, Supervision, TransformerConfig
+from hostler_contract.architectures import TransformerSizes
 
 _GATED_MULTIPLE = 32
 """The width of llama's gated units is rounded up to a multiple of this."""
@@ -28,6 +29,27 @@ class Decoder(Family):
         """Embeddings, blocks and the final norm."""
         sizes = model.transformer
         return None if sizes is None else _PARAMETERS[sizes.architecture](sizes)
+
+    def transformer_sizes(self, model: ModelConfig) -> TransformerSizes | None:
+        """Every head has keys and values of its own."""
+        sizes = model.transformer
+        if sizes is None:
+            return None
+        is_llama = sizes.architecture == "llama"
+        return TransformerSizes(
+            layers=sizes.layers,
+            hidden_size=sizes.hidden_size,
+            heads=sizes.heads,
+            kv_heads=sizes.heads,
+            head_size=sizes.hidden_size // sizes.heads,
+            intermediate_size=_gated_width(sizes.hidden_size) if is_llama else 4 * sizes.hidden_size,
+            experts=0,
+            active_experts=0,
+            gated=is_llama,
+            tied=True,
+            causal=True,
+            learned_positions=0 if is_llama else sizes.context_length,
+        )
 
     def training_flops(self, model: ModelConfig) -> float | None:
         """6N for the matrix products and 12*L*H*S for attention (PaLM, arXiv 2204.02311, appendix B).
@@ -57,8 +79,11 @@ def _gpt2(sizes: TransformerConfig) -> int:
 def _llama(sizes: TransformerConfig) -> int:
     """Blocks of attention 4h2, three matrices of the gated unit (8/3 of the width) and two norms of h."""
     h = sizes.hidden_size
-    gated = -(-8 * h // 3 // _GATED_MULTIPLE) * _GATED_MULTIPLE
-    return sizes.vocabulary_size * h + sizes.layers * (4 * h * h + 3 * h * gated + 2 * h) + h
+    return sizes.vocabulary_size * h + sizes.layers * (4 * h * h + 3 * h * _gated_width(h) + 2 * h) + h
+
+
+def _gated_width(hidden: int) -> int:
+    return -(-8 * hidden // 3 // _GATED_MULTIPLE) * _GATED_MULTIPLE
 
 
 def _looked_up(sizes: TransformerConfig) -> int:

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from hostler.families.names import FamilyName
 from hostler_contract import ModelConfig, Objective, SampleRequest, Supervision
+from hostler_contract.architectures import TransformerSizes
 
 FROM_SCRATCH = frozenset({Objective.PRETRAIN, Objective.FINETUNE})
 """What every family can do."""
@@ -89,6 +90,10 @@ class Family:
 
     def parameters(self, model: ModelConfig) -> int | None:
         """Number of weights."""
+        return None
+
+    def transformer_sizes(self, model: ModelConfig) -> TransformerSizes | None:
+        """Of a network on tokens; None for others."""
         return None
 
     def training_flops(self, model: ModelConfig) -> float | None:

@@ -38,6 +38,7 @@ class AcceleratorSpec(_Strict):
 
     type: str = Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$", description="Name in the accelerator registry")
     count: int = Field(ge=1, le=256, description="Devices on this node")
+    share: float = Field(default=1.0, gt=0, le=1, description="Part of a core's time that each is worth")
 
 
 class TaintSpec(_Strict):
@@ -81,7 +82,7 @@ class NodeSpec(_Strict):
         """What the device simulator reads to know which devices it shall advertise here."""
         if not self.accelerators:
             return {}
-        wanted = [accelerator.model_dump() for accelerator in self.accelerators]
+        wanted = [accelerator.model_dump(exclude_defaults=True) for accelerator in self.accelerators]
         return {SIMULATED_ANNOTATION: json.dumps(wanted, separators=(",", ":"))}
 
 

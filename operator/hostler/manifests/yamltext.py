@@ -7,7 +7,7 @@ number, and the API server then reads a float where a string was meant.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -34,9 +34,10 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def to_yaml(manifest: Mapping[str, Any]) -> str:
+def to_yaml(manifest: Mapping[str, Any] | Sequence[Any]) -> str:
     """One document, keys in the order given."""
-    return yaml.dump(dict(manifest), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
+    plain = dict(manifest) if isinstance(manifest, Mapping) else list(manifest)
+    return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
 
 
 def to_yaml_documents(manifests: Iterable[Mapping[str, Any]]) -> str:

@@ -252,6 +252,16 @@ POOL_ALERTS = (
         summary="{{ $value | humanizePercentage }} of the starts of a day came outside of what was foretold.",
     ),
     Alert(
+        name="HostlerEstimatesWrong",
+        expression=f'sum(increase({names.ESTIMATES}{{basis="Measured",covered="false"}}[1d])) '
+        f'/ sum(increase({names.ESTIMATES}{{basis="Measured"}}[1d])) > 0.5 '
+        f'and sum(increase({names.ESTIMATES}{{basis="Measured"}}[1d])) > 20',
+        hold="1h",
+        severity=Severity.INFO,
+        summary="{{ $value | humanizePercentage }} of the jobs of a day took another time than runs of their shape had "
+        "told.",
+    ),
+    Alert(
         name="HostlerPoolOvercommitted",
         expression=f"max by (pool, type) ({names.POOL_RESERVED}) > max by (pool, type) ({names.POOL_ALLOCATABLE})",
         hold="15m",

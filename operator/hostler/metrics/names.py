@@ -35,6 +35,8 @@ PREEMPTIONS = "hostler_admission_preemptions_total"
 FORECAST_ERROR = "hostler_admission_forecast_error_seconds"
 FORECAST_RATIO = "hostler_admission_forecast_ratio"
 FORECASTS = "hostler_admission_forecasts_total"
+ESTIMATE_RATIO = "hostler_estimate_ratio"
+ESTIMATES = "hostler_estimates_total"
 
 TRAINING_JOBS = "hostler_trainingjobs"
 INFERENCE_SERVICES = "hostler_inferenceservices"

@@ -107,6 +107,17 @@ class AdmissionMeter:
             names.FORECASTS, "Forecasts whose start has come.", [*labels, "covered"], registry=registry
         )
 
+        self._estimate_ratios = Histogram(
+            names.ESTIMATE_RATIO,
+            "Time that a job took, as a multiple of what was estimated.",
+            ["basis"],
+            buckets=names.RATIO_BUCKETS,
+            registry=registry,
+        )
+        self._estimates = Counter(
+            names.ESTIMATES, "Estimates of jobs that have succeeded.", ["basis", "covered"], registry=registry
+        )
+
     def preset(self, *, kinds: Iterable[str], losses: Iterable[str], preemptions: Iterable[str] = ()) -> None:
         """Have series at zero from the start."""
         for reason in preemptions:
@@ -119,6 +130,9 @@ class AdmissionMeter:
             self._waits.labels(kind)
         for loss in losses:
             self._lost.labels(loss)
+        for basis, covered in product(("Measured", "Published", "Peak"), ("true", "false")):
+            self._estimates.labels(basis, covered)
+            self._estimate_ratios.labels(basis)
 
     def passed(self, seconds: float) -> None:
         """One pass over everybody in line."""
@@ -145,6 +159,27 @@ class AdmissionMeter:
         self._errors.labels(kind, which).observe(error.seconds)
         self._ratios.labels(kind, which).observe(error.ratio)
         self._forecasts.labels(kind, which, "true" if error.covered else "false").inc()
+
+    def estimated(self, judged: JudgedEstimate) -> None:
+        """A job has succeeded, and this is how right its estimate was."""
+        self._estimate_ratios.labels(judged.basis).observe(judged.ratio)
+        self._estimates.labels(judged.basis, "true" if judged.covered else "false").inc()
+
+
+class JudgedEstimate(Protocol):
+    """``hostler.controllers.ports.JudgedEstimate``."""
+
+    @property
+    def basis(self) -> str:
+        """Where the estimate came from."""
+
+    @property
+    def ratio(self) -> float:
+        """The time that the job took by the expected one."""
+
+    @property
+    def covered(self) -> bool:
+        """Whether it was between low and high."""
 
 
 class ForecastError(Protocol):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hostler.accelerators import Verb, compatibility
-from hostler.api.common import Accelerators, Source, Topology
+from hostler.api.common import Accelerators, AcceleratorsOfPods, JobAccelerators, Source, Topology
 from hostler.api.trainingjob import TrainingReason
 from hostler.planning.placement import Ask, small_domain_sentence, too_small_grown_sentence, too_small_sentence
 from hostler.planning.pools import Pool, PoolView
@@ -36,7 +36,9 @@ class PoolChoice:
     """What is wrong with the stored spec of the pool, where this release cannot read it."""
 
 
-def reject_pool(wanted: Accelerators, choice: PoolChoice, *, verb: Verb, family_name: str) -> Rejection | None:
+def reject_pool(
+    wanted: Accelerators | JobAccelerators, choice: PoolChoice, *, verb: Verb, family_name: str
+) -> Rejection | None:
     """What speaks against the pool: it is not there, or cannot do this."""
     view = choice.view
     if choice.unreadable:
@@ -45,7 +47,7 @@ def reject_pool(wanted: Accelerators, choice: PoolChoice, *, verb: Verb, family_
         )
     if view is None:
         return rejection(
-            TrainingReason.POOL_NOT_FOUND, "spec.accelerators.pool", _unknown_pool(wanted.pool, choice.names)
+            TrainingReason.POOL_NOT_FOUND, "spec.accelerators.pool", _unknown_pool(wanted.pool or "", choice.names)
         )
     kind = view.pool.kind
     if kind is None:
@@ -115,7 +117,7 @@ def _reject_grown(view: PoolView, ask: Ask) -> Rejection | None:
     return rejection(TrainingReason.POOL_TOO_SMALL, "spec.accelerators", too_small_grown_sentence(view, ask))
 
 
-def reject_topology(wanted: Accelerators, choice: PoolChoice) -> Rejection | None:
+def reject_topology(wanted: AcceleratorsOfPods, choice: PoolChoice) -> Rejection | None:
     """A domain of a pool that has none. Where one is only preferred, nodes are looked at alone."""
     view = choice.view
     if view is None or wanted.topology is not Topology.REQUIRED or view.pool.spec.topology_key is not None:
@@ -127,7 +129,7 @@ def reject_topology(wanted: Accelerators, choice: PoolChoice) -> Rejection | Non
     return rejection(TrainingReason.TOPOLOGY_NOT_CONFIGURED, "spec.accelerators.topology", text)
 
 
-def reject_domain(wanted: Accelerators, choice: PoolChoice, ask_for: AskFor) -> Rejection | None:
+def reject_domain(wanted: AcceleratorsOfPods, choice: PoolChoice, ask_for: AskFor) -> Rejection | None:
     """Pods that must be in one domain and are too many even for the largest one when it is empty.
 
     Nobody knows into which domain an autoscaler puts a node: all that may come count as if they came into that one.

@@ -91,6 +91,7 @@ def resolved(spec: ModelSpec, status: ModelStatus) -> ModelSpec:
                 context_length=facts.context_length,
                 vocabulary_size=facts.vocabulary_size,
                 quantization=facts.quantization,
+                sizes=facts.sizes,
             ),
             "memory": facts.weights_bytes
             and MemoryFacts(weights_bytes=facts.weights_bytes, kv_bytes_per_token=facts.kv_bytes_per_token),
@@ -123,6 +124,7 @@ def facts_of(spec: ModelSpec, imported: ModelImport | None) -> ModelFacts:
         "vocabulary_size": architecture.vocabulary_size if architecture else None,
         "chat_template": architecture.chat_template if architecture else None,
         "quantization": architecture.quantization if architecture else None,
+        "sizes": architecture.sizes if architecture else None,
         "weights_bytes": memory.weights_bytes if memory else None,
         "kv_bytes_per_token": memory.kv_bytes_per_token if memory else None,
     }

@@ -1,8 +1,9 @@
 """How much longer a job takes, by what is known of it.
 
 In this order, because each is nearer to the truth than the next: what the first process says while it trains; the pace
-of the attempts so far, where they have left a checkpoint; what the user said, less the share of the steps that the
-newest checkpoint keeps. A job that returns to the line therefore does not count as long as it did at first.
+of the attempts so far, where they have left a checkpoint; what the user said, or else the estimator, less the share of
+the steps that the newest checkpoint keeps. A job that returns to the line therefore does not count as long as it did
+at first.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ class Work:
     """Seconds that the attempts took that are over."""
     said: float | None = None
     """Seconds that the user expects for all of it."""
+    estimated: float | None = None
+    """Seconds that the estimator expects for all of it, where the user says nothing."""
     told: float | None = None
     """Seconds until the end, as the first process says; None while none does."""
 
@@ -31,9 +34,10 @@ def estimate(work: Work) -> float | None:
     if work.kept and work.spent:
         # Start-up, and what was lost, are part of the pace: they come again.
         return work.spent / work.kept * max(0, work.steps - work.kept)
-    if work.said is None:
+    whole = work.said if work.said is not None else work.estimated
+    if whole is None:
         return None
-    return work.said * max(0.0, 1.0 - work.kept / max(1, work.steps))
+    return whole * max(0.0, 1.0 - work.kept / max(1, work.steps))
 
 
 def remaining(work: Work, *, running: float) -> float | None:

@@ -26,11 +26,9 @@ class Spending:
 def spending(view: PoolView, *, units: int, seconds: float) -> Spending:
     """Of ``units`` accelerators (cores in a cpu pool) of a pool for a time.
 
-    Simulated devices draw no power and are worth no price.
+    Simulated devices draw no power. Their price counts as it stands in the pool, where a person has put it.
     """
-    if view.simulated:
-        return Spending(kilowatt_hours=None, amount=None)
-    watts = view.pool.kind.watts if view.pool.kind is not None else None
+    watts = view.pool.kind.watts if view.pool.kind is not None and not view.simulated else None
     price = view.pool.spec.price
     return Spending(
         kilowatt_hours=None if watts is None else watts * units * seconds / _HOUR / 1000,

@@ -8,6 +8,7 @@ from hostler_contract.architectures.autoencoder import AutoencoderConfig
 from hostler_contract.architectures.diffusion import DiffusionConfig, VideoConfig
 from hostler_contract.architectures.gan import GanConfig
 from hostler_contract.architectures.model import ModelConfig
+from hostler_contract.architectures.sizes import TransformerSizes
 from hostler_contract.architectures.speech import SpeechConfig
 from hostler_contract.architectures.transformer import EncoderConfig, TransformerConfig
 
@@ -19,5 +20,6 @@ __all__ = [
     "ModelConfig",
     "SpeechConfig",
     "TransformerConfig",
+    "TransformerSizes",
     "VideoConfig",
 ]

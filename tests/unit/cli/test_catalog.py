@@ -11,16 +11,17 @@ import pytest
 import yaml
 from builders import make_cluster_model, make_dataset, make_pool
 from click.testing import CliRunner, Result
+from kubernetes.aio.client import Configuration
 
 from hostler.api.inferenceservice import InferenceServiceSpec
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.catalog import entries
-from hostler.cli import catalogview
+from hostler.cli import access
 from hostler.cli.catalog import count
 from hostler.cli.catalog_begin import fitting_name
 from hostler.cli.main import main
 from hostler.cli.tuningdata import dataset_name
-from hostler.cluster.connection import ConnectionSetupError
+from hostler.cluster.connection import Connection, ConnectionSetupError
 from hostler.cluster.errors import Conflict, NotFound
 
 Object = dict[str, Any]
@@ -66,12 +67,13 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     """With the chart's catalog and one pool of A100s."""
     found = Cluster(*catalog_entries(), make_pool("gpu"))
 
-    async def connect(_kubeconfig: object) -> None:
+    async def connect(_kubeconfig: object) -> Connection:
         if isinstance(found.error, ConnectionSetupError):
             raise found.error
+        return Connection(Configuration(host="https://cluster.example"))
 
-    monkeypatch.setattr(catalogview, "connect", connect)
-    monkeypatch.setattr(catalogview, "Client", lambda _connection: found)
+    monkeypatch.setattr(access, "connect", connect)
+    monkeypatch.setattr(access, "Client", lambda _connection: found)
     return found
 
 

@@ -152,7 +152,7 @@ class Cluster:
 
     async def get(self, resource: Any, *, namespace: str, name: str) -> Object:
         if self._model is None:
-            raise NotFound("no such thing", code=404)
+            raise NotFound('models.hostler.dev "tiny" not found', code=404)
         return self._model
 
     async def list(self, resource: Any, *, namespace: str, selector: str) -> Listing:
@@ -233,7 +233,7 @@ def test_the_pod_may_read_and_nothing_else() -> None:
 def test_what_is_there_already_is_not_touched(
     make: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "connect", lambda *_: pytest.fail("the cluster was asked"))
+    monkeypatch.setattr(command, "ask_cluster", lambda *_, **__: pytest.fail("the cluster was asked"))
     make(tmp_path / "tiny")
     done = CliRunner().invoke(main, ["download", "tiny", "--to", str(tmp_path / "tiny")])
     assert done.exit_code == 1

@@ -134,7 +134,10 @@ def test_a_preemption_and_a_back_off_are_part_of_the_story() -> None:
             ("inferenceservice/small", "-n", "team-a"),
             "there is no InferenceService small in namespace team-a",
         ),
-        "a kind that stands in no line": (("pod/small",), "write NAME, trainingjob/NAME or inferenceservice/NAME"),
+        "a kind that stands in no line": (
+            ("pod/small",),
+            "'pod' is no kind that this command knows; there are jobs, services",
+        ),
         "no such name at all": (("zzz", "-n", "team-a"), "there is no TrainingJob or InferenceService zzz"),
     },
 )
@@ -173,3 +176,60 @@ def test_nothing_is_wider_than_a_terminal_of_eighty_columns() -> None:
     out = io.StringIO()
     command.print_explanation(Console(file=out, width=80), explanation(view, obj))
     assert max(map(len, out.getvalue().splitlines())) <= 80
+
+
+def test_what_was_expected_stands_beside_what_happened() -> None:
+    obj = job("done") | {"status": {"estimate": _ESTIMATE}}
+    text = " ".join(explanation(a_view(), obj).estimate)
+    for words in (
+        "It takes 2m10s (1m44s to 2m42s) with 2 pods on pool gpu.",
+        "Basis measured: 1 run of this shape on this pool.",
+        "It costs 1.20 EUR (0.96 to 1.50).",
+        "It computes 0.95 petaflop/s-days, at 41% of the peak.",
+        "It took 2m23s, 1.1 times the expected: 5.5 s a step, 93 tokens/s.",
+    ):
+        assert words in text
+
+
+def test_of_a_job_without_an_estimate_nothing_is_made_up() -> None:
+    assert explanation(a_view(), job("new")).estimate == ()
+
+
+_ESTIMATE = {
+    "generation": 1,
+    "pool": "gpu",
+    "pods": 2,
+    "basis": "Measured",
+    "message": "1 run of this shape on this pool.",
+    "duration": {"low": "1m44s", "expected": "2m10s", "high": "2m42s"},
+    "cost": {"low": "0.96", "expected": "1.20", "high": "1.50", "currency": "EUR"},
+    "petaflopDays": "0.95",
+    "utilization": "0.41",
+    "actual": {
+        "duration": "2m23s",
+        "steps": 20,
+        "stepSeconds": "5.5",
+        "unitsPerStep": "512",
+        "speed": {"value": "93", "unit": "tokens/s"},
+        "ratio": "1.1",
+    },
+}
+
+
+def test_every_pool_that_could_have_been_chosen_has_its_reason() -> None:
+    ranking = [
+        {
+            "pool": "ipu",
+            "acceleratorType": "graphcore-c600",
+            "message": "Chosen: it costs 0.08 EUR, the cheapest.",
+            "startsIn": "0s",
+            "duration": "4m40s",
+            "cost": {"amount": "0.08", "currency": "EUR"},
+        },
+        {"pool": "cpu", "acceleratorType": "cpu", "message": "Rejected: it is too small.", "rejected": True},
+    ]
+    obj = job("chosen") | {"status": {"choice": {"pool": "ipu", "optimize": "cost", "ranking": ranking}}}
+    assert explanation(a_view(), obj).pools == (
+        "1. ipu (graphcore-c600): Chosen: it costs 0.08 EUR, the cheapest. (starts in 0s, takes 4m40s, costs 0.08 EUR)",
+        "- cpu (cpu): Rejected: it is too small.",
+    )

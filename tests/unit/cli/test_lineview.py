@@ -6,12 +6,14 @@ from typing import Any
 
 import click
 import pytest
+from kubernetes.aio.client import Configuration
 from tables import table
 from unit.cli.lines import job, placed
 
-from hostler.cli import lineview
+from hostler.cli import access
 from hostler.cli.lineview import in_time, read_view, seconds_left, shortly
 from hostler.cluster.client import Listing
+from hostler.cluster.connection import Connection
 from hostler.cluster.errors import Forbidden, NotFound, Unavailable
 from hostler.cluster.resources import Resource
 
@@ -48,11 +50,11 @@ def client(monkeypatch: pytest.MonkeyPatch) -> type[FakeClient]:
     class Ours(FakeClient):
         pass
 
-    async def connected(_kubeconfig: object) -> object:
-        return object()
+    async def connected(_kubeconfig: object) -> Connection:
+        return Connection(Configuration(host="https://cluster.example"))
 
-    monkeypatch.setattr(lineview, "connect", connected)
-    monkeypatch.setattr(lineview, "Client", Ours)
+    monkeypatch.setattr(access, "connect", connected)
+    monkeypatch.setattr(access, "Client", Ours)
     return Ours
 
 
@@ -77,7 +79,10 @@ def test_who_may_see_one_namespace_is_shown_that_and_told_so(client: type[FakeCl
 @table(
     ("error", "want"),
     {
-        "no CRDs": (NotFound("the server could not find the requested resource", code=404), "install its CRDs first"),
+        "no CRDs": (
+            NotFound("the server could not find the requested resource", code=404),
+            "Hostler's CRDs are not installed",
+        ),
         "no server": (Unavailable("connection refused"), "connection refused"),
     },
 )

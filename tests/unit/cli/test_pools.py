@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from builders import make_pool
 from click.testing import CliRunner
+from kubernetes.aio.client import Configuration
 
 from hostler.accelerators import accelerators
+from hostler.cli import access
 from hostler.cli import pools as command
 from hostler.cli.main import main
-from hostler.cluster.connection import ConnectionSetupError
+from hostler.cluster.connection import Connection, ConnectionSetupError
 from hostler.cluster.errors import NotFound
 
 Object = dict[str, Any]
@@ -28,11 +30,15 @@ def ready_pool() -> Object:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, answer: Any, *arguments: str) -> Any:
-    async def listed(_kubeconfig: object) -> list[Object]:
+    async def connected(_kubeconfig: object) -> Connection:
+        return Connection(Configuration(host="https://cluster.example"))
+
+    async def listed(_access: object) -> list[Object]:
         if isinstance(answer, Exception):
             raise answer
         return answer
 
+    monkeypatch.setattr(access, "connect", connected)
     monkeypatch.setattr(command, "_list_pools", listed)
     return CliRunner().invoke(main, ["pools", *arguments])
 
@@ -63,7 +69,7 @@ def test_programs_get_json(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("error", "want"),
     [
-        (NotFound("the server could not find the requested resource", code=404), "install Hostler's CRDs first"),
+        (NotFound("the server could not find the requested resource", code=404), "Hostler's CRDs are not installed"),
         (ConnectionSetupError("no kubeconfig: set KUBECONFIG"), "no kubeconfig: set KUBECONFIG"),
     ],
 )

@@ -284,7 +284,10 @@ _EARLY = TargetReached(metric="validation_loss", value=2.98765, step=12, seconds
             {},
             {"energy": {"value": "0.4", "unit": "kWh"}, "cost": {"amount": "3.60", "currency": "EUR"}},
         ),
-        "simulated ones have neither": ({"hostler.dev/simulated": "true"}, {}),
+        "simulated ones draw nothing, and cost what the pool says": (
+            {"hostler.dev/simulated": "true"},
+            {"cost": {"amount": "3.60", "currency": "EUR"}},
+        ),
     },
 )
 async def test_a_target_says_what_it_took_until_then(bench: Bench, label: dict[str, str], want: Object) -> None:

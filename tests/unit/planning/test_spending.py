@@ -36,7 +36,12 @@ def pool(kind: str = "nvidia-a100-80", *, simulated: str = "", **spec: Any) -> P
         "a begun hour is an hour": (pool(price=PRICE | {"billingStep": "Hour"}), 61.0, 0.8 * 61 / 3600, "7.2"),
         "without a price there is no cost": (pool(), 3600.0, 0.8, None),
         "cores have no rated power": (pool("cpu", price=PRICE), 3600.0, None, "7.2"),
-        "simulated cards have neither": (pool(simulated="true", price=PRICE), 3600.0, None, None),
+        "simulated cards draw nothing": (
+            pool(simulated="true", price=PRICE),
+            3600.0,
+            None,
+            "7.2",
+        ),
     },
 )
 def test_what_a_time_costs(view: PoolView, seconds: float, want_energy: float | None, want_amount: str | None) -> None:

@@ -119,3 +119,15 @@ def test_a_stray_reference_is_reported() -> None:
 def test_references_may_stand_in_one_line_or_in_many() -> None:
     assert read_unhealthy("a/0, b/1\nc/2\n") == {"a/0", "b/1", "c/2"}
     assert read_unhealthy(None) == frozenset()
+
+
+@pytest.mark.parametrize("share", [0, -1, 1.5, "half", True], ids=str)
+def test_a_share_that_is_none_is_a_problem(share: object) -> None:
+    found = stock({**a100(), "share": share})
+    assert found.devices == ()
+    assert "not a number above 0 and at most 1" in found.problems[0]
+
+
+def test_devices_know_their_share() -> None:
+    found = stock({**a100(1), "share": 0.25}, {"type": "graphcore-c600", "count": 1})
+    assert [device.share for device in found.devices] == [0.25, 1.0]

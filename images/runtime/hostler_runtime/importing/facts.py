@@ -14,6 +14,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from hostler_contract.architectures import TransformerSizes
+from hostler_contract.huggingface import text_part, transformer_sizes, whole_number
 from hostler_contract.importing import ImportedFacts, ImportReason
 from hostler_runtime.importing.choice import CONFIGURATION, PIPELINE
 from hostler_runtime.importing.failure import ImportFailure
@@ -92,11 +94,11 @@ def kind_of(documents: Mapping[str, Any], *, names: Collection[str], tags: Colle
         return Kind(family="speech-to-text", task="automatic-speech-recognition", architecture=architecture)
     if (task := _task_of_encoder(model_type, architecture)) is not None:
         _need(names, ("tokenizer.json", "vocab.txt") if model_type == "bert" else "tokenizer.json")
-        _require_pair(documents, _first(config, "vocab_size"))
+        _require_pair(documents, whole_number(config, "vocab_size"))
         return Kind(family="bert", task=task, architecture=architecture)
     if any(name in known.decoders for name in declared) and not config.get("is_encoder_decoder"):
         _need(names, "tokenizer.json")
-        _require_pair(documents, _first(_sizes(config), "vocab_size"))
+        _require_pair(documents, whole_number(text_part(config), "vocab_size"))
         writes_code = model_type in _CODE or ("code" in tags and not has_template(documents, names))
         return Kind(family="code" if writes_code else "chat", task="text-generation", architecture=architecture)
     raise ImportFailure(
@@ -131,7 +133,8 @@ def facts(
     if not tensors.parameters:
         raise ImportFailure(ImportReason.UNSUPPORTED_FORMAT, "the weights hold no tensors: name a complete revision")
     config = documents.get(CONFIGURATION)
-    sizes = _sizes(config) if isinstance(config, dict) else {}
+    sizes = text_part(config) if isinstance(config, dict) else {}
+    network = transformer_sizes(sizes)
     text = kind.family in {"chat", "code", "bert"}
     decoder = kind.family in {"chat", "code"}
     return ImportedFacts(
@@ -142,15 +145,16 @@ def facts(
         parameters=tensors.parameters,
         weights_bytes=tensors.size,
         context_length=_context_length(sizes) if text else None,
-        vocabulary_size=_first(sizes, "vocab_size"),
-        kv_bytes_per_token=_kv_bytes(sizes, _stored_bytes(tensors)) if decoder else None,
+        vocabulary_size=whole_number(sizes, "vocab_size"),
+        kv_bytes_per_token=_kv_bytes(network, _stored_bytes(tensors)) if decoder else None,
         quantization=_quantization(sizes),
         chat_template=has_template(documents, names) if decoder else None,
+        sizes=network if text else None,
     )
 
 
 def _context_length(sizes: Mapping[str, Any]) -> int | None:
-    positions = _first(sizes, "max_position_embeddings", "n_positions", "n_ctx")
+    positions = whole_number(sizes, "max_position_embeddings", "n_positions", "n_ctx")
     if positions is None or sizes.get("model_type") not in _SHIFTED:
         return positions
     padding = sizes.get("pad_token_id", 1)
@@ -304,28 +308,11 @@ def _mapping(value: Any, name: str) -> Mapping[str, Any]:
     return value
 
 
-def _sizes(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A model that reads more than text has the sizes of its decoder in a part of its own."""
-    part = config.get("text_config")
-    return {**config, **part} if isinstance(part, dict) else config
-
-
-def _first(sizes: Mapping[str, Any], *names: str) -> int | None:
-    for name in names:
-        value = sizes.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-            return value
-    return None
-
-
-def _kv_bytes(sizes: Mapping[str, Any], stored: int) -> int | None:
+def _kv_bytes(sizes: TransformerSizes, stored: int) -> int | None:
     """None where keys and values are not one vector for each head, such as with a latent of them."""
-    layers, heads = _first(sizes, "num_hidden_layers", "n_layer"), _first(sizes, "num_attention_heads", "n_head")
-    width = _first(sizes, "hidden_size", "n_embd")
-    if layers is None or heads is None or width is None or sizes.get("kv_lora_rank"):
+    if sizes.layers is None or sizes.kv_heads is None or sizes.head_size is None:
         return None
-    kv_heads = 1 if sizes.get("multi_query") else _first(sizes, "num_key_value_heads") or heads
-    return 2 * layers * kv_heads * (_first(sizes, "head_dim") or width // heads) * stored
+    return 2 * sizes.layers * sizes.kv_heads * sizes.head_size * stored
 
 
 def _stored_bytes(tensors: Tensors) -> int:

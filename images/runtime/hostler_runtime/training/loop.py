@@ -24,6 +24,7 @@ from hostler_runtime.training.distributed import Processes
 from hostler_runtime.training.order import RowOrder, Span, micro_batches, span_of, spans, step_seed
 from hostler_runtime.training.parallel import Parallel
 from hostler_runtime.training.progress import ProgressBoard, StepFigures
+from hostler_runtime.training.throttle import Throttle
 from hostler_runtime.training.updates import Player, TurnFigures, make_player, only
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class Trainer:
         self._order = RowOrder(rows=1, batch_size=1, seed=0)
         self._log_every = max(1, min(50, self._options.steps // 20))
         self._count_next = False
+        self._throttle = Throttle()
         self._before = 0.0
         self._since = time.monotonic()
         self.step = 0
@@ -177,6 +179,7 @@ class Trainer:
     def _advance(self) -> StepFigures:
         """One optimizer step, the same on every process."""
         began = time.perf_counter()
+        self._throttle.begin()
         rows = self._order.of_step(self.step - self._current.first)
         torch.manual_seed(step_seed(seed=self._options.seed, step=self.step, rank=self._processes.rank))
         batches = [self._load(portion) for portion in self._portions(rows)]
@@ -192,6 +195,7 @@ class Trainer:
         stage = self._stages[self._current.index]
         if stage.after_step is not None:
             stage.after_step()
+        self._throttle.end()
         elapsed = time.perf_counter() - began
         return step_figures(turns, data_wait_ratio=min(1.0, waited / elapsed) if elapsed > 0 else 0.0)
 

@@ -22,6 +22,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from hostler_contract import ErrorReason, JobConfig, Progress
 from hostler_contract import metrics as names
 from hostler_contract.progress import Stage
+from hostler_contract.result import Pace
 from hostler_runtime.errors import RuntimeFailure
 
 WINDOW_STEPS = 20
@@ -59,6 +60,7 @@ class ProgressBoard:
         peak = job.peak_flops_per_process
         self._peak = None if peak is None else peak * world_size
         self._marks: deque[tuple[float, float]] = deque(maxlen=WINDOW_STEPS + 1)
+        self._steps, self._seconds, self._units = 0, 0.0, 0.0
         self._progress = Progress(stage=Stage.STARTING, total_steps=max(1, job.hyperparameters.steps))
         self.metrics = TrainingMetrics(job)
 
@@ -87,6 +89,19 @@ class ProgressBoard:
         """What is known before the first step."""
         self._update(unit=unit, packing_factor=packing_factor, notes=list(notes))
         self.metrics.described(unit=unit, packing_factor=packing_factor)
+
+    def pace(self, *, precision: str) -> Pace | None:
+        """Of the steps of this process; None before the first."""
+        if self._steps == 0 or self._seconds <= 0:
+            return None
+        return Pace(
+            steps=self._steps,
+            seconds=round(self._seconds, 4),
+            units=self._units,
+            unit=self._progress.unit,
+            precision=precision,
+            memory_bytes=self._progress.memory_bytes,
+        )
 
     @property
     def counts_flops(self) -> bool:
@@ -118,6 +133,7 @@ class ProgressBoard:
         now = self._clock()
         elapsed = now - self._marks[-1][0]
         self._marks.append((now, figures.units))
+        self._steps, self._seconds, self._units = self._steps + 1, self._seconds + elapsed, self._units + figures.units
         speed, seconds_per_step = self._speed()
         utilization = self._utilization(speed)
         left = self._progress.total_steps - step

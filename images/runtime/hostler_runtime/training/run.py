@@ -223,6 +223,7 @@ def finish(
             dataset=parts.dataset.facts,
             comparison=comparison,
             target=target,
+            pace=around.board.pace(precision=parts.measurer.parallel.precision),
             notes=around.board.snapshot.notes,
         )
 

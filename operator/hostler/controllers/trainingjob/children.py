@@ -96,7 +96,7 @@ def _service(seen: Observed, *, number: int, pods: int) -> tuple[Object, ...]:
     """Under which an attempt's pods find each other; one that is alone has nobody to find."""
     if pods == 1:
         return ()
-    pool = seen.spec.accelerators.pool
+    pool = seen.spec.accelerators.pool or ""
     return (attempt_service(seen.name, number, namespace=seen.namespace, pool=pool, owner=_owner(seen)),)
 
 

@@ -6,10 +6,11 @@ from hostler.api.hyperparameters import Packing, Precision
 from hostler.api.trainingjob import Evaluation, TrainingJobSpec
 from hostler.controllers.trainingjob.finish import base_license
 from hostler.controllers.trainingjob.observed import Observed
-from hostler.families import family
 from hostler.manifests.inputs import BASE, OTHER_WORKSPACE, directory_in, part_path
 from hostler.manifests.job import WORKSPACE, dataset_config
 from hostler.manifests.model import license_of, model_name, network
+from hostler.planning.estimate.jobs import operations_of_unit
+from hostler.planning.estimate.speed import peak_of, precision_of
 from hostler.planning.imports import place_of
 from hostler.planning.pools import Pool, PoolView
 from hostler_contract import (
@@ -18,11 +19,9 @@ from hostler_contract import (
     Hyperparameters,
     Inputs,
     JobConfig,
-    Objective,
     ObjectiveConfig,
     PackingConfig,
     StopAt,
-    Supervision,
     Topology,
 )
 from hostler_contract.objective import (
@@ -33,9 +32,6 @@ from hostler_contract.objective import (
     QuantizeConfig,
     SemiSupervisedConfig,
 )
-
-_FLOPS = 1e12
-_WHOLE_TRAINING = (Objective.PRETRAIN, Objective.FINETUNE)
 
 
 def job_config(seen: Observed, *, number: int, pods: int, view: PoolView) -> JobConfig:
@@ -62,7 +58,7 @@ def job_config(seen: Observed, *, number: int, pods: int, view: PoolView) -> Job
         checkpoint=_checkpoint(seen),
         topology=Topology(pods=pods, processes_per_pod=spec.accelerators.per_pod if pool.resource else 1),
         shrink=2**seen.retry.halvings,
-        flops_per_unit=_flops(spec),
+        flops_per_unit=operations_of_unit(spec, base=None),
         accelerator=pool.spec.accelerator_type,
         # Simulated devices compute nothing: a share of the real one's peak would be a made-up figure.
         peak_flops_per_process=None if view.simulated else peak_flops(pool, spec.training.precision),
@@ -72,35 +68,8 @@ def job_config(seen: Observed, *, number: int, pods: int, view: PoolView) -> Job
 
 
 def peak_flops(pool: Pool, precision: Precision) -> float | None:
-    """Peak of one accelerator in the precision that the trainer will use; None where nobody published it.
-
-    A precision that the device lacks falls back to the next wider one, as the trainer does.
-    """
-    if pool.kind is None:
-        return None
-    peak = pool.kind.peak_dense
-    by_precision = {
-        Precision.FP8: peak.fp8_tflops or peak.bf16_tflops or peak.fp32_tflops,
-        Precision.FP16: peak.fp16_tflops,
-        Precision.BF16: peak.bf16_tflops,
-        Precision.FP32: peak.fp32_tflops,
-        Precision.AUTO: peak.bf16_tflops or peak.fp32_tflops,
-    }
-    found = by_precision[precision]
-    return None if found is None else found * _FLOPS
-
-
-def _flops(spec: TrainingJobSpec) -> float | None:
-    """Only where every weight learns from one forward and one backward pass is the family's formula the truth."""
-    whole = spec.objective in _WHOLE_TRAINING and spec.lora is None
-    if not whole or spec.supervision is Supervision.SEMI_SUPERVISED:
-        return None
-    entry, model = family(spec.family.value), network(spec)
-    sizes, length = getattr(model, entry.block), spec.training.context_length
-    if sizes is not None and length is not None:
-        # What attention costs for a token depends on how long its sequence may be.
-        model = model.model_copy(update={entry.block: sizes.model_copy(update={"context_length": length})})
-    return entry.training_flops(model)
+    """Peak of one accelerator in the precision that the trainer will use; None where nobody published it."""
+    return None if pool.kind is None else peak_of(pool.kind, precision_of(pool.kind, precision.value))
 
 
 def _objective(spec: TrainingJobSpec) -> ObjectiveConfig:

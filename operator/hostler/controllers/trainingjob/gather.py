@@ -8,12 +8,15 @@ from dataclasses import replace
 from hostler.accelerators import Verb
 from hostler.api.trainingjob import TrainingJobSpec, TrainingJobStatus, TrainingReason
 from hostler.controllers.creationfailures import CreationFailures
+from hostler.controllers.estimates import KnownMeasurements
 from hostler.controllers.named import named_model
 from hostler.controllers.ports import Admission, Clock, Object, Reader
 from hostler.controllers.settings import Settings
 from hostler.controllers.sources import missing
+from hostler.controllers.trainingjob.choosing import Chooser, assigned_pool, on_pool
 from hostler.controllers.trainingjob.config import job_config
 from hostler.controllers.trainingjob.data import resolved
+from hostler.controllers.trainingjob.estimating import estimated
 from hostler.controllers.trainingjob.finish import made_by
 from hostler.controllers.trainingjob.observed import Attempt, AttemptState, Observed, Obstacle
 from hostler.controllers.trainingjob.policies import wants_seat
@@ -29,7 +32,7 @@ from hostler.planning import pods as read
 from hostler.planning.jobacceptance import TrainingFacts, reject_job
 from hostler.planning.models import NamedModel
 from hostler.planning.poolgrowth import awaited
-from hostler.planning.priorities import NO_CLASS, find_priority, reject_priority
+from hostler.planning.priorities import NO_CLASS, Priority, find_priority, reject_priority
 from hostler.planning.rejection import Rejection
 from hostler.planning.remaining import estimate
 from hostler.planning.resuming import OtherJob, reject_resuming
@@ -59,12 +62,16 @@ class Gatherer:
         self._failures = failures
         self._settings = settings
         self._preparations = Preparations(reader, failures)
+        self._measurements = KnownMeasurements(reader)
+        self._chooser = Chooser(reader, admission, measurements=self._measurements, reject=self._rejection)
 
     async def gather(self, job: Object) -> Observed:
         """One moment. Raises ``pydantic.ValidationError`` where the stored spec is not one of this release."""
         spec = TrainingJobSpec.model_validate(job["spec"])
         status = TrainingJobStatus.model_validate(job.get("status") or {})
         namespace = job["metadata"]["namespace"]
+        pool = assigned_pool(spec, status)
+        spec = on_pool(spec, pool)
         given = resolved(self._reader, spec, namespace=namespace)
         seen = Observed(
             job=job,
@@ -72,7 +79,7 @@ class Gatherer:
             status=status,
             now=self._clock.now(),
             data=given.data,
-            pool=self._admission.pool(spec.accelerators.pool),
+            pool=self._admission.pool(pool),
             start_grace_seconds=self._settings.start_grace_seconds,
         )
         # Most jobs of a cluster have ended; they must cost nothing.
@@ -131,22 +138,40 @@ class Gatherer:
             self._admission.withdraw(workload)
             return seen
         volumes = await reaches(self._reader, _mounted_claims(seen), namespace=namespace)
+        return await self._seated(seen, workload, volumes)
+
+    async def _seated(self, seen: Observed, workload: Workload, volumes: tuple[Reach, ...]) -> Observed:
+        """With the answer of admission, and of a job that is accepted what it is expected to take."""
+        found = self._chooser.chosen(seen, priority=self._priority(seen), volumes=volumes)
+        if isinstance(found, Rejection):
+            self._admission.withdraw(workload)
+            return replace(seen, verdict=found)
+        seen, rejection = found, self._rejection(found)
+        if rejection is not None:
+            self._admission.withdraw(workload)
+            return replace(seen, verdict=rejection)
+        assert seen.pool.view is not None  # a missing pool is a rejection
+        if not _has_checkpoint(seen.status):
+            known = self._measurements.of(seen.pool.view.pool.name)
+            seen = replace(seen, estimate=estimated(seen, view=seen.pool.view, known=known))
         return replace(seen, verdict=await self._seat(seen, workload, volumes))
 
-    async def _seat(self, seen: Observed, workload: Workload, volumes: tuple[Reach, ...]) -> SeatVerdict:
+    def _priority(self, seen: Observed) -> Priority:
+        return find_priority(seen.spec.priority_class_name, self._reader.list("PriorityClass")) or NO_CLASS
+
+    def _rejection(self, seen: Observed) -> Rejection | None:
         def has_image(verb: Verb, variant: str) -> bool:
             return self._settings.image(verb, variant=variant) is not None
 
-        rejection = reject_job(
+        return reject_job(
             seen.spec,
             choice=seen.pool,
             facts=seen.facts,
             has_image=has_image,
             allowed_endpoints=self._settings.allowed_endpoints,
         )
-        if rejection is not None:
-            self._admission.withdraw(workload)
-            return rejection
+
+    async def _seat(self, seen: Observed, workload: Workload, volumes: tuple[Reach, ...]) -> SeatVerdict:
         if (first := await self._preparing(seen)) is not None:
             # Nobody is in line for accelerators that would wait for a CPU.
             self._admission.withdraw(workload)
@@ -162,8 +187,8 @@ class Gatherer:
             told=told_obstacle(seen.status.conditions, generation=seen.generation),
             queue=seen.status.queue,
             ask=self._admission.ask,
-            priority=find_priority(seen.spec.priority_class_name, self._reader.list("PriorityClass")) or NO_CLASS,
-            estimate=estimate(work_of(seen.job)),
+            priority=self._priority(seen),
+            estimate=estimate(work_of(seen.job, told=seen.estimate)),
         )
 
     async def _preparing(self, seen: Observed) -> Preparing | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from hostler.api.choice import PoolDecision
 from hostler.api.conditions import is_true
+from hostler.api.estimate import JobEstimate
 from hostler.api.trainingjob import Retry, TrainingCondition, TrainingJobSpec, TrainingJobStatus, TrainingReason
 from hostler.controllers.ports import Object
 from hostler.controllers.trainingjob.data import DataVersion
@@ -165,6 +167,10 @@ class Observed:
     """Why the job has to give its seat back; None while it may keep it."""
     preemption: Preempt | None = None
     """Why the job has to leave its seats, or some of them, for somebody else; None while it may keep them."""
+    choice: PoolDecision | None = None
+    """The pool that was chosen now; None where that is not asked, or stays."""
+    estimate: JobEstimate | None = None
+    """What it is expected to take, of an accepted job that wants a seat; None where that is not asked now."""
     obstacle: Obstacle | None = None
     """What keeps pods of the running attempt from starting."""
     start_grace_seconds: float

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
+from hostler.api.estimate import JobEstimate
 from hostler.api.placement import Placement
 from hostler.api.preempted import Preempted
 from hostler.api.queueposition import QueuePosition
@@ -43,6 +44,7 @@ class Report:
     prepared: PreparedData | _Keep = KEEP
     placement: Placement | _Keep | None = KEEP
     progress: TrainingProgress | _Keep | None = KEEP
+    estimate: JobEstimate | _Keep | None = KEEP
     queue: QueuePosition | None = None
     """Unlike the others, gone where it is not said: whoever is not in line has no place in it."""
 
@@ -66,6 +68,10 @@ def plan_of(
     if not report.said:
         said = tuple(c.model_copy(update={"observed_generation": seen.generation}) for c in before.conditions)
     update: dict[str, Any] = {"observed_generation": seen.generation, "conditions": said}
+    if seen.choice is not None:
+        update["choice"] = seen.choice
+    if seen.estimate is not None:
+        update["estimate"] = seen.estimate
     update |= {name: value for name in _FIELDS if not isinstance(value := getattr(report, name), _Keep)}
     after = before.model_copy(update=update)
     return Plan(

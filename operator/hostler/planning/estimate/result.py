@@ -88,8 +88,8 @@ class Price:
 class Estimate:
     """Of one job on one pool."""
 
-    operations: float
-    """Of the whole run: forward, backward, and what is not computed twice."""
+    operations: float | None
+    """Of the whole run, forward and backward; what is computed twice counts once. None where nobody knows."""
     units: float
     """What is computed in all, in the family's unit."""
     unit: str
@@ -105,6 +105,6 @@ class Estimate:
     """What was assumed."""
 
     @property
-    def petaflop_days(self) -> float:
+    def petaflop_days(self) -> float | None:
         """In the unit of :data:`PETAFLOP_DAY`."""
-        return self.operations / PETAFLOP_DAY
+        return None if self.operations is None else self.operations / PETAFLOP_DAY

@@ -114,7 +114,9 @@ def _placement(seen: Observed, attempt: Attempt) -> Placement:
         return _with_nodes(before.model_copy(update={"pods": attempt.size}), attempt)
     view = seen.pool.view
     kind = view.pool.spec.accelerator_type if view else "unknown"
-    return Placement(pool=accelerators.pool, accelerator_type=kind, pods=attempt.size, per_pod=accelerators.per_pod)
+    return Placement(
+        pool=accelerators.pool or "", accelerator_type=kind, pods=attempt.size, per_pod=accelerators.per_pod
+    )
 
 
 def _with_nodes(placement: Placement, attempt: Attempt) -> Placement:

@@ -15,6 +15,7 @@ from hostler.controllers.ports import Object
 from hostler.controllers.settings import Settings
 from hostler.controllers.trainingjob import children, outcome, progress, sentences, wording
 from hostler.controllers.trainingjob.actions.over import SOON_SECONDS, count
+from hostler.controllers.trainingjob.estimating import with_actual
 from hostler.controllers.trainingjob.finish import model_of, owned_by, result_of
 from hostler.controllers.trainingjob.observed import Attempt, AttemptState, Observed
 from hostler.controllers.trainingjob.report import KEEP, Report, plan_of
@@ -85,6 +86,7 @@ def _outcome(seen: Observed, result: Result | None) -> Report:
         progress=progress.finished(seen.status.progress, result, total_steps=seen.spec.training.steps),
         comparison=outcome.comparison(result) or KEEP,
         target=outcome.target(result, seen) or KEEP,
+        estimate=with_actual(seen, result) or KEEP,
     )
 
 

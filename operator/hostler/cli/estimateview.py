@@ -1,0 +1,68 @@
+"""What a job was expected to take beside what it took, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+Object = dict[str, Any]
+
+
+def estimate_of(obj: Object) -> Object:
+    """The estimate in an object's status; empty where there is none."""
+    found: Object = (obj.get("status") or {}).get("estimate") or {}
+    return found
+
+
+def estimate_sentences(obj: Object) -> Iterator[str]:
+    """Time, money and energy as they were told before the first pod, each with what it was in the end."""
+    told = estimate_of(obj)
+    if not told:
+        return
+    if duration := told.get("duration"):
+        low, expected, high = (duration.get(name, "?") for name in ("low", "expected", "high"))
+        yield f"It takes {expected} ({low} to {high}) with {_pods(told)} on pool {told['pool']}."
+    yield f"Basis {str(told.get('basis', '')).lower()}: {told.get('message', '')}"
+    if cost := told.get("cost"):
+        yield f"It costs {cost['expected']} {cost['currency']} ({cost['low']} to {cost['high']})."
+    if energy := told.get("energy"):
+        yield f"It takes {energy['value']} {energy['unit']}, at the rated power."
+    if arithmetic := told.get("petaflopDays"):
+        share = f", at {float(told['utilization']):.0%} of the peak" if told.get("utilization") else ""
+        yield f"It computes {arithmetic} petaflop/s-days{share}."
+    yield from _actual(told)
+
+
+def choice_sentences(obj: Object) -> Iterator[str]:
+    """The pools that could have been chosen, each with its reason."""
+    found = (obj.get("status") or {}).get("choice") or {}
+    for place, ranked in enumerate(found.get("ranking") or (), start=1):
+        rank = "-" if ranked.get("rejected") else f"{place}."
+        yield f"{rank} {ranked['pool']} ({ranked['acceleratorType']}): {ranked['message']}{_figures_of(ranked)}"
+
+
+def _figures_of(ranked: Object) -> str:
+    """What is known of one pool."""
+    cost, energy = ranked.get("cost"), ranked.get("energy")
+    figures = {
+        "starts in": ranked.get("startsIn"),
+        "takes": ranked.get("duration"),
+        "costs": f"{cost['amount']} {cost['currency']}" if cost else None,
+        "energy": f"{energy['value']} {energy['unit']}" if energy else None,
+    }
+    known = ", ".join(f"{name} {value}" for name, value in figures.items() if value)
+    return f" ({known})" if known and not ranked.get("rejected") else ""
+
+
+def _actual(told: Object) -> Iterator[str]:
+    actual = told.get("actual")
+    if not actual:
+        return
+    ratio = f", {actual['ratio']} times the expected" if actual.get("ratio") else ""
+    speed = actual["speed"]
+    yield f"It took {actual['duration']}{ratio}: {actual['stepSeconds']} s a step, {speed['value']} {speed['unit']}."
+
+
+def _pods(told: Object) -> str:
+    count = told.get("pods", 1)
+    return f"{count} pod{'' if count == 1 else 's'}"

@@ -1,0 +1,73 @@
+"""What a job is expected to take, and what it took."""
+
+from __future__ import annotations
+
+from hostler.api.estimate import ActualRun, JobEstimate, RunShape
+from hostler.api.measures import Measurement
+from hostler.controllers.estimates import UNKNOWN, told_estimate
+from hostler.controllers.trainingjob import accounting
+from hostler.controllers.trainingjob.figures import sensible
+from hostler.controllers.trainingjob.observed import Observed
+from hostler.planning import moments
+from hostler.planning.estimate.estimate import Subject, estimate_job
+from hostler.planning.estimate.measurements import Measurements, predict
+from hostler.planning.estimate.result import Basis
+from hostler.planning.models import NamedModel
+from hostler.planning.pools import PoolView
+from hostler_contract import Result
+from hostler_contract.result import Pace
+
+_CLOCKS_DIFFER = 2.0
+"""Seconds: times of the cluster are whole ones."""
+_MEASURED = Basis.MEASURED.value.capitalize()
+
+
+def estimated(seen: Observed, *, view: PoolView, known: Measurements) -> JobEstimate:
+    """What is to be told of an accepted job that has not begun. What was told of this spec stays, unless it was not
+    measured and now could be: everybody in line is looked at again and again."""
+    told, subject = seen.status.estimate, _subject(seen, view, known)
+    if told is not None and told.generation == seen.generation and told.pool == view.pool.name:
+        improves = told.basis != _MEASURED and known and predict(known, subject.shape) is not None
+        if not improves:
+            return told
+    return told_estimate(subject, estimate_job(subject), generation=seen.generation)
+
+
+def with_actual(seen: Observed, result: Result) -> JobEstimate | None:
+    """The estimate with what the job took beside it; None where there is neither."""
+    pace, view, placement = result.pace, seen.pool.view, seen.status.placement
+    told, seconds = seen.status.estimate, accounting.active_seconds(seen)
+    if pace is None or view is None or placement is None or not _is_plausible(pace, within=seconds):
+        return told
+    subject = _subject(seen, view, None, pods=placement.pods)
+    if told is None:
+        told = JobEstimate(generation=seen.generation, pool=view.pool.name, pods=placement.pods, basis=UNKNOWN)
+    alone = seen.retry.after < 0
+    expected = None if told.duration is None else moments.seconds_of(told.duration.expected)
+    actual = ActualRun(
+        duration=moments.duration(seconds),
+        steps=pace.steps,
+        step_seconds=f"{pace.seconds / pace.steps:.4g}",
+        units_per_step=f"{pace.units / pace.steps:.6g}",
+        speed=Measurement(value=f"{pace.units / pace.seconds:.5g}", unit=f"{pace.unit[:24]}/s"),
+        precision=pace.precision,
+        overhead_seconds=f"{max(0.0, seconds - pace.seconds):.1f}" if alone else None,
+        memory_bytes=pace.memory_bytes,
+        ratio=f"{seconds / expected:.3g}" if expected else None,
+    )
+    return told.model_copy(update={"shape": RunShape(**vars(subject.shape)), "actual": actual})
+
+
+def _is_plausible(pace: Pace, *, within: float) -> bool:
+    """A pod may run anybody's code, and what it says would be told to others: no steps were made in more time than the
+    job has held its accelerators."""
+    figures = (pace.seconds, pace.units, pace.units / pace.seconds)
+    return pace.units > 0 and all(map(sensible, figures)) and pace.seconds <= within + _CLOCKS_DIFFER
+
+
+def _subject(seen: Observed, view: PoolView, known: Measurements | None, *, pods: int | None = None) -> Subject:
+    return Subject(spec=seen.spec, view=view, base=_base(seen), pods=pods, known=known)
+
+
+def _base(seen: Observed) -> NamedModel | None:
+    return next((each for each in seen.inputs if each.part is None), None)

@@ -1,0 +1,115 @@
+"""A whole estimate of a TrainingJob on a pool. Pure: the same spec, pool and measurements give the same figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hostler.api.trainingjob import TrainingJobSpec
+from hostler.families import family
+from hostler.planning import quantities
+from hostler.planning.estimate.jobs import kind_of, operations_of_unit, shape_of, units_of_step
+from hostler.planning.estimate.measurements import Measured, Measurements, Shape, predict
+from hostler.planning.estimate.money import energy_of, price_of
+from hostler.planning.estimate.priors import Priors, published
+from hostler.planning.estimate.result import Estimate, Range
+from hostler.planning.estimate.speed import Load, precision_of, speed_of
+from hostler.planning.jobacceptance import ask_of_job
+from hostler.planning.models import NamedModel
+from hostler.planning.pools import PoolView
+
+_OVERHEAD = Range(low=20.0, expected=60.0, high=300.0)
+"""Seconds of an attempt in which no steps are made (to start, open the data, evaluate and save), where no run has
+shown them: they matter for short jobs only, and those are measured soon."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What is estimated: a job, on a pool, with what is known of both."""
+
+    spec: TrainingJobSpec
+    """Accepted on this pool, with the data in place of a reference to it."""
+    view: PoolView
+    base: NamedModel | None = None
+    pods: int | None = None
+    """Pods that it has; None where it has none yet, and as many count as the pool could give it."""
+    known: Measurements | None = None
+    """What runs on this pool have measured."""
+    utilization: float | None = None
+    """What a person says."""
+
+    @property
+    def count(self) -> int:
+        """Pods that are counted with."""
+        if self.pods is not None:
+            return self.pods
+        ask = ask_of_job(self.spec, pool=self.view.pool)
+        return min(ask.most, max(ask.least, self.view.largest_grown(ask.need)))
+
+    @property
+    def devices(self) -> int:
+        """What they hold, in the pool's unit."""
+        per_pod = self.spec.accelerators.per_pod
+        return self.count * (per_pod if self.view.pool.resource else quantities.cores(self.spec.resources.cpu))
+
+    @property
+    def shape(self) -> Shape:
+        """Under which this run is remembered."""
+        return shape_of(self.spec, base=self.base, devices=self.devices)
+
+
+def estimate_job(subject: Subject, *, priors: Priors | None = None) -> Estimate | None:
+    """How much a job computes, how long that takes and what it costs; None where nobody knows anything of it.
+
+    Simulated devices compute on the machine's cores, so what a data sheet says of the real ones says nothing of them:
+    only what ran on them does. Raises ``ValueError`` where ``utilization`` is not between 0 and 1.
+    """
+    spec, view = subject.spec, subject.view
+    if view.pool.kind is None or spec.training.steps == 0:
+        return None
+    operations = operations_of_unit(spec, base=subject.base)
+    measured = predict(subject.known or {}, subject.shape, operations_per_unit=operations)
+    of_step = units_of_step(spec, base=subject.base)
+    if measured is not None and measured.units_per_step is not None:
+        of_step = measured.units_per_step
+    if of_step is None:
+        return None
+    load = Load(
+        devices=subject.devices,
+        operations_per_unit=operations,
+        kind=kind_of(spec),
+        precision=precision_of(view.pool.kind, spec.training.precision.value),
+    )
+    speed = None
+    if measured is not None or not view.simulated:
+        speed = speed_of(
+            load,
+            view.pool.kind,
+            priors=priors or published(),
+            measured=measured,
+            utilization=subject.utilization,
+        )
+    units = of_step * spec.training.steps
+    seconds = None if speed is None else _seconds(units, speed.units_per_second, measured)
+    energy = None if seconds is None else energy_of(view, seconds, devices=subject.devices)
+    return Estimate(
+        operations=None if operations is None else operations * units,
+        units=units,
+        unit=family(spec.family.value).unit,
+        speed=speed,
+        seconds=seconds,
+        kilowatt_hours=None if energy is None else energy.kilowatt_hours,
+        price=None if seconds is None else price_of(view, seconds, devices=subject.devices),
+    )
+
+
+def _seconds(units: float, speed: Range, measured: Measured | None) -> Range:
+    overhead = _OVERHEAD
+    if measured is not None and measured.overhead_seconds is not None:
+        spread = speed.high / speed.expected
+        known = measured.overhead_seconds
+        overhead = Range(low=known / spread, expected=known, high=known * spread)
+    return Range(
+        low=overhead.low + units / speed.high,
+        expected=overhead.expected + units / speed.expected,
+        high=overhead.high + units / speed.low,
+    )

@@ -1,0 +1,180 @@
+"""What pools learn from the jobs that ran on them, on simulated devices of five types whose speeds nobody is told.
+
+Each type gets its own share of a core from the device simulator. After one job on each pool, the next estimate there is
+compared with what then happens, and the choice among them with the one that measuring all of them would make.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from builders import make_pool, make_training_job
+from click.testing import CliRunner
+from patience import PATIENCE
+from stack import Stack, condition, wait
+
+from hostler.cli.main import main
+
+NAMESPACE = "estimates"
+NODE = "ipu-0"
+ANNOTATION = "hostler.dev/simulated-accelerators"
+SHARES = {
+    "nvidia-a100-80": 1.0,
+    "amd-mi300x": 0.6,
+    "intel-gpu-max-1550": 0.4,
+    "huawei-ascend910": 0.25,
+    "graphcore-c600": 0.15,
+}
+"""Part of a core's time that each type is worth."""
+PRICES = {
+    "nvidia-a100-80": "40.00",
+    "amd-mi300x": "9.00",
+    "intel-gpu-max-1550": "16.00",
+    "huawei-ascend910": "2.00",
+    "graphcore-c600": "4.00",
+}
+"""For an hour, in euros."""
+POOLS = {kind: f"five-{kind}" for kind in SHARES}
+STEPS = 400
+CLOSE = 0.15
+"""How wrong the estimate of a speed may be after one run of the shape."""
+
+
+def job(name: str, accelerators: dict[str, Any]) -> dict[str, Any]:
+    return make_training_job(
+        name,
+        namespace=NAMESPACE,
+        training={"steps": STEPS, "batchSize": 8},
+        accelerators=accelerators,
+        resources={"cpu": "100m", "memory": "1Gi"},
+    )
+
+
+@dataclass
+class Five:
+    """What was seen."""
+
+    first: dict[str, dict[str, Any]]
+    """One job on each pool, by type."""
+    second: dict[str, dict[str, Any]]
+    """The same again, all of them at once."""
+    chosen: dict[str, dict[str, Any]]
+    """Jobs that name no pool, by what they ask for."""
+
+
+@pytest.fixture(scope="module")
+def five(stack: Stack, namespace: Callable[[str], str]) -> Iterator[Five]:
+    """Five pools on one node; two rounds of jobs, and two jobs that choose."""
+    namespace(NAMESPACE)
+    before = _annotation(stack)
+    wanted = [{"type": kind, "count": 4, "share": share} for kind, share in SHARES.items()]
+    stack.tools.kubectl_run("annotate", "node", NODE, "--overwrite", f"{ANNOTATION}={json.dumps(wanted)}")
+    stack.apply(*map(_pool, SHARES))
+    for name in POOLS.values():
+        stack.wait_condition("acceleratorpools", name, "Ready", "True")
+    try:
+        first = _run(stack, {kind: job(f"first-{kind}", {"pool": POOLS[kind]}) for kind in SHARES})
+        wait(lambda: all(_measured(stack, kind) for kind in SHARES), what="every pool has written down its run")
+        second = _run(stack, {kind: job(f"second-{kind}", {"pool": POOLS[kind]}) for kind in SHARES})
+        among = {"types": list(SHARES)}
+        chosen = _run(
+            stack,
+            {goal: job(f"chooses-{goal}", {"choose": {**among, "optimize": goal}}) for goal in ("cost", "time")},
+        )
+        yield Five(first, second, chosen)
+    finally:
+        for name in POOLS.values():
+            stack.tools.kubectl_run("delete", "acceleratorpool", name, "--wait=false")
+        stack.tools.kubectl_run("annotate", "node", NODE, "--overwrite", f"{ANNOTATION}={before}")
+
+
+def _annotation(stack: Stack) -> str:
+    annotations = stack.api.get(f"/api/v1/nodes/{NODE}")["metadata"]["annotations"]
+    return str(annotations[ANNOTATION])
+
+
+def _pool(kind: str) -> dict[str, Any]:
+    price = {"amount": PRICES[kind], "currency": "EUR", "source": "made up for a test", "date": "2026-11-01"}
+    return make_pool(
+        POOLS[kind],
+        acceleratorType=kind,
+        nodeSelector={"kubernetes.io/hostname": NODE},
+        tolerations=[{"operator": "Exists"}],
+        price=price,
+    )
+
+
+def _measured(stack: Stack, kind: str) -> bool:
+    found = stack.get("acceleratorpools", POOLS[kind])
+    return bool(found and found["status"].get("measurements"))
+
+
+def _run(stack: Stack, jobs: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """All of them at once: a device's share is of the processor's time, so they do not slow each other down."""
+    stack.apply(*jobs.values())
+    return {
+        key: stack.wait_condition(
+            "trainingjobs", obj["metadata"]["name"], "Succeeded", "True", namespace=NAMESPACE, timeout=2 * PATIENCE
+        )
+        for key, obj in jobs.items()
+    }
+
+
+def _speed(obj: dict[str, Any]) -> float:
+    return float(obj["status"]["estimate"]["actual"]["speed"]["value"])
+
+
+def test_types_differ_in_speed_as_their_shares_do(five: Five) -> None:
+    speeds = [_speed(five.first[kind]) for kind in SHARES]
+    assert speeds == sorted(speeds, reverse=True), speeds
+    assert speeds[0] > 2 * speeds[-1]
+
+
+def test_nobody_knew_the_speed_of_the_first(five: Five) -> None:
+    for kind, obj in five.first.items():
+        assert obj["status"]["estimate"]["basis"] == "Unknown", kind
+
+
+def test_the_second_was_told_what_then_happened(five: Five) -> None:
+    off = {}
+    for kind, obj in five.second.items():
+        told = obj["status"]["estimate"]
+        assert told["basis"] == "Measured", told
+        off[kind] = abs(float(told["speed"]["value"]) / _speed(obj) - 1)
+    assert statistics.median(off.values()) <= CLOSE, off
+
+
+def test_estimate_and_what_happened_stand_side_by_side(stack: Stack, five: Five) -> None:
+    told = five.second["graphcore-c600"]["status"]["estimate"]
+    assert float(told["actual"]["ratio"]) > 0
+    arguments = ["explain", "second-graphcore-c600", "-n", NAMESPACE, "--kubeconfig", str(stack.tools.kubeconfig)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    text = " ".join(result.output.split())
+    assert f"It takes {told['duration']['expected']}" in text
+    assert f"It took {told['actual']['duration']}" in text
+
+
+def test_the_cheapest_is_the_one_that_measuring_all_of_them_finds(five: Five) -> None:
+    found = five.chosen["cost"]["status"]["choice"]
+    ranking = [each for each in found["ranking"] if not each.get("rejected")]
+    assert {each["acceleratorType"] for each in ranking} == set(SHARES)
+    costs = {kind: float(PRICES[kind]) / _speed(five.first[kind]) for kind in SHARES}
+    best = min(costs, key=costs.__getitem__)
+    assert found["pool"] == POOLS[best], (costs, ranking)
+    assert five.chosen["cost"]["status"]["placement"]["pool"] == POOLS[best]
+
+
+def test_the_soonest_is_on_the_fastest(five: Five) -> None:
+    assert five.chosen["time"]["status"]["choice"]["pool"] == POOLS["nvidia-a100-80"]
+
+
+def test_how_right_they_were_is_a_metric(stack: Stack, five: Five) -> None:
+    assert condition(five.second["graphcore-c600"], "Succeeded")["status"] == "True"
+    samples = stack.ask('sum(hostler_estimates_total{basis="Measured"}) >= 5')
+    assert samples
