@@ -16,6 +16,8 @@ from hostler.planning.verdicts import Admit, Request, Reservation
 SEEDS = range(6)
 NODES = (4, 4, 4, 4)
 DEVICES = sum(NODES)
+GRACE = 2 * LEAVING
+"""One may count for a while on what another one's victims will leave over, before its own are told to leave."""
 OWNERS = "abcd"
 """Each with a quota of its own; what they leave is for ``x`` and ``y``, who have none."""
 
@@ -113,9 +115,9 @@ def test_nobody_ever_holds_more_than_nominal_and_borrowing_limit(seed: int) -> N
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_what_was_lent_is_back_within_the_time_that_one_needs_to_leave(seed: int) -> None:
+def test_what_was_lent_is_back_within_twice_the_time_that_one_needs_to_leave(seed: int) -> None:
     """From the moment at which the next of a quota would be within its nominal amount, until one of that quota starts:
-    whoever has borrowed is told at once, and has left a minute later. The next one of the quota is next then. Pods of
+    whoever has borrowed is told, and has left a minute later. The next one of the quota is next then. Pods of
     one device, so that none waits for a whole node."""
     dice = random.Random(seed)
     given = quotas(dice)
@@ -145,7 +147,7 @@ def test_what_was_lent_is_back_within_the_time_that_one_needs_to_leave(seed: int
                 owed.pop(name, None)
                 continue
             since = owed.setdefault(name, here.now)
-            assert here.now - since <= LEAVING + 1, f"seed {seed}, {here.now:.0f} s: {name} waits since {since:.0f} s"
+            assert here.now - since <= GRACE, f"seed {seed}, {here.now:.0f} s: {name} waits since {since:.0f} s"
 
     here = world(*NODES, queue={"quotas": given})
     here.after = judge
