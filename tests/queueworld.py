@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from floor import need, usage
 
+from hostler.controllers.preempting import PROMISE_SECONDS
 from hostler.planning.admission import Plan, Snapshot, plan
 from hostler.planning.usage import PoolUsage
 from hostler.planning.verdicts import Admit, Request, Reservation, Workload
@@ -60,6 +61,8 @@ class World:
     started: dict[Workload, float] = field(default_factory=dict)
     held: dict[Workload, tuple[Request, float]] = field(default_factory=dict)
     """Who runs, and until when."""
+    promised: dict[Workload, float] = field(default_factory=dict)
+    """For whom others have left, and until when that room is kept for it."""
     after: Callable[[World, Snapshot, Plan], None] = lambda _world, _snapshot, _plan: None
     """Called after each pass, before what it decided is done."""
     _events: list[tuple[float, int, Workload]] = field(default_factory=list)
@@ -85,7 +88,8 @@ class World:
             while coming and arrives(coming[0]) <= at:
                 request = coming.pop(0)
                 self.line[request.workload] = request
-            self.decide()
+            while self.decide().unsettled:
+                pass
 
     def snapshot(self) -> Snapshot:
         """What the planner is shown."""
@@ -94,6 +98,7 @@ class World:
             wall=BEGINNING.timestamp() + self.now,
             holders=tuple(self.usage.reservations()),
             shares={"gpu": self.shares},
+            promised=frozenset(who for who, until in self.promised.items() if self.now < until),
         )
 
     def decide(self) -> Plan:
@@ -116,6 +121,7 @@ class World:
         assert request.estimate is not None
         ends = self.now + request.estimate
         self.started.setdefault(request.workload, self.now)
+        self.promised.pop(request.workload, None)
         self.held[request.workload] = request, ends
         self.usage.put_reservation(
             Reservation(
@@ -143,6 +149,8 @@ class World:
         if ends > self.now and reservation.leaving_for is None:
             return  # An end of an earlier turn.
         del self.held[workload]
+        if reservation.leaving_for is not None:
+            self.promised[reservation.leaving_for] = self.now + PROMISE_SECONDS
         self.usage.remove_reservation(workload)
         self.usage.foretell(workload, None)
         if ends > self.now:

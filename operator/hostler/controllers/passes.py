@@ -141,6 +141,8 @@ class Passes:
         if self._pace is not None:
             self._forecasts.look(snapshot, requests, now)
         self._apply(decided, now)
+        if decided.unsettled:
+            self.notice()
         self._metrics.passed(self._clock.monotonic() - now)
 
     def _snapshot(self, requests: list[Request], now: float) -> Snapshot | None:

@@ -41,6 +41,9 @@ class Plan:
     """One for every request, and one for every reservation that is lost."""
     preemptions: Mapping[Workload, Preempt] = field(default_factory=dict)
     """Who has to leave and was not told so before."""
+    unsettled: bool = False
+    """Whether the next pass may decide more although nothing has happened meanwhile: somebody has borrowed in this one,
+    and somebody waits for what is its own."""
 
 
 def plan(snapshot: Snapshot, waiting: Iterable[Request], now: float) -> Plan:
@@ -82,13 +85,22 @@ def plan(snapshot: Snapshot, waiting: Iterable[Request], now: float) -> Plan:
             standing = verdicts[request.workload] = allocator.enlarge(request, standing)
         if isinstance(standing, Admit) and request.surge:
             verdicts[request.workload] = allocator.surge(request, standing)
-    return Plan(verdicts=verdicts, preemptions=_leaving(state, refused))
+    return Plan(verdicts=verdicts, preemptions=_leaving(state, refused), unsettled=_unsettled(state, refused))
 
 
 def _promised_first(state: PassState, line: Sequence[Request]) -> list[Request]:
-    """The line, and before it those for whom others leave or have left: that room is theirs alone."""
-    promised = state.leaving.keys() | state.snapshot.promised
-    return sorted(line, key=lambda request: request.workload not in promised)
+    """The line, and before it those for whom others have left, and then those for whom others leave: that room is
+    theirs alone, and what is free already is of the former."""
+    left, leaving = state.snapshot.promised, state.leaving
+    return sorted(line, key=lambda request: (request.workload not in left, request.workload not in leaving))
+
+
+def _unsettled(state: PassState, refused: Mapping[str, Sequence[Request]]) -> bool:
+    for pool in state.borrowed & refused.keys():
+        room = state.stock.room(pool)
+        if room is not None and any(state.is_due(room, request) for request in refused[pool]):
+            return True
+    return False
 
 
 def _leaving(state: PassState, refused: Mapping[str, Sequence[Request]]) -> Mapping[Workload, Preempt]:

@@ -120,10 +120,15 @@ class Booking:
     """Whose limit it waits for, and no nodes: then it binds those of the same account alone."""
     new: Seats = field(default_factory=dict)
     """Seats beside these on nodes that are still to come."""
+    promised: bool = False
+    """Whether others leave for it: then nobody takes what it needs meanwhile, however shortly, because another one
+    would have to leave in their place."""
+    borrows: bool = False
+    """Whether it would be more than what is its account's own: then it keeps nothing from whose that is."""
 
     def binds(self, ends: float) -> bool:
         """Whether somebody who ends then is in its way."""
-        return ends > self.at
+        return self.promised or ends > self.at
 
     def leaves(self, pool: str, count: int, units: int) -> int:
         """Of so many pods with so many units each, those that the pool's quota has room for beside it."""

@@ -58,11 +58,15 @@ class Bookings:
         return [each for each in self._timeline.bookings if each.binds(ends) and self._concerns(each, request)]
 
     def _concerns(self, booking: Booking, request: Request) -> bool:
-        if booking.account is None:
-            return True
-        room = self._state.stock.room(request.pool)
-        same = room is not None and self._state.account(room, request) == booking.account
-        return same and request.pool == booking.request.pool
+        room, same_pool = self._state.stock.room(request.pool), request.pool == booking.request.pool
+        if room is None:
+            return booking.account is None
+        account = self._state.account(room, request)
+        if booking.account is not None:
+            return same_pool and account == booking.account
+        # What is its own a namespace takes from who has borrowed; so much the more from who would.
+        of_another = same_pool and account != self._state.account(room, booking.request)
+        return not (booking.borrows and of_another and self._state.is_due(room, request))
 
     def left_by(self, binding: Sequence[Booking], bound: Bound) -> Mapping[str, Resources]:
         """What is free and not needed by these bookings; the same until somebody takes something of it."""
@@ -101,6 +105,8 @@ class Bookings:
         self._note_admitted()
         growth = state.growth_for(request)
         if self._timeline.book(room, request, state.stock.free, state.durations, state.now, growth=growth):
+            booking = self._timeline.bookings[-1]
+            booking.promised, booking.borrows = promised, not state.is_due(room, request)
             self._booked[pool] += 1
             self._tied[pool] = bool(request.volumes)
         else:

@@ -2,17 +2,17 @@
 
 The key of a pool's line, the earlier part first:
 
-1. the value of the PriorityClass, the larger first;
-2. services before jobs, because somebody waits for their answers;
-3. whether a namespace is within its nominal quota, where the pool has quotas;
+1. whether a namespace is within its nominal quota, where the pool has quotas: who borrows would have to leave again;
+2. the value of the PriorityClass, the larger first;
+3. services before jobs, because somebody waits for their answers;
 4. how far a namespace is beyond the part of the pool that is due to it, in coarse steps (:func:`beyond`): weighted
    max-min fairness (Ghodsi et al., "Dominant Resource Fairness", NSDI 2011) of use that decays, of which a part is
    compared with that of those alone who compete now (as Slurm's fair share normalizes use);
 5. the remaining time softly aged, ``remaining / (1 + waited / 1 day)``, the shortest first;
 6. the time of coming into line.
 
-A pool whose policy says ``order: fifo`` leaves out the parts 3 to 5. Steps of fairness are coarse so that within one
-step the shortest comes first whosever it is; of one namespace alone, nobody is beyond anything.
+A pool whose policy says ``order: fifo`` leaves out the parts 1, 4 and 5. Steps of fairness are coarse so that within
+one step the shortest comes first whosever it is; of one namespace alone, nobody is beyond anything.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ TOLERANCE = 1.1
 COUNTED_SHARE = 0.01
 """Use of a pool that is too little to be unfair: below it in sum, parts are taken of this."""
 
-Key = tuple[int, bool, bool, int, float, str, Workload]
+Key = tuple[bool, int, bool, int, float, str, Workload]
 
 
 class Durations:
@@ -94,7 +94,7 @@ def _line_of(snapshot: Snapshot, pool: str, requests: list[Request], durations: 
     policy = policy_of(room.pool.spec.queue) if room is not None else Policy()
     if policy.fifo:
         keyed = [(_key(request, 0, durations.of(request), snapshot.wall), request) for request in requests]
-        keyed.sort(key=lambda pair: (pair[0][0], pair[0][1], pair[0][5], pair[0][6]))
+        keyed.sort(key=lambda pair: (pair[0][1], pair[0][2], pair[0][5], pair[0][6]))
         return keyed
     steps = beyond({request.workload.namespace for request in requests}, snapshot.shares.get(pool, {}), policy)
     keyed = []
@@ -113,7 +113,7 @@ def _key(request: Request, step: int, remaining: float, wall: float) -> Key:
     else:
         waited = max(0.0, wall - moments.epoch(request.since))
         aged = remaining / (1 + waited / AGEING_SECONDS)
-    return (-request.priority, not request.serves, False, step, aged, request.since, request.workload)
+    return (False, -request.priority, not request.serves, step, aged, request.since, request.workload)
 
 
 def beyond(namespaces: Iterable[str], shares: Mapping[str, float], policy: Policy) -> dict[str, int]:
@@ -156,6 +156,6 @@ def _within_nominal_first(
         account = policy.account(request.workload.namespace)
         held[account] += request.least * room.pool.units(request.need)
         borrows = held[account] > policy.nominal(account, room.allocatable)
-        found.append(((*key[:2], borrows, *key[3:]), request))
+        found.append(((borrows, *key[1:]), request))
     found.sort()
     return found

@@ -39,6 +39,8 @@ class PassState:
         """What an autoscaler may still add to each pool that grows."""
         self.refused: Counter[str] = Counter()
         """Requests of each pool that have to wait."""
+        self.borrowed: set[str] = set()
+        """Pools of which somebody has got more in this pass than is its account's own."""
 
     @cached_property
     def leaving(self) -> Mapping[Workload, tuple[Workload, ...]]:
@@ -69,10 +71,18 @@ class PassState:
         within = self.accounts.of(room).within(request.workload.namespace, least, units=units)
         return not room.trouble and within < least
 
+    def is_due(self, room: Room, request: Request) -> bool:
+        """Whether what it needs would be its account's own."""
+        units = request.least * room.units(request.need)
+        return self.accounts.of(room).is_due(request.workload.namespace, units)
+
     def hold(self, room: Room, request: Request, units: int) -> None:
         """So many units more are held, for the quotas."""
+        accounts, namespace = self.accounts.of(room), request.workload.namespace
         room.held += units
-        self.accounts.of(room).take(request.workload.namespace, units)
+        accounts.take(namespace, units)
+        if units > 0 and accounts.borrowed(namespace) > 0:
+            self.borrowed.add(request.pool)
 
     def growth_for(self, request: Request) -> Growth | None:
         """What an autoscaler may add for it. Not for a service, whose replicas start one by one, nor where only some

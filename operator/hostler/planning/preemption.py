@@ -26,6 +26,8 @@ from hostler.planning.victims import Claim, Scene, Victim, makes_room
 
 _MANY = 64
 _TIMES_AS_MANY = 8
+_MOST_LOOKS = 64
+"""Of a line, how many who are not the first of their account are looked at for what is left over."""
 
 
 def preemptions(request: Request, scene: Scene, candidates: Candidates | None = None) -> dict[Workload, Preempt]:
@@ -62,23 +64,32 @@ def for_line(
     stopped for one who would not come next, and no namespace waits for its own until another has got its own."""
     among = Candidates(scene) if candidates is None else candidates
     promised = {each.leaving_for for each in among.leaving}
-    found, asked, now = dict[Workload, Preempt](), set[str](), scene
+    found, asked, now, looked = dict[Workload, Preempt](), set[str](), scene, 0
     for request in requests:
         account, room = scene.accounts.account(request.workload.namespace), room_of(request)
-        first = account not in asked
+        first, waited_for = account not in asked, request.workload in promised
         asked.add(account)
-        if room is None or not (first or request.workload in promised):
+        # Of what those leave over who have to leave, whoever comes next in line has the first call.
+        takes_rest = bool(now.expected) and looked < _MOST_LOOKS and _within(request, scene)
+        if room is None or not (first or waited_for or takes_rest):
             continue
+        looked += not (first or waited_for)
         now = replace(now, room=room)
         more = preemptions(request, now, among) if first else {}
         found |= more
-        if more or request.workload in promised:
+        if more or waited_for or takes_rest:
             # What comes next must neither count on what this one waits for, nor on what it will have.
             among.tell(more)
             expected = _without(request, now, among)
             among.forget(node for node in expected if expected[node] != now.expected.get(node))
             now = replace(now, expected=expected)
     return found
+
+
+def _within(request: Request, scene: Scene) -> bool:
+    """Whether its namespace may hold what it needs."""
+    least, units = request.least, scene.room.units(request.need)
+    return scene.accounts.within(request.workload.namespace, least, units=units) >= least
 
 
 def _without(request: Request, scene: Scene, among: Candidates) -> dict[str, Resources]:

@@ -123,6 +123,12 @@ def test_who_is_within_its_quota_comes_before_who_borrows() -> None:
     assert line(*mine, *yours, *rest, quotas=quotas) == "m1 m2 r6 y7 y8 m3 y9"
 
 
+def test_what_is_ones_own_comes_before_a_borrower_of_higher_priority() -> None:
+    quotas = [{"namespaces": ["mine"], "nominal": 1}, {"namespaces": ["yours"], "nominal": 2}]
+    mine = [job(f"m{t}", of="mine", estimate=float(t), priority=9) for t in (1, 2)]
+    assert line(*mine, job("y7", of="yours", estimate=7.0), quotas=quotas) == "m1 y7 m2"
+
+
 def test_fifo() -> None:
     asked = [job("a", estimate=1.0, since=9), job("b", estimate=9.0, since=1), service("c", since=10)]
     assert line(*asked, job("d", priority=1, since=11), order="fifo", shares={"default": 1.0}) == "d c b a"
