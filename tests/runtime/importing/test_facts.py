@@ -143,6 +143,17 @@ def test_key_value_bytes_are_those_of_one_token(sizes: dict[str, Any], dtype: st
     assert facts(kind, documents, names=DECODER, tensors=tensors, license=None).kv_bytes_per_token == want
 
 
+def test_sizes_that_cannot_be_are_left_out() -> None:
+    documents = {"config.json": LLAMA | {"num_hidden_layers": 10**30, "num_key_value_heads": -2, "head_dim": "wide"}}
+    kind = kind_of(documents, names=DECODER, tags=[], known=KNOWN)
+
+    found = facts(kind, documents, names=DECODER, tensors=SOME, license=None)
+
+    assert found.sizes is not None
+    assert (found.sizes.layers, found.sizes.kv_heads, found.sizes.head_size) == (None, 4, 16)
+    assert found.kv_bytes_per_token is None
+
+
 def test_gpt2_calls_its_sizes_by_other_names() -> None:
     sizes = {"n_layer": 12, "n_head": 12, "n_embd": 768, "n_positions": 1024, "vocab_size": 50257}
     documents = config("LlamaForCausalLM", "gpt2", **sizes)
@@ -153,6 +164,8 @@ def test_gpt2_calls_its_sizes_by_other_names() -> None:
     assert (found.context_length, found.vocabulary_size) == (1024, 50257)
     assert found.kv_bytes_per_token == 2 * 12 * 768 * 2
     assert (found.license, found.chat_template) == ("MIT", False)
+    assert found.sizes is not None
+    assert (found.sizes.intermediate_size, found.sizes.learned_positions, found.sizes.tied) == (4 * 768, 1024, True)
 
 
 def test_robertas_table_of_positions_is_longer_than_its_context() -> None:

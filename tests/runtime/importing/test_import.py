@@ -44,6 +44,23 @@ def test_a_model_arrives_with_its_facts_and_nothing_that_could_run(start: Start,
         "kv_bytes_per_token": 2 * 3 * 2 * 16 * 4,
         "chat_template": True,
         "quantization": None,
+        "sizes": {
+            "layers": 3,
+            "hidden_size": 64,
+            "heads": 4,
+            "kv_heads": 2,
+            "head_size": 16,
+            "intermediate_size": None,
+            "experts": 0,
+            "active_experts": 0,
+            "expert_layers": 0,
+            "gated": True,
+            "tied": False,
+            "causal": True,
+            "sliding_window": None,
+            "windowed_layers": 0,
+            "learned_positions": 0,
+        },
     }
 
 

@@ -8,6 +8,7 @@ from bench import Bench
 from builders import make_imported_model
 
 from hostler_contract import ImportReport
+from hostler_contract.architectures import TransformerSizes
 from hostler_contract.importing import FOR_GOOD, ImportedFacts, ImportReason
 
 COMMIT, SHA = "0123456789abcdef" * 2 + "01234567", "d" * 64
@@ -26,6 +27,7 @@ def report() -> ImportReport:
         vocabulary_size=300,
         kv_bytes_per_token=384,
         chat_template=True,
+        sizes=TransformerSizes(layers=3, hidden_size=64, heads=4, kv_heads=2, head_size=16),
     )
     return ImportReport(revision=COMMIT, files=5, size_bytes=4096, sha256=SHA, facts=facts)
 

@@ -61,6 +61,7 @@ async def test_facts_come_from_the_files_and_the_job_goes(bench: Bench) -> None:
         "contextLength": 256,
         "vocabularySize": 300,
         "kvBytesPerToken": 384,
+        "sizes": {"layers": 3, "hiddenSize": 64, "heads": 4, "kvHeads": 2, "headSize": 16},
         "chatTemplate": True,
         "apis": ["/v1/chat/completions", "/v1/completions", "/v1/models"],
     }
