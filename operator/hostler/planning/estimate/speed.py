@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from hostler.accelerators import AcceleratorType
 from hostler.planning.estimate.measurements import Measured
+from hostler.planning.estimate.operations import causal_share, training_operations
 from hostler.planning.estimate.priors import Kind, Priors
 from hostler.planning.estimate.result import Basis, Range, Speed
+from hostler.planning.estimate.shapes import Network, TrainingRun
 
 _ASSUMED = Range(low=0.125, expected=0.25, high=0.36)
 """Utilization of networks of which too little is published: fine-tuning and small jobs have 0.15 to 0.25, and "AI and
@@ -67,6 +69,18 @@ class Load:
     """Of the products, as :func:`precision_of` has it; None where the device has no figure for it."""
     attention: float = 0.0
     """Share of causal attention in the operations, 0 to 1; 0 where nobody knows it."""
+
+
+def load_of(network: Network, run: TrainingRun, accelerator: AcceleratorType) -> Load:
+    """The load of a network whose sizes are known, in tokens, with attention by the mask that is really there."""
+    adapter = Kind.DENSE if run.adapter is None else Kind.ADAPTER
+    return Load(
+        devices=run.devices,
+        operations_per_unit=training_operations(network, run),
+        kind=Kind.EXPERTS if network.experts else adapter,
+        precision=precision_of(accelerator, run.precision),
+        attention=causal_share(network, run),
+    )
 
 
 def speed_of(

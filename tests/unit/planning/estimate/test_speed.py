@@ -11,7 +11,8 @@ from hostler.accelerators import accelerator
 from hostler.planning.estimate.measurements import Measured
 from hostler.planning.estimate.priors import Kind, Priors, published, read_priors
 from hostler.planning.estimate.result import Basis, Range
-from hostler.planning.estimate.speed import Load, balance_of, peak_of, precision_of, speed_of
+from hostler.planning.estimate.shapes import Adapter, Network, TrainingRun
+from hostler.planning.estimate.speed import Load, balance_of, load_of, peak_of, precision_of, speed_of
 
 PRIORS = Priors(
     dense=-0.9,
@@ -170,6 +171,61 @@ def _share(device: str, load: Load) -> float:
 )
 def test_who_reaches_less_of_the_peak(slower: tuple[str, Load], faster: tuple[str, Load]) -> None:
     assert _share(*slower) < _share(*faster)
+
+
+NETWORK = Network(
+    parameters=7_000_000_000,
+    active_parameters=6_500_000_000,
+    layers=32,
+    hidden_size=4096,
+    heads=32,
+    kv_heads=8,
+    head_size=128,
+    intermediate_size=11_008,
+    vocabulary_size=32_000,
+)
+RUN = TrainingRun(devices=8, sequence_length=8192, rows=1)
+ATTENTION = 6 * 32 * 4096 * 8192
+"""Operations of a token: two products, forward and twice backward, with the half of the row that it sees."""
+
+
+@table(
+    ("network", "run", "want"),
+    {
+        "a dense network": (NETWORK, RUN, (6 * 6.5e9 + ATTENTION, ATTENTION, Kind.DENSE, "bf16")),
+        "packed rows attend within their sequences": (
+            NETWORK,
+            replace(RUN, mean_length=1024.0),
+            (6 * 6.5e9 + ATTENTION / 8, ATTENTION / 8, Kind.DENSE, "bf16"),
+        ),
+        "an adapter leaves a third of the products away": (
+            NETWORK,
+            replace(RUN, adapter=Adapter(parameters=10_000_000)),
+            (4 * 6.5e9 + 6e7 + ATTENTION, ATTENTION, Kind.ADAPTER, "bf16"),
+        ),
+        "of experts those count that compute": (
+            replace(NETWORK, parameters=30_000_000_000, experts=64, active_experts=8),
+            RUN,
+            (6 * 6.5e9 + ATTENTION, ATTENTION, Kind.EXPERTS, "bf16"),
+        ),
+        "who sees all attends twice as much, and exactly that is computed": (
+            replace(NETWORK, causal=False),
+            RUN,
+            (6 * 6.5e9 + 2 * ATTENTION, 0.0, Kind.DENSE, "bf16"),
+        ),
+        "a precision that the device lacks": (
+            NETWORK,
+            replace(RUN, precision="fp8"),
+            (6 * 6.5e9 + ATTENTION, ATTENTION, Kind.DENSE, "bf16"),
+        ),
+    },
+)
+def test_the_load_of_a_network(network: Network, run: TrainingRun, want: tuple[float, float, Kind, str]) -> None:
+    operations, attention, kind, precision = want
+    found = load_of(network, run, accelerator("nvidia-a100-80"))
+    assert found.operations_per_unit == pytest.approx(operations)
+    assert found.attention == pytest.approx(attention / operations)
+    assert (found.kind, found.precision, found.devices) == (kind, precision, 8)
 
 
 def test_an_adapter_reaches_the_share_of_its_network() -> None:
