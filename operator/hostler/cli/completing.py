@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -68,11 +68,21 @@ def names(kinds: Iterable[str], context: click.Context) -> list[str]:
 
 
 def _asked(paths: Iterable[str], *, kubeconfig: Path | None, namespace: str | None) -> list[str]:
-    logging.disable()
     # Whatever it is: somebody is typing, and a kubeconfig that is wrong is told by the command itself.
-    with contextlib.suppress(Exception):
+    with _silence(), contextlib.suppress(Exception):
         return asyncio.run(_names(tuple(paths), kubeconfig=kubeconfig, namespace=namespace))
     return []
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Nothing is logged meanwhile: it would land in the line that somebody types."""
+    before = logging.root.manager.disable
+    logging.disable()
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 async def _names(paths: tuple[str, ...], *, kubeconfig: Path | None, namespace: str | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import subprocess
 import time
@@ -78,6 +79,19 @@ def test_what_is_offered(objects: KubeServer, words: tuple[str, ...], want: list
 def test_nothing_is_said_where_the_cluster_refuses(objects: KubeServer) -> None:
     objects.errors["/"] = (401, {"message": "Unauthorized"})
     assert completed("suspend", "") == []
+
+
+def test_only_what_is_logged_meanwhile_is_silenced(
+    objects: KubeServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loud(*_: Any, **__: Any) -> None:
+        logging.getLogger("hostler").error("meanwhile")
+        raise OSError
+
+    monkeypatch.setattr(completing, "_names", loud)
+    assert completed("suspend", "") == []
+    logging.getLogger("hostler").error("afterwards")
+    assert caplog.messages == ["afterwards"]
 
 
 def test_nothing_is_said_without_a_kubeconfig(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
