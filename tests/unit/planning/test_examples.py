@@ -16,6 +16,7 @@ from hostler.api.pool import AcceleratorPoolSpec
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.families import families
 from hostler.planning.acceptance import PoolChoice
+from hostler.planning.choice import unsuited
 from hostler.planning.endpoints import read_patterns
 from hostler.planning.jobacceptance import TrainingFacts, reject_job
 from hostler.planning.models import NamedModel
@@ -35,6 +36,16 @@ JOBS = {
     for path in sorted(EXAMPLES.rglob("*.yaml"))
     if any(document["kind"] == "TrainingJob" for document in documents(path))
 }
+
+
+def pools(spec: TrainingJobSpec) -> list[str]:
+    """The pool that an example names, or each that it could choose."""
+    choose = spec.accelerators.choose
+    if choose is None:
+        assert spec.accelerators.pool is not None
+        return [spec.accelerators.pool]
+    kinds = {path.stem: pool(path.stem).pool.kind for path in (EXAMPLES / "pools").glob("*.yaml")}
+    return [name for name, kind in kinds.items() if kind is not None and not unsuited(choose, kind)]
 
 
 def pool(name: str) -> PoolView:
@@ -93,17 +104,19 @@ def test_an_example_is_accepted(path: str) -> None:
     models = {d["metadata"]["name"]: ModelSpec.model_validate(d["spec"]) for d in JOBS[path] if d["kind"] == "Model"}
     (job,) = [document for document in JOBS[path] if document["kind"] == "TrainingJob"]
     spec = TrainingJobSpec.model_validate(with_its_data(path, job["spec"]))
-    choice = PoolChoice(view=pool(spec.accelerators.pool))
+    among = pools(spec)
+    assert among
     priority = reject_priority(spec.priority_class_name, documents(EXAMPLES / "queue" / "priorityclasses.yaml"))
     facts = TrainingFacts(namespace="research", priority=priority, inputs=inputs(spec, models))
-    found = reject_job(
-        spec,
-        choice=choice,
-        facts=facts,
-        has_image=lambda verb, variant: True,
-        allowed_endpoints=read_patterns(["minio.example.org"]),
-    )
-    assert found is None
+    for name in among:
+        found = reject_job(
+            spec,
+            choice=PoolChoice(view=pool(name)),
+            facts=facts,
+            has_image=lambda verb, variant: True,
+            allowed_endpoints=read_patterns(["minio.example.org"]),
+        )
+        assert found is None, name
 
 
 def test_there_is_an_example_of_every_family_that_is_bundled() -> None:
