@@ -61,3 +61,14 @@ def test_kubectl_finds_it_and_a_job_is_suspended_listed_and_cancelled(
     assert api.get(item(job)).is_success, "a dry run deletes nothing"
     assert run(kubectl, kubeconfig, "cancel", "bert", *place, "--yes").returncode == 0
     assert api.get(item(job)).status_code == 404
+
+
+def test_the_doctor_finds_what_is_missing_at_a_real_api_server(kubeconfig: Path, kubectl: Path, namespace: str) -> None:
+    done = run(kubectl, kubeconfig, "doctor", "-n", namespace, "--operator-namespace", namespace, "--json")
+    assert done.returncode == 2, done.stderr
+    found = {(each["check"], each["result"]): each["message"] for each in json.loads(done.stdout)}
+    assert "there is no Lease of an operator" in found["operator", "FAIL"]
+    assert "all 6 are of this release's schema" in found["CRDs", "OK"]
+    assert f"you may run jobs and services in namespace {namespace}" in found["permissions", "OK"]
+    absent = run(kubectl, kubeconfig, "doctor", "-n", "nowhere-at-all")
+    assert (absent.returncode, "there is no namespace nowhere-at-all" in absent.stderr) == (1, True)

@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "completion": ("hostler.cli.completion", "completion"),
     "data": ("hostler.cli.data", "data"),
     "demo": ("hostler.cli.demo", "demo"),
+    "doctor": ("hostler.cli.doctor", "doctor"),
     "download": ("hostler.cli.download", "download"),
     "explain": ("hostler.cli.explain", "explain"),
     "get": ("hostler.cli.get", "get"),

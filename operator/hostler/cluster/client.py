@@ -133,6 +133,11 @@ class Client:
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"{what} failed: {error or type(error).__name__}") from error
 
+    async def review(self, body: Object) -> Object:
+        """Ask who may do what: an object of ``authorization.k8s.io`` that is answered, and never kept."""
+        path = f"/apis/{body['apiVersion']}/{body['kind'].lower()}s"
+        return await self._call("POST", path, verb="review", body=body)
+
     async def create(self, body: Object, *, timeout: float = REQUEST_TIMEOUT) -> Object:
         """POST; :class:`Conflict` where the name exists."""
         resource, namespace, _ = _address(body)
