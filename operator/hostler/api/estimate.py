@@ -66,6 +66,32 @@ class EstimatedCost(StatusModel):
     """ISO 4217 code, the pool's."""
 
 
+class MemoryTerm(StatusModel):
+    """What takes memory."""
+
+    name: Annotated[str, Field(max_length=96)]
+    """In words, such as optimizer state."""
+    bytes: Annotated[int, Field(ge=0)]
+    """Of one device."""
+
+
+class EstimatedMemory(StatusModel):
+    """Of one device at the worst moment of training; of one pod in a cpu pool."""
+
+    peak_bytes: Annotated[int, Field(ge=0)]
+    """The sum of all terms."""
+    device_bytes: Annotated[int, Field(ge=0)] | None = None
+    """What there is; absent where nobody knows."""
+    terms: Annotated[tuple[MemoryTerm, ...], Field(max_length=16)] = ()
+    """The sum, term by term."""
+    largest_rows: Annotated[int, Field(ge=0)] | None = None
+    """Most rows that fit at once; 0 where not even one does."""
+    measured_bytes: Annotated[int, Field(ge=0)] | None = None
+    """Most that runs of the same shape have had in use."""
+    message: Text = ""
+    """What is to be done where it is expected not to fit."""
+
+
 class ActualRun(StatusModel):
     """What an estimate is judged by. The next job of this shape is estimated from it."""
 
@@ -113,6 +139,8 @@ class JobEstimate(StatusModel):
     """Operations of one unit, forward and backward."""
     petaflop_days: Short | None = None
     """Arithmetic of the whole run, in petaflop/s-days."""
+    memory: EstimatedMemory | None = None
+    """Expected of one device; absent where the network's sizes are not known."""
     cost: EstimatedCost | None = None
     """What the accelerators cost in that time; absent where the pool has no price."""
     energy: Measurement | None = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from hostler.planning.quantities import show_bytes
+
 Object = dict[str, Any]
 
 
@@ -23,6 +25,7 @@ def estimate_sentences(obj: Object) -> Iterator[str]:
         low, expected, high = (duration.get(name, "?") for name in ("low", "expected", "high"))
         yield f"It takes {expected} ({low} to {high}) with {_pods(told)} on pool {told['pool']}."
     yield f"Basis {str(told.get('basis', '')).lower()}: {told.get('message', '')}"
+    yield from _memory(told)
     if cost := told.get("cost"):
         yield f"It costs {cost['expected']} {cost['currency']} ({cost['low']} to {cost['high']})."
     if energy := told.get("energy"):
@@ -31,6 +34,20 @@ def estimate_sentences(obj: Object) -> Iterator[str]:
         share = f", at {float(told['utilization']):.0%} of the peak" if told.get("utilization") else ""
         yield f"It computes {arithmetic} petaflop/s-days{share}."
     yield from _actual(told)
+
+
+def _memory(told: Object) -> Iterator[str]:
+    memory = told.get("memory")
+    if not memory:
+        return
+    there = f" of {show_bytes(memory['deviceBytes'])}" if memory.get("deviceBytes") else ""
+    terms = sorted(memory.get("terms") or (), key=lambda each: -int(each["bytes"]))
+    parts = ", ".join(f"{each['name']} {show_bytes(each['bytes'])}" for each in terms)
+    yield f"One device takes {show_bytes(memory['peakBytes'])}{there} at most: {parts}."
+    if memory.get("measuredBytes"):
+        yield f"Runs of this shape have taken {show_bytes(memory['measuredBytes'])}."
+    if memory.get("message"):
+        yield str(memory["message"])
 
 
 def choice_sentences(obj: Object) -> Iterator[str]:

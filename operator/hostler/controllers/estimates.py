@@ -11,7 +11,9 @@ from pydantic import ValidationError
 from hostler.api.estimate import (
     EstimatedCost,
     EstimatedDuration,
+    EstimatedMemory,
     JobEstimate,
+    MemoryTerm,
     PoolMeasurement,
     PoolRun,
     RunShape,
@@ -21,7 +23,7 @@ from hostler.controllers.ports import JudgedEstimate, Object, Reader
 from hostler.planning import moments
 from hostler.planning.estimate.estimate import Subject
 from hostler.planning.estimate.measurements import MeasuredRun, Measurements, Shape, merge
-from hostler.planning.estimate.result import Estimate, Price, Range
+from hostler.planning.estimate.result import Estimate, Memory, Price, Range
 
 UNKNOWN = "Unknown"
 """Basis where nobody knows."""
@@ -148,6 +150,7 @@ def told_estimate(subject: Subject, found: Estimate | None, *, generation: int) 
             "utilization": None if speed is None or speed.utilization is None else f"{speed.utilization.expected:.2g}",
             "operations_per_unit": None if found.operations is None else f"{found.operations / found.units:.4g}",
             "petaflop_days": None if found.petaflop_days is None else f"{found.petaflop_days:.4g}",
+            "memory": None if found.memory is None else _memory(found.memory),
             "cost": None if found.price is None else _cost(found.price),
             "energy": None if found.kilowatt_hours is None else _energy(found.kilowatt_hours.expected),
         }
@@ -174,6 +177,18 @@ def _speed(value: float, unit: str) -> Measurement:
 def _cost(price: Price) -> EstimatedCost:
     low, expected, high = (f"{each:.2f}" if each >= 1 else f"{float(each):.3g}" for each in price.total)
     return EstimatedCost(low=low, expected=expected, high=high, currency=price.currency)
+
+
+def _memory(found: Memory) -> EstimatedMemory:
+    note = f"{found.note[:1].upper()}{found.note[1:]}." if found.note else ""
+    return EstimatedMemory(
+        peak_bytes=found.peak,
+        device_bytes=found.device,
+        terms=tuple(MemoryTerm(name=name, bytes=size) for name, size in found.terms),
+        largest_rows=found.largest_rows,
+        measured_bytes=found.measured,
+        message=note,
+    )
 
 
 def _energy(kilowatt_hours: float) -> Measurement:

@@ -102,10 +102,16 @@ def better(ranking: Sequence[Ranked], *, than: str) -> Ranked | None:
     return first if first.figure <= held.figure * WORTH_MOVING else None
 
 
-def _key(each: Candidate, choose: Choose, figure: float | None) -> tuple[int, bool, float, float, str]:
+def _is_tight(each: Candidate) -> bool:
+    """Whether not even one row is expected to fit: an estimate, so the pool is not rejected, and comes last."""
+    memory = None if each.estimate is None else each.estimate.memory
+    return memory is not None and memory.largest_rows == 0
+
+
+def _key(each: Candidate, choose: Choose, figure: float | None) -> tuple[bool, int, bool, float, float, str]:
     place = choose.types.index(each.kind.id) if choose.optimize is Optimize.ORDER and choose.types else 0
     wait = float("inf") if each.wait is None else each.wait
-    return place, figure is None, figure if figure is not None else 0.0, wait, each.pool
+    return _is_tight(each), place, figure is None, figure if figure is not None else 0.0, wait, each.pool
 
 
 def _figure(each: Candidate, choose: Choose, currency: str | None) -> float | None:
@@ -150,6 +156,11 @@ def _message(
     currency: str | None,
 ) -> str:
     figure = figures[each.pool]
+    if _is_tight(each):
+        assert each.estimate is not None and each.estimate.memory is not None  # noqa: PT018
+        chosen = "Chosen though " if each is best else ""
+        text = f"{chosen}{each.estimate.memory.note}."
+        return f"{text[:1].upper()}{text[1:]}"
     if figure is None:
         chosen = "Chosen though nobody knows" if each is best else "Nobody knows"
         return f"{chosen} {_unknown(each, choose, currency)}."

@@ -61,7 +61,7 @@ def reject_memory_of_job(
 
     ``processes`` is the most that the job may have.
     """
-    memory = _memory_of_process(choice.view, spec.resources.memory)
+    memory = memory_of_process(choice.view, spec.resources.memory)
     run = _run(spec, processes=processes, view=choice.view)
     terms = training_terms(spec, base.model if base else None, run)
     if memory is None or choice.view is None or sum(terms.values()) <= memory:
@@ -75,7 +75,7 @@ def reject_memory_of_job(
 
 def reject_memory_of_service(spec: InferenceServiceSpec, *, model: ModelSpec, choice: PoolChoice) -> Rejection | None:
     """Weights that are, with the cache of one answer, more than one device holds: a replica computes on one."""
-    memory = _memory_of_process(choice.view, spec.resources.memory)
+    memory = memory_of_process(choice.view, spec.resources.memory)
     terms = serving_terms(spec, model, on_cores=choice.view is not None and choice.view.pool.resource is None)
     if memory is None or choice.view is None or sum(terms.values()) <= memory:
         return None
@@ -87,6 +87,11 @@ def reject_memory_of_service(spec: InferenceServiceSpec, *, model: ModelSpec, ch
     title = f"{spec.model_ref.kind} {spec.model_ref.name}"
     text = f"{title} does not fit: {_sum(terms)}, and {_capacity(choice.view, memory)}: {'; or '.join(ways)}"
     return rejection(TrainingReason.MODEL_TOO_LARGE, "spec.modelRef", text)
+
+
+def certain_terms(spec: TrainingJobSpec, *, base: ModelSpec | None, view: PoolView, processes: int) -> dict[str, int]:
+    """What each of ``processes`` takes at least, by what it is for; empty where the size is not known."""
+    return training_terms(spec, base, _run(spec, processes=processes, view=view))
 
 
 def training_terms(spec: TrainingJobSpec, base: ModelSpec | None, run: Run) -> dict[str, int]:
@@ -259,7 +264,7 @@ def _enough_processes(run: Run, fits: Callable[[Run], bool]) -> int | None:
     return next((n for n in powers if fits(replace(run, sharded=True, processes=n, rows=1))), None)
 
 
-def _memory_of_process(view: PoolView | None, pod: str) -> int | None:
+def memory_of_process(view: PoolView | None, pod: str) -> int | None:
     """Bytes that one process may have at most; None where nobody knows."""
     if view is None or view.pool.kind is None or view.pool.problem is not None:
         return None

@@ -186,6 +186,9 @@ def test_what_was_expected_stands_beside_what_happened() -> None:
         "Basis measured: 1 run of this shape on this pool.",
         "It costs 1.20 EUR (0.96 to 1.50).",
         "It computes 0.95 petaflop/s-days, at 41% of the peak.",
+        "One device takes 3Gi of 80Gi at most: optimizer state 2Gi, weights 1Gi.",
+        "Runs of this shape have taken 2Gi.",
+        "1 row fits: set training.gradientAccumulation to 8.",
         "It took 2m23s, 1.1 times the expected: 5.5 s a step, 93 tokens/s.",
     ):
         assert words in text
@@ -205,6 +208,14 @@ _ESTIMATE = {
     "cost": {"low": "0.96", "expected": "1.20", "high": "1.50", "currency": "EUR"},
     "petaflopDays": "0.95",
     "utilization": "0.41",
+    "memory": {
+        "peakBytes": 3 * 2**30,
+        "deviceBytes": 80 * 2**30,
+        "terms": [{"name": "weights", "bytes": 2**30}, {"name": "optimizer state", "bytes": 2 * 2**30}],
+        "largestRows": 1,
+        "measuredBytes": 2 * 2**30,
+        "message": "1 row fits: set training.gradientAccumulation to 8.",
+    },
     "actual": {
         "duration": "2m23s",
         "steps": 20,

@@ -116,6 +116,26 @@ async def test_real_devices_are_told_by_published_runs(bench: Bench) -> None:
     assert "no runs of networks as small as this are published" in estimate(bench, "toy")["message"]
 
 
+async def test_memory_is_told_term_by_term_and_beside_it_what_runs_had_in_use(bench: Bench) -> None:
+    await submitted(bench, "first")
+    told = estimate(bench, "first")["memory"]
+    assert sum(term["bytes"] for term in told["terms"]) == told["peakBytes"]
+    assert told["deviceBytes"] == 80 * 2**30
+    assert told["largestRows"] > 8
+    assert "measuredBytes" not in told
+    await ran(bench, "second", held=130, paced_in=100)
+    await submitted(bench, "third")
+    assert estimate(bench, "third")["memory"]["measuredBytes"] == 2**30
+
+
+async def test_who_is_expected_not_to_fit_is_warned_and_not_refused(bench: Bench) -> None:
+    sizes = {"layers": 32, "hiddenSize": 2048, "heads": 16, "contextLength": 2048, "vocabularySize": 32000}
+    training = {"steps": 10, "batchSize": 128, "packing": {"mode": "off"}}
+    await submitted(bench, "wide", output={"transformer": sizes}, training=training)
+    assert bench.condition("TrainingJob", "wide", "Accepted")[0] == "True"
+    assert "fit: set training.gradientAccumulation to" in estimate(bench, "wide")["memory"]["message"]
+
+
 async def test_the_shorter_one_comes_first_though_nobody_said_how_long_it_takes(bench: Bench) -> None:
     whole = {"pool": "gpu", "perPod": 4}
     await ran(bench, "first", held=130, paced_in=100, accelerators=whole)

@@ -11,7 +11,7 @@ from tables import table
 from hostler.accelerators import accelerator
 from hostler.api.choice import Choose
 from hostler.planning.choice import Candidate, better, rank, unsuited
-from hostler.planning.estimate.result import Estimate, Price, Range
+from hostler.planning.estimate.result import Estimate, Memory, Price, Range
 
 HALF = {"currency": "USD", "rate": "0.5", "date": "2026-11-01", "source": "a bank"}
 
@@ -26,6 +26,7 @@ def candidate(
     currency: str = "EUR",
     energy: float | None = 1.0,
     rejected: str = "",
+    rows: int | None = None,
 ) -> Candidate:
     """A pool that can hold the job, unless it is said why not."""
     price = None
@@ -38,6 +39,7 @@ def candidate(
         unit="tokens",
         seconds=None if seconds is None else _range(seconds),
         price=price,
+        memory=None if rows is None else Memory(terms=(), largest_rows=rows, note="" if rows else "nothing fits"),
         kilowatt_hours=None if energy is None else _range(energy),
     )
     return Candidate(pool=pool, kind=accelerator(kind), wait=wait, estimate=estimate, rejected=rejected)
@@ -110,6 +112,11 @@ def choose(**fields: Any) -> Choose:
             [candidate("small", cost="1", rejected="Rejected: it is too small."), candidate("large")],
             ["large", "small"],
         ),
+        "where not even one row is expected to fit comes after all that have room": (
+            choose(),
+            [candidate("small", cost="1", rows=0), candidate("large", cost="9", rows=4), candidate("new", cost=None)],
+            ["large", "new", "small"],
+        ),
         "equal ones by name, so that the same question has the same answer": (
             choose(),
             [candidate("b"), candidate("a")],
@@ -136,6 +143,12 @@ def test_every_pool_says_why_it_is_where_it_is(asked: Choose, of: str, words: st
     if asked.optimize.value == "time":
         messages = {each.candidate.pool: each.message for each in rank(found[:2], asked)}
     assert words in messages[of]
+
+
+def test_whoever_has_too_little_memory_says_so_even_where_it_is_the_only_one() -> None:
+    (only,) = rank([candidate("small", rows=0)], choose())
+    assert only.message == "Chosen though nothing fits."
+    assert rank([candidate("small", rows=0), candidate("large")], choose())[1].message == "Nothing fits."
 
 
 @table(

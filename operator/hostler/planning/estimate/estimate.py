@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from hostler.accelerators import AcceleratorType
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.families import family
 from hostler.planning import quantities
@@ -11,8 +12,9 @@ from hostler.planning.estimate.jobs import kind_of, operations_of_unit, shape_of
 from hostler.planning.estimate.measurements import Measured, Measurements, Shape, predict
 from hostler.planning.estimate.money import energy_of, price_of
 from hostler.planning.estimate.priors import Priors, published
-from hostler.planning.estimate.result import Estimate, Range
-from hostler.planning.estimate.speed import Load, precision_of, speed_of
+from hostler.planning.estimate.result import Estimate, Memory, Range
+from hostler.planning.estimate.runs import memory_of_job, network_of, run_of
+from hostler.planning.estimate.speed import Load, load_of, precision_of, speed_of
 from hostler.planning.jobacceptance import ask_of_job
 from hostler.planning.models import NamedModel
 from hostler.planning.pools import PoolView
@@ -52,6 +54,11 @@ class Subject:
         return self.count * (per_pod if self.view.pool.resource else quantities.cores(self.spec.resources.cpu))
 
     @property
+    def processes(self) -> int:
+        """Of which each has one device, or the cores of a pod."""
+        return self.devices if self.view.pool.resource else self.count
+
+    @property
     def shape(self) -> Shape:
         """Under which this run is remembered."""
         return shape_of(self.spec, base=self.base, devices=self.devices)
@@ -66,19 +73,14 @@ def estimate_job(subject: Subject, *, priors: Priors | None = None) -> Estimate 
     spec, view = subject.spec, subject.view
     if view.pool.kind is None or spec.training.steps == 0:
         return None
-    operations = operations_of_unit(spec, base=subject.base)
+    load = _load(subject, view.pool.kind)
+    operations = load.operations_per_unit
     measured = predict(subject.known or {}, subject.shape, operations_per_unit=operations)
     of_step = units_of_step(spec, base=subject.base)
     if measured is not None and measured.units_per_step is not None:
         of_step = measured.units_per_step
     if of_step is None:
         return None
-    load = Load(
-        devices=subject.devices,
-        operations_per_unit=operations,
-        kind=kind_of(spec),
-        precision=precision_of(view.pool.kind, spec.training.precision.value),
-    )
     speed = None
     if measured is not None or not view.simulated:
         speed = speed_of(
@@ -97,9 +99,34 @@ def estimate_job(subject: Subject, *, priors: Priors | None = None) -> Estimate 
         unit=family(spec.family.value).unit,
         speed=speed,
         seconds=seconds,
+        memory=_memory(subject, measured),
         kilowatt_hours=None if energy is None else energy.kilowatt_hours,
         price=None if seconds is None else price_of(view, seconds, devices=subject.devices),
     )
+
+
+def _load(subject: Subject, kind: AcceleratorType) -> Load:
+    """By the network's sizes where they are known, else by its number of weights."""
+    spec, base = subject.spec, subject.base
+    network = network_of(spec, base)
+    run = None
+    if network is not None:
+        run = run_of(spec, network, base=base, view=subject.view, processes=subject.processes)
+    if network is not None and run is not None:
+        return replace(load_of(network, run, kind), devices=subject.devices)
+    return Load(
+        devices=subject.devices,
+        operations_per_unit=operations_of_unit(spec, base=base),
+        kind=kind_of(spec),
+        precision=precision_of(kind, spec.training.precision.value),
+    )
+
+
+def _memory(subject: Subject, measured: Measured | None) -> Memory | None:
+    found = memory_of_job(subject.spec, base=subject.base, view=subject.view, processes=subject.processes)
+    if found is None or measured is None:
+        return found
+    return replace(found, measured=measured.memory_bytes)
 
 
 def _seconds(units: float, speed: Range, measured: Measured | None) -> Range:

@@ -61,6 +61,10 @@ class Memory:
     """Bytes of the device; None where nobody knows."""
     largest_rows: int | None = None
     """Most rows at once that fit; None where the device's memory is not known, 0 where not even one does."""
+    measured: int | None = None
+    """Most bytes that a run of the same shape has had in use; None where none has told."""
+    note: str = ""
+    """What is to be done where it is expected not to fit."""
 
     @property
     def peak(self) -> int:
