@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from apiserver.invalid_choice import CHOICE
 from apiserver.invalid_pods import PODS
 from apiserver.invalid_queue import QUEUE
 from apiserver.invalid_training import FAMILIES, MEASURED, OBJECTIVES
@@ -70,12 +71,6 @@ _REQUIRED = (
     Invalid("a job without training", without(JOB, "spec.training"), "spec.training", "Required"),
     Invalid("a job without steps", without(JOB, "spec.training.steps"), "spec.training.steps", "Required"),
     Invalid("a job without accelerators", without(JOB, "spec.accelerators"), "spec.accelerators", "Required"),
-    Invalid(
-        "a job that names no pool",
-        edited(JOB, "spec.accelerators", {"perPod": 1}),
-        "spec.accelerators.pool",
-        "Required",
-    ),
     Invalid("a service without modelRef", without(SERVICE, "spec.modelRef"), "spec.modelRef", "Required"),
     Invalid("a model without artifacts", without(MODEL, "spec.artifacts"), "spec.artifacts", "Required"),
     Invalid("a pool of any node", without(POOL, "spec.nodeSelector"), "spec.nodeSelector", "Required"),
@@ -378,6 +373,7 @@ _DATASETS = (
 )
 
 INVALID = (
+    *CHOICE,
     *QUEUE,
     *_NAMES,
     *_REQUIRED,
