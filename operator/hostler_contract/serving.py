@@ -58,6 +58,9 @@ class ServingConfig(Message):
     drain_seconds: Annotated[int, Field(gt=0)] = 30
     """How long a terminating replica finishes what it has accepted."""
 
+    allowed_origins: list[str] | None = None
+    """Origins of web pages whose scripts may read the answers, as browsers name them, or ``*``; absent means none."""
+
     @property
     def model_id(self) -> str:
         """What a request has to say in ``model``."""

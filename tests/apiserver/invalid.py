@@ -181,6 +181,18 @@ _SERVICES = (
         "spec.servedModelName",
         "match",
     ),
+    Invalid(
+        "an origin with a path",
+        edited(SERVICE, "spec.serving", {"allowedOrigins": ["https://chat.example.org/"]}),
+        "spec.serving.allowedOrigins[0]",
+        "https?://",
+    ),
+    Invalid(
+        "an origin without a scheme",
+        edited(SERVICE, "spec.serving", {"allowedOrigins": ["*", "chat.example.org"]}),
+        "spec.serving.allowedOrigins[1]",
+        "https?://",
+    ),
     Invalid("a pod as model", edited(SERVICE, "spec.modelRef.kind", "Pod"), "spec.modelRef.kind", '"ClusterModel"'),
     Invalid(
         "a model of another namespace",

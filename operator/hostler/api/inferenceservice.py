@@ -112,6 +112,10 @@ class AdapterReference(ApiModel):
     """The Model that holds it: one that a TrainingJob with lora put out, or the adapter's files alone."""
 
 
+_ORIGIN = r"^(\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?)$"
+"""As browsers send it: scheme, host in small letters, and a port where it is not the scheme's own."""
+
+
 class Serving(ApiModel):
     """How each replica serves."""
 
@@ -123,6 +127,12 @@ class Serving(ApiModel):
     """Most tokens of one answer."""
     drain_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
     """How long a replica that must go finishes what it has accepted."""
+    allowed_origins: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=256, pattern=_ORIGIN)], ...],
+        Field(max_length=32, json_schema_extra={"x-kubernetes-list-type": "set"}),
+    ] = ()
+    """Origins of web pages whose scripts may ask this service and read its answers (CORS), such as
+    https://chat.example.org, or * for any page; empty means none. It keeps no other client out."""
 
 
 class Spread(StrEnum):

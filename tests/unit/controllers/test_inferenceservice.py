@@ -64,6 +64,14 @@ async def test_a_served_name_of_ones_own_is_a_new_revision(modelled: Bench) -> N
     assert _told(modelled, "tiny")["servedModelName"] == "yard/assistant-1.0"
 
 
+async def test_pages_that_may_ask_reach_the_replicas_and_without_any_nothing_is_told(modelled: Bench) -> None:
+    await serving(modelled)
+    assert "allowedOrigins" not in _told(modelled, "tiny"), "an older runtime would not know it"
+    modelled.cluster.edit("InferenceService", "tiny", serving={"allowedOrigins": ["https://chat.example.org"]})
+    await modelled.settle()
+    assert _told(modelled, "tiny")["allowedOrigins"] == ["https://chat.example.org"]
+
+
 def _told(bench: Bench, service: str) -> Object:
     """What replicas of the newest revision are asked to do."""
     deployment = bench.cluster.object("Deployment", service)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -22,8 +23,27 @@ from hostler_runtime.server.routes.endpoint import Endpoint
 from hostler_runtime.server.streaming import CLIENT_GONE, ClientGoneError
 
 
+EXPOSED_HEADERS = ("x-request-id", "retry-after")
+"""Beside those that browsers show to every script."""
+
+
 def build_app(desk: Desk, endpoints: Sequence[Endpoint], *, lifecycle: Lifecycle, sample_secret: str) -> ASGIApp:
     """The application of one replica."""
+    gate = _gate(desk, endpoints, lifecycle=lifecycle, sample_secret=sample_secret)
+    origins = desk.config.allowed_origins
+    if not origins:
+        return gate
+    # Outermost, so that a script can read refusals too. No credentials: cookies of a page are none of ours.
+    return CORSMiddleware(
+        gate,
+        allow_origins=origins,
+        allow_methods=sorted({one.method for one in endpoints}),
+        allow_headers=["*"],
+        expose_headers=EXPOSED_HEADERS,
+    )
+
+
+def _gate(desk: Desk, endpoints: Sequence[Endpoint], *, lifecycle: Lifecycle, sample_secret: str) -> Gate:
     errors = _Errors(desk, endpoints)
     probes = _Probes(desk.engine, lifecycle, desk.metrics)
     routes = [

@@ -128,6 +128,7 @@ def serving_config(seen: Observed, model: ModelSpec, view: PoolView) -> ServingC
         max_new_tokens=serving.max_new_tokens,
         sample_request=sample_request(seen.spec.model_ref.name, model),
         drain_seconds=serving.drain_seconds,
+        allowed_origins=list(serving.allowed_origins) or None,
     )
 
 
