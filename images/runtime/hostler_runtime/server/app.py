@@ -22,7 +22,6 @@ from hostler_runtime.server.middleware import API_PREFIXES, Gate
 from hostler_runtime.server.routes.endpoint import Endpoint
 from hostler_runtime.server.streaming import CLIENT_GONE, ClientGoneError
 
-
 EXPOSED_HEADERS = ("x-request-id", "retry-after")
 """Beside those that browsers show to every script."""
 
