@@ -1,5 +1,6 @@
 """What a simulated device tells the container that got it."""
 
-SHARE_ENV = "HOSTLER_SIMULATED_SHARE"
-"""How much of the time of a processor core the device is worth, above 0 to 1: a trainer waits for as long as the rest
-would have taken. So simulated types differ in speed, and nobody is told by how much. Absent means 1."""
+SPEED_ENV = "HOSTLER_SIMULATED_GIGAFLOPS"
+"""Billions of operations in a second that the device is to make: a trainer waits where the cores below it were faster.
+So simulated types differ in speed whatever else the machine does, and nobody but the trainer is told by how much.
+Absent means as fast as the cores are."""

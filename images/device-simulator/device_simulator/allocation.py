@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device_simulator.inventory import Device
-from hostler_contract.simulation import SHARE_ENV
+from hostler_contract.simulation import SPEED_ENV
 
 CDI_VENDOR = "simulated.hostler.dev"
 CDI_VERSION = "0.6.0"
@@ -46,8 +46,9 @@ def environment(devices: Sequence[Device]) -> dict[str, str]:
         DEVICES_ENV: ",".join(device.id for device in devices),
         TYPE_ENV: ",".join(dict.fromkeys(device.kind.id for device in devices)),
     }
-    if devices and (share := min(device.share for device in devices)) < 1:
-        found[SHARE_ENV] = f"{share:g}"
+    speeds = [device.gigaflops for device in devices if device.gigaflops is not None]
+    if speeds:
+        found[SPEED_ENV] = f"{min(speeds):g}"
     for vendor in VISIBLE:
         if devices and devices[0].resource.startswith(vendor.resources):
             found[vendor.variable] = ",".join(str(getattr(device, vendor.by)) for device in devices)

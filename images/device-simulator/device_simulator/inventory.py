@@ -17,6 +17,8 @@ from hostler.accelerators import AcceleratorType, Contract, accelerator
 WANTED_ANNOTATION = "hostler.dev/simulated-accelerators"
 UNHEALTHY_ANNOTATION = "hostler.dev/simulated-unhealthy"
 MAX_COUNT = 256
+FASTEST = 1_000_000
+"""Billions of operations in a second: a petaflop/s, above all cores."""
 ID_SPACE = uuid.UUID("7d0d6a5e-3f5d-5a8c-9a55-0e6a5f2d1c41")
 
 
@@ -37,8 +39,8 @@ class Wanted:
     kind: AcceleratorType
     resource: str
     count: int
-    share: float = 1.0
-    """Part of a core's time that each is worth, above 0 to 1."""
+    gigaflops: float | None = None
+    """Billions of operations in a second that each makes; None means as many as the cores do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,8 @@ class Device:
     """Number among the node's devices of this resource, which is how vendors' tools number them."""
     numa: int | None
     healthy: bool = True
-    share: float = 1.0
-    """Part of a core's time that it is worth."""
+    gigaflops: float | None = None
+    """Billions of operations in a second that it makes; None means as many as the cores do."""
 
     @property
     def reference(self) -> str:
@@ -100,12 +102,12 @@ def inventory(wanted: str | None, *, unhealthy: Iterable[str], node: str, numa_n
     devices: list[Device] = []
     for resource in dict.fromkeys(entry.resource for entry in entries):
         same = [entry for entry in entries if entry.resource == resource]
-        places = [(entry.kind, index, entry.share) for entry in same for index in range(entry.count)]
-        for ordinal, (kind, index, share) in enumerate(places):
+        places = [(entry.kind, index, entry.gigaflops) for entry in same for index in range(entry.count)]
+        for ordinal, (kind, index, gigaflops) in enumerate(places):
             numa = ordinal * numa_nodes // len(places) if numa_nodes else None
             name = device_id(kind, node=node, index=index, ordinal=ordinal)
             healthy = f"{kind.id}/{index}" not in sick
-            devices.append(Device(name, kind, resource, index, ordinal, numa, healthy, share))
+            devices.append(Device(name, kind, resource, index, ordinal, numa, healthy, gigaflops))
     strays = sick - {device.reference for device in devices}
     problems += [f"no device {stray!r} to mark unhealthy: name it <type>/<index>" for stray in sorted(strays)]
     return Inventory(tuple(devices), tuple(problems))
@@ -135,19 +137,21 @@ def read_wanted(text: str | None) -> tuple[list[Wanted], list[str]]:
 def _read_entry(entry: object) -> Wanted:
     if not isinstance(entry, dict) or not isinstance(entry.get("type"), str):
         raise ValueError('not an object with "type" and "count"')
-    unknown = sorted(set(entry) - {"type", "count", "resourceName", "share"})
+    unknown = sorted(set(entry) - {"type", "count", "resourceName", "gigaflops"})
     if unknown:
-        raise ValueError(f"unknown field {unknown[0]!r}; there are type, count, resourceName and share")
+        raise ValueError(f"unknown field {unknown[0]!r}; there are type, count, resourceName and gigaflops")
     count = entry.get("count")
     if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= MAX_COUNT:
         raise ValueError(f"count is {count!r}, not a number from 0 to {MAX_COUNT}")
     kind = accelerator(entry["type"])
     if kind.contract is not Contract.SCALAR:
         raise ValueError(f"{kind.id} is no device: a node has it without a device plugin")
-    share = entry.get("share", 1.0)
-    if not isinstance(share, int | float) or isinstance(share, bool) or not 0 < share <= 1:
-        raise ValueError(f"share is {share!r}, not a number above 0 and at most 1")
-    return Wanted(kind, _resource_name(kind, entry.get("resourceName")), count, float(share))
+    speed = entry.get("gigaflops")
+    if speed is not None and (
+        not isinstance(speed, int | float) or isinstance(speed, bool) or not 0 < speed <= FASTEST
+    ):
+        raise ValueError(f"gigaflops is {speed!r}, not a number above 0 and at most {FASTEST:,}")
+    return Wanted(kind, _resource_name(kind, entry.get("resourceName")), count, speed)
 
 
 def _resource_name(kind: AcceleratorType, chosen: str | None) -> str:

@@ -38,7 +38,9 @@ class AcceleratorSpec(_Strict):
 
     type: str = Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$", description="Name in the accelerator registry")
     count: int = Field(ge=1, le=256, description="Devices on this node")
-    share: float = Field(default=1.0, gt=0, le=1, description="Part of a core's time that each is worth")
+    gigaflops: float | None = Field(
+        default=None, gt=0, le=1e6, description="Billions of operations in a second of each; absent means as the cores"
+    )
 
 
 class TaintSpec(_Strict):

@@ -5,26 +5,30 @@ from __future__ import annotations
 import pytest
 from tables import table
 
-from hostler_contract.simulation import SHARE_ENV
+from hostler_contract.simulation import SPEED_ENV
 from hostler_runtime.training.throttle import Throttle
+
+WEIGHTS, UNITS = 1_000_000, 500.0
+"""Three billion operations."""
 
 
 @table(
-    ("said", "want"),
+    ("told", "took", "want"),
     {
-        "a whole core is not held up": ("1", []),
-        "half a core takes as long again": ("0.5", [2.0]),
-        "a tenth of one takes nine times as long again": ("0.1", [18.0]),
-        "of nothing that makes sense, nothing follows": ("fast", []),
-        "nobody is faster than a core": ("3", []),
-        "no share at all is none": ("0", []),
-        "on real devices nobody says anything": (None, []),
+        "the device takes longer than the cores": ("1", 2.0, [1.0]),
+        "however long they took, the step is as long": ("1", 0.5, [2.5]),
+        "cores that are slower than the device are not held up": ("1", 4.0, []),
+        "half the speed takes twice as long": ("0.5", 2.0, [4.0]),
+        "of nothing that makes sense, nothing follows": ("fast", 2.0, []),
+        "nor of no speed at all": ("0", 2.0, []),
+        "nor of one without end": ("nan", 2.0, []),
+        "on real devices nobody says anything": (None, 2.0, []),
     },
 )
-def test_how_long_a_step_is_held_up(said: str | None, want: list[float]) -> None:
-    moments, pauses = iter([0.0, 5.0, 7.0]), list[float]()
-    environment = {} if said is None else {SHARE_ENV: said}
-    throttle = Throttle(environment, spent=lambda: next(moments), sleep=pauses.append)
+def test_how_long_a_step_is_held_up(told: str | None, took: float, want: list[float]) -> None:
+    moments, pauses = iter([0.0, 5.0, 5.0 + took]), list[float]()
+    environment = {} if told is None else {SPEED_ENV: told}
+    throttle = Throttle(environment, now=lambda: next(moments), sleep=pauses.append)
     throttle.begin()
-    throttle.end()
+    throttle.end(weights=WEIGHTS, units=UNITS)
     assert pauses == [pytest.approx(each) for each in want]

@@ -121,13 +121,13 @@ def test_references_may_stand_in_one_line_or_in_many() -> None:
     assert read_unhealthy(None) == frozenset()
 
 
-@pytest.mark.parametrize("share", [0, -1, 1.5, "half", True], ids=str)
-def test_a_share_that_is_none_is_a_problem(share: object) -> None:
-    found = stock({**a100(), "share": share})
+@pytest.mark.parametrize("speed", [0, -1, 1e12, "fast", True], ids=str)
+def test_a_speed_that_cannot_be_is_a_problem(speed: object) -> None:
+    found = stock({**a100(), "gigaflops": speed})
     assert found.devices == ()
-    assert "not a number above 0 and at most 1" in found.problems[0]
+    assert "not a number above 0 and at most 1,000,000" in found.problems[0]
 
 
-def test_devices_know_their_share() -> None:
-    found = stock({**a100(1), "share": 0.25}, {"type": "graphcore-c600", "count": 1})
-    assert [device.share for device in found.devices] == [0.25, 1.0]
+def test_devices_know_their_speed() -> None:
+    found = stock({**a100(1), "gigaflops": 0.25}, {"type": "graphcore-c600", "count": 1})
+    assert [device.gigaflops for device in found.devices] == [0.25, None]

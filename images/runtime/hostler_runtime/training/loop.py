@@ -66,6 +66,7 @@ class Trainer:
         self._log_every = max(1, min(50, self._options.steps // 20))
         self._count_next = False
         self._throttle = Throttle()
+        self._weights = sum(each.numel() for each in model.parameters())
         self._before = 0.0
         self._since = time.monotonic()
         self.step = 0
@@ -189,13 +190,13 @@ class Trainer:
             for player in self._players:
                 with only(player, among=self._players):
                     turns[player.update.name] = self._turn(player, batches, rows=len(rows))
+        units = next(iter(turns.values())).units / self._processes.world_size
         if operations is not None:
-            units = next(iter(turns.values())).units / self._processes.world_size
             self._board.counted(operations.get_total_flops() / max(1.0, units))
         stage = self._stages[self._current.index]
         if stage.after_step is not None:
             stage.after_step()
-        self._throttle.end()
+        self._throttle.end(weights=self._weights, units=units)
         elapsed = time.perf_counter() - began
         return step_figures(turns, data_wait_ratio=min(1.0, waited / elapsed) if elapsed > 0 else 0.0)
 
