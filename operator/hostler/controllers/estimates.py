@@ -32,6 +32,11 @@ _AWAITING = 256
 """Runs that are merged at once, when a process sees every job that has ever ended."""
 
 
+def measurements_of(pool: Object | None) -> Measurements:
+    """Those in a pool's status; empty where there is no such pool."""
+    return merge(_readable(((pool or {}).get("status") or {}).get("measurements") or ()))
+
+
 class KnownMeasurements:
     """Measurements of pools, read anew only when a pool's have changed: every job that waits asks."""
 
@@ -192,7 +197,12 @@ def _memory(found: Memory) -> EstimatedMemory:
 
 
 def _energy(kilowatt_hours: float) -> Measurement:
-    return Measurement(value=f"{kilowatt_hours:.3g}", unit="kWh")
+    return Measurement(value=show_energy(kilowatt_hours), unit="kWh")
+
+
+def show_energy(kilowatt_hours: float) -> str:
+    """Three figures, and never an exponent for much."""
+    return f"{kilowatt_hours:.0f}" if kilowatt_hours >= 100 else f"{kilowatt_hours:.3g}"
 
 
 def _readable(written: Iterable[Any]) -> Iterator[tuple[Shape, tuple[MeasuredRun, ...]]]:
