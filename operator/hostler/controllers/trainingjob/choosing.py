@@ -104,8 +104,9 @@ class Chooser:
         if rejection is not None:
             return Candidate(pool=view.pool.name, kind=view.pool.kind, rejected=f"Rejected: {rejection.message}")
         base = next((each for each in look.inputs if each.part is None), None)
-        known = self._measurements.of(view.pool.name)
-        estimate = estimate_job(Subject(spec=look.spec, view=view, base=base, known=known))
+        name, spec = view.pool.name, look.spec
+        known, benchmarks = self._measurements.of(name), self._measurements.benchmarks(name)
+        estimate = estimate_job(Subject(spec=spec, view=view, base=base, known=known, benchmarks=benchmarks))
         seconds = None if estimate is None or estimate.seconds is None else estimate.seconds.expected
         request = _request(look, view, priority=priority, volumes=volumes, estimate=seconds)
         wait = self._admission.outlook(request)

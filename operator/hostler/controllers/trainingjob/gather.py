@@ -152,8 +152,9 @@ class Gatherer:
             return replace(seen, verdict=rejection)
         assert seen.pool.view is not None  # a missing pool is a rejection
         if not _has_checkpoint(seen.status):
-            known = self._measurements.of(seen.pool.view.pool.name)
-            seen = replace(seen, estimate=estimated(seen, view=seen.pool.view, known=known))
+            view, name = seen.pool.view, seen.pool.view.pool.name
+            known, benchmarks = self._measurements.of(name), self._measurements.benchmarks(name)
+            seen = replace(seen, estimate=estimated(seen, view=view, known=known, benchmarks=benchmarks))
         return replace(seen, verdict=await self._seat(seen, workload, volumes))
 
     def _priority(self, seen: Observed) -> Priority:

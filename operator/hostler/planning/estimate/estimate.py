@@ -36,6 +36,8 @@ class Subject:
     """Pods that it has; None where it has none yet, and as many count as the pool could give it."""
     known: Measurements | None = None
     """What runs on this pool have measured."""
+    benchmarks: Measurements | None = None
+    """What standard loads have reached on this pool, of those that still hold."""
     utilization: float | None = None
     """What a person says."""
 
