@@ -22,7 +22,9 @@ class UnknownAcceleratorError(LookupError):
     """No data file describes this id; the message offers the nearest ones."""
 
     def __init__(self, name: str) -> None:
-        near = difflib.get_close_matches(name, accelerators(), n=3, cutoff=0.5)
+        begun = [each for each in accelerators() if name and each.startswith(name)]
+        alike = difflib.get_close_matches(name, accelerators(), n=3, cutoff=0.5)
+        near = list(dict.fromkeys(begun + alike))[:3]
         hint = f"did you mean {', '.join(near)}?" if near else "`hostler accelerators` lists them"
         super().__init__(f"unknown accelerator type {name!r}: {hint}")
         self.name = name

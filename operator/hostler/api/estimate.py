@@ -144,7 +144,7 @@ class JobEstimate(StatusModel):
     operations_per_unit: Short | None = None
     """Operations of one unit, forward and backward."""
     petaflop_days: Short | None = None
-    """Arithmetic of the whole run, in petaflop/s-days."""
+    """Arithmetic of the whole run in petaflop/s-days, as published figures have it: without attention."""
     memory: EstimatedMemory | None = None
     """Expected of one device; absent where the network's sizes are not known."""
     cost: EstimatedCost | None = None

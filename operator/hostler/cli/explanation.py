@@ -106,7 +106,7 @@ class Explanation:
 def explanation(view: LineView, obj: Object) -> Explanation:
     """The story of an object of this view."""
     pool = _pool_of(view, obj)
-    usage = _usage(view)
+    usage = usage_of(view)
     ask = _ask(obj, pool) if pool is not None else None
     shape = usage.view(pool.name) if pool is not None else None
     nodes = _nodes(shape, ask) if shape is not None and ask is not None and not has_ended(obj) else []
@@ -300,7 +300,7 @@ def _ask(obj: Object, pool: Pool) -> Ask | None:
         return None
 
 
-def _usage(view: LineView) -> PoolUsage:
+def usage_of(view: LineView) -> PoolUsage:
     """What is used, counted as the operator counts it."""
     usage = PoolUsage()
     feed = UsageFeed(usage)

@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("hostler.cli.demo", "demo"),
     "doctor": ("hostler.cli.doctor", "doctor"),
     "download": ("hostler.cli.download", "download"),
+    "estimate": ("hostler.cli.estimate", "estimate"),
     "explain": ("hostler.cli.explain", "explain"),
     "get": ("hostler.cli.get", "get"),
     "local": ("hostler.cli.local", "local"),

@@ -39,6 +39,11 @@ def benchmarks_of(pool: Object | None) -> Measurements:
     return as_measurements(_benchmarks(((pool or {}).get("status") or {}).get("benchmarks") or ()))
 
 
+def measurements_of(pool: Object | None) -> Measurements:
+    """Those in a pool's status; empty where there is no such pool."""
+    return merge(_readable(((pool or {}).get("status") or {}).get("measurements") or ()))
+
+
 class KnownMeasurements:
     """What pools have measured, read anew only when a pool's status has changed: every job that waits asks."""
 
@@ -206,7 +211,12 @@ def _memory(found: Memory) -> EstimatedMemory:
 
 
 def _energy(kilowatt_hours: float) -> Measurement:
-    return Measurement(value=f"{kilowatt_hours:.3g}", unit="kWh")
+    return Measurement(value=show_energy(kilowatt_hours), unit="kWh")
+
+
+def show_energy(kilowatt_hours: float) -> str:
+    """Three figures, and never an exponent for much."""
+    return f"{kilowatt_hours:.0f}" if kilowatt_hours >= 100 else f"{kilowatt_hours:.3g}"
 
 
 def _benchmarks(written: Iterable[Any]) -> Iterator[PoolBenchmark]:

@@ -59,7 +59,18 @@ class KubeServer:
 
 
 _PLURALS = frozenset(
-    {"trainingjobs", "inferenceservices", "models", "datasets", "acceleratorpools", "pods", "namespaces", "events"}
+    {
+        "trainingjobs",
+        "clustermodels",
+        "nodes",
+        "inferenceservices",
+        "models",
+        "datasets",
+        "acceleratorpools",
+        "pods",
+        "namespaces",
+        "events",
+    }
 )
 
 

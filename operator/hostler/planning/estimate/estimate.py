@@ -8,12 +8,15 @@ from hostler.accelerators import AcceleratorType
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.families import family
 from hostler.planning import quantities
-from hostler.planning.estimate.jobs import kind_of, operations_of_unit, shape_of, units_of_step
+from hostler.planning.devicememory import weights_of
+from hostler.planning.estimate.jobs import kind_of, operations_of_unit, shape_of, sized, units_of_step
 from hostler.planning.estimate.measurements import Measured, Measurements, Shape, predict
 from hostler.planning.estimate.money import energy_of, price_of
+from hostler.planning.estimate.operations import attention_share
 from hostler.planning.estimate.priors import Priors, published
 from hostler.planning.estimate.result import Estimate, Memory, Range
 from hostler.planning.estimate.runs import memory_of_job, network_of, run_of
+from hostler.planning.estimate.shapes import Network, TrainingRun
 from hostler.planning.estimate.speed import Load, load_of, precision_of, speed_of
 from hostler.planning.jobacceptance import ask_of_job
 from hostler.planning.models import NamedModel
@@ -40,6 +43,8 @@ class Subject:
     """What standard loads have reached on this pool, of those that still hold."""
     utilization: float | None = None
     """What a person says."""
+    units: float | None = None
+    """What is computed in all, where a person says it; None means what the steps are."""
 
     @property
     def count(self) -> int:
@@ -73,15 +78,17 @@ def estimate_job(subject: Subject, *, priors: Priors | None = None) -> Estimate 
     only what ran on them does. Raises ``ValueError`` where ``utilization`` is not between 0 and 1.
     """
     spec, view = subject.spec, subject.view
-    if view.pool.kind is None or spec.training.steps == 0:
+    if view.pool.kind is None or (spec.training.steps == 0 and subject.units is None):
         return None
-    load = _load(subject, view.pool.kind)
+    network = network_of(spec, subject.base)
+    run = None
+    if network is not None:
+        run = run_of(spec, network, base=subject.base, view=view, processes=subject.processes)
+    load = _load(subject, view.pool.kind, network=network, run=run)
     operations = load.operations_per_unit
     measured = predict(subject.known or {}, subject.shape, operations_per_unit=operations)
-    of_step = units_of_step(spec, base=subject.base)
-    if measured is not None and measured.units_per_step is not None:
-        of_step = measured.units_per_step
-    if of_step is None:
+    units = _units(subject, measured)
+    if units is None:
         return None
     speed = None
     if measured is not None or not view.simulated:
@@ -92,11 +99,13 @@ def estimate_job(subject: Subject, *, priors: Priors | None = None) -> Estimate 
             measured=measured,
             utilization=subject.utilization,
         )
-    units = of_step * spec.training.steps
     seconds = None if speed is None else _seconds(units, speed.units_per_second, measured)
     energy = None if seconds is None else energy_of(view, seconds, devices=subject.devices)
     return Estimate(
         operations=None if operations is None else operations * units,
+        attention=0.0 if operations is None else operations * units * _attention(network, run),
+        parameters=_parameters(spec, subject.base) if network is None else network.parameters,
+        active_parameters=None if network is None else network.active_parameters,
         units=units,
         unit=family(spec.family.value).unit,
         speed=speed,
@@ -107,13 +116,29 @@ def estimate_job(subject: Subject, *, priors: Priors | None = None) -> Estimate 
     )
 
 
-def _load(subject: Subject, kind: AcceleratorType) -> Load:
+def _units(subject: Subject, measured: Measured | None) -> float | None:
+    """As a person says, else all steps of as much as earlier runs had in one, or of what fits into one."""
+    if subject.units is not None:
+        return subject.units
+    of_step = measured.units_per_step if measured is not None else None
+    if of_step is None:
+        of_step = units_of_step(subject.spec, base=subject.base)
+    return None if of_step is None else of_step * subject.spec.training.steps
+
+
+def _attention(network: Network | None, run: TrainingRun | None) -> float:
+    return 0.0 if network is None or run is None else attention_share(network, run)
+
+
+def _parameters(spec: TrainingJobSpec, base: NamedModel | None) -> int | None:
+    if base is not None:
+        return weights_of(base.model)
+    return family(spec.family.value).parameters(sized(spec))
+
+
+def _load(subject: Subject, kind: AcceleratorType, *, network: Network | None, run: TrainingRun | None) -> Load:
     """By the network's sizes where they are known, else by its number of weights."""
     spec, base = subject.spec, subject.base
-    network = network_of(spec, base)
-    run = None
-    if network is not None:
-        run = run_of(spec, network, base=base, view=subject.view, processes=subject.processes)
     if network is not None and run is not None:
         return replace(load_of(network, run, kind), devices=subject.devices)
     return Load(

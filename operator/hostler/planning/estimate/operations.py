@@ -46,8 +46,11 @@ def attention_of_token(network: Network, run: TrainingRun) -> float:
 
 def causal_share(network: Network, run: TrainingRun) -> float:
     """Share of the operations of training that are attention's where a token sees only those before it, 0 to 1."""
-    if not network.causal:
-        return 0.0
+    return attention_share(network, run) if network.causal else 0.0
+
+
+def attention_share(network: Network, run: TrainingRun) -> float:
+    """Share of the operations of training that are the two products of attention, 0 to 1."""
     return TRAINED * attention_of_token(network, run) / training_operations(network, run)
 
 

@@ -94,6 +94,12 @@ class Estimate:
 
     operations: float | None
     """Of the whole run, forward and backward; what is computed twice counts once. None where nobody knows."""
+    attention: float = 0.0
+    """Those of them that are the products of attention, where the sizes of the network are known."""
+    parameters: int | None = None
+    """Weights of the network; None where nobody knows."""
+    active_parameters: int | None = None
+    """Weights that one token is multiplied with; None where that is not counted."""
     units: float
     """What is computed in all, in the family's unit."""
     unit: str
@@ -110,5 +116,6 @@ class Estimate:
 
     @property
     def petaflop_days(self) -> float | None:
-        """In the unit of :data:`PETAFLOP_DAY`."""
-        return None if self.operations is None else self.operations / PETAFLOP_DAY
+        """Operations of the weights alone in the unit of :data:`PETAFLOP_DAY`: 6 for each weight and token, as
+        published figures have it ("Scaling Laws", arXiv 2001.08361; GPT-3, arXiv 2005.14165, table D.1)."""
+        return None if self.operations is None else (self.operations - self.attention) / PETAFLOP_DAY
