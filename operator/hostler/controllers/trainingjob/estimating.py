@@ -13,6 +13,7 @@ from hostler.controllers.trainingjob.figures import sensible
 from hostler.controllers.trainingjob.observed import Observed
 from hostler.planning import moments
 from hostler.planning import pods as read
+from hostler.planning.estimate.bybenchmark import predict_by_benchmark
 from hostler.planning.estimate.estimate import Subject, estimate_job
 from hostler.planning.estimate.measurements import Measurements, predict
 from hostler.planning.estimate.result import Basis
@@ -43,12 +44,10 @@ def _improves(told: JobEstimate, subject: Subject) -> bool:
         return False
     if subject.known and predict(subject.known, subject.shape) is not None:
         return True
-    return bool(subject.benchmarks) and told.basis != _BENCHMARK and _is_benchmarked(subject)
-
-
-def _is_benchmarked(subject: Subject) -> bool:
-    found = estimate_job(subject)
-    return found is not None and found.speed is not None and found.speed.basis is Basis.BENCHMARK
+    if not subject.benchmarks or told.basis == _BENCHMARK:
+        return False
+    operations = None if told.operations_per_unit is None else float(told.operations_per_unit)
+    return predict_by_benchmark(subject.benchmarks, subject.shape, operations_per_unit=operations) is not None
 
 
 def with_actual(seen: Observed, result: Result) -> JobEstimate | None:
