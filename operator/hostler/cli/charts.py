@@ -60,8 +60,8 @@ def bar_chart(*, title: str, sections: Sequence[Section], note: str = "") -> str
     for bar in (bar for section in sections for bar in section.bars):
         if not (math.isfinite(bar.value) and bar.value >= 0):
             raise ValueError(f"a bar is as long as a number of 0 or more, not {bar.value} ({bar.label})")
-    y, parts = _MARGIN + _TITLE, [_text(title, x=_MARGIN, y=_MARGIN + _TITLE, size=_TITLE, weight=600)]
-    y += _GAP
+    parts = [_text(title, x=_MARGIN, y=_MARGIN + _TITLE, size=_TITLE, weight=600)]
+    y = float(_MARGIN + _TITLE + _GAP)
     labels = min(_LONGEST_LABEL, max((text_width(b.label, _TEXT) for s in sections for b in s.bars), default=0))
     for section in sections:
         y += _ROW

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 from tables import table
 
 from hostler.accelerators import accelerators
+from hostler.api.benchmark import LABEL
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.families import family
 from hostler.planning.benchmarks.loads import (
@@ -82,3 +85,9 @@ def test_a_small_network_keeps_no_real_accelerator_busy(*, kind: str, simulated:
 def test_a_pod_has_as_few_devices_as_the_type_comes_in() -> None:
     for kind in accelerators().values():
         assert per_pod_for(kind) == (min(kind.allowed_counts) if kind.allowed_counts else 1)
+
+
+def test_the_example_is_the_load_that_it_says() -> None:
+    text = (Path(__file__).parents[4] / "examples" / "benchmarks" / "job.yaml").read_text(encoding="utf-8")
+    job = yaml.safe_load(text)
+    assert loads()[job["metadata"]["labels"][LABEL]].is_of(TrainingJobSpec.model_validate(job["spec"]))
