@@ -46,8 +46,8 @@ PRICES = {
 """For an hour, in euros."""
 POOLS = {kind: f"five-{kind}" for kind in SPEEDS}
 STEPS = 25
-BENCHED = ("nvidia-a100-80", "intel-gpu-max-1550")
-"""Of which the first is twice as fast, and costs more than twice as much."""
+BENCHED = ("nvidia-a100-80", "amd-mi300x")
+"""Of which the first is faster, and costs far more."""
 CLOSE = 0.15
 """How wrong the estimate of a speed may be after one run of the shape."""
 

@@ -30,7 +30,7 @@ def standard(name: str = "benchmark", *, load: Load = LOAD, pool: str = "gpu") -
 
 
 def said(*, seconds: float = 60.0, units: float = UNITS, sha256: str = LOAD.data.sha256) -> Result:
-    """What the trainer says at the end of 60 steps."""
+    """What the trainer says at the end."""
     pace = Pace(steps=60, seconds=seconds, units=60 * units, unit="tokens", precision="fp32", memory_bytes=2**30)
     facts = DatasetFacts(sha256=sha256, size_bytes=100, tokens=40)
     return success().model_copy(update={"pace": pace, "dataset": facts})

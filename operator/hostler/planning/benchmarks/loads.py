@@ -39,9 +39,11 @@ _FREE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """How the data of a family's loads is made."""
+    """How the data of a load is made."""
 
     documents: int
+    words: int
+    """Of a document in the middle."""
     seed: int
     sha256: str
     """Of the bytes that come out, which the pods tell: a job that read others is no benchmark."""
@@ -53,7 +55,7 @@ class Load:
 
     family: str
     size: str
-    """small takes a minute on a core; base is as large as published networks, for real accelerators."""
+    """small takes seconds on a core; base is as large as published networks, for real accelerators."""
     variant: str
     """packed or unpacked in families that pack sequences, else empty."""
     body: Mapping[str, Any]
@@ -72,7 +74,7 @@ class Load:
 
     def content(self) -> bytes:
         """The data."""
-        return json_lines(documents=self.data.documents, seed=self.data.seed)
+        return json_lines(documents=self.data.documents, words=self.data.words, seed=self.data.seed)
 
     def spec(self, *, pool: str, per_pod: int = 1) -> Object:
         """The spec of the job, in wire names."""
@@ -117,10 +119,16 @@ def loads() -> Mapping[str, Load]:
 
 def read_loads(written: Object) -> list[Load]:
     """The loads of one family's file. Raises ``KeyError`` or ``TypeError`` where it is another file."""
-    name, data = written["family"], Data(**written["data"])
+    name = written["family"]
     variants = (PACKED, UNPACKED) if family(name).packs else ("",)
     return [
-        Load(family=name, size=size, variant=variant, body=body, data=data)
+        Load(
+            family=name,
+            size=size,
+            variant=variant,
+            body={field: value for field, value in body.items() if field != "data"},
+            data=Data(**body["data"]),
+        )
         for size, body in written["sizes"].items()
         for variant in variants
     ]

@@ -16,12 +16,12 @@ _WORDS = 4000
 _MULTIPLIER, _INCREMENT, _MODULUS = 6364136223846793005, 1442695040888963407, 2**64
 
 
-def json_lines(*, documents: int, seed: int) -> bytes:
+def json_lines(*, documents: int, words: int, seed: int) -> bytes:
     """Documents as JSON lines with one column, ``text``. Their lengths are spread as those of real texts are: the
-    logarithm is about normal, around 25 words."""
+    logarithm is about normal, around that of ``words``."""
     random = _numbers(seed)
-    words = [_word(random) for _ in range(_WORDS)]
-    lines = [json.dumps({"text": _document(random, words)}) for _ in range(documents)]
+    known = [_word(random) for _ in range(_WORDS)]
+    lines = [json.dumps({"text": _document(random, known, median=words)}) for _ in range(documents)]
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -43,8 +43,8 @@ def _one(random: Iterator[float], among: tuple[str, ...]) -> str:
     return among[int(next(random) * len(among))]
 
 
-def _document(random: Iterator[float], words: list[str]) -> str:
+def _document(random: Iterator[float], words: list[str], *, median: int) -> str:
     spread = sum(next(random) for _ in range(6)) - 3
-    length = max(3, min(400, round(math.exp(3.2 + 0.9 * spread))))
+    length = max(3, round(median * math.exp(0.9 * spread)))
     # Few words are frequent and many are rare, as in every language (Zipf's law).
     return " ".join(words[int(len(words) ** next(random)) - 1] for _ in range(length)).capitalize() + "."
