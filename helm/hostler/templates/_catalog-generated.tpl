@@ -27,6 +27,17 @@ spec:
     parameters: 22713216
     contextLength: 512
     vocabularySize: 30522
+    sizes:
+      layers: 6
+      hiddenSize: 384
+      heads: 12
+      kvHeads: 12
+      headSize: 32
+      intermediateSize: 1536
+      gated: false
+      tied: false
+      causal: false
+      learnedPositions: 514
   memory:
     weightsBytes: 90852864
   sampleRequest:
@@ -106,6 +117,17 @@ spec:
     parameters: 109514298
     contextLength: 512
     vocabularySize: 30522
+    sizes:
+      layers: 12
+      hiddenSize: 768
+      heads: 12
+      kvHeads: 12
+      headSize: 64
+      intermediateSize: 3072
+      gated: false
+      tied: true
+      causal: false
+      learnedPositions: 514
   memory:
     weightsBytes: 440425712
   sampleRequest:
@@ -193,6 +215,18 @@ spec:
     parameters: 2614341888
     contextLength: 8192
     vocabularySize: 256000
+    sizes:
+      layers: 26
+      hiddenSize: 2304
+      heads: 8
+      kvHeads: 4
+      headSize: 256
+      intermediateSize: 9216
+      gated: true
+      tied: true
+      causal: true
+      slidingWindow: 4096
+      windowedLayers: 13
   memory:
     weightsBytes: 5228683776
     kvBytesPerToken: 106496
@@ -370,6 +404,18 @@ spec:
     parameters: 9241705984
     contextLength: 8192
     vocabularySize: 256000
+    sizes:
+      layers: 42
+      hiddenSize: 3584
+      heads: 16
+      kvHeads: 8
+      headSize: 256
+      intermediateSize: 14336
+      gated: true
+      tied: true
+      causal: true
+      slidingWindow: 4096
+      windowedLayers: 21
   memory:
     weightsBytes: 18483411968
     kvBytesPerToken: 344064
@@ -547,6 +593,18 @@ spec:
     parameters: 999885952
     contextLength: 32768
     vocabularySize: 262144
+    sizes:
+      layers: 26
+      hiddenSize: 1152
+      heads: 4
+      kvHeads: 1
+      headSize: 256
+      intermediateSize: 6912
+      gated: true
+      tied: true
+      causal: true
+      slidingWindow: 512
+      windowedLayers: 22
   memory:
     weightsBytes: 1999771904
     kvBytesPerToken: 26624
@@ -717,6 +775,17 @@ spec:
     contextLength: 1024
     vocabularySize: 50257
     chatTemplate: false
+    sizes:
+      layers: 12
+      hiddenSize: 768
+      heads: 12
+      kvHeads: 12
+      headSize: 64
+      intermediateSize: 3072
+      gated: false
+      tied: true
+      causal: true
+      learnedPositions: 1024
   memory:
     weightsBytes: 548090880
     kvBytesPerToken: 73728
@@ -900,6 +969,16 @@ spec:
     parameters: 8030261248
     contextLength: 131072
     vocabularySize: 128256
+    sizes:
+      layers: 32
+      hiddenSize: 4096
+      heads: 32
+      kvHeads: 8
+      headSize: 128
+      intermediateSize: 14336
+      gated: true
+      tied: false
+      causal: true
   memory:
     weightsBytes: 16060522496
     kvBytesPerToken: 131072
@@ -1066,6 +1145,16 @@ spec:
     parameters: 7248023552
     contextLength: 32768
     vocabularySize: 32768
+    sizes:
+      layers: 32
+      hiddenSize: 4096
+      heads: 32
+      kvHeads: 8
+      headSize: 128
+      intermediateSize: 14336
+      gated: true
+      tied: false
+      causal: true
   memory:
     weightsBytes: 14496047104
     kvBytesPerToken: 131072
@@ -1235,6 +1324,16 @@ spec:
     parameters: 149655232
     contextLength: 8192
     vocabularySize: 50368
+    sizes:
+      layers: 22
+      hiddenSize: 768
+      heads: 12
+      kvHeads: 12
+      headSize: 64
+      intermediateSize: 1152
+      gated: true
+      tied: true
+      causal: false
   memory:
     weightsBytes: 598620928
   sampleRequest:
@@ -1419,6 +1518,16 @@ spec:
     parameters: 494032768
     contextLength: 32768
     vocabularySize: 151936
+    sizes:
+      layers: 24
+      hiddenSize: 896
+      heads: 14
+      kvHeads: 2
+      headSize: 64
+      intermediateSize: 4864
+      gated: true
+      tied: true
+      causal: true
   memory:
     weightsBytes: 988065536
     kvBytesPerToken: 12288
@@ -1584,6 +1693,16 @@ spec:
     parameters: 1543714304
     contextLength: 32768
     vocabularySize: 151936
+    sizes:
+      layers: 28
+      hiddenSize: 1536
+      heads: 12
+      kvHeads: 2
+      headSize: 128
+      intermediateSize: 8960
+      gated: true
+      tied: true
+      causal: true
   memory:
     weightsBytes: 3087428608
     kvBytesPerToken: 28672
@@ -1749,6 +1868,16 @@ spec:
     parameters: 7615616512
     contextLength: 32768
     vocabularySize: 152064
+    sizes:
+      layers: 28
+      hiddenSize: 3584
+      heads: 28
+      kvHeads: 4
+      headSize: 128
+      intermediateSize: 18944
+      gated: true
+      tied: false
+      causal: true
   memory:
     weightsBytes: 15231233024
     kvBytesPerToken: 57344
@@ -1913,6 +2042,16 @@ spec:
     parameters: 596049920
     contextLength: 40960
     vocabularySize: 151936
+    sizes:
+      layers: 28
+      hiddenSize: 1024
+      heads: 16
+      kvHeads: 8
+      headSize: 128
+      intermediateSize: 3072
+      gated: true
+      tied: true
+      causal: true
   memory:
     weightsBytes: 1503264768
     kvBytesPerToken: 114688
@@ -2080,6 +2219,16 @@ spec:
     parameters: 1720574976
     contextLength: 40960
     vocabularySize: 151936
+    sizes:
+      layers: 28
+      hiddenSize: 2048
+      heads: 16
+      kvHeads: 8
+      headSize: 128
+      intermediateSize: 6144
+      gated: true
+      tied: true
+      causal: true
   memory:
     weightsBytes: 4063479808
     kvBytesPerToken: 114688
@@ -2247,6 +2396,16 @@ spec:
     parameters: 4022468096
     contextLength: 40960
     vocabularySize: 151936
+    sizes:
+      layers: 36
+      hiddenSize: 2560
+      heads: 32
+      kvHeads: 8
+      headSize: 128
+      intermediateSize: 9728
+      gated: true
+      tied: true
+      causal: true
   memory:
     weightsBytes: 8044936192
     kvBytesPerToken: 147456
@@ -2414,6 +2573,16 @@ spec:
     parameters: 8190735360
     contextLength: 40960
     vocabularySize: 151936
+    sizes:
+      layers: 36
+      hiddenSize: 4096
+      heads: 32
+      kvHeads: 8
+      headSize: 128
+      intermediateSize: 12288
+      gated: true
+      tied: false
+      causal: true
   memory:
     weightsBytes: 16381470720
     kvBytesPerToken: 147456
@@ -2582,6 +2751,16 @@ spec:
     parameters: 1711376384
     contextLength: 8192
     vocabularySize: 49152
+    sizes:
+      layers: 24
+      hiddenSize: 2048
+      heads: 32
+      kvHeads: 32
+      headSize: 64
+      intermediateSize: 8192
+      gated: true
+      tied: true
+      causal: true
   memory:
     weightsBytes: 3422752768
     kvBytesPerToken: 196608
@@ -2750,6 +2929,16 @@ spec:
     parameters: 134515008
     contextLength: 8192
     vocabularySize: 49152
+    sizes:
+      layers: 30
+      hiddenSize: 576
+      heads: 9
+      kvHeads: 3
+      headSize: 64
+      intermediateSize: 1536
+      gated: true
+      tied: true
+      causal: true
   memory:
     weightsBytes: 269030016
     kvBytesPerToken: 23040
@@ -2918,6 +3107,16 @@ spec:
     parameters: 361821120
     contextLength: 8192
     vocabularySize: 49152
+    sizes:
+      layers: 32
+      hiddenSize: 960
+      heads: 15
+      kvHeads: 5
+      headSize: 64
+      intermediateSize: 2560
+      gated: true
+      tied: true
+      causal: true
   memory:
     weightsBytes: 723642240
     kvBytesPerToken: 40960
@@ -3298,6 +3497,18 @@ spec:
     parameters: 3030371328
     contextLength: 16384
     vocabularySize: 49152
+    sizes:
+      layers: 30
+      hiddenSize: 3072
+      heads: 24
+      kvHeads: 2
+      headSize: 128
+      intermediateSize: 12288
+      gated: false
+      tied: true
+      causal: true
+      slidingWindow: 4096
+      windowedLayers: 30
   memory:
     weightsBytes: 12121485312
     kvBytesPerToken: 61440
@@ -3461,6 +3672,18 @@ spec:
     parameters: 7173923840
     contextLength: 16384
     vocabularySize: 49152
+    sizes:
+      layers: 32
+      hiddenSize: 4608
+      heads: 36
+      kvHeads: 4
+      headSize: 128
+      intermediateSize: 18432
+      gated: false
+      tied: true
+      causal: true
+      slidingWindow: 4096
+      windowedLayers: 32
   memory:
     weightsBytes: 14347847680
     kvBytesPerToken: 65536

@@ -51,11 +51,11 @@ def _qwen2(sizes: str, *, tied: bool) -> Config:
 
 
 def _gemma2(sizes: str) -> Config:
-    return _decoder("gemma2", "Gemma2ForCausalLM", f"{sizes} 256000 8192", head_dim=256)
+    return _decoder("gemma2", "Gemma2ForCausalLM", f"{sizes} 256000 8192", head_dim=256, sliding_window=4096)
 
 
 def _starcoder2(sizes: str) -> Config:
-    return _decoder("starcoder2", "Starcoder2ForCausalLM", f"{sizes} 49152 16384", use_bias=True)
+    return _decoder("starcoder2", "Starcoder2ForCausalLM", f"{sizes} 49152 16384", use_bias=True, sliding_window=4096)
 
 
 def _encoder(kind: str, name: str, sizes: str) -> Config:
@@ -64,7 +64,10 @@ def _encoder(kind: str, name: str, sizes: str) -> Config:
         "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size",
         "max_position_embeddings",
     )  # fmt: skip
-    return {"model_type": kind, "architectures": [name]} | dict(zip(names, map(int, sizes.split()), strict=True))
+    segments = {"type_vocab_size": 2} if kind == "bert" else {}
+    return {"model_type": kind, "architectures": [name], **segments} | dict(
+        zip(names, map(int, sizes.split()), strict=True)
+    )
 
 
 def _whisper(
@@ -92,7 +95,8 @@ CONFIGS: dict[str, Config] = {
     "qwen3-4b": _qwen3("2560 36 32 8 9728", tied=True),
     "qwen3-8b": _qwen3("4096 36 32 8 12288", tied=False),
     "gemma-3-1b-it": _decoder(
-        "gemma3_text", "Gemma3ForCausalLM", "1152 26 4 1 6912 262144 32768", head_dim=256
+        "gemma3_text", "Gemma3ForCausalLM", "1152 26 4 1 6912 262144 32768", head_dim=256, sliding_window=512,
+        sliding_window_pattern=6,
     ),
     "gemma-2-2b-it": _gemma2("2304 26 8 4 9216"),
     "gemma-2-9b-it": _gemma2("3584 42 16 8 14336"),
@@ -211,6 +215,8 @@ def test_the_importer_takes_it_for_what_the_entry_says(name: str, parameters: di
     assert said.get("contextLength") == read.context_length
     assert said.get("vocabularySize") == read.vocabulary_size
     assert spec["memory"].get("kvBytesPerToken") == read.kv_bytes_per_token
+    sizes = read.sizes.model_dump(mode="json", by_alias=True, exclude_none=True) if read.sizes else {}
+    assert said.get("sizes", {}) == {field: value for field, value in sizes.items() if value != 0 or value is False}
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES)
