@@ -29,6 +29,22 @@ def make_pool(name: str = "gpu", **spec: Any) -> Object:
     )
 
 
+def make_benchmark(load: str = "bert-small-packed", *, speed: float = 400.0, **fields: Any) -> Object:
+    """An entry of a pool's ``status.benchmarks``: one device, real, of the present image."""
+    shape = {"family": load.split("-")[0], "objective": "pretrain", "network": "a" * 12, "precision": "auto"}
+    return {
+        "load": load,
+        "shape": shape | {"batch": 8, "length": 64, "packed": load.endswith("-packed"), "devices": 1},
+        "run": f"uid-{load}",
+        "at": "2026-11-30T12:00:00Z",
+        "image": "registry/train:1",
+        "acceleratorType": "nvidia-a100-80",
+        "speed": {"value": f"{speed:g}", "unit": "tokens/s"},
+        "unitsPerStep": "400",
+        "operationsPerSecond": f"{speed * 1.1e6:g}",
+    } | fields
+
+
 def make_single_pool(name: str) -> Object:
     """The GPU nodes of a local cluster, of which one job at a time may use one device."""
     tolerations = [{"key": "nvidia.com/gpu", "effect": "NoSchedule"}]

@@ -1,15 +1,20 @@
 """What pools learn from the jobs that ran on them, on simulated devices of five types whose speeds nobody is told.
 
 Each type gets a speed of its own from the device simulator. After one job on each pool, the next estimate there is
-compared with what then happens, and the choice among them with the one that measuring all of them would make.
+compared with what then happens, and the choice among them with the one that measuring all of them would make. Beside
+them `hostler bench` runs the standard load of another family on two of the pools, and `hostler compare` says which is
+how much faster.
 """
 
 from __future__ import annotations
 
 import json
 import statistics
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,6 +46,8 @@ PRICES = {
 """For an hour, in euros."""
 POOLS = {kind: f"five-{kind}" for kind in SPEEDS}
 STEPS = 25
+BENCHED = ("nvidia-a100-80", "amd-mi300x")
+"""Of which the first is faster, and costs far more."""
 CLOSE = 0.15
 """How wrong the estimate of a speed may be after one run of the shape."""
 
@@ -65,6 +72,8 @@ class Five:
     """The same again, all of them at once."""
     chosen: dict[str, dict[str, Any]]
     """Jobs that name no pool, by what they ask for."""
+    benched: dict[str, Any]
+    """What `hostler bench` said, and where."""
 
 
 @pytest.fixture(scope="module")
@@ -77,17 +86,24 @@ def five(stack: Stack, namespace: Callable[[str], str]) -> Iterator[Five]:
     stack.apply(*map(_pool, SPEEDS))
     for name in POOLS.values():
         stack.wait_condition("acceleratorpools", name, "Ready", "True")
+    bench = None
     try:
         first = _run(stack, {kind: job(f"first-{kind}", {"pool": POOLS[kind]}) for kind in SPEEDS})
         wait(lambda: all(_measured(stack, kind) for kind in SPEEDS), what="every pool has written down its run")
+        bench = _bench(stack)
         second = _run(stack, {kind: job(f"second-{kind}", {"pool": POOLS[kind]}) for kind in SPEEDS})
         among = {"types": list(SPEEDS)}
         chosen = _run(
             stack,
             {goal: job(f"chooses-{goal}", {"choose": {**among, "optimize": goal}}) for goal in ("cost", "time")},
         )
-        yield Five(first, second, chosen)
+        said, complaint = bench.communicate(timeout=2 * PATIENCE)
+        assert bench.returncode == 0, said + complaint
+        yield Five(first, second, chosen, json.loads(said))
     finally:
+        if bench is not None and bench.poll() is None:
+            bench.kill()
+            bench.wait()
         for name in POOLS.values():
             stack.tools.kubectl_run("delete", "acceleratorpool", name, "--wait=false")
         stack.tools.kubectl_run("annotate", "node", NODE, "--overwrite", f"{ANNOTATION}={before}")
@@ -122,6 +138,15 @@ def _run(stack: Stack, jobs: dict[str, dict[str, Any]]) -> dict[str, dict[str, A
         )
         for key, obj in jobs.items()
     }
+
+
+def _bench(stack: Stack) -> subprocess.Popen[str]:
+    """Beside everything else, as a person would."""
+    program = Path(sys.executable).parent / "hostler"
+    where = ["--namespace", NAMESPACE, "--kubeconfig", str(stack.tools.kubeconfig), "--output", "json"]
+    pools = [part for kind in BENCHED for part in ("--pool", POOLS[kind])]
+    command = [program, "bench", "--family", "bert", "--packing", "packed", *pools, *where]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def _speed(obj: dict[str, Any]) -> float:
@@ -177,3 +202,29 @@ def test_how_right_they_were_is_a_metric(stack: Stack, five: Five) -> None:
     assert condition(five.second["graphcore-c600"], "Succeeded")["status"] == "True"
     samples = stack.ask('sum(hostler_estimates_total{basis="Measured"}) >= 5')
     assert samples
+
+
+def test_standard_loads_are_in_the_status_of_their_pools_and_leave_nothing(stack: Stack, five: Five) -> None:
+    assert [each["pool"] for each in five.benched["loads"]] == [POOLS[kind] for kind in BENCHED]
+    for each in five.benched["loads"]:
+        (found,) = stack.get("acceleratorpools", each["pool"])["status"]["benchmarks"]
+        assert found == each["benchmark"]
+        assert (found["load"], found["simulated"], found["outdated"]) == ("bert-small-packed", True, False)
+        assert found["perCurrency"]["unit"] == "tokens/EUR"
+        wait(
+            lambda job=each["job"]: stack.get("trainingjobs", job, namespace=NAMESPACE) is None, what="it is cleaned up"
+        )
+
+
+def test_compare_shows_the_larger_share_as_the_faster_by_as_much(stack: Stack, five: Five, tmp_path: Path) -> None:
+    chart = tmp_path / "pools.svg"
+    arguments = ["compare", "--family", "bert", "--kubeconfig", str(stack.tools.kubeconfig), "--chart", str(chart)]
+    result = CliRunner().invoke(main, [*arguments, "--per", "device", "--output", "json"])
+    assert result.exit_code == 0, result.output
+    (load,) = json.loads(result.output)["loads"]
+    assert [each["pool"] for each in load["pools"]] == [POOLS[kind] for kind in BENCHED]
+    fast, slow = BENCHED
+    assert load["pools"][1]["relative"] == pytest.approx(SPEEDS[slow] / SPEEDS[fast], rel=CLOSE)
+    by_cost = json.loads(CliRunner().invoke(main, [*arguments, "--output", "json"]).output)["loads"][0]["pools"]
+    assert [each["pool"] for each in by_cost] == [POOLS[slow], POOLS[fast]]
+    assert POOLS[slow] in chart.read_text()

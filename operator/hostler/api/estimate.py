@@ -113,6 +113,12 @@ class ActualRun(StatusModel):
     """Most memory in use by the first process."""
     ratio: Short | None = None
     """The duration by the expected one; absent where none was estimated."""
+    data_sha256: Annotated[str, Field(max_length=64)] | None = None
+    """Hash of the data, as the pods have read it; of benchmarks alone."""
+    image: Annotated[str, Field(max_length=512)] | None = None
+    """Runtime image, as the pods named it; of benchmarks alone."""
+    image_id: Annotated[str, Field(max_length=512)] | None = None
+    """The same by its digest, where the node tells it; of benchmarks alone."""
 
 
 class JobEstimate(StatusModel):
@@ -125,8 +131,8 @@ class JobEstimate(StatusModel):
     pods: Annotated[int, Field(ge=1)]
     """With as many pods."""
     basis: Word
-    """Where the speed is from: Measured (runs on this pool), Published (what others measured on such devices), Peak
-    (the data sheet), or Unknown."""
+    """Where the speed is from: Measured (runs on this pool), Benchmark (a standard load on this pool), Published (what
+    others measured on such devices), Peak (the data sheet), or Unknown."""
     message: Text = ""
     """The basis in a sentence."""
     duration: EstimatedDuration | None = None

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
+from hostler.api.benchmark import MOST_BENCHMARKS, PoolBenchmark
 from hostler.api.common import Conditions, Toleration
 from hostler.api.estimate import MOST_SHAPES, PoolMeasurement
 from hostler.api.poolscaling import PoolScaling
@@ -203,3 +204,5 @@ class AcceleratorPoolStatus(StatusModel):
     """True when the devices are simulated."""
     measurements: Annotated[tuple[PoolMeasurement, ...], Field(max_length=MOST_SHAPES)] = ()
     """What jobs that succeeded here have measured: estimates of the next ones are made of it."""
+    benchmarks: Annotated[tuple[PoolBenchmark, ...], Field(max_length=MOST_BENCHMARKS)] = ()
+    """What the standard loads of families have reached here (`hostler bench`), the newest first."""

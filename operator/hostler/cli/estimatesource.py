@@ -25,7 +25,7 @@ from hostler.cli.lineview import LineView, read_view
 from hostler.cli.targets import find_target
 from hostler.cluster.errors import Forbidden
 from hostler.cluster.resources import resource_of
-from hostler.controllers.estimates import measurements_of
+from hostler.controllers.estimates import benchmarks_of, measurements_of
 from hostler.controllers.trainingjob.choosing import on_pool
 from hostler.controllers.validity import invalid_spec_sentence
 from hostler.planning.estimate.estimate import Subject
@@ -194,6 +194,7 @@ def subject_of(
         view=view,
         base=next((each for each in inputs if each.part is None), None),
         known=measurements_of(pool),
+        benchmarks=benchmarks_of(pool),
         utilization=utilization,
         units=units,
     )

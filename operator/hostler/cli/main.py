@@ -12,8 +12,10 @@ import hostler
 # Where each subcommand lives: module and name of its click command.
 COMMANDS: dict[str, tuple[str, str]] = {
     "accelerators": ("hostler.cli.pools", "list_accelerators"),
+    "bench": ("hostler.cli.bench", "bench"),
     "cancel": ("hostler.cli.acting", "cancel"),
     "catalog": ("hostler.cli.catalog", "catalog"),
+    "compare": ("hostler.cli.compare", "compare"),
     "completion": ("hostler.cli.completion", "completion"),
     "data": ("hostler.cli.data", "data"),
     "demo": ("hostler.cli.demo", "demo"),

@@ -10,6 +10,7 @@ import click
 
 from hostler.accelerators import AcceleratorType, Verb, accelerators, compatibility
 from hostler.cli.access import Access, ask_cluster, kubeconfig_option
+from hostler.cli.benchview import short
 from hostler.cli.failures import JsonCommand
 from hostler.cli.output import TABLE, document, output_options
 from hostler.cli.tables import Column, show_table
@@ -29,6 +30,7 @@ POOL_COLUMNS = (
     Column(name="LARGEST FREE", right=True, leaves=3),
     Column(name="QUOTA", right=True, leaves=2),
     Column(name="PRICE", leaves=1),
+    Column(name="BENCHMARKS", leaves=0),
     Column(name="NOTE", wraps=True),
 )
 
@@ -37,7 +39,8 @@ POOL_COLUMNS = (
 @kubeconfig_option
 @output_options
 def pools(*, kubeconfig: Path | None, output: str) -> None:
-    """Show every AcceleratorPool: what it has, what is in use, promised, and free in one piece; what it costs."""
+    """Show every AcceleratorPool: what it has, what is in use, promised, and free in one piece; what it costs, and what
+    standard loads have reached there."""
     found = ask_cluster(_list_pools, kubeconfig=kubeconfig)
     if output != TABLE:
         click.echo(document([pool_facts(pool) for pool in found], output=output))
@@ -75,6 +78,7 @@ def pool_facts(pool: Object) -> Object:
         **{name: status.get(name) for name in (*figures, "simulated", "resourceName")},
         "price": spec.get("price"),
         "quota": (spec.get("quota") or {}).get("accelerators"),
+        "benchmarks": status.get("benchmarks") or [],
     }
 
 
@@ -88,6 +92,7 @@ def pool_rows(found: Sequence[Object]) -> list[tuple[str, ...]]:
             facts["ready"] or "Unknown",
             *(_figure(facts[name]) for name in figures),
             _price(facts["price"]),
+            short(facts["benchmarks"]),
             _note(facts),
         )
         for facts in map(pool_facts, found)

@@ -138,11 +138,18 @@ class Client:
         path = f"/apis/{body['apiVersion']}/{body['kind'].lower()}s"
         return await self._call("POST", path, verb="review", body=body)
 
-    async def create(self, body: Object, *, timeout: float = REQUEST_TIMEOUT) -> Object:
-        """POST; :class:`Conflict` where the name exists."""
+    async def create(
+        self,
+        body: Object,
+        *,
+        manager: str = FIELD_MANAGER,
+        dry_run: bool = False,
+        timeout: float = REQUEST_TIMEOUT,
+    ) -> Object:
+        """POST; :class:`Conflict` where the name exists. With ``dry_run`` the server does all but keep it."""
         resource, namespace, _ = _address(body)
         path = resource.path(namespace=namespace)
-        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        query = {"fieldManager": manager, "fieldValidation": "Strict"} | ({"dryRun": "All"} if dry_run else {})
         return await self._call("POST", path, verb="create", query=query, body=body, timeout=timeout)
 
     async def replace(self, body: Object, *, timeout: float = REQUEST_TIMEOUT) -> Object:

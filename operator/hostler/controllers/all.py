@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hostler.controllers.benchmarks import image_by
 from hostler.controllers.catalog import Catalog
 from hostler.controllers.creationfailures import CreationFailures
 from hostler.controllers.dataset import DatasetController
@@ -21,7 +22,14 @@ def build_controllers(
     failures = CreationFailures(reader, clock)
     imports = ModelImports(reader, writer, clock=clock, facts=facts, settings=settings, failures=failures)
     return (
-        PoolController(reader, writer, clock=clock, admission=admission, interval=settings.pool_interval_seconds),
+        PoolController(
+            reader,
+            writer,
+            clock=clock,
+            admission=admission,
+            image_of=image_by(settings),
+            interval=settings.pool_interval_seconds,
+        ),
         ModelController(
             reader,
             writer,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
 
+from hostler.api.benchmark import PoolBenchmark
 from hostler.api.estimate import (
     EstimatedCost,
     EstimatedDuration,
@@ -21,6 +22,7 @@ from hostler.api.estimate import (
 from hostler.api.measures import Measurement
 from hostler.controllers.ports import JudgedEstimate, Object, Reader
 from hostler.planning import moments
+from hostler.planning.benchmarks.records import as_measurements
 from hostler.planning.estimate.estimate import Subject
 from hostler.planning.estimate.measurements import MeasuredRun, Measurements, Shape, merge
 from hostler.planning.estimate.result import Estimate, Memory, Price, Range
@@ -32,27 +34,39 @@ _AWAITING = 256
 """Runs that are merged at once, when a process sees every job that has ever ended."""
 
 
+def benchmarks_of(pool: Object | None) -> Measurements:
+    """The benchmarks in a pool's status that still hold, as estimates use them."""
+    return as_measurements(_benchmarks(((pool or {}).get("status") or {}).get("benchmarks") or ()))
+
+
 def measurements_of(pool: Object | None) -> Measurements:
     """Those in a pool's status; empty where there is no such pool."""
     return merge(_readable(((pool or {}).get("status") or {}).get("measurements") or ()))
 
 
 class KnownMeasurements:
-    """Measurements of pools, read anew only when a pool's have changed: every job that waits asks."""
+    """What pools have measured, read anew only when a pool's status has changed: every job that waits asks."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._read: dict[str, tuple[Any, Measurements]] = {}
+        self._read: dict[tuple[str, str], tuple[Any, Measurements]] = {}
 
     def of(self, pool: str) -> Measurements:
-        """Those in a pool's status."""
+        """The measurements in a pool's status."""
+        return self._known(pool, "measurements", measurements_of)
+
+    def benchmarks(self, pool: str) -> Measurements:
+        """The benchmarks in a pool's status that still hold."""
+        return self._known(pool, "benchmarks", benchmarks_of)
+
+    def _known(self, pool: str, field: str, read: Callable[[Object | None], Measurements]) -> Measurements:
         found = self._reader.get("AcceleratorPool", name=pool)
-        written = ((found or {}).get("status") or {}).get("measurements") or ()
-        before = self._read.get(pool)
+        written = ((found or {}).get("status") or {}).get(field) or ()
+        before = self._read.get((pool, field))
         if before is not None and (before[0] is written or before[0] == written):
             return before[1]
-        known = merge(_readable(written))
-        self._read[pool] = (written, known)
+        known = read(found)
+        self._read[pool, field] = (written, known)
         return known
 
 
@@ -203,6 +217,14 @@ def _energy(kilowatt_hours: float) -> Measurement:
 def show_energy(kilowatt_hours: float) -> str:
     """Three figures, and never an exponent for much."""
     return f"{kilowatt_hours:.0f}" if kilowatt_hours >= 100 else f"{kilowatt_hours:.3g}"
+
+
+def _benchmarks(written: Iterable[Any]) -> Iterator[PoolBenchmark]:
+    for each in written:
+        try:
+            yield PoolBenchmark.model_validate(each)
+        except ValueError:
+            continue
 
 
 def _readable(written: Iterable[Any]) -> Iterator[tuple[Shape, tuple[MeasuredRun, ...]]]:

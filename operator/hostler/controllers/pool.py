@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
+from hostler.api.benchmark import PoolBenchmark
 from hostler.api.pool import AcceleratorPoolSpec, AcceleratorPoolStatus, PoolCondition, PoolReason
 from hostler.cluster.store import Change
+from hostler.controllers.benchmarks import BenchmarksOfPools, benchmark_of, told_benchmarks
 from hostler.controllers.estimates import FreshRuns, RunsOfPools, merged, run_of
 from hostler.controllers.plan import Plan, write_status
 from hostler.controllers.ports import Admission, Clock, Key, Object, Outcome, Reader, Writer
 from hostler.controllers.said import Said, change, conditions, no, yes
 from hostler.controllers.validity import invalid_spec_sentence
+from hostler.planning.benchmarks.records import ImageOf
 from hostler.planning.pools import PoolView, describe, describe_quotas
 
 INTERVAL_SECONDS = 2.0
@@ -26,7 +30,14 @@ class PoolController:
     kind = "AcceleratorPool"
 
     def __init__(
-        self, reader: Reader, writer: Writer, *, clock: Clock, admission: Admission, interval: float = INTERVAL_SECONDS
+        self,
+        reader: Reader,
+        writer: Writer,
+        *,
+        clock: Clock,
+        admission: Admission,
+        image_of: ImageOf,
+        interval: float = INTERVAL_SECONDS,
     ) -> None:
         self._reader = reader
         self._writer = writer
@@ -34,7 +45,9 @@ class PoolController:
         self._admission = admission
         self._interval = interval
         self._counted: dict[str, float] = {}
+        self._image_of = image_of
         self._runs = RunsOfPools()
+        self._benchmarks = BenchmarksOfPools()
 
     async def reconcile(self, key: Key) -> Outcome:
         """Count again."""
@@ -47,12 +60,14 @@ class PoolController:
         if left > 0 and _speaks_of_spec(pool):
             return Outcome(requeue_after=left)
         self._counted[key.name] = now
-        runs = self._runs.take(key.name)
+        fresh = Fresh(runs=self._runs.take(key.name), benchmarks=self._benchmarks.take(key.name))
         try:
-            plan = decide(pool, view=self._admission.view(key.name), runs=runs, now=self._clock.now())
+            view = self._admission.view(key.name)
+            plan = decide(pool, view=view, fresh=fresh, image_of=self._image_of, now=self._clock.now())
             return await write_status(self._writer, pool, plan)
         except BaseException:
-            self._runs.give_back(key.name, runs)
+            self._runs.give_back(key.name, fresh.runs)
+            self._benchmarks.give_back(key.name, fresh.benchmarks)
             raise
 
     def affected(self, change: Change) -> Iterable[Key]:
@@ -65,6 +80,11 @@ class PoolController:
         return [Key(self.kind, "", obj["metadata"]["name"]) for obj in (change.old, change.new) if obj is not None]
 
     def _measured(self, job: Object) -> list[Key]:
+        benchmark = benchmark_of(job)
+        if benchmark is not None:
+            # Not a measurement beside: standard loads would push out the shapes of those who work here.
+            self._benchmarks.put(*benchmark)
+            return [Key(self.kind, "", benchmark[0])]
         found = run_of(job)
         if found is None:
             return []
@@ -82,16 +102,27 @@ def _speaks_of_spec(pool: Object) -> bool:
     return bool((pool.get("status") or {}).get("observedGeneration") == pool["metadata"].get("generation"))
 
 
-def decide(pool: Object, *, view: PoolView | None, now: str, runs: FreshRuns | None = None) -> Plan:
-    """The status of a pool as it is now; ``view`` is None where its spec cannot be read. ``runs`` are those that the
-    status does not have yet."""
+@dataclass(frozen=True, kw_only=True)
+class Fresh:
+    """What jobs have shown and a pool's status does not have yet."""
+
+    runs: FreshRuns = field(default_factory=list)
+    benchmarks: tuple[PoolBenchmark, ...] = ()
+
+
+NOTHING = Fresh()
+
+
+def decide(pool: Object, *, view: PoolView | None, now: str, image_of: ImageOf, fresh: Fresh = NOTHING) -> Plan:
+    """The status of a pool as it is now; ``view`` is None where its spec cannot be read."""
     before = AcceleratorPoolStatus.model_validate(pool.get("status") or {})
     if view is None:
         return _plan(pool, before, {PoolCondition.READY: no(PoolReason.INVALID_SPEC, _unreadable(pool))}, {}, now=now)
     reason, sentence = describe(view)
     said = yes(reason, sentence) if reason in _READY else no(reason, sentence)
     figures = _figures(view)
-    figures["measurements"] = merged(before.measurements, runs or [], now=now)
+    figures["measurements"] = merged(before.measurements, fresh.runs, now=now)
+    figures["benchmarks"] = told_benchmarks(before.benchmarks, fresh.benchmarks, view=view, image_of=image_of, now=now)
     return _plan(pool, before, {PoolCondition.READY: said, **_of_quotas(view)}, figures, now=now)
 
 

@@ -99,6 +99,17 @@ def own_containers(pod: Object) -> list[Object]:
     return [status for status in statuses if status.get("name") in OWN_CONTAINERS]
 
 
+def own_image(template: Object) -> str | None:
+    """The image of our container, as a pod or the template of one names it."""
+    containers = (template.get("spec") or {}).get("containers") or ()
+    return next((each.get("image") for each in containers if each.get("name") in OWN_CONTAINERS), None)
+
+
+def own_image_id(pod: Object) -> str | None:
+    """The image of our container by its digest, where the node tells it."""
+    return next((each["imageID"] for each in own_containers(pod) if each.get("imageID")), None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ending:
     """How one container ended."""

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from builders import make_pool
+from builders import make_benchmark, make_pool
 from click.testing import CliRunner
 from kubernetes.aio.client import Configuration
 
@@ -46,8 +46,16 @@ def run(monkeypatch: pytest.MonkeyPatch, answer: Any, *arguments: str) -> Any:
 def test_a_pool_is_one_row_with_its_figures_and_its_price(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run(monkeypatch, [ready_pool()])
     header, row = (" ".join(line.split()) for line in result.output.splitlines())
-    assert header == "POOL TYPE READY CAPACITY IN USE RESERVED UNHEALTHY LARGEST FREE QUOTA PRICE NOTE"
+    assert header == "POOL TYPE READY CAPACITY IN USE RESERVED UNHEALTHY LARGEST FREE QUOTA PRICE BENCHMARKS NOTE"
     assert row == "gpu nvidia-a100-80 True 4 1 2 0 3 3 2.79 EUR/h simulated."
+
+
+def test_a_pool_shows_what_standard_loads_reached_and_what_is_outdated(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = ready_pool()
+    pool["status"]["benchmarks"] = [make_benchmark(speed=12345.6), make_benchmark(outdated=True)]
+    assert "bert-small-packed 12,350 tokens/s; 1 outdated" in run(monkeypatch, [pool]).output
+    (facts,) = json.loads(run(monkeypatch, [pool], "--json").output)
+    assert [each.get("outdated") for each in facts["benchmarks"]] == [None, True]
 
 
 def test_a_pool_that_is_not_ready_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,13 +106,14 @@ class Chooser:
         if rejection is not None:
             return Candidate(pool=view.pool.name, kind=view.pool.kind, rejected=f"Rejected: {rejection.message}")
         base = next((each for each in look.inputs if each.part is None), None)
-        known = self._measurements.of(view.pool.name)
-        subject = Subject(spec=look.spec, view=view, base=base, known=known)
+        name, spec = view.pool.name, look.spec
+        known, benchmarks = self._measurements.of(name), self._measurements.benchmarks(name)
+        subject = Subject(spec=spec, view=view, base=base, known=known, benchmarks=benchmarks)
         estimate = estimate_job(subject)
         told = None if estimate is None else told_estimate(subject, estimate, generation=0)
-        beyond = reject_limits(look.spec, view=view, expected=expected(told))
+        beyond = reject_limits(spec, view=view, expected=expected(told))
         if beyond is not None:
-            return Candidate(pool=view.pool.name, kind=view.pool.kind, rejected=f"Rejected: {beyond.message}")
+            return Candidate(pool=name, kind=view.pool.kind, rejected=f"Rejected: {beyond.message}")
         seconds = None if estimate is None or estimate.seconds is None else estimate.seconds.expected
         request = _request(look, view, priority=priority, volumes=volumes, estimate=seconds)
         wait = self._admission.outlook(request)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
+from hostler.api.benchmark import LABEL
 from hostler.api.estimate import ActualRun, JobEstimate, RunShape
 from hostler.api.measures import Measurement
 from hostler.controllers.estimates import UNKNOWN, told_estimate
@@ -11,6 +13,8 @@ from hostler.controllers.trainingjob import accounting
 from hostler.controllers.trainingjob.figures import sensible
 from hostler.controllers.trainingjob.observed import Observed
 from hostler.planning import moments
+from hostler.planning import pods as read
+from hostler.planning.estimate.bybenchmark import predict_by_benchmark
 from hostler.planning.estimate.estimate import Subject, estimate_job
 from hostler.planning.estimate.measurements import Measurements, predict
 from hostler.planning.estimate.result import Basis
@@ -23,16 +27,17 @@ from hostler_contract.result import Pace
 _CLOCKS_DIFFER = 2.0
 """Seconds: times of the cluster are whole ones."""
 _MEASURED = Basis.MEASURED.value.capitalize()
+_BENCHMARK = Basis.BENCHMARK.value.capitalize()
 
 
-def estimated(seen: Observed, *, view: PoolView, known: Measurements) -> JobEstimate:
+def estimated(seen: Observed, *, view: PoolView, known: Measurements, benchmarks: Measurements) -> JobEstimate:
     """What is to be told of an accepted job that has not begun. What was told of this spec stays, unless it was not
-    measured and now could be: everybody in line is looked at again and again."""
+    measured and now could be, or follows from a benchmark now: everybody in line is looked at again and again."""
     told, subject = seen.status.estimate, _subject(seen, view, known)
-    if told is not None and told.generation == seen.generation and told.pool == view.pool.name:
-        improves = told.basis != _MEASURED and known and predict(known, subject.shape) is not None
-        if not improves:
-            return told
+    subject = replace(subject, benchmarks=benchmarks)
+    stands = told is not None and told.generation == seen.generation and told.pool == view.pool.name
+    if told is not None and stands and not _improves(told, subject):
+        return told
     return told_estimate(subject, estimate_job(subject), generation=seen.generation)
 
 
@@ -45,6 +50,17 @@ def expected(told: JobEstimate | None) -> Expected:
     seconds = None if told.duration is None else moments.seconds_of(getattr(told.duration, which))
     cost = None if told.cost is None else Decimal(getattr(told.cost, which))
     return Expected(seconds=seconds, cost=cost, measured=measured)
+
+
+def _improves(told: JobEstimate, subject: Subject) -> bool:
+    if told.basis == _MEASURED:
+        return False
+    if subject.known and predict(subject.known, subject.shape) is not None:
+        return True
+    if not subject.benchmarks or told.basis == _BENCHMARK:
+        return False
+    operations = None if told.operations_per_unit is None else float(told.operations_per_unit)
+    return predict_by_benchmark(subject.benchmarks, subject.shape, operations_per_unit=operations) is not None
 
 
 def with_actual(seen: Observed, result: Result) -> JobEstimate | None:
@@ -68,8 +84,25 @@ def with_actual(seen: Observed, result: Result) -> JobEstimate | None:
         overhead_seconds=f"{max(0.0, seconds - pace.seconds):.1f}" if alone else None,
         memory_bytes=pace.memory_bytes,
         ratio=f"{seconds / expected:.3g}" if expected else None,
+        **_of_benchmark(seen, result),
     )
     return told.model_copy(update={"shape": RunShape(**vars(subject.shape)), "actual": actual})
+
+
+def _of_benchmark(seen: Observed, result: Result) -> dict[str, str | None]:
+    """What only a benchmark is asked for: the data and the image that it really had."""
+    if LABEL not in (seen.job["metadata"].get("labels") or {}) or result.dataset is None or seen.newest is None:
+        return {}
+    first = next((pod for pod in seen.newest.pods if read.index(pod) == 0), None)
+    if first is None:
+        return {}
+    # As the Job asks for it: a webhook may send the pod to a mirror, and the installation's image is still that one.
+    template = seen.newest.job["spec"]["template"]
+    return {
+        "data_sha256": result.dataset.sha256[:64],
+        "image": read.own_image(template),
+        "image_id": read.own_image_id(first),
+    }
 
 
 def _is_plausible(pace: Pace, *, within: float) -> bool:

@@ -153,8 +153,9 @@ class Gatherer:
             return replace(seen, verdict=rejection)
         assert seen.pool.view is not None  # a missing pool is a rejection
         if not _has_checkpoint(seen.status):
-            view = seen.pool.view
-            estimate_now = estimated(seen, view=view, known=self._measurements.of(view.pool.name))
+            view, name = seen.pool.view, seen.pool.view.pool.name
+            known, benchmarks = self._measurements.of(name), self._measurements.benchmarks(name)
+            estimate_now = estimated(seen, view=view, known=known, benchmarks=benchmarks)
             seen = replace(seen, estimate=estimate_now)
             beyond = reject_limits(seen.spec, view=view, expected=expected(estimate_now))
             if beyond is not None:

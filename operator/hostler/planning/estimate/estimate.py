@@ -9,6 +9,7 @@ from hostler.api.trainingjob import TrainingJobSpec
 from hostler.families import family
 from hostler.planning import quantities
 from hostler.planning.devicememory import weights_of
+from hostler.planning.estimate.bybenchmark import predict_by_benchmark
 from hostler.planning.estimate.jobs import kind_of, operations_of_unit, shape_of, sized, units_of_step
 from hostler.planning.estimate.measurements import Measured, Measurements, Shape, predict
 from hostler.planning.estimate.money import energy_of, price_of
@@ -39,6 +40,8 @@ class Subject:
     """Pods that it has; None where it has none yet, and as many count as the pool could give it."""
     known: Measurements | None = None
     """What runs on this pool have measured."""
+    benchmarks: Measurements | None = None
+    """What standard loads have reached on this pool, of those that still hold."""
     utilization: float | None = None
     """What a person says."""
     units: float | None = None
@@ -85,16 +88,20 @@ def estimate_job(subject: Subject, *, priors: Priors | None = None) -> Estimate 
     load = _load(subject, view.pool.kind, network=network, run=run)
     operations = load.operations_per_unit
     measured = predict(subject.known or {}, subject.shape, operations_per_unit=operations)
-    units = _units(subject, measured)
+    benchmark = None
+    if measured is None and subject.benchmarks:
+        benchmark = predict_by_benchmark(subject.benchmarks, subject.shape, operations_per_unit=operations)
+    units = _units(subject, measured or benchmark)
     if units is None:
         return None
     speed = None
-    if measured is not None or not view.simulated:
+    if measured is not None or benchmark is not None or not view.simulated:
         speed = speed_of(
             load,
             view.pool.kind,
             priors=priors or published(),
             measured=measured,
+            benchmark=benchmark,
             utilization=subject.utilization,
         )
     seconds = None if speed is None else _seconds(units, speed.units_per_second, measured)

@@ -89,6 +89,7 @@ def speed_of(
     *,
     priors: Priors,
     measured: Measured | None = None,
+    benchmark: Measured | None = None,
     utilization: float | None = None,
 ) -> Speed | None:
     """The speed of a run; None where nothing is known that it could follow from.
@@ -100,6 +101,8 @@ def speed_of(
         return _given(load, accelerator, utilization)
     if measured is not None:
         return _measured(load, accelerator, measured)
+    if benchmark is not None:
+        return _benchmarked(load, accelerator, benchmark)
     return _told(load, accelerator, priors)
 
 
@@ -120,6 +123,16 @@ def _measured(load: Load, accelerator: AcceleratorType, measured: Measured) -> S
         basis=Basis.MEASURED,
         because=f"{runs} {what} on this pool, the newest of {measured.newest[:10]}",
         utilization=_utilization(load, accelerator, measured.units_per_second),
+    )
+
+
+def _benchmarked(load: Load, accelerator: AcceleratorType, found: Measured) -> Speed:
+    which = "the standard load of this shape" if found.same_shape else "standard loads"
+    return Speed(
+        units_per_second=found.units_per_second,
+        basis=Basis.BENCHMARK,
+        because=f"what {which} reached on this pool, the newest of {found.newest[:10]} (hostler bench)",
+        utilization=_utilization(load, accelerator, found.units_per_second),
     )
 
 
