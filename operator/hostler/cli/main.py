@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "catalog": ("hostler.cli.catalog", "catalog"),
     "compare": ("hostler.cli.compare", "compare"),
     "completion": ("hostler.cli.completion", "completion"),
+    "cost": ("hostler.cli.cost", "cost"),
     "data": ("hostler.cli.data", "data"),
     "demo": ("hostler.cli.demo", "demo"),
     "doctor": ("hostler.cli.doctor", "doctor"),

@@ -382,6 +382,22 @@ _OPERATOR = _Section(
             "covered",
         ),
         _counter(
+            names.COST,
+            "What workloads have cost, as the ledgers have it; what was held while no operator ran is in it later. One "
+            "series for each currency, because they are never added.",
+            "namespace",
+            "pool",
+            "kind",
+            "currency",
+        ),
+        _counter(
+            names.DEVICE_SECONDS,
+            "Devices (cores of cpu pools) that workloads held, times seconds.",
+            "namespace",
+            "pool",
+            "kind",
+        ),
+        _counter(
             names.SEATS_LOST,
             "Workloads whose seats were taken back (`PodsDidNotCome`, `NodeGone`, `SeatTaken`, `NotWritten`).",
             "reason",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hostler.controllers.benchmarks import image_by
 from hostler.controllers.catalog import Catalog
+from hostler.controllers.costledger import CostLedger, CostMetrics
 from hostler.controllers.creationfailures import CreationFailures
 from hostler.controllers.dataset import DatasetController
 from hostler.controllers.inferenceservice import InferenceServiceController
@@ -16,9 +17,17 @@ from hostler.controllers.trainingjob import TrainingJobController
 
 
 def build_controllers(
-    reader: Reader, writer: Writer, *, clock: Clock, facts: Facts, admission: Admission, settings: Settings
+    reader: Reader,
+    writer: Writer,
+    *,
+    clock: Clock,
+    facts: Facts,
+    admission: Admission,
+    settings: Settings,
+    cost: CostMetrics | None = None,
 ) -> tuple[Controller, ...]:
-    """One controller for each of our kinds. Who needs a seat on a pool asks admission, which sees all of them."""
+    """One controller for each of our kinds, and one for the ledgers. Who needs a seat on a pool asks admission, which
+    sees all of them."""
     failures = CreationFailures(reader, clock)
     imports = ModelImports(reader, writer, clock=clock, facts=facts, settings=settings, failures=failures)
     return (
@@ -45,4 +54,5 @@ def build_controllers(
         InferenceServiceController(
             reader, writer, clock=clock, admission=admission, settings=settings, failures=failures
         ),
+        CostLedger(reader, writer, clock=clock, place=settings.ledger_namespace, metrics=cost),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from hostler.cluster.store import Change
 from hostler.planning.acceptance import PoolChoice
@@ -184,6 +184,14 @@ class Outcome:
 
     requeue_after: float | None = None
     """Seconds until the key is looked at again without an event; None waits for the next event."""
+
+
+@runtime_checkable
+class Seeded(Protocol):
+    """A controller whose keys are no objects: it says itself with which ones a process begins."""
+
+    def seeds(self) -> Iterable[Key]:
+        """Every key that there is."""
 
 
 class Controller(Protocol):

@@ -40,6 +40,8 @@ class Settings:
     """Whether jobs that leave it open have their data prepared before they ask for accelerators."""
     traffic: TrafficRules | None = None
     """Rules of NetworkPolicies for workloads; None makes none."""
+    ledger_namespace: str = "hostler-system"
+    """Where ledgers of what was spent are kept: the operator's own namespace, in which tenants do not write."""
     recheck_seconds: float = 30.0
     """Between two looks at what waits for something that no watch reports, such as a ConfigMap with data."""
 

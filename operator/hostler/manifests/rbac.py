@@ -82,6 +82,13 @@ OPERATOR_GRANTS: tuple[Grant, ...] = (
     ),
     Grant(
         group="",
+        resource="configmaps",
+        verbs=("get", *KEEP),
+        why="ledgers of what was spent, where tenants do not write",
+        scope=Scope.OWN,
+    ),
+    Grant(
+        group="",
         resource="events",
         verbs=("list", *KEEP),
         why="state changes, for people; why pods of a Job are refused, which its controller says nowhere else",
@@ -180,6 +187,7 @@ def operator_roles(*, namespace: str, name: str = OPERATOR, watched: Iterable[st
         _role("ClusterRole", name, _in(*everywhere)),
         _binding("ClusterRole", name, subject=subject),
         *_role_in(namespace, f"{name}-leader-election", _leases(name), subject=subject),
+        *_role_in(namespace, f"{name}-ledgers", _ledgers(), subject=subject),
     ]
     for one in namespaces:
         roles += _role_in(one, name, _in(Scope.WATCHED), subject=subject)
@@ -236,7 +244,12 @@ def _in(*scopes: Scope) -> list[Grant]:
 
 def _leases(name: str) -> list[Grant]:
     """The grants of the own namespace, for a Lease of this name."""
-    return [replace(grant, names=(name,)) if grant.names else grant for grant in _in(Scope.OWN)]
+    found = [grant for grant in _in(Scope.OWN) if grant.resource == "leases"]
+    return [replace(grant, names=(name,)) if grant.names else grant for grant in found]
+
+
+def _ledgers() -> list[Grant]:
+    return [grant for grant in _in(Scope.OWN) if grant.resource != "leases"]
 
 
 def _role_in(namespace: str, name: str, grants: Iterable[Grant], *, subject: Manifest) -> list[Manifest]:

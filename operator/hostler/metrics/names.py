@@ -37,6 +37,8 @@ FORECAST_RATIO = "hostler_admission_forecast_ratio"
 FORECASTS = "hostler_admission_forecasts_total"
 ESTIMATE_RATIO = "hostler_estimate_ratio"
 ESTIMATES = "hostler_estimates_total"
+COST = "hostler_cost_total"
+DEVICE_SECONDS = "hostler_device_seconds_total"
 
 TRAINING_JOBS = "hostler_trainingjobs"
 INFERENCE_SERVICES = "hostler_inferenceservices"

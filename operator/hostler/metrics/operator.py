@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from itertools import product
 from typing import Protocol
 
@@ -65,6 +66,21 @@ class ProbeMeter:
     def probing(self, in_flight: int) -> None:
         """How many questions are open now."""
         self._in_flight.set(in_flight)
+
+
+class CostMeter:
+    """``hostler.controllers.costledger.CostMetrics`` as Prometheus series."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        labels = ["namespace", "pool", "kind"]
+        self._money = Counter(names.COST, "What workloads have cost.", [*labels, "currency"], registry=registry)
+        self._seconds = Counter(names.DEVICE_SECONDS, "Devices held, times seconds.", labels, registry=registry)
+
+    def spent(self, *, namespace: str, pool: str, kind: str, device_seconds: int, money: Mapping[str, Decimal]) -> None:
+        """So much more than was known before."""
+        self._seconds.labels(namespace, pool, kind).inc(device_seconds)
+        for currency, amount in money.items():
+            self._money.labels(namespace, pool, kind, currency).inc(float(amount))
 
 
 class AdmissionMeter:
@@ -210,6 +226,7 @@ class OperatorMetrics:
         self.queue = QueueMeter(registry)
         self.probes = ProbeMeter(registry)
         self.admission = AdmissionMeter(registry)
+        self.cost = CostMeter(registry)
         self._leader = Gauge(names.LEADER, "1 while this replica holds the Lease.", registry=registry)
         self._leader.set(0)
         self._reconciles = Counter(

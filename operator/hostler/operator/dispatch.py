@@ -12,7 +12,7 @@ from typing import Protocol
 from hostler.cluster.errors import ApiError, Conflict, NotLeading, TooManyRequests, Unavailable
 from hostler.cluster.queue import Priority, WorkQueue
 from hostler.cluster.store import Change, Store
-from hostler.controllers.ports import Controller, Key
+from hostler.controllers.ports import Controller, Key, Seeded
 
 _log = logging.getLogger(__name__)
 
@@ -70,8 +70,12 @@ class Dispatcher:
         if not self._active:
             return
         for controller in self._controllers:
-            for obj in self._store.list(controller.kind):
-                self._queue.add(_key(controller.kind, obj), priority=Priority.RESYNC)
+            if isinstance(controller, Seeded):
+                keys = controller.seeds()
+            else:
+                keys = (_key(controller.kind, obj) for obj in self._store.list(controller.kind))
+            for key in keys:
+                self._queue.add(key, priority=Priority.RESYNC)
 
 
 class Workers:

@@ -110,6 +110,7 @@ class OperatorSettings:
             ),
             start_grace_seconds=self.start_grace,
             prepares_apart=self.preparation == "separate",
+            ledger_namespace=self.namespace,
             traffic=self._traffic(),
         )
 

@@ -36,6 +36,7 @@ from hostler.cluster.sweeper import Sweeper
 from hostler.cluster.watches import WatchMonitor
 from hostler.cluster.writer import ApiWriter
 from hostler.controllers.admitter import Admitter
+from hostler.controllers.costledger import CostMetrics
 from hostler.controllers.linefigures import pool_lines
 from hostler.controllers.passes import NOT_WRITTEN
 from hostler.controllers.ports import Admission, Clock, Controller, Facts, Key, Reader, Writer
@@ -81,7 +82,15 @@ class BuildControllers(Protocol):
     """How the controllers come into being; tests bring their own."""
 
     def __call__(
-        self, reader: Reader, writer: Writer, *, clock: Clock, facts: Facts, admission: Admission, settings: Settings
+        self,
+        reader: Reader,
+        writer: Writer,
+        *,
+        clock: Clock,
+        facts: Facts,
+        admission: Admission,
+        settings: Settings,
+        cost: CostMetrics | None = None,
     ) -> Sequence[Controller]:
         """One controller per kind."""
 
@@ -146,6 +155,7 @@ class Operator:
             facts=self.facts,
             admission=self.admitter,
             settings=for_controllers,
+            cost=self.metrics.cost,
         )
         self.queue: WorkQueue[Key] = WorkQueue(metrics=self.metrics.queue)
         self.dispatcher = Dispatcher(controllers, queue=self.queue, store=self.store)

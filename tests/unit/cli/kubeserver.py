@@ -88,7 +88,7 @@ def _is_in(collection: str, at: str) -> bool:
 def _selected(obj: Object, query: dict[str, str]) -> bool:
     labels = obj["metadata"].get("labels") or {}
     wanted = [each.partition("=") for each in query.get("labelSelector", "").split(",") if each]
-    return all(labels.get(name) == value for name, _, value in wanted)
+    return all(labels.get(name) == value if equals else name in labels for name, equals, value in wanted)
 
 
 @contextmanager
