@@ -80,7 +80,7 @@ async def _with_data(access: Access, run: Sequence[Planned], name: str) -> Objec
         return await access.client.create(body, manager=FIELD_MANAGER)
     except Conflict:
         found = await access.client.get(resource_of("ConfigMap"), namespace=access.namespace, name=name)
-    if found.get("data") != body["data"]:
+    if found.get("data") or found.get("binaryData") != body["binaryData"]:
         raise click.ClickException(
             f"ConfigMap {access.namespace}/{name} has other data than the standard load: delete it, and repeat"
         )

@@ -221,7 +221,7 @@ async def test_a_job_of_somebody_else_under_that_name_is_left_alone() -> None:
 
 async def test_other_data_under_that_name_is_told() -> None:
     cluster = Cluster(SUCCEEDED)
-    cluster.put(PLANNED.config_map(namespace="team-a") | {"data": {"data.jsonl": "{}"}})
+    cluster.put(PLANNED.config_map(namespace="team-a") | {"binaryData": {"data.jsonl": "e30K"}})
     with pytest.raises(Exception, match="has other data than the standard load"):
         await ran(cluster)
 

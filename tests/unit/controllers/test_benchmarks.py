@@ -12,7 +12,7 @@ from tables import table
 from world import completed, due, failed, jobs, success
 
 from hostler.api.benchmark import LABEL
-from hostler.planning.benchmarks.loads import KEY, Load, loads
+from hostler.planning.benchmarks.loads import Load, loads
 from hostler_contract import ErrorReason, Result
 from hostler_contract.result import DatasetFacts, Pace
 
@@ -38,7 +38,7 @@ def said(*, seconds: float = 60.0, units: float = UNITS, sha256: str = LOAD.data
 
 async def begun(bench: Bench, job: Object, *, attempt: int = 0) -> None:
     """The job's pods run for a minute and a half."""
-    data = {"apiVersion": "v1", "kind": "ConfigMap", "data": {KEY: "{}"}}
+    data = {"apiVersion": "v1", "kind": "ConfigMap", "data": {LOAD.data.key: "{}"}}
     name = job["spec"]["dataset"]["source"]["configMap"]["name"]
     bench.cluster.put(data | {"metadata": {"name": name, "namespace": "default"}})
     if attempt == 0:
