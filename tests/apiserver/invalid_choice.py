@@ -1,4 +1,4 @@
-"""What the API server refuses of a job that says which accelerators it needs."""
+"""What the API server refuses of a job that says which accelerators it needs, and what it may cost."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ _RATE = {"currency": "USD", "rate": "0.92", "date": "2026-11-27", "source": "a b
 
 def _choosing(**choose: Any) -> Object:
     return edited(make_training_job(), _PATH, {"choose": choose})
+
+
+def _limited(limit: Object) -> Object:
+    return make_training_job(maxCost=limit)
 
 
 def _rated(*rates: Object) -> Object:
@@ -42,5 +46,10 @@ CHOICE = (
     Invalid("a rate without a day", _choosing(rates=[{"currency": "USD", "rate": "1", "source": "x"}]),
             f"{_CHOOSE}.rates[0].date", "Required"),
     Invalid("a rate of a day that there is not", _rated({"date": "2026-02-30"}), f"{_CHOOSE}.rates[0].date", "date"),
+    Invalid("a cost of nothing", _limited({"amount": "0", "currency": "EUR"}), "spec.maxCost.amount", "above 0"),
+    Invalid("a cost below nothing", _limited({"amount": "-1", "currency": "EUR"}), "spec.maxCost.amount", "-1"),
+    Invalid("a cost as a number", _limited({"amount": 20, "currency": "EUR"}), "spec.maxCost.amount", "string"),
+    Invalid("a cost without a currency", _limited({"amount": "20"}), "spec.maxCost.currency", "Required"),
+    Invalid("no time to take", make_training_job(maxDuration="0s"), "spec.maxDuration", "above 0"),
     Invalid("two rates of one currency", _rated({}, {"rate": "0.9"}), f"{_CHOOSE}.rates[1]", "Duplicate"),
 )  # fmt: skip

@@ -74,6 +74,10 @@ class TrainingReason(StrEnum):
     MODEL_TOO_LARGE = "ModelTooLarge"
     """Accepted: set when the network could not be trained within the memory of the devices; the message has the
     sum."""
+    COST_ABOVE_LIMIT = "CostAboveLimit"
+    """Accepted: set when the job is expected to cost more than maxCost, or nobody could say what it costs."""
+    DURATION_ABOVE_LIMIT = "DurationAboveLimit"
+    """Accepted: set when the job is expected to take longer than maxDuration."""
     METRIC_NOT_MEASURED = "MetricNotMeasured"
     """Accepted: set when a gate or evaluation.stopAt asks for a figure that such a job does not measure; the message
     has the names that there are."""
@@ -147,6 +151,12 @@ class TrainingReason(StrEnum):
     maxDisruptions resumes the job."""
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     """Stalled, Failed: set when the job was active for longer than activeDeadlineSeconds."""
+    COST_LIMIT_REACHED = "CostLimitReached"
+    """Stalled, Failed: set when the job was stopped, with a checkpoint, before it cost more than maxCost; a larger one
+    resumes it."""
+    DURATION_LIMIT_REACHED = "DurationLimitReached"
+    """Stalled, Failed: set when the job was stopped, with a checkpoint, before its attempts took longer than
+    maxDuration; a larger one resumes it."""
     SUSPENDED = "Suspended"
     """Ready, Admitted, Suspended: set while spec.suspend is true."""
     NOT_SUSPENDED = "NotSuspended"

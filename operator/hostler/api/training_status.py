@@ -8,6 +8,7 @@ from pydantic import Field
 
 from hostler.api.choice import PoolDecision
 from hostler.api.common import Conditions, Failure, Figures
+from hostler.api.cost import JobCost
 from hostler.api.estimate import JobEstimate
 from hostler.api.measures import Measurement, Money
 from hostler.api.placement import Placement
@@ -147,6 +148,8 @@ class Retry(StatusModel):
     active_seconds: Annotated[int, Field(ge=0)] = 0
     """Seconds that the attempts which are over and counted took, each from its creation to its end;
     activeDeadlineSeconds bounds them."""
+    stopped_at: Short | None = None
+    """The limit, maxCost or maxDuration, for which the job was stopped; a larger one resumes it."""
     not_before: Timestamp | None = None
     """The back-off: the next attempt begins no sooner."""
 
@@ -179,6 +182,8 @@ class TrainingJobStatus(StatusModel):
     """Which pool was chosen, where spec.accelerators.choose says what is needed."""
     estimate: JobEstimate | None = None
     """What it is expected to take, before any pod exists; and what it took."""
+    cost: JobCost | None = None
+    """What it has spent so far on the accelerators that it held."""
     preempted: Preempted | None = None
     """The newest preemption, if there was one."""
     progress: TrainingProgress | None = None

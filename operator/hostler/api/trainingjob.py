@@ -17,6 +17,7 @@ from hostler.api.common import (
     PodRange,
     PodResources,
 )
+from hostler.api.cost import MaxCost
 from hostler.api.data import JobData
 from hostler.api.hyperparameters import Hyperparameters
 from hostler.api.network import TrainedModel
@@ -236,9 +237,10 @@ LINE_RULES = (
 
 
 class TrainingJobSpec(ApiModel):
-    """What to train, on what, with what. Of it suspend, the limits (maxRestarts, maxDisruptions, activeDeadlineSeconds)
-    and ttlSecondsAfterFinished can be changed later; accelerators, pods, resources and checkpoint only while suspend is
-    true; priorityClassName and estimatedDuration then, and while the job waits for accelerators."""
+    """What to train, on what, with what. Of it suspend, the limits (maxRestarts, maxDisruptions, maxCost, maxDuration,
+    activeDeadlineSeconds) and ttlSecondsAfterFinished can be changed later; accelerators, pods, resources and
+    checkpoint only while suspend is true; priorityClassName and estimatedDuration then, and while the job waits for
+    accelerators."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -342,6 +344,12 @@ class TrainingJobSpec(ApiModel):
     """How long the whole training takes once it has its accelerators, such as 2h30m: shorter ones come first, and may
     go ahead of others that they do not delay. Absent counts as the median of the pool. A job that runs longer than it
     said is the first to be stopped for others. Once it trains, its own progress tells what is left."""
+    max_cost: MaxCost | None = None
+    """What the job may cost in all. It is not accepted where more is expected, and stopped with a checkpoint before it
+    has cost as much; then it goes on when the limit is raised. Absent means no limit."""
+    max_duration: Duration | None = None
+    """How long all attempts together may take, such as 12h. It is not accepted where more is expected, and stopped with
+    a checkpoint before that; then it goes on when the limit is raised. Absent means no limit."""
     active_deadline_seconds: Annotated[int, Field(ge=1, le=2_147_483_647)] | None = None
     """Seconds that all attempts together may take, each from its creation to its end; the time in line and suspended
     does not count. Then the pods are stopped and the job has failed for good. Absent means no limit."""

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic import ValidationError
+
+from hostler.api.cost import JobCost
+from hostler.controllers.trainingjob.costing import bill_of, show_money
 from hostler.planning.quantities import show_bytes
 
 Object = dict[str, Any]
@@ -48,6 +52,33 @@ def _memory(told: Object) -> Iterator[str]:
         yield f"Runs of this shape have taken {show_bytes(memory['measuredBytes'])}."
     if memory.get("message"):
         yield str(memory["message"])
+
+
+def cost_sentences(obj: Object, *, now: str) -> Iterator[str]:
+    """What a job has cost until now, and for what; nothing of one that never held anything."""
+    status = obj.get("status") or {}
+    if not status.get("cost"):
+        return
+    try:
+        bill = bill_of(JobCost.model_validate(status["cost"]))
+    except ValidationError:
+        return  # Of another release.
+    sums = [f"{show_money(amount)} {currency}" for currency, amount in bill.total(now).items()]
+    hours = bill.device_seconds(now) / 3600
+    spent = f"It has cost {' and '.join(sums)}" if sums else "The pool has no price"
+    yield f"{spent}: {hours:.3g} device hours{_limit_of(obj)}."
+    if status["cost"].get("perHour"):
+        rate = status["cost"]["perHour"]
+        yield f"What it holds now costs {rate['amount']} {rate['currency']} an hour."
+    whole = sum(bill.use.values())
+    parts = [f"{use.value} {seconds / whole:.0%}" for use, seconds in bill.use.items() if whole and seconds]
+    if len(parts) > 1:
+        yield f"Of that: {', '.join(parts)}."
+
+
+def _limit_of(obj: Object) -> str:
+    limit = (obj.get("spec") or {}).get("maxCost")
+    return f"; spec.maxCost is {limit['amount']} {limit['currency']}" if limit else ""
 
 
 def choice_sentences(obj: Object) -> Iterator[str]:

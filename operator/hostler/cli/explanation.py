@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from hostler.api.inferenceservice import InferenceServiceSpec
 from hostler.api.pool import AcceleratorPoolSpec
 from hostler.api.trainingjob import TrainingJobSpec
-from hostler.cli.estimateview import choice_sentences, estimate_of, estimate_sentences
+from hostler.cli.estimateview import choice_sentences, cost_sentences, estimate_of, estimate_sentences
 from hostler.cli.lineview import (
     LineView,
     Object,
@@ -77,6 +77,7 @@ class Explanation:
     line: tuple[str, ...]
     pools: tuple[str, ...]
     estimate: tuple[str, ...]
+    cost: tuple[str, ...]
     quota: tuple[str, ...]
     preemptions: tuple[str, ...]
     attempts: tuple[str, ...]
@@ -91,6 +92,7 @@ class Explanation:
         yield "Line", self.line
         yield "Pools", self.pools
         yield "Estimate", self.estimate
+        yield "Cost", self.cost
         yield "Quota", self.quota
         yield "Preemptions", self.preemptions
         yield "Attempts", self.attempts
@@ -122,6 +124,7 @@ def explanation(view: LineView, obj: Object) -> Explanation:
         line=tuple(_line(view, obj)),
         pools=tuple(choice_sentences(obj)),
         estimate=tuple(estimate_sentences(obj)),
+        cost=tuple(cost_sentences(obj, now=view.now)),
         quota=tuple(_quota(usage, obj, pool)) if pool is not None else (),
         preemptions=tuple(_preemptions(obj, now=view.now)),
         attempts=tuple(_attempts(obj, now=view.now)),

@@ -32,7 +32,7 @@ WORKSPACE = "/workspace"
 DATA = "/data"
 ASKED = f"{GROUP}/asked"
 """Annotation on the Job: hash of what of the spec may change while the job is suspended, as it was asked for."""
-_GRACE_SECONDS = 60
+GRACE_SECONDS = 60
 """Time for rank 0 to save a checkpoint after SIGTERM."""
 
 
@@ -131,7 +131,7 @@ def _plan(
         env=[*_environment(config, name), *data_environment(source, rules), *credentials(source)],
         mounts=[workspace, *data_mounts(source), *data_certificates(source, rules), *inputs],
         restart_policy="Never",
-        grace_seconds=_GRACE_SECONDS,
+        grace_seconds=GRACE_SECONDS,
         processes=config.topology.processes_per_pod,
         subdomain=name if config.topology.pods > 1 else None,
         node=next(iter(seats)) if len(seats) == 1 and not growing else None,

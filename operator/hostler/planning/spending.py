@@ -23,6 +23,25 @@ class Spending:
     currency: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """What one device of a pool costs while it is held."""
+
+    per_hour: Decimal
+    currency: str
+    step_seconds: int
+    """Time is rounded up to it."""
+
+
+def rate_of(view: PoolView) -> Rate | None:
+    """The rate of a pool; None where it has no price."""
+    price = view.pool.spec.price
+    if price is None:
+        return None
+    per_hour = Decimal(price.amount).normalize()
+    return Rate(per_hour=per_hour, currency=price.currency, step_seconds=_STEPS[price.billing_step])
+
+
 def spending(view: PoolView, *, units: int, seconds: float) -> Spending:
     """Of ``units`` accelerators (cores in a cpu pool) of a pool for a time.
 

@@ -194,6 +194,25 @@ def test_what_was_expected_stands_beside_what_happened() -> None:
         assert words in text
 
 
+def test_what_it_has_cost_until_this_moment() -> None:
+    hold = {"since": "2026-11-30T19:00:00Z", "devices": 2, "rate": "2.5", "currency": "EUR", "stepSeconds": 1}
+    cost = {
+        "asOf": "2026-11-30T19:30:00Z",
+        "total": {"amount": "3.50", "currency": "EUR"},
+        "perHour": {"amount": "5.00", "currency": "EUR"},
+        "settled": [{"amount": "1", "currency": "EUR"}],
+        "use": {"training": 2700, "lost": 900},
+        "hold": hold,
+    }
+    obj = job("runs", maxCost={"amount": "20", "currency": "EUR"}) | {"status": {"cost": cost}}
+    assert explanation(a_view(), obj).cost == (
+        "It has cost 6.00 EUR: 2 device hours; spec.maxCost is 20 EUR.",
+        "What it holds now costs 5.00 EUR an hour.",
+        "Of that: training 75%, lost 25%.",
+    )
+    assert explanation(a_view(), job("new")).cost == ()
+
+
 def test_of_a_job_without_an_estimate_nothing_is_made_up() -> None:
     assert explanation(a_view(), job("new")).estimate == ()
 

@@ -9,13 +9,15 @@ from dataclasses import replace
 from hostler.api.choice import MOST_RANKED, PoolDecision, RankedPool
 from hostler.api.measures import Measurement, Money
 from hostler.api.trainingjob import TrainingJobSpec, TrainingJobStatus, TrainingReason
-from hostler.controllers.estimates import KnownMeasurements
+from hostler.controllers.estimates import KnownMeasurements, told_estimate
 from hostler.controllers.ports import Admission, Reader
+from hostler.controllers.trainingjob.estimating import expected
 from hostler.controllers.trainingjob.observed import Observed
 from hostler.planning import moments
 from hostler.planning.choice import Candidate, Ranked, better, rank, unsuited
 from hostler.planning.estimate.estimate import Subject, estimate_job
 from hostler.planning.jobacceptance import ask_of_job
+from hostler.planning.limits import reject_limits
 from hostler.planning.pools import PoolView
 from hostler.planning.priorities import Priority
 from hostler.planning.rejection import Rejection
@@ -106,7 +108,12 @@ class Chooser:
         base = next((each for each in look.inputs if each.part is None), None)
         name, spec = view.pool.name, look.spec
         known, benchmarks = self._measurements.of(name), self._measurements.benchmarks(name)
-        estimate = estimate_job(Subject(spec=spec, view=view, base=base, known=known, benchmarks=benchmarks))
+        subject = Subject(spec=spec, view=view, base=base, known=known, benchmarks=benchmarks)
+        estimate = estimate_job(subject)
+        told = None if estimate is None else told_estimate(subject, estimate, generation=0)
+        beyond = reject_limits(spec, view=view, expected=expected(told))
+        if beyond is not None:
+            return Candidate(pool=name, kind=view.pool.kind, rejected=f"Rejected: {beyond.message}")
         seconds = None if estimate is None or estimate.seconds is None else estimate.seconds.expected
         request = _request(look, view, priority=priority, volumes=volumes, estimate=seconds)
         wait = self._admission.outlook(request)

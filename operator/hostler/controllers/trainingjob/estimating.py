@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 from hostler.api.benchmark import LABEL
 from hostler.api.estimate import ActualRun, JobEstimate, RunShape
@@ -17,6 +18,7 @@ from hostler.planning.estimate.bybenchmark import predict_by_benchmark
 from hostler.planning.estimate.estimate import Subject, estimate_job
 from hostler.planning.estimate.measurements import Measurements, predict
 from hostler.planning.estimate.result import Basis
+from hostler.planning.limits import Expected
 from hostler.planning.models import NamedModel
 from hostler.planning.pools import PoolView
 from hostler_contract import Result
@@ -37,6 +39,17 @@ def estimated(seen: Observed, *, view: PoolView, known: Measurements, benchmarks
     if told is not None and stands and not _improves(told, subject):
         return told
     return told_estimate(subject, estimate_job(subject), generation=seen.generation)
+
+
+def expected(told: JobEstimate | None) -> Expected:
+    """The figures of an estimate that limits are compared with."""
+    if told is None:
+        return Expected()
+    measured = told.basis == _MEASURED
+    which = "expected" if measured else "low"
+    seconds = None if told.duration is None else moments.seconds_of(getattr(told.duration, which))
+    cost = None if told.cost is None else Decimal(getattr(told.cost, which))
+    return Expected(seconds=seconds, cost=cost, measured=measured)
 
 
 def _improves(told: JobEstimate, subject: Subject) -> bool:

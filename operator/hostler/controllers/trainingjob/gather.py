@@ -16,7 +16,7 @@ from hostler.controllers.sources import missing
 from hostler.controllers.trainingjob.choosing import Chooser, assigned_pool, on_pool
 from hostler.controllers.trainingjob.config import job_config
 from hostler.controllers.trainingjob.data import resolved
-from hostler.controllers.trainingjob.estimating import estimated
+from hostler.controllers.trainingjob.estimating import estimated, expected
 from hostler.controllers.trainingjob.finish import made_by
 from hostler.controllers.trainingjob.observed import Attempt, AttemptState, Observed, Obstacle
 from hostler.controllers.trainingjob.policies import wants_seat
@@ -30,6 +30,7 @@ from hostler.manifests.model import model_name
 from hostler.planning import moments
 from hostler.planning import pods as read
 from hostler.planning.jobacceptance import TrainingFacts, reject_job
+from hostler.planning.limits import reject_limits
 from hostler.planning.models import NamedModel
 from hostler.planning.poolgrowth import awaited
 from hostler.planning.priorities import NO_CLASS, Priority, find_priority, reject_priority
@@ -154,7 +155,12 @@ class Gatherer:
         if not _has_checkpoint(seen.status):
             view, name = seen.pool.view, seen.pool.view.pool.name
             known, benchmarks = self._measurements.of(name), self._measurements.benchmarks(name)
-            seen = replace(seen, estimate=estimated(seen, view=view, known=known, benchmarks=benchmarks))
+            estimate_now = estimated(seen, view=view, known=known, benchmarks=benchmarks)
+            seen = replace(seen, estimate=estimate_now)
+            beyond = reject_limits(seen.spec, view=view, expected=expected(estimate_now))
+            if beyond is not None:
+                self._admission.withdraw(workload)
+                return replace(seen, verdict=beyond)
         return replace(seen, verdict=await self._seat(seen, workload, volumes))
 
     def _priority(self, seen: Observed) -> Priority:

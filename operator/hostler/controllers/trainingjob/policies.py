@@ -17,7 +17,7 @@ from hostler.controllers.trainingjob.observed import AttemptState, Observed
 from hostler.controllers.trainingjob.preparing import Preparing
 from hostler.controllers.trainingjob.seat import Considered, Waiting
 from hostler.controllers.trainingjob.states import State
-from hostler.controllers.trainingjob.timelimits import has_expired, is_out_of_time
+from hostler.controllers.trainingjob.timelimits import has_expired, is_at_limit, is_out_of_time, is_raised
 from hostler.manifests.job import asked
 from hostler.planning import moments
 from hostler.planning.rejection import Rejection
@@ -43,7 +43,7 @@ def _limit_was_raised(seen: Observed) -> bool:
         return seen.spec.max_restarts > seen.status.restarts
     if stalled.reason == TrainingReason.DISRUPTIONS_EXHAUSTED:
         return seen.spec.max_disruptions >= seen.retry.disruptions
-    return False
+    return is_raised(seen, stalled.reason)
 
 
 def _has_ended(seen: Observed) -> bool:
@@ -191,6 +191,7 @@ _BEFORE_SEAT: tuple[tuple[Predicate, State], ...] = (
     (_is_suspended, State.SUSPENDED),
     # Before anything that would begin an attempt or keep one: there is no time for it.
     (is_out_of_time, State.OUT_OF_TIME),
+    (is_at_limit, State.LIMIT_REACHED),
     # Somebody has suspended the job, changed it and resumed it, and this is the first look since.
     (_is_outdated, State.OUTDATED),
     # Others need the seat whether or not the attempt does well with it.

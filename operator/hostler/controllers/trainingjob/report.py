@@ -13,6 +13,7 @@ from hostler.api.trainingjob import AttemptFailure, Comparison, PreparedData, Re
 from hostler.controllers.plan import Plan
 from hostler.controllers.ports import Object
 from hostler.controllers.said import change, conditions
+from hostler.controllers.trainingjob.costing import charged
 from hostler.controllers.trainingjob.observed import Observed
 from hostler.controllers.trainingjob.wording import AT_WORK, WARNINGS, Wording
 
@@ -74,6 +75,7 @@ def plan_of(
         update["estimate"] = seen.estimate
     update |= {name: value for name in _FIELDS if not isinstance(value := getattr(report, name), _Keep)}
     after = before.model_copy(update=update)
+    after = after.model_copy(update={"cost": charged(seen, after)})
     return Plan(
         apply=apply,
         bind=bind,

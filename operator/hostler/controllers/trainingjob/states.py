@@ -32,6 +32,8 @@ class State(Enum):
     """A person wants no pods."""
     OUT_OF_TIME = auto()
     """Its attempts have taken as long as its spec allows."""
+    LIMIT_REACHED = auto()
+    """It is about to cost as much, or take as long, as its spec allows."""
     OUTDATED = auto()
     """The running attempt was made from a spec that has changed since."""
     TAKEN_BACK = auto()

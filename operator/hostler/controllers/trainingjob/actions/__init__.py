@@ -26,6 +26,7 @@ ACTIONS: Mapping[State, Action] = {
     State.FAILED: over.failed,
     State.VANISHED: over.vanished,
     State.OUT_OF_TIME: over.out_of_time,
+    State.LIMIT_REACHED: over.limit_reached,
     State.OUTDATED: rest.outdated,
     State.TAKEN_BACK: over.taken_back,
     State.PREEMPTED: leave.preempted,

@@ -8,10 +8,12 @@ from hostler.controllers.plan import Plan
 from hostler.controllers.ports import Object
 from hostler.controllers.settings import Settings
 from hostler.controllers.trainingjob import accounting, sentences, wording
+from hostler.controllers.trainingjob.costing import bill_of, show_money
 from hostler.controllers.trainingjob.leaving import has_left
 from hostler.controllers.trainingjob.observed import Attempt, Observed
 from hostler.controllers.trainingjob.progress import interrupted
 from hostler.controllers.trainingjob.report import KEEP, Report, plan_of
+from hostler.controllers.trainingjob.timelimits import limit_at_hand
 from hostler.manifests.naming import attempt_name
 from hostler.planning import moments
 from hostler.planning.failures import Cause, Toll
@@ -35,6 +37,8 @@ _WAYS_OUT = {
     ErrorReason.STORAGE_FULL: "enlarge the claim, or keep fewer checkpoints",
     ErrorReason.INVALID_CONFIGURATION: "make a new job whose spec has it right",
     ErrorReason.ARTIFACT_UNREADABLE: "mend the files of the Models that spec.base and spec.parts name",
+    TrainingReason.COST_LIMIT_REACHED: "a larger spec.maxCost resumes it",
+    TrainingReason.DURATION_LIMIT_REACHED: "a larger spec.maxDuration resumes it",
     TrainingReason.DEADLINE_EXCEEDED: "only a new job with a larger activeDeadlineSeconds can finish it",
 }
 _OTHER_WAY_OUT = "change what caused it in a new job"
@@ -115,7 +119,25 @@ def out_of_time(seen: Observed, settings: Settings) -> Plan:
     return count(seen, cause, number=max(0, seen.latest))
 
 
-def count(seen: Observed, cause: Cause, *, number: int) -> Plan:
+def limit_reached(seen: Observed, settings: Settings) -> Plan:
+    """Stop while a last checkpoint still is within the limit; a person who raises it has the job go on."""
+    reason, spec = limit_at_hand(seen), seen.spec
+    if reason is TrainingReason.DURATION_LIMIT_REACHED:
+        took = moments.duration(accounting.active_seconds(seen))
+        text, limit = f"its attempts have taken {took}, and spec.maxDuration is {spec.max_duration}", spec.max_duration
+    else:
+        assert spec.max_cost is not None  # it is the other limit
+        assert seen.status.cost is not None  # nothing is at a limit that has cost nothing
+        sums = bill_of(seen.status.cost).total(seen.now)
+        spent = " and ".join(f"{show_money(amount)} {currency}" for currency, amount in sums.items())
+        limit = spec.max_cost.amount
+        text = f"it has cost {spent}, and spec.maxCost is {limit} {spec.max_cost.currency}"
+    assert reason is not None  # the policies' state has one
+    cause = Cause(reason=reason.value, message=text, retryable=False)
+    return count(seen, cause, number=max(0, seen.latest), limit=limit)
+
+
+def count(seen: Observed, cause: Cause, *, number: int, limit: str | None = None) -> Plan:
     """One write of status says what the attempt cost and what comes next. Only then may anything be deleted."""
     cause = after_out_of_memory(cause, seen.spec, halvings=seen.retry.halvings, view=seen.pool.view)
     account = accounting.counted(seen, cause, number=number)
@@ -127,7 +149,7 @@ def count(seen: Observed, cause: Cause, *, number: int) -> Plan:
         attempt=max(number, seen.latest),
         restarts=account.restarts,
         disruptions=account.disruptions,
-        retry=account.retry,
+        retry=account.retry if limit is None else account.retry.model_copy(update={"stopped_at": limit}),
         last_failure=account.failure,
         blocked_since=None,
         completion_time=completion_time,
