@@ -23,8 +23,6 @@ class PowerSource(StrEnum):
 
     RATED = "Rated"
     """The data sheet: an upper bound, so that a figure per watt is a lower one."""
-    MEASURED = "Measured"
-    """The devices' own sensors, while the load ran."""
 
 
 class PoolBenchmark(StatusModel):

@@ -102,8 +102,14 @@ def bench(
         board.begin(run)
         return run, left, await run_all(access, run, terms)
 
-    run, left, outcomes = ask_cluster(question, kubeconfig=kubeconfig, namespace=namespace)
-    board.end()
+    try:
+        run, left, outcomes = ask_cluster(question, kubeconfig=kubeconfig, namespace=namespace)
+    except KeyboardInterrupt:
+        raise click.ClickException(
+            "stopped waiting: the jobs go on, and the same command waits for them again; hostler cancel ends one"
+        ) from None
+    finally:
+        board.end()
     _show(run, left, outcomes, dry_run=dry_run, output=output)
     if not run or any(each.benchmark is None for each in outcomes):
         raise click.exceptions.Exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from hostler.api.benchmark import LABEL
 from hostler.api.schema import API_VERSION
 from hostler.api.trainingjob import NAME_LIMIT
 from hostler.manifests.hashing import content_hash
-from hostler.planning.benchmarks.loads import KEY, Load, loads, per_pod_for, size_for
+from hostler.planning.benchmarks.loads import Load, loads, per_pod_for, size_for
 
 Object = dict[str, Any]
 KEPT_SECONDS = 3600
@@ -40,7 +41,8 @@ class Planned:
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {"name": self.load.config_map, "namespace": namespace, "labels": {LABEL: self.load.family}},
-            "data": {KEY: self.load.content().decode()},
+            # As binary data whatever it is: what the server makes of text is its affair.
+            "binaryData": {self.load.data.key: base64.b64encode(self.load.data.content()).decode()},
         }
 
     def job(self, *, namespace: str, owner: Object | None, storage_class: str | None) -> Object:

@@ -80,7 +80,7 @@ async def _with_data(access: Access, run: Sequence[Planned], name: str) -> Objec
         return await access.client.create(body, manager=FIELD_MANAGER)
     except Conflict:
         found = await access.client.get(resource_of("ConfigMap"), namespace=access.namespace, name=name)
-    if found.get("data") != body["data"]:
+    if found.get("data") or found.get("binaryData") != body["binaryData"]:
         raise click.ClickException(
             f"ConfigMap {access.namespace}/{name} has other data than the standard load: delete it, and repeat"
         )
@@ -152,6 +152,8 @@ async def _ended(access: Access, each: Planned, job: Object, terms: Terms) -> Ob
         try:
             job = await access.client.get(resource_of("TrainingJob"), namespace=access.namespace, name=each.name)
         except NotFound:
+            if await _of_pool(access, each, job) is not None:
+                return job  # Somebody else waited for it too, and has cleaned up.
             raise _NotRun("somebody has deleted the job while it ran") from None
         except Unavailable:
             continue
@@ -164,16 +166,22 @@ async def _taken_over(access: Access, each: Planned, job: Object, terms: Terms) 
     """What the operator made of it."""
     until = time.monotonic() + _TAKEN_OVER_SECONDS
     while time.monotonic() < until:
-        pool = await access.client.get(resource_of("AcceleratorPool"), name=each.pool)
-        for found in (pool.get("status") or {}).get("benchmarks") or ():
-            if found["run"] == job["metadata"]["uid"]:
-                return dict(found)
+        found = await _of_pool(access, each, job)
+        if found is not None:
+            return found
         terms.tell(each, "has ended; the pool is to take the figures over")
         await asyncio.sleep(_PAUSE)
     raise _NotRun(
         "the job has ended well, and its pool has no benchmark of it: it needed several attempts, its data was "
         "changed, or the operator is of another release than this command"
     )
+
+
+async def _of_pool(access: Access, each: Planned, job: Object) -> Object | None:
+    """The benchmark that the pool has of exactly this job."""
+    pool = await access.client.get(resource_of("AcceleratorPool"), name=each.pool)
+    known: Sequence[Object] = (pool.get("status") or {}).get("benchmarks") or ()
+    return next((found for found in known if found["run"] == job["metadata"]["uid"]), None)
 
 
 def doing(job: Object) -> str:
@@ -206,7 +214,8 @@ async def _delete_model(access: Access, name: str) -> None:
 
 async def _delete_unused(access: Access, config_map: Object) -> None:
     """The data, unless jobs of somebody else in this namespace still read it."""
-    jobs = (await access.client.list(resource_of("TrainingJob"), namespace=access.namespace)).items
+    resource = resource_of("TrainingJob")
+    jobs = (await access.client.list(resource, namespace=access.namespace, selector=LABEL)).items
     uid = config_map["metadata"]["uid"]
     if not any(o["uid"] == uid for job in jobs for o in _owners(job) if not job["metadata"].get("deletionTimestamp")):
         await _try_delete(access, "ConfigMap", config_map["metadata"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -47,10 +48,11 @@ def benchmark_of(job: Object) -> tuple[str, PoolBenchmark] | None:
     actual, shape = told.actual, told.shape
     if actual is None or shape is None or actual.image is None or actual.data_sha256 != load.data.sha256:
         return None
-    if float(actual.units_per_step) > load.most_units_per_step() or float(actual.speed.value) <= 0:
+    speed, of_step = _figure(actual.speed.value), _figure(actual.units_per_step)
+    if speed is None or of_step is None or of_step > load.most_units_per_step():
         return None
-    speed = float(actual.speed.value)
-    operations = None if told.operations_per_unit is None else float(told.operations_per_unit) * speed / shape.devices
+    of_unit = _figure(told.operations_per_unit)
+    operations = None if of_unit is None else of_unit * speed / shape.devices
     found = PoolBenchmark(
         load=load.name,
         shape=shape,
@@ -66,6 +68,15 @@ def benchmark_of(job: Object) -> tuple[str, PoolBenchmark] | None:
         memory_bytes=actual.memory_bytes,
     )
     return told.pool, found
+
+
+def _figure(text: str | None) -> float | None:
+    """A number above 0; None where a status has none, or something else."""
+    try:
+        found = float(text or "nan")
+    except ValueError:
+        return None
+    return found if math.isfinite(found) and found > 0 else None
 
 
 class BenchmarksOfPools:

@@ -24,6 +24,17 @@ _READY = frozenset({PoolReason.DEVICES_AVAILABLE, PoolReason.SCALED_TO_ZERO})
 _WARNINGS = frozenset(reason.value for reason in {*PoolReason} - _READY - {PoolReason.WITHIN_CAPACITY})
 
 
+@dataclass(frozen=True, kw_only=True)
+class Fresh:
+    """What jobs have shown and a pool's status does not have yet."""
+
+    runs: FreshRuns = field(default_factory=list)
+    benchmarks: tuple[PoolBenchmark, ...] = ()
+
+
+NOTHING = Fresh()
+
+
 class PoolController:
     """Writes nothing but status, and that at most once in an interval, however many pods come and go."""
 
@@ -60,15 +71,19 @@ class PoolController:
         if left > 0 and _speaks_of_spec(pool):
             return Outcome(requeue_after=left)
         self._counted[key.name] = now
-        fresh = Fresh(runs=self._runs.take(key.name), benchmarks=self._benchmarks.take(key.name))
+        view = self._admission.view(key.name)
+        # A pool that cannot be read now writes nothing of them down: they wait.
+        fresh = NOTHING if view is None else self._fresh(key.name)
         try:
-            view = self._admission.view(key.name)
             plan = decide(pool, view=view, fresh=fresh, image_of=self._image_of, now=self._clock.now())
             return await write_status(self._writer, pool, plan)
         except BaseException:
             self._runs.give_back(key.name, fresh.runs)
             self._benchmarks.give_back(key.name, fresh.benchmarks)
             raise
+
+    def _fresh(self, pool: str) -> Fresh:
+        return Fresh(runs=self._runs.take(pool), benchmarks=self._benchmarks.take(pool))
 
     def affected(self, change: Change) -> Iterable[Key]:
         """The pool itself, and that of a job that has measured something; that its nodes and pods have changed is told
@@ -100,17 +115,6 @@ def _has_measured(job: Object | None) -> bool:
 def _speaks_of_spec(pool: Object) -> bool:
     """Whether the status is of this spec: if not, it does not wait."""
     return bool((pool.get("status") or {}).get("observedGeneration") == pool["metadata"].get("generation"))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fresh:
-    """What jobs have shown and a pool's status does not have yet."""
-
-    runs: FreshRuns = field(default_factory=list)
-    benchmarks: tuple[PoolBenchmark, ...] = ()
-
-
-NOTHING = Fresh()
 
 
 def decide(pool: Object, *, view: PoolView | None, now: str, image_of: ImageOf, fresh: Fresh = NOTHING) -> Plan:

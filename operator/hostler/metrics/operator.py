@@ -146,7 +146,7 @@ class AdmissionMeter:
             self._waits.labels(kind)
         for loss in losses:
             self._lost.labels(loss)
-        for basis, covered in product(("Measured", "Published", "Peak"), ("true", "false")):
+        for basis, covered in product(("Measured", "Benchmark", "Published", "Peak"), ("true", "false")):
             self._estimates.labels(basis, covered)
             self._estimate_ratios.labels(basis)
 

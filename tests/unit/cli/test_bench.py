@@ -14,6 +14,7 @@ from tables import table
 from unit.cli.kubeserver import KubeServer
 
 from hostler.api.benchmark import LABEL
+from hostler.cli import bench as command
 from hostler.cli import benchrun
 from hostler.cli.access import Access
 from hostler.cli.benchplan import Planned, Wish, planned
@@ -212,6 +213,23 @@ async def test_what_the_operator_does_not_take_over_is_told() -> None:
     assert "its pool has no benchmark of it" in (await ran(cluster))[0].why
 
 
+async def test_what_somebody_else_has_waited_for_and_cleaned_up_counts() -> None:
+    cluster = Cluster(ended("Ready", "False"))
+
+    def elsewhere(job: Object) -> None:
+        cluster.objects["AcceleratorPool", "gpu"]["status"]["benchmarks"] = [make_benchmark(run=job["metadata"]["uid"])]
+        del cluster.objects["TrainingJob", PLANNED.name]
+
+    cluster.work = elsewhere  # type: ignore[method-assign]
+    assert (await ran(cluster))[0].benchmark is not None
+
+
+async def test_a_job_that_is_deleted_meanwhile_is_told() -> None:
+    cluster = Cluster(ended("Ready", "False"))
+    cluster.work = lambda job: cluster.objects.pop(("TrainingJob", PLANNED.name))  # type: ignore[method-assign]
+    assert (await ran(cluster))[0].why == "somebody has deleted the job while it ran"
+
+
 async def test_a_job_of_somebody_else_under_that_name_is_left_alone() -> None:
     cluster = Cluster(SUCCEEDED)
     cluster.put(make_training_job(PLANNED.name))
@@ -221,7 +239,7 @@ async def test_a_job_of_somebody_else_under_that_name_is_left_alone() -> None:
 
 async def test_other_data_under_that_name_is_told() -> None:
     cluster = Cluster(SUCCEEDED)
-    cluster.put(PLANNED.config_map(namespace="team-a") | {"data": {"data.jsonl": "{}"}})
+    cluster.put(PLANNED.config_map(namespace="team-a") | {"binaryData": {"data.jsonl": "e30K"}})
     with pytest.raises(Exception, match="has other data than the standard load"):
         await ran(cluster)
 
@@ -255,6 +273,16 @@ def test_a_dry_run_lets_the_server_check_and_keeps_nothing(kube: KubeServer) -> 
     assert (method, query["dryRun"]) == ("POST", "All")
     assert path.endswith("/namespaces/team-a/trainingjobs")
     assert body["spec"]["accelerators"] == {"pool": "gpu", "perPod": 1}
+
+
+def test_who_stops_the_command_is_told_that_jobs_go_on(kube: KubeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "run_all", interrupted)
+    result = run(kube, "--family", "bert")
+    assert result.exit_code == 1
+    assert "the jobs go on, and the same command waits for them again" in result.output
 
 
 @table(

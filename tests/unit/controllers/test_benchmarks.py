@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bench import SETTINGS, Bench
+from bench import SETTINGS, Bench, make_bench
 from builders import Object, edited
 from tables import table
 from world import completed, due, failed, jobs, success
 
 from hostler.api.benchmark import LABEL
-from hostler.planning.benchmarks.loads import KEY, Load, loads
+from hostler.controllers.benchmarks import benchmark_of
+from hostler.planning.benchmarks.loads import Load, loads
 from hostler_contract import ErrorReason, Result
 from hostler_contract.result import DatasetFacts, Pace
 
@@ -38,7 +39,7 @@ def said(*, seconds: float = 60.0, units: float = UNITS, sha256: str = LOAD.data
 
 async def begun(bench: Bench, job: Object, *, attempt: int = 0) -> None:
     """The job's pods run for a minute and a half."""
-    data = {"apiVersion": "v1", "kind": "ConfigMap", "data": {KEY: "{}"}}
+    data = {"apiVersion": "v1", "kind": "ConfigMap", "data": {LOAD.data.key: "{}"}}
     name = job["spec"]["dataset"]["source"]["configMap"]["name"]
     bench.cluster.put(data | {"metadata": {"name": name, "namespace": "default"}})
     if attempt == 0:
@@ -117,12 +118,18 @@ def _with(path: str, value: Any) -> Object:
     },
 )
 async def test_what_only_looks_like_one_is_none(job: Object, result: Result) -> None:
-    from bench import make_bench
-
     bench = make_bench()
     await ran(bench, job, result)
     assert bench.condition("TrainingJob", "benchmark", "Succeeded")[0] == "True"
     assert benchmarks(bench) == []
+
+
+@pytest.mark.parametrize("figure", ["nan", "inf", "0", "-1", "fast", "1e999"])
+async def test_what_is_no_speed_is_no_benchmark(bench: Bench, figure: str) -> None:
+    await ran(bench, standard())
+    job = bench.cluster.object("TrainingJob", "benchmark")
+    assert benchmark_of(job) is not None
+    assert benchmark_of(edited(job, "status.estimate.actual.speed.value", figure)) is None
 
 
 async def test_a_job_of_several_attempts_is_none(bench: Bench) -> None:

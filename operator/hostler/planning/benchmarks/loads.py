@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -13,12 +14,15 @@ import yaml
 from hostler.accelerators import AcceleratorType
 from hostler.api.trainingjob import TrainingJobSpec
 from hostler.families import family
+from hostler.planning.benchmarks.pictures import webdataset
 from hostler.planning.benchmarks.text import json_lines
+from hostler.planning.estimate.jobs import units_of_step
 
 Object = dict[str, Any]
 
-KEY = "data.jsonl"
-"""Of the ConfigMap with the data."""
+_TEXT, _PICTURES = "text", "pictures"
+_FORMATS = {_TEXT: "jsonl", _PICTURES: "webdataset"}
+_KEYS = {_TEXT: "data.jsonl", _PICTURES: "data.tar"}
 SMALL, BASE = "small", "base"
 PACKED, UNPACKED = "packed", "unpacked"
 _MODES = {PACKED: "auto", UNPACKED: "off"}
@@ -41,12 +45,31 @@ _FREE = (
 class Data:
     """How the data of a load is made."""
 
-    documents: int
-    words: int
-    """Of a document in the middle."""
+    kind: str
+    """text or pictures."""
+    count: int
+    """Documents, or pictures."""
+    size: int
+    """Words of a document in the middle, or pixels of a side."""
     seed: int
     sha256: str
     """Of the bytes that come out, which the pods tell: a job that read others is no benchmark."""
+
+    @property
+    def format(self) -> str:
+        """As jobs call it."""
+        return _FORMATS[self.kind]
+
+    @property
+    def key(self) -> str:
+        """Of the ConfigMap."""
+        return _KEYS[self.kind]
+
+    def content(self) -> bytes:
+        """The bytes themselves."""
+        if self.kind == _PICTURES:
+            return webdataset(count=self.count, side=self.size, seed=self.seed)
+        return json_lines(count=self.count, words=self.size, seed=self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +95,6 @@ class Load:
         """Name of the ConfigMap with the data; by its content, so that another release makes another one."""
         return f"benchmark-{self.family}-{self.data.sha256[:8]}"
 
-    def content(self) -> bytes:
-        """The data."""
-        return json_lines(documents=self.data.documents, words=self.data.words, seed=self.data.seed)
-
     def spec(self, *, pool: str, per_pod: int = 1) -> Object:
         """The spec of the job, in wire names."""
         body = dict(self.body)
@@ -86,8 +105,8 @@ class Load:
             "family": self.family,
             **body,
             "dataset": {
-                "source": {"configMap": {"name": self.config_map, "key": KEY}},
-                "format": "jsonl",
+                "source": {"configMap": {"name": self.config_map, "key": self.data.key}},
+                "format": self.data.format,
                 "license": "CC0-1.0",
             },
             "training": training,
@@ -104,8 +123,8 @@ class Load:
 
     def most_units_per_step(self) -> float:
         """No step of it can have trained on more, whatever a pod says."""
-        training, sizes = self.body["training"], self.body["output"][family(self.family).block]
-        return float(training["batchSize"] * sizes["contextLength"])
+        found = units_of_step(TrainingJobSpec.model_validate(self.spec(pool="any")), base=None)
+        return math.inf if found is None else found
 
 
 @functools.cache

@@ -9,29 +9,21 @@ import json
 import math
 from collections.abc import Iterator
 
+from hostler.planning.benchmarks.numbers import numbers
+
 _ONSETS = ("b", "br", "d", "dr", "f", "g", "gl", "h", "k", "l", "m", "n", "p", "pl", "r", "s", "st", "t", "tr", "v")
 _VOWELS = ("a", "e", "i", "o", "u", "ai", "ou")
 _CODAS = ("", "", "l", "m", "n", "r", "s", "t")
 _WORDS = 4000
-_MULTIPLIER, _INCREMENT, _MODULUS = 6364136223846793005, 1442695040888963407, 2**64
 
 
-def json_lines(*, documents: int, words: int, seed: int) -> bytes:
+def json_lines(*, count: int, words: int, seed: int) -> bytes:
     """Documents as JSON lines with one column, ``text``. Their lengths are spread as those of real texts are: the
     logarithm is about normal, around that of ``words``."""
-    random = _numbers(seed)
+    random = numbers(seed)
     known = [_word(random) for _ in range(_WORDS)]
-    lines = [json.dumps({"text": _document(random, known, median=words)}) for _ in range(documents)]
+    lines = [json.dumps({"text": _document(random, known, median=words)}) for _ in range(count)]
     return ("\n".join(lines) + "\n").encode()
-
-
-def _numbers(seed: int) -> Iterator[float]:
-    """From 0 to below 1 (a linear congruential generator with Knuth's constants): Python promises the same sequence
-    only for a part of what its own generators can do."""
-    state = seed
-    while True:
-        state = (state * _MULTIPLIER + _INCREMENT) % _MODULUS
-        yield (state >> 11) / 2**53
 
 
 def _word(random: Iterator[float]) -> str:

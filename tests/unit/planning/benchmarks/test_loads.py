@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import statistics
+import tarfile
 from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 from tables import table
 
 from hostler.accelerators import accelerators
@@ -23,6 +27,7 @@ from hostler.planning.benchmarks.loads import (
     read_loads,
     size_for,
 )
+from hostler.planning.benchmarks.pictures import webdataset
 from hostler.planning.benchmarks.text import json_lines
 from hostler.planning.estimate.jobs import units_of_step
 
@@ -41,17 +46,30 @@ def test_every_load_is_a_job_that_the_api_takes_and_is_found_again(name: str) ->
 
 @pytest.mark.parametrize("name", sorted(loads()))
 def test_the_data_is_the_same_everywhere_and_fits_into_a_configmap(name: str) -> None:
-    load = loads()[name]
-    content = load.content()
-    assert hashlib.sha256(content).hexdigest() == load.data.sha256
+    data = loads()[name].data
+    content = data.content()
+    assert hashlib.sha256(content).hexdigest() == data.sha256
     assert len(content) < CONFIG_MAP_BYTES
-    assert all(set(json.loads(line)) == {"text"} for line in content.splitlines())
+    if data.kind == "text":
+        assert all(set(json.loads(line)) == {"text"} for line in content.splitlines())
+
+
+def test_pictures_are_images_with_a_class_and_a_caption() -> None:
+    with tarfile.open(fileobj=io.BytesIO(webdataset(count=8, side=16, seed=3))) as shard:
+        found = {member.name: shard.extractfile(member).read() for member in shard}  # type: ignore[union-attr]
+    image = Image.open(io.BytesIO(found["000000.png"]))
+    assert (image.size, image.mode) == ((16, 16), "L")
+    place = int(found["000000.cls"])
+    quarters = [image.crop((x, y, x + 8, y + 8)) for y in (0, 8) for x in (0, 8)]
+    means = [statistics.mean(quarter.tobytes()) for quarter in quarters]
+    assert means.index(max(means)) == place
+    assert ("top" in found["000000.txt"].decode()) == (place < 2)
 
 
 def test_documents_are_of_many_lengths() -> None:
-    lengths = sorted(len(line.split()) for line in json_lines(documents=500, words=25, seed=3).splitlines())
+    lengths = sorted(len(line.split()) for line in json_lines(count=500, words=25, seed=3).splitlines())
     assert lengths[50] * 3 < lengths[450]
-    assert json_lines(documents=5, words=25, seed=3) != json_lines(documents=5, words=25, seed=4)
+    assert json_lines(count=5, words=25, seed=3) != json_lines(count=5, words=25, seed=4)
 
 
 def test_families_that_pack_have_both_and_every_family_both_sizes() -> None:
@@ -63,16 +81,16 @@ def test_families_that_pack_have_both_and_every_family_both_sizes() -> None:
 
 def test_a_family_is_added_by_a_file_alone() -> None:
     written = {
-        "family": "gan",
+        "family": "text-to-image",
         "sizes": {
             "small": {
-                "data": {"documents": 1, "words": 1, "seed": 1, "sha256": "0"},
-                "output": {"gan": {"imageSize": 16}},
+                "data": {"kind": "pictures", "count": 1, "size": 1, "seed": 1, "sha256": "0"},
+                "output": {},
                 "training": {"steps": 1},
             }
         },
     }
-    assert [load.name for load in read_loads(written)] == ["gan-small"]
+    assert [load.name for load in read_loads(written)] == ["text-to-image-small"]
 
 
 @table(

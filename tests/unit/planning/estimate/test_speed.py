@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tables import table
@@ -39,6 +40,30 @@ MEASURED = Measured(
     memory_bytes=None,
     units_per_step=None,
 )
+
+
+@table(
+    ("known", "basis"),
+    {
+        "a person's word before everything": ({"utilization": 0.3, "measured": MEASURED}, Basis.GIVEN),
+        "runs before standard loads": ({"measured": MEASURED, "benchmark": MEASURED}, Basis.MEASURED),
+        "standard loads before published runs": ({"benchmark": MEASURED}, Basis.BENCHMARK),
+        "published runs where nothing of ours is known": ({}, Basis.PUBLISHED),
+    },
+)
+def test_the_nearest_to_the_truth_decides(known: dict[str, Any], basis: Basis) -> None:
+    found = speed_of(LOAD, accelerator("nvidia-a100-80"), priors=PRIORS, **known)
+    assert found is not None
+    assert found.basis is basis
+
+
+def test_a_benchmark_says_its_day_and_its_share_of_the_peak() -> None:
+    found = speed_of(LOAD, accelerator("nvidia-a100-80"), priors=PRIORS, benchmark=replace(MEASURED, same_shape=False))
+    assert found is not None
+    assert found.units_per_second == MEASURED.units_per_second
+    assert found.because == "what standard loads reached on this pool, the newest of 2026-02-03 (hostler bench)"
+    assert found.utilization is not None
+    assert found.utilization.expected == pytest.approx(1000.0 * 6e9 / (4 * 312e12))
 
 
 def test_the_dense_figure_of_the_data_sheet_is_the_peak() -> None:
