@@ -73,19 +73,19 @@ def _own(kind: Kind) -> tuple[Grant, ...]:
 
 
 OPERATOR_GRANTS: tuple[Grant, ...] = (
-    # ConfigMaps are read by name only: a watch would keep every ConfigMap of the cluster in memory.
-    Grant(
-        group="",
-        resource="configmaps",
-        verbs=("get", *CHANGE),
-        why="data of jobs; configuration of servers, inspections and imports",
-    ),
     Grant(
         group="",
         resource="configmaps",
         verbs=("get", *KEEP),
         why="ledgers of what was spent, where tenants do not write",
         scope=Scope.OWN,
+    ),
+    # ConfigMaps are read by name only: a watch would keep every ConfigMap of the cluster in memory.
+    Grant(
+        group="",
+        resource="configmaps",
+        verbs=("get", *CHANGE),
+        why="data of jobs; configuration of servers, inspections and imports",
     ),
     Grant(
         group="",
