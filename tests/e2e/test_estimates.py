@@ -198,6 +198,22 @@ def test_the_soonest_is_on_the_fastest(five: Five) -> None:
     assert five.chosen["time"]["status"]["choice"]["pool"] == POOLS["nvidia-a100-80"]
 
 
+def test_what_they_have_cost_is_in_the_ledger_and_by_the_prices(stack: Stack, five: Five) -> None:
+    def booked() -> dict[str, Any]:
+        arguments = ["cost", "--by", "job", "-n", NAMESPACE, "--json", "--kubeconfig", str(stack.tools.kubeconfig)]
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 0, result.output
+        return {row["job"]: row for row in json.loads(result.stdout)}
+
+    for kind, obj in five.second.items():
+        name, cost = f"{NAMESPACE}/second-{kind}", obj["status"]["cost"]
+        wait(lambda name=name: name in booked(), what=f"{name} is in the ledger")
+        row = booked()[name]
+        assert row["deviceSeconds"] == cost["deviceSeconds"] == sum(cost["use"].values())
+        assert float(row["cost"]["EUR"]) == pytest.approx(float(PRICES[kind]) * row["deviceSeconds"] / 3600, rel=0.01)
+        assert cost["use"]["training"] > 0
+
+
 def test_how_right_they_were_is_a_metric(stack: Stack, five: Five) -> None:
     assert condition(five.second["graphcore-c600"], "Succeeded")["status"] == "True"
     samples = stack.ask('sum(hostler_estimates_total{basis="Measured"}) >= 5')
