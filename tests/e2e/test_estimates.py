@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -207,11 +208,16 @@ def test_what_they_have_cost_is_in_the_ledger_and_by_the_prices(stack: Stack, fi
 
     for kind, obj in five.second.items():
         name, cost = f"{NAMESPACE}/second-{kind}", obj["status"]["cost"]
-        wait(lambda name=name: name in booked(), what=f"{name} is in the ledger")
-        row = booked()[name]
-        assert row["deviceSeconds"] == cost["deviceSeconds"] == sum(cost["use"].values())
-        assert float(row["cost"]["EUR"]) == pytest.approx(float(PRICES[kind]) * row["deviceSeconds"] / 3600, rel=0.01)
+        seconds = cost["deviceSeconds"]
+        assert seconds == sum(cost["use"].values())
+        row = wait(partial(_row_of, booked, name, seconds), what=f"all of {name} is in the ledger", why=booked)
+        assert float(row["cost"]["EUR"]) == pytest.approx(float(PRICES[kind]) * seconds / 3600, rel=0.01)
         assert cost["use"]["training"] > 0
+
+
+def _row_of(booked: Callable[[], dict[str, Any]], name: str, seconds: int) -> dict[str, Any] | None:
+    row = booked().get(name)
+    return row if row is not None and row["deviceSeconds"] == seconds else None
 
 
 def test_how_right_they_were_is_a_metric(stack: Stack, five: Five) -> None:
