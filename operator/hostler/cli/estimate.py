@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,7 @@ def estimate(
         if devices is not None:
             spec = _with_devices(spec, devices)
         subjects = [subject_of(spec, view, source, units=units, utilization=utilization) for view in views]
-        all_of = sorted((_told(job["metadata"]["name"], each, source) for each in subjects), key=_order)
+        all_of = _ranked(job["metadata"]["name"], subjects, source)
         refused |= all(told.refusal for told in all_of)
         everything += all_of
         if output == TABLE:
@@ -125,6 +126,17 @@ def estimate(
         click.echo(document([facts(told) for told in everything], output=output))
     if refused:
         raise click.exceptions.Exit(REFUSED)
+
+
+def told_on_pools(name: str, spec: TrainingJobSpec, source: Source) -> list[Told]:
+    """A job on the pool that it names, or on all that it could choose: those first that would take it."""
+    views = pool_views(spec, source, named=(), every=False)
+    subjects = [subject_of(spec, view, source, units=None, utilization=None) for view in views]
+    return _ranked(name, subjects, source)
+
+
+def _ranked(name: str, subjects: Iterable[Subject], source: Source) -> list[Told]:
+    return sorted((_told(name, each, source) for each in subjects), key=_order)
 
 
 def _check(

@@ -61,7 +61,7 @@ def read_source(target: str, *, kubeconfig: Path | None, namespace: str | None, 
         if offline:
             raise click.UsageError(f"{target} is no file, and --type asks no cluster: give a file")
         return _from_cluster(target, kubeconfig=kubeconfig, namespace=namespace)
-    documents = _documents(target)
+    documents = documents_of(target)
     jobs = tuple(each for each in documents if each.get("kind") == _JOB)
     if not jobs:
         kinds = ", ".join(sorted({str(each.get("kind")) for each in documents})) or "nothing"
@@ -87,7 +87,8 @@ def _from_cluster(target: str, *, kubeconfig: Path | None, namespace: str | None
     return Source(jobs=(job,), models=_catalog() | models, view=view)
 
 
-def _documents(target: str) -> list[Object]:
+def documents_of(target: str) -> list[Object]:
+    """Objects of a YAML file, ``-`` for standard input. Raises ``click.ClickException``."""
     try:
         text = sys.stdin.read() if target == "-" else Path(target).read_text(encoding="utf-8")
         found = [each for each in yaml.safe_load_all(text) if each is not None]

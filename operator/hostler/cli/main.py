@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pools": ("hostler.cli.pools", "pools"),
     "queue": ("hostler.cli.queue", "queue"),
     "resume": ("hostler.cli.acting", "resume"),
+    "submit": ("hostler.cli.submit", "submit"),
     "suspend": ("hostler.cli.acting", "suspend"),
     "tune": ("hostler.cli.catalog_begin", "tune"),
     "use": ("hostler.cli.catalog_begin", "use"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import urllib.parse
 from collections.abc import Iterator
@@ -44,6 +45,8 @@ class KubeServer:
 
     def answer(self, method: str, path: str, query: dict[str, str]) -> tuple[int, Object | str]:
         """Status and body."""
+        if method == "POST" and (created := self._created(path, query)) is not None:
+            return created
         for beginning, error in self.errors.items():
             if path.startswith(beginning):
                 return error
@@ -57,10 +60,26 @@ class KubeServer:
         name = path.rsplit("/", 1)[-1]
         return 404, {"message": f'things "{name}" not found', "reason": "NotFound", "code": 404}
 
+    def _created(self, path: str, query: dict[str, str]) -> tuple[int, Object | str] | None:
+        """An object that is new; None where the body of the newest request is none."""
+        body = self.requests[-1][3] if self.requests else None
+        plural = path.rsplit("/", 1)[-1]
+        if plural not in _PLURALS or not isinstance(body, dict) or not body.get("metadata", {}).get("name"):
+            return None
+        if any(path.startswith(beginning) for beginning in self.errors):
+            return None
+        at = f"{path}/{body['metadata']['name']}"
+        if at in self.objects:
+            return 409, {"message": f"{plural} already exists", "reason": "AlreadyExists", "code": 409}
+        if query.get("dryRun") != "All":
+            self.put(body, plurals=plural)
+        return 201, body
+
 
 _PLURALS = frozenset(
     {
         "trainingjobs",
+        "configmaps",
         "clustermodels",
         "nodes",
         "inferenceservices",
@@ -91,6 +110,18 @@ def _selected(obj: Object, query: dict[str, str]) -> bool:
     return all(labels.get(name) == value if equals else name in labels for name, equals, value in wanted)
 
 
+class _Server(ThreadingHTTPServer):
+    """Whose threads end with it, and who is silent about clients that hang up: what is printed from a thread lands in
+    whatever another test is catching just then."""
+
+    daemon_threads = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tell of faults of ours alone."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def serving(directory: Path, *, token: str = "secret") -> Iterator[tuple[KubeServer, Path]]:
     """The server, and the kubeconfig."""
@@ -117,7 +148,7 @@ def serving(directory: Path, *, token: str = "secret") -> Iterator[tuple[KubeSer
 
         do_GET = do_PATCH = do_DELETE = do_POST = _do
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     kubeconfig = directory / "kubeconfig"
