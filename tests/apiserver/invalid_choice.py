@@ -1,21 +1,26 @@
-"""What the API server refuses of a job that says which accelerators it needs, and what it may cost."""
+"""What the API server refuses of what a job needs and may cost, and of what a pool says of its power."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from apiserver.refusal import Invalid
-from builders import edited, make_training_job
+from builders import edited, make_pool, make_training_job
 
 Object = dict[str, Any]
 
 _PATH = "spec.accelerators"
 _CHOOSE = f"{_PATH}.choose"
+_GRID = "spec.grid"
 _RATE = {"currency": "USD", "rate": "0.92", "date": "2026-11-27", "source": "a bank"}
 
 
 def _choosing(**choose: Any) -> Object:
     return edited(make_training_job(), _PATH, {"choose": choose})
+
+
+def _grid(grid: Object) -> Object:
+    return make_pool(grid={"gramsPerKilowattHour": "380", "source": "a supplier", "date": "2026-01-01"} | grid)
 
 
 def _limited(limit: Object) -> Object:
@@ -50,6 +55,9 @@ CHOICE = (
     Invalid("a cost below nothing", _limited({"amount": "-1", "currency": "EUR"}), "spec.maxCost.amount", "-1"),
     Invalid("a cost as a number", _limited({"amount": 20, "currency": "EUR"}), "spec.maxCost.amount", "string"),
     Invalid("a cost without a currency", _limited({"amount": "20"}), "spec.maxCost.currency", "Required"),
+    Invalid("a grid of nothing", _grid({"gramsPerKilowattHour": "0"}), f"{_GRID}.gramsPerKilowattHour", "above 0"),
+    Invalid("a grid in numbers", _grid({"gramsPerKilowattHour": 380}), f"{_GRID}.gramsPerKilowattHour", "string"),
+    Invalid("a grid of some day", _grid({"date": "yesterday"}), f"{_GRID}.date", "date"),
     Invalid("no time to take", make_training_job(maxDuration="0s"), "spec.maxDuration", "above 0"),
     Invalid("two rates of one currency", _rated({}, {"rate": "0.9"}), f"{_CHOOSE}.rates[1]", "Duplicate"),
 )  # fmt: skip

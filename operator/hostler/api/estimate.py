@@ -151,6 +151,8 @@ class JobEstimate(StatusModel):
     """What the accelerators cost in that time; absent where the pool has no price."""
     energy: Measurement | None = None
     """At their rated power, in kWh; absent where nobody knows it."""
+    carbon: Measurement | None = None
+    """CO2 and equal gases of that energy, in kgCO2e; absent where the pool does not state its grid."""
     shape: RunShape | None = None
     """Under which the run is remembered."""
     actual: ActualRun | None = None

@@ -12,7 +12,7 @@ from hostler.api.common import Conditions, Toleration
 from hostler.api.estimate import MOST_SHAPES, PoolMeasurement
 from hostler.api.poolscaling import PoolScaling
 from hostler.api.queuepolicy import QueuePolicy
-from hostler.api.schema import ApiModel, Decimal, StatusModel, cel, rules
+from hostler.api.schema import ApiModel, Decimal, PositiveDecimal, StatusModel, cel, rules
 
 
 class PoolCondition:
@@ -76,6 +76,20 @@ class Price(ApiModel):
     """Day for which the figure holds, YYYY-MM-DD."""
     billing_step: BillingStep = BillingStep.SECOND
     """Use is rounded up to this step."""
+
+
+class Grid(ApiModel):
+    """What the power of this pool's nodes is made of."""
+
+    grams_per_kilowatt_hour: PositiveDecimal
+    """Grams of CO2 and equal gases for a kilowatt-hour, as the supplier or the operator of the grid states them."""
+    source: Annotated[str, Field(min_length=1, max_length=256)]
+    """Where the figure comes from."""
+    date: Annotated[
+        str,
+        Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", max_length=10, json_schema_extra={"format": "date"}),
+    ]
+    """Day for which the figure holds, YYYY-MM-DD."""
 
 
 class Quota(ApiModel):
@@ -147,6 +161,8 @@ class AcceleratorPoolSpec(ApiModel):
     """Taints that pods on this pool tolerate."""
     expected_accelerators: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """How many accelerators the pool promises; fewer make it not Ready."""
+    grid: Grid | None = None
+    """What its power is made of; absent says nothing of CO2."""
     price: Price | None = None
     """Price of one accelerator."""
     quota: Quota | None = None

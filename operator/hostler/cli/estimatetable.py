@@ -99,6 +99,7 @@ def facts(told: Told) -> dict[str, Any]:
             "utilization": _range(speed.utilization if speed else None),
             "seconds": _range(found.seconds),
             "kilowattHours": _range(found.kilowatt_hours),
+            "carbonKilograms": _range(found.carbon_kilograms),
             "cost": None
             if price is None
             else {

@@ -33,7 +33,9 @@ def estimate_sentences(obj: Object) -> Iterator[str]:
     if cost := told.get("cost"):
         yield f"It costs {cost['expected']} {cost['currency']} ({cost['low']} to {cost['high']})."
     if energy := told.get("energy"):
-        yield f"It takes {energy['value']} {energy['unit']}, at the rated power."
+        carbon = told.get("carbon")
+        grams = f", for which its grid emits {carbon['value']} {carbon['unit']}" if carbon else ""
+        yield f"It takes {energy['value']} {energy['unit']}, at the rated power{grams}."
     if arithmetic := told.get("petaflopDays"):
         share = f", at {float(told['utilization']):.0%} of the peak" if told.get("utilization") else ""
         yield f"It computes {arithmetic} petaflop/s-days{share}."

@@ -172,6 +172,7 @@ def told_estimate(subject: Subject, found: Estimate | None, *, generation: int) 
             "memory": None if found.memory is None else _memory(found.memory),
             "cost": None if found.price is None else _cost(found.price),
             "energy": None if found.kilowatt_hours is None else _energy(found.kilowatt_hours.expected),
+            "carbon": None if found.carbon_kilograms is None else _carbon(found.carbon_kilograms.expected),
         }
     )
 
@@ -214,8 +215,12 @@ def _energy(kilowatt_hours: float) -> Measurement:
     return Measurement(value=show_energy(kilowatt_hours), unit="kWh")
 
 
+def _carbon(kilograms: float) -> Measurement:
+    return Measurement(value=show_energy(kilograms), unit="kgCO2e")
+
+
 def show_energy(kilowatt_hours: float) -> str:
-    """Three figures, and never an exponent for much."""
+    """Three figures, and never an exponent for much; kilograms likewise."""
     return f"{kilowatt_hours:.0f}" if kilowatt_hours >= 100 else f"{kilowatt_hours:.3g}"
 
 

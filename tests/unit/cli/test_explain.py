@@ -185,6 +185,7 @@ def test_what_was_expected_stands_beside_what_happened() -> None:
         "It takes 2m10s (1m44s to 2m42s) with 2 pods on pool gpu.",
         "Basis measured: 1 run of this shape on this pool.",
         "It costs 1.20 EUR (0.96 to 1.50).",
+        "It takes 1.2 kWh, at the rated power, for which its grid emits 0.456 kgCO2e.",
         "It computes 0.95 petaflop/s-days, at 41% of the peak.",
         "One device takes 3Gi of 80Gi at most: optimizer state 2Gi, weights 1Gi.",
         "Runs of this shape have taken 2Gi.",
@@ -225,6 +226,8 @@ _ESTIMATE = {
     "message": "1 run of this shape on this pool.",
     "duration": {"low": "1m44s", "expected": "2m10s", "high": "2m42s"},
     "cost": {"low": "0.96", "expected": "1.20", "high": "1.50", "currency": "EUR"},
+    "energy": {"value": "1.2", "unit": "kWh"},
+    "carbon": {"value": "0.456", "unit": "kgCO2e"},
     "petaflopDays": "0.95",
     "utilization": "0.41",
     "memory": {

@@ -102,13 +102,16 @@ async def test_real_devices_are_told_by_published_runs(bench: Bench) -> None:
     price = {"amount": "2.50", "currency": "EUR", "source": "a contract", "date": "2026-11-01"}
     bench.restart(settings=replace(SETTINGS, variant_images={"train-cuda": "registry/train:1-cuda"}))
     bench.cluster.node("real", labels={"hostler.dev/pool": "real"}, devices={GPU: 8})
-    bench.cluster.put(make_pool("real", acceleratorType="nvidia-h100-sxm", price=price))
+    grid = {"gramsPerKilowattHour": "380", "source": "the operator of the grid", "date": "2026-01-01"}
+    bench.cluster.put(make_pool("real", acceleratorType="nvidia-h100-sxm", price=price, grid=grid))
     sizes = {"layers": 12, "hiddenSize": 768, "heads": 12, "contextLength": 1024, "vocabularySize": 50304}
     on_it: dict[str, Any] = {"accelerators": {"pool": "real"}, "training": {"steps": 1000}}
     await submitted(bench, "large", output={"transformer": sizes}, **on_it)
     told = estimate(bench, "large")
     assert told["basis"] == "Published"
     assert told["cost"]["currency"] == "EUR"
+    assert float(told["carbon"]["value"]) == pytest.approx(float(told["energy"]["value"]) * 0.38, rel=0.02)
+    assert told["carbon"]["unit"] == "kgCO2e"
     assert float(told["utilization"]) == pytest.approx(0.42, abs=0.03)
     assert moments.seconds_of(told["duration"]["low"]) < moments.seconds_of(told["duration"]["high"])
     await submitted(bench, "toy", **on_it)

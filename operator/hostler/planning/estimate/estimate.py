@@ -12,7 +12,7 @@ from hostler.planning.devicememory import weights_of
 from hostler.planning.estimate.bybenchmark import predict_by_benchmark
 from hostler.planning.estimate.jobs import kind_of, operations_of_unit, shape_of, sized, units_of_step
 from hostler.planning.estimate.measurements import Measured, Measurements, Shape, predict
-from hostler.planning.estimate.money import energy_of, price_of
+from hostler.planning.estimate.money import carbon_of, energy_of, price_of
 from hostler.planning.estimate.operations import attention_share
 from hostler.planning.estimate.priors import Priors, published
 from hostler.planning.estimate.result import Estimate, Memory, Range
@@ -117,6 +117,7 @@ def estimate_job(subject: Subject, *, priors: Priors | None = None) -> Estimate 
         seconds=seconds,
         memory=_memory(subject, measured),
         kilowatt_hours=None if energy is None else energy.kilowatt_hours,
+        carbon_kilograms=None if energy is None else carbon_of(view, energy.kilowatt_hours),
         price=None if seconds is None else price_of(view, seconds, devices=subject.devices),
     )
 

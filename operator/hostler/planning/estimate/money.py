@@ -46,6 +46,12 @@ def energy_of(view: PoolView, seconds: Range, *, devices: int, watts: float | No
     return Energy(kilowatt_hours=seconds.scaled(hour / _HOUR), measured=False, because=because)
 
 
+def carbon_of(view: PoolView, kilowatt_hours: Range) -> Range | None:
+    """Kilograms of CO2 and equal gases; None where the pool does not state its grid."""
+    grid = view.pool.spec.grid
+    return None if grid is None else kilowatt_hours.scaled(float(grid.grams_per_kilowatt_hour) / _KILO)
+
+
 def price_of(view: PoolView, seconds: Range, *, devices: int) -> Price | None:
     """What a time on ``devices`` of a pool costs; None where the pool has no price."""
     times = (_HOUR, seconds.low, seconds.expected, seconds.high)

@@ -109,6 +109,8 @@ class Estimate:
     memory: Memory | None = None
     kilowatt_hours: Range | None = None
     """At the devices' rated power: an upper bound. None for simulated devices."""
+    carbon_kilograms: Range | None = None
+    """CO2 and equal gases of that energy; None where the pool does not state its grid."""
     price: Price | None = None
     """None where the pool has no price."""
     notes: tuple[str, ...] = ()
