@@ -21,7 +21,18 @@ from hostler.controllers.ports import Clock, Key, Object, Outcome, Reader, Write
 from hostler.controllers.trainingjob.costing import bill_of
 from hostler.manifests.costledger import ledger_config_map, ledger_name, read_ledger
 from hostler.planning.billing import Use
-from hostler.planning.costledger import Ledger, Line, Spent, folded, month_of, months_since, previous, totals, written
+from hostler.planning.costledger import (
+    MOST_LINES,
+    Ledger,
+    Line,
+    Spent,
+    folded,
+    month_of,
+    months_since,
+    previous,
+    totals,
+    written,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -60,14 +71,17 @@ class CostLedger:
         place: str,
         metrics: CostMetrics | None = None,
         interval: float = INTERVAL_SECONDS,
+        most: int = MOST_LINES,
     ) -> None:
-        """``place`` is the namespace in which ledgers are kept."""
+        """``place`` is the namespace in which ledgers are kept, ``most`` the lines of one above which they are added
+        up."""
         self._reader = reader
         self._writer = writer
         self._clock = clock
         self._place = place
         self._metrics = metrics
         self._interval = interval
+        self._most = most
         self._news: dict[str, dict[str, Object]] = {}
         """Jobs that are to be counted, by namespace and UID."""
         self._gone: dict[str, dict[str, Spent]] = {}
@@ -88,6 +102,10 @@ class CostLedger:
         """The namespace of a job whose cost has changed, or that is gone."""
         if change.kind != _JOB:
             return []
+        if change.old is not None and change.new is not None and _uid(change.old) != _uid(change.new):
+            # A list after a gap of the watch has the next one of this name; nothing else tells that this one is gone.
+            ended, made = Change(change.kind, change.old, None), Change(change.kind, None, change.new)
+            return [*self.affected(ended), *self.affected(made)]
         obj = change.new or change.old
         if obj is None or _cost(change.old) == _cost(change.new):
             return []
@@ -113,22 +131,32 @@ class CostLedger:
         try:
             holds = await self._write(namespace, news=news, gone=gone)
         except BaseException:
-            # Whatever was told meanwhile is newer.
-            self._news[namespace] = {**news, **self._news.get(namespace, {})}
-            self._gone[namespace] = {**gone, **self._gone.get(namespace, {})}
+            self._put_back(namespace, news=news, gone=gone)
             raise
         self._at[namespace] = now
+        if holds is None:
+            self._put_back(namespace, news=news, gone=gone)
+            return Outcome(requeue_after=HELD_SECONDS)
         self._news.setdefault(namespace, {}).update(holds)
         return Outcome(requeue_after=HELD_SECONDS if holds else None)
 
-    async def _write(self, namespace: str, *, news: dict[str, Object], gone: dict[str, Spent]) -> dict[str, Object]:
-        """The jobs among the news that still hold something."""
+    def _put_back(self, namespace: str, *, news: dict[str, Object], gone: dict[str, Spent]) -> None:
+        """Whatever was told meanwhile is newer."""
+        self._news[namespace] = {**news, **self._news.get(namespace, {})}
+        self._gone[namespace] = {**gone, **self._gone.get(namespace, {})}
+
+    async def _write(
+        self, namespace: str, *, news: dict[str, Object], gone: dict[str, Spent]
+    ) -> dict[str, Object] | None:
+        """The jobs among the news that still hold something; None where a ledger cannot be read, and nothing was
+        written."""
         moment = self._clock.now()
         month = month_of(moment)
         before = await self._ledger(namespace, month)
-        earlier = await self._earlier(namespace, month, begun=min(map(_created, news.values()), default=month))
+        begun = min([*map(_created, news.values()), *(spent.since for spent in gone.values())], default=month)
+        earlier = await self._earlier(namespace, month, begun=begun)
         if before is None or earlier is None:
-            return {}
+            return None
         after, holds = before, dict[str, Object]()
         for count, (uid, job) in enumerate(news.items(), start=1):
             current = self._reader.get(_JOB, namespace=namespace, name=job["metadata"]["name"])
@@ -136,14 +164,14 @@ class CostLedger:
             if current is None or not same:
                 continue  # Its deletion is told by itself.
             if (spent := spent_of(current, now=moment)) is not None:
-                after = written(after, earlier, spent)
+                after = written(after, earlier, spent, now=moment)
             if (_cost(current) or {}).get("hold"):
                 holds[uid] = current
             if count % _AT_ONCE == 0:
                 await asyncio.sleep(0)
         for spent in gone.values():
-            after = written(after, earlier, spent)
-        after = folded(after, is_there=lambda line: self._is_there(line, namespace))
+            after = written(after, earlier, spent, now=moment)
+        after = folded(after, is_there=lambda line: self._is_there(line, namespace), most=self._most)
         if after != before:
             wanted = ledger_config_map(after, namespace=namespace, month=month, place=self._place)
             await self._writer.apply(wanted)
@@ -176,6 +204,9 @@ class CostLedger:
         return self._kept[namespace, month]
 
     def _is_there(self, line: Line, namespace: str) -> bool:
+        """Whether it will be written again: one that was deleted a moment ago has its last count still to come."""
+        if line.uid in self._gone.get(namespace, {}):
+            return True
         job = self._reader.get(_JOB, namespace=namespace, name=line.name)
         return job is not None and job["metadata"]["uid"] == line.uid
 
@@ -216,11 +247,16 @@ def spent_of(job: Object, *, now: str) -> Spent | None:
         money={currency: amount.quantize(_MILLIONTH) for currency, amount in bill.total(moment).items()},
         lost_seconds=bill.use.get(Use.LOST, 0),
         until=moment,
+        since=_created(job),
     )
 
 
 def _created(job: Object) -> str:
     return month_of(str(job["metadata"].get("creationTimestamp") or "9999-12"))
+
+
+def _uid(job: Object) -> str:
+    return str(job["metadata"]["uid"])
 
 
 def _cost(job: Object | None) -> Object | None:

@@ -51,6 +51,8 @@ class Spent:
     lost_seconds: int = 0
     until: str
     """RFC 3339: as of when."""
+    since: str = "9999-12"
+    """The month in which it was made: no ledger before it has anything of it."""
 
 
 Ledger = Mapping[str, Line]
@@ -76,11 +78,11 @@ def months_since(first: str, *, until: str) -> list[str]:
     return found
 
 
-def written(ledger: Ledger, earlier: Ledger, spent: Spent) -> Ledger:
-    """The ledger with what is known of a workload now; ``earlier`` is that of the month before. Of two counts the later
-    one stays."""
+def written(ledger: Ledger, earlier: Ledger, spent: Spent, *, now: str | None = None) -> Ledger:
+    """The ledger with what is known of a workload now; ``earlier`` is what months before have, of each workload the
+    newest line. Of two counts the later one stays, but not one from after ``now``: the clock was wrong then."""
     line = ledger.get(spent.uid)
-    if line is not None and line.until > spent.until:
+    if line is not None and spent.until < line.until <= (now or line.until):
         return ledger
     before = line.before if line is not None else _carried(earlier.get(spent.uid))
     seconds, money, lost = before

@@ -12,6 +12,7 @@ from fakes import Crash
 from world import completed, running
 
 from hostler.cluster.errors import Unavailable
+from hostler.cluster.store import Change
 from hostler.controllers.costledger import INTERVAL_SECONDS, CostLedger, CostMetrics
 from hostler.controllers.ports import Key
 from hostler.manifests.costledger import ledger_name, read_ledger
@@ -39,12 +40,12 @@ class Meter(CostMetrics):
 class Books:
     """The ledger of a process, and what it has written."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Bench, **more: Any) -> None:
         self.bench = bench
         self.meter = Meter()
         self.keys: set[Key] = set()
         self.ledger = CostLedger(
-            bench.reader, bench.writer, clock=bench.cluster.clock, place="hostler-system", metrics=self.meter
+            bench.reader, bench.writer, clock=bench.cluster.clock, place="hostler-system", metrics=self.meter, **more
         )
         bench.cluster.objects.listeners.append(lambda change: self.keys.update(self.ledger.affected(change)))
         self.keys.update(self.ledger.seeds())
@@ -183,6 +184,79 @@ async def test_a_job_over_two_months_is_in_both_with_its_part_of_each(books: Boo
     whole = books.bench.status("TrainingJob", "long")["cost"]["deviceSeconds"]
     assert sum(parts) == whole, "also where a month had no news, as the next one has it"
     assert parts[-1] > 100
+
+
+async def test_a_job_that_is_deleted_long_after_its_end_is_not_counted_again(books: Books) -> None:
+    await _ran(books, "old", 100)
+    await books.settle()
+    books.bench.cluster.clock.advance(70 * 86_400)
+    removed(books, "TrainingJob", "old")
+    await books.settle()
+    assert books.lines("2026-03") == {}
+    assert (totals(books.lines().values())[0], books.meter.seconds) == (100, 100)
+
+
+async def test_a_job_whose_name_another_one_has_at_once_leaves_its_line(books: Books) -> None:
+    await running(books.bench, "same")
+    books.bench.cluster.clock.advance(100)
+    # A list after a gap of the watch has the new one in the place of the old one, and nothing tells of a deletion.
+    old = books.bench.cluster.object("TrainingJob", "same")
+    new = {**old, "metadata": {**old["metadata"], "uid": "another"}, "status": {}}
+    books.keys.update(books.ledger.affected(Change("TrainingJob", old, new)))
+    books.bench.cluster.put(new)
+    await books.settle()
+    (line,) = books.lines().values()
+    assert (line.uid, line.device_seconds) == (old["metadata"]["uid"], 100)
+
+
+async def test_who_is_deleted_while_lines_are_added_up_is_not_in_the_sum_and_in_a_line(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seconds in (("first", 100), ("second", 200)):
+        await _ran(books, name, seconds)
+    await books.settle()
+    again, live = Books(books.bench, most=1), books.bench.reader.live
+
+    async def slow(*args: Any, **kwargs: Any) -> Object | None:
+        if books.bench.cluster.find("TrainingJob", "first") is not None:
+            removed(books, "TrainingJob", "first")
+        found: Object | None = await live(*args, **kwargs)
+        return found
+
+    monkeypatch.setattr(books.bench.reader, "live", slow)
+    await again.settle()
+    again.keys.add(Key("CostLedger", "", "default"))
+    await again.settle()
+    assert totals(again.lines().values())[0] == 300
+
+
+async def test_a_job_that_is_deleted_while_its_ledger_cannot_be_read_is_written_when_it_can(books: Books) -> None:
+    spoiled = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": ledger_name("default", MONTH), "namespace": "hostler-system"},
+        "binaryData": {"lines.json.gz": "spoiled"},
+    }
+    books.bench.cluster.put(spoiled)
+    await _ran(books, "first", 100)
+    removed(books, "TrainingJob", "first")
+    await books.settle()
+    books.bench.cluster.remove(spoiled)
+    books.keys.add(Key("CostLedger", "", "default"))
+    await books.settle()
+    assert totals(books.lines().values())[0] == 100
+
+
+async def test_what_a_clock_that_ran_ahead_has_counted_is_put_right_when_the_job_is_deleted(books: Books) -> None:
+    await running(books.bench, "first")
+    clock = books.bench.cluster.clock
+    clock.off = 86_400.0
+    await books.settle()
+    assert totals(books.lines().values())[0] > 86_400
+    clock.off = 0.0
+    removed(books, "TrainingJob", "first")
+    await books.settle()
+    assert totals(books.lines().values())[0] == INTERVAL_SECONDS
 
 
 async def test_a_ledger_that_somebody_has_spoiled_is_not_written_over(books: Books) -> None:

@@ -55,8 +55,8 @@ def test_months_add_up_to_the_whole_however_often_each_was_written() -> None:
                         until = f"2026-{number:02d}-{step + 1:02d}T00:00:00Z"
                         current = written(current, earlier, spent(whole[name], uid=name, until=until))
             everything += totals(current.values())[0]
-            # A job without any news for a whole month would be missing; each has some here.
-            earlier = dict(current)
+            # Who had no news in a month is where it was before.
+            earlier |= current
         assert everything == sum(whole.values())
 
 
@@ -124,3 +124,9 @@ def test_what_somebody_has_spoiled_is_told_and_never_taken_for_nothing(packed: s
     found = {"metadata": {"name": "hostler-cost"}, "binaryData": {"lines.json.gz": packed}}
     with pytest.raises(ValueError, match="ConfigMap hostler-cost is no ledger of this release"):
         read_ledger(found)
+
+
+def test_a_count_of_a_clock_that_ran_ahead_gives_way_to_the_next_one() -> None:
+    ahead = written({}, {}, spent(90_000, until="2026-12-02T01:00:00Z"))
+    right = written(ahead, {}, spent(100, until="2026-12-01T01:00:00Z"), now="2026-12-01T01:00:00Z")
+    assert totals(right.values()) == (100, {"EUR": Decimal("0.1")})
