@@ -1,4 +1,4 @@
-"""What a job has cost so far, and what it may cost."""
+"""What jobs and services have cost so far, and what a job may cost."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ class AttemptUse(DeviceUse):
     """Its number."""
 
 
-class JobCost(StatusModel):
-    """What has been spent. Devices cost from the moment in which they are reserved for the job until they are given
-    back, whatever is done with them."""
+class HeldCost(StatusModel):
+    """What has been spent. Devices cost from the moment in which they are reserved until they are given back, whatever
+    is done with them."""
 
     as_of: Timestamp
     """When this was counted: with every other change of the status, and not by itself. What is held has cost more
@@ -85,13 +85,18 @@ class JobCost(StatusModel):
     """What is held now costs in an hour."""
     device_seconds: _Seconds = 0
     """Devices times seconds."""
-    use: DeviceUse = DeviceUse()
-    """What these were used for."""
-    attempts: Annotated[tuple[AttemptUse, ...], Field(max_length=ATTEMPTS_SHOWN)] = ()
-    """The same of the newest attempts."""
     settled: Annotated[tuple[Settled, ...], Field(max_length=4)] = ()
     """Holds that are over."""
     settled_device_seconds: _Seconds = 0
     """Of these."""
     hold: Hold | None = None
     """What is held now."""
+
+
+class JobCost(HeldCost):
+    """The same of a job, with what the devices were used for."""
+
+    use: DeviceUse = DeviceUse()
+    """What the device seconds were used for."""
+    attempts: Annotated[tuple[AttemptUse, ...], Field(max_length=ATTEMPTS_SHOWN)] = ()
+    """The same of the newest attempts."""

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from hostler.api.common import Accelerators, Conditions, Failure, ModelReference, PodRange, PodResources
+from hostler.api.cost import HeldCost
 from hostler.api.placement import Placement
 from hostler.api.podoptions import SHARED_MEMORY_RULE, PodMetadata, PullSecrets, Scratch
 from hostler.api.preempted import Preempted
@@ -236,6 +237,8 @@ class InferenceServiceStatus(StatusModel):
     """What is reserved for the replicas: one seat for each, and one more while they are replaced."""
     queue: QueuePosition | None = None
     """Where it stands in the pool's line; absent unless replicas wait for seats."""
+    cost: HeldCost | None = None
+    """What it has spent so far on the accelerators that it held."""
     preempted: Preempted | None = None
     """The newest preemption, if there was one."""
     accelerator_type: Annotated[str, Field(max_length=63)] | None = None

@@ -18,13 +18,13 @@ from hostler.cli.output import TABLE, document, output_options
 from hostler.cli.tables import Column, show_table
 from hostler.cluster.errors import Forbidden
 from hostler.cluster.resources import resource_of
+from hostler.controllers.costing import show_money
 from hostler.controllers.costledger import spent_of
-from hostler.controllers.trainingjob.costing import show_money
 from hostler.manifests.costledger import LEDGER_LABEL, NAMESPACE_ANNOTATION, read_ledger
 from hostler.planning.costledger import Line, month_of, months_since, totals, written
 
 Object = dict[str, Any]
-WAYS = ("namespace", "pool", "job", "model")
+WAYS = ("namespace", "pool", "job", "service", "model")
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 _COLUMNS = (
     Column(name="", wraps=True),
@@ -68,7 +68,7 @@ def cost(
     kubeconfig: Path | None,
     output: str,
 ) -> None:
-    """Say what training jobs have cost, those that were deleted included, by whole months (UTC)."""
+    """Say what jobs and services have cost, those that were deleted included, by whole months (UTC)."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     first = month_of(now) if since is None else since
     if not _MONTH.fullmatch(first):
@@ -90,7 +90,7 @@ def cost(
     for note in found.notes:
         click.echo(note, err=True)
     columns = (Column(name=by.upper(), wraps=True), *_COLUMNS[1:])
-    everything = [each.line for each in entries]
+    everything = [line for lines in rows.values() for line in lines if not line.uid.startswith("idle/")]
     table = [_row(name, lines) for name, lines in rows.items()]
     show_table(columns, [*table, _row("all", everything)] if len(rows) > 1 else table)
 
@@ -107,11 +107,14 @@ async def read(access: Access, *, months: Iterable[str], place: str, now: str) -
         listed = await client.list(resource_of("ConfigMap"), namespace=place, selector=LEDGER_LABEL)
     except Forbidden:
         notes.append(
-            f"You may not read ConfigMaps of namespace {place}: these are the jobs that still exist in namespace "
-            f"{access.namespace}, each with all that it has cost."
+            f"You may not read ConfigMaps of namespace {place}: these are the jobs and services that still exist in "
+            f"namespace {access.namespace}, each with all that it has cost."
         )
-        jobs = (await client.list(resource_of("TrainingJob"), namespace=access.namespace)).items
-        return Read(entries=tuple(_of_jobs(jobs, now=now)), pools=pools, notes=tuple(notes))
+        found: list[Entry] = []
+        for kind in ("TrainingJob", "InferenceService"):
+            objects = (await client.list(resource_of(kind), namespace=access.namespace)).items
+            found += _of_objects(kind, objects, now=now)
+        return Read(entries=tuple(found), pools=pools, notes=tuple(notes))
     entries: list[Entry] = []
     for each in listed.items:
         month = (each["metadata"].get("labels") or {}).get(LEDGER_LABEL, "")
@@ -127,22 +130,26 @@ async def read(access: Access, *, months: Iterable[str], place: str, now: str) -
     return Read(entries=tuple(entries), pools=pools, notes=tuple(notes))
 
 
-def _of_jobs(jobs: Iterable[Object], *, now: str) -> Iterable[Entry]:
-    for job in jobs:
-        spent = spent_of(job, now=now)
+def _of_objects(kind: str, objects: Iterable[Object], *, now: str) -> Iterable[Entry]:
+    for obj in objects:
+        spent = spent_of(kind, obj, now=now)
         if spent is not None:
             for line in written({}, {}, spent).values():
-                yield Entry(namespace=job["metadata"]["namespace"], month=month_of(now), line=line)
+                yield Entry(namespace=obj["metadata"]["namespace"], month=month_of(now), line=line)
 
 
 def grouped(entries: Iterable[Entry], *, by: str) -> dict[str, list[Line]]:
     """Lines by what they are added up to, the dearest first."""
     found: dict[str, list[Line]] = {}
+    kind = {"job": "TrainingJob", "service": "InferenceService"}.get(by)
     for each in entries:
+        if kind is not None and each.line.kind not in (kind, ""):
+            continue
         name = {
             "namespace": each.namespace,
             "pool": each.line.pool,
             "job": f"{each.namespace}/{each.line.name}",
+            "service": f"{each.namespace}/{each.line.name}",
             "model": f"{each.namespace}/{each.line.model}" if each.line.model else "(no model)",
         }[by]
         found.setdefault(name, []).append(each.line)

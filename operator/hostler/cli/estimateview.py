@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from hostler.api.cost import JobCost
-from hostler.controllers.trainingjob.costing import bill_of, show_money
+from hostler.controllers.costing import show_money
+from hostler.controllers.trainingjob.costing import bill_of
 from hostler.planning.quantities import show_bytes
 
 Object = dict[str, Any]

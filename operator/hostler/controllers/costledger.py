@@ -1,4 +1,4 @@
-"""Keeps the ledger: what jobs have cost, in ConfigMaps that outlive them.
+"""Keeps the ledger: what jobs and services have cost, in ConfigMaps that outlive them.
 
 Lines are written from the jobs' own statuses, all of them when the process begins and then those that have changed, at
 most once in an interval for each namespace. A job that is deleted leaves its last count with the event that tells so;
@@ -15,8 +15,9 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from hostler.api.cost import JobCost
+from hostler.api.cost import HeldCost, JobCost
 from hostler.cluster.store import Change
+from hostler.controllers.costing import held_bill
 from hostler.controllers.ports import Clock, Key, Object, Outcome, Reader, Writer
 from hostler.controllers.trainingjob.costing import bill_of
 from hostler.manifests.costledger import ledger_config_map, ledger_name, read_ledger
@@ -45,7 +46,7 @@ MOST_MONTHS = 25
 """Ledgers that are looked into for what a job had cost before: two years."""
 _AT_ONCE = 100
 """Jobs that are counted before others get their turn."""
-_JOB = "TrainingJob"
+_KINDS = ("TrainingJob", "InferenceService")
 _MILLIONTH = Decimal("0.000001")
 """To which sums are rounded, so that the same bill is the same line."""
 
@@ -82,8 +83,8 @@ class CostLedger:
         self._metrics = metrics
         self._interval = interval
         self._most = most
-        self._news: dict[str, dict[str, Object]] = {}
-        """Jobs that are to be counted, by namespace and UID."""
+        self._news: dict[str, dict[str, tuple[str, Object]]] = {}
+        """Kinds and objects that are to be counted, by namespace and UID."""
         self._gone: dict[str, dict[str, Spent]] = {}
         """The last count of those that were deleted."""
         self._kept: dict[tuple[str, str], Ledger] = {}
@@ -94,13 +95,14 @@ class CostLedger:
         """Every namespace that has jobs, and all of these are news: whatever an earlier process left out."""
         # Another process may have led meanwhile, and written more.
         self._kept.clear()
-        for job in self._reader.list(_JOB):
-            self._note(job)
+        for kind in _KINDS:
+            for obj in self._reader.list(kind):
+                self._note(kind, obj)
         return [Key(self.kind, "", namespace) for namespace in sorted(self._news)]
 
     def affected(self, change: Change) -> Iterable[Key]:
         """The namespace of a job whose cost has changed, or that is gone."""
-        if change.kind != _JOB:
+        if change.kind not in _KINDS:
             return []
         if change.old is not None and change.new is not None and _uid(change.old) != _uid(change.new):
             # A list after a gap of the watch has the next one of this name; nothing else tells that this one is gone.
@@ -111,15 +113,15 @@ class CostLedger:
             return []
         namespace = obj["metadata"]["namespace"]
         if change.new is not None:
-            self._note(change.new)
-        elif (last := spent_of(obj, now=self._clock.now())) is not None:
+            self._note(change.kind, change.new)
+        elif (last := spent_of(change.kind, obj, now=self._clock.now())) is not None:
             self._news.get(namespace, {}).pop(last.uid, None)
             self._gone.setdefault(namespace, {})[last.uid] = last
         return [Key(self.kind, "", namespace)]
 
-    def _note(self, job: Object) -> None:
-        if _cost(job):
-            self._news.setdefault(job["metadata"]["namespace"], {})[job["metadata"]["uid"]] = job
+    def _note(self, kind: str, obj: Object) -> None:
+        if _cost(obj):
+            self._news.setdefault(obj["metadata"]["namespace"], {})[obj["metadata"]["uid"]] = (kind, obj)
 
     async def reconcile(self, key: Key) -> Outcome:
         """Write what is new."""
@@ -140,33 +142,33 @@ class CostLedger:
         self._news.setdefault(namespace, {}).update(holds)
         return Outcome(requeue_after=HELD_SECONDS if holds else None)
 
-    def _put_back(self, namespace: str, *, news: dict[str, Object], gone: dict[str, Spent]) -> None:
+    def _put_back(self, namespace: str, *, news: dict[str, tuple[str, Object]], gone: dict[str, Spent]) -> None:
         """Whatever was told meanwhile is newer."""
         self._news[namespace] = {**news, **self._news.get(namespace, {})}
         self._gone[namespace] = {**gone, **self._gone.get(namespace, {})}
 
     async def _write(
-        self, namespace: str, *, news: dict[str, Object], gone: dict[str, Spent]
-    ) -> dict[str, Object] | None:
-        """The jobs among the news that still hold something; None where a ledger cannot be read, and nothing was
-        written."""
+        self, namespace: str, *, news: dict[str, tuple[str, Object]], gone: dict[str, Spent]
+    ) -> dict[str, tuple[str, Object]] | None:
+        """Those of the news that still hold something; None where a ledger cannot be read, and nothing was written."""
         moment = self._clock.now()
         month = month_of(moment)
         before = await self._ledger(namespace, month)
-        begun = min([*map(_created, news.values()), *(spent.since for spent in gone.values())], default=month)
+        made = (_created(obj) for _, obj in news.values())
+        begun = min([*made, *(spent.since for spent in gone.values())], default=month)
         earlier = await self._earlier(namespace, month, begun=begun)
         if before is None or earlier is None:
             return None
-        after, holds = before, dict[str, Object]()
-        for count, (uid, job) in enumerate(news.items(), start=1):
-            current = self._reader.get(_JOB, namespace=namespace, name=job["metadata"]["name"])
+        after, holds = before, dict[str, tuple[str, Object]]()
+        for count, (uid, (kind, obj)) in enumerate(news.items(), start=1):
+            current = self._reader.get(kind, namespace=namespace, name=obj["metadata"]["name"])
             same = current is not None and current["metadata"]["uid"] == uid
             if current is None or not same:
                 continue  # Its deletion is told by itself.
-            if (spent := spent_of(current, now=moment)) is not None:
+            if (spent := spent_of(kind, current, now=moment)) is not None:
                 after = written(after, earlier, spent, now=moment)
             if (_cost(current) or {}).get("hold"):
-                holds[uid] = current
+                holds[uid] = (kind, current)
             if count % _AT_ONCE == 0:
                 await asyncio.sleep(0)
         for spent in gone.values():
@@ -207,8 +209,8 @@ class CostLedger:
         """Whether it will be written again: one that was deleted a moment ago has its last count still to come."""
         if line.uid in self._gone.get(namespace, {}):
             return True
-        job = self._reader.get(_JOB, namespace=namespace, name=line.name)
-        return job is not None and job["metadata"]["uid"] == line.uid
+        obj = self._reader.get(line.kind, namespace=namespace, name=line.name)
+        return obj is not None and obj["metadata"]["uid"] == line.uid
 
     def _report(self, namespace: str, before: Ledger, after: Ledger) -> None:
         if self._metrics is None:
@@ -225,29 +227,32 @@ class CostLedger:
             self._metrics.spent(namespace=namespace, pool=pool, kind=kind, device_seconds=seconds, money=money)
 
 
-def spent_of(job: Object, *, now: str) -> Spent | None:
-    """All that a job has cost until now; None where it has cost nothing, or its status is of another release."""
-    cost, status = _cost(job), job.get("status") or {}
+def spent_of(kind: str, obj: Object, *, now: str) -> Spent | None:
+    """All that a job or service has cost until now; None where it has cost nothing, or its status is of another
+    release."""
+    cost, status = _cost(obj), obj.get("status") or {}
     if not cost:
         return None
     try:
-        bill = bill_of(JobCost.model_validate(cost))
+        job = kind == "TrainingJob"
+        bill = bill_of(JobCost.model_validate(cost)) if job else held_bill(HeldCost.model_validate(cost))
     except ValidationError:
         return None
     moment = now if bill.hold is not None else bill.as_of
-    placement, accelerators = status.get("placement") or {}, job["spec"].get("accelerators") or {}
-    chosen = (status.get("choice") or {}).get("pool")
+    placement, spec = status.get("placement") or {}, obj.get("spec") or {}
+    accelerators, chosen = spec.get("accelerators") or {}, (status.get("choice") or {}).get("pool")
+    served = (spec.get("modelRef") or {}).get("name")
     return Spent(
-        uid=str(job["metadata"]["uid"]),
-        kind=_JOB,
-        name=str(job["metadata"]["name"]),
+        uid=str(obj["metadata"]["uid"]),
+        kind=kind,
+        name=str(obj["metadata"]["name"]),
         pool=str(placement.get("pool") or accelerators.get("pool") or chosen or ""),
-        model=str(status.get("model") or ""),
+        model=str(status.get("model") or served or ""),
         device_seconds=bill.device_seconds(moment),
         money={currency: amount.quantize(_MILLIONTH) for currency, amount in bill.total(moment).items()},
         lost_seconds=bill.use.get(Use.LOST, 0),
         until=moment,
-        since=_created(job),
+        since=_created(obj),
     )
 
 
@@ -255,8 +260,8 @@ def _created(job: Object) -> str:
     return month_of(str(job["metadata"].get("creationTimestamp") or "9999-12"))
 
 
-def _uid(job: Object) -> str:
-    return str(job["metadata"]["uid"])
+def _uid(obj: Object) -> str:
+    return str(obj["metadata"]["uid"])
 
 
 def _cost(job: Object | None) -> Object | None:

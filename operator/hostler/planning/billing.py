@@ -29,6 +29,7 @@ class Use(StrEnum):
 
     STARTING = "starting"
     TRAINING = "training"
+    SERVING = "serving"
     SAVING = "saving"
     LOST = "lost"
     WAITING = "waiting"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -50,7 +51,12 @@ def books(kube: KubeServer, monkeypatch: pytest.MonkeyPatch) -> KubeServer:
     kube.put(pool, plurals="acceleratorpools")
     kube.put(
         ledger("team-a", "2026-12", line("bert", 36_000, model="bert", lost_seconds=3600), line("llama", 7200)),
-        ledger("team-b", "2026-12", line("other", 3600, pool="usd", currency="USD")),
+        ledger(
+            "team-b",
+            "2026-12",
+            line("other", 3600, pool="usd", currency="USD"),
+            replace(line("chat", 1800), kind="InferenceService"),
+        ),
         ledger("team-a", "2026-11", line("old", 72_000)),
         plurals="configmaps",
     )
@@ -71,8 +77,8 @@ def test_of_this_month_by_namespace_the_dearest_first_and_currencies_apart() -> 
     assert lines() == [
         "NAMESPACE DEVICE HOURS LOST COST",
         "team-a 12.0 8% 43.20 EUR",
-        "team-b 1.0 0% 3.60 USD",
-        "all 13.0 8% 43.20 EUR + 3.60 USD",
+        "team-b 1.5 0% 1.80 EUR + 3.60 USD",
+        "all 13.5 7% 45.00 EUR + 3.60 USD",
     ]
 
 
@@ -83,6 +89,7 @@ def test_of_this_month_by_namespace_the_dearest_first_and_currencies_apart() -> 
         "by model": (
             ("--by", "model", "-n", "team-a"), ["team-a/bert 10.0 10% 36.00 EUR", "(no model) 2.0 0% 7.20 EUR"],
         ),
+        "by service": (("--by", "service"), ["team-b/chat 0.5 0% 1.80 EUR"]),
         "from an earlier month on": (("--since", "2026-11", "-n", "team-a"), ["team-a 32.0 3% 115.20 EUR"]),
     },
 )  # fmt: skip
@@ -91,7 +98,7 @@ def test_by_what_is_asked(arguments: tuple[str, ...], want: list[str]) -> None:
 
 
 def test_what_pools_were_not_used_for_is_a_row_of_its_own() -> None:
-    seconds = 2 * (11 * 86_400 + 10 * 3600) - 43_200
+    seconds = 2 * (11 * 86_400 + 10 * 3600) - 43_200 - 1800
     want = f"gpu (idle, with its 2 devices of now) {seconds / 3600:,.1f} 0% {seconds / 1000:.2f} EUR"
     assert want in lines("--by", "pool")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from bench import SETTINGS, Bench
-from builders import make_pool
+from builders import make_inference_service, make_model, make_pool
 from fakes import Crash
 from world import completed, running
 
@@ -273,6 +273,29 @@ async def test_a_ledger_that_somebody_has_spoiled_is_not_written_over(books: Boo
     assert (
         books.bench.cluster.object("ConfigMap", name, namespace="hostler-system")["binaryData"] == spoiled["binaryData"]
     )
+
+
+async def test_a_service_costs_while_its_replicas_hold_devices_and_is_a_line_as_well(books: Books) -> None:
+    bench = books.bench
+    bench.cluster.put(make_model("tiny"))
+    bench.cluster.claim("tiny")
+    bench.cluster.put(make_pool("ipu", acceleratorType="graphcore-c600", price=PRICE))
+    bench.cluster.put(make_inference_service("chat", accelerators={"pool": "ipu"}, modelRef={"name": "tiny"}))
+    await bench.settle()
+    bench.cluster.roll("chat", node="ipu-1")
+    await bench.settle()
+    writes = len(bench.writer.writes)
+    bench.cluster.clock.advance(1000)
+    await bench.settle()
+    assert len(bench.writer.writes) == writes, "time alone is no reason to write"
+    held = bench.status("InferenceService", "chat")["cost"]
+    assert held["perHour"] == {"amount": "3.60", "currency": "EUR"}
+    books.bench.cluster.remove(bench.cluster.object("InferenceService", "chat"))
+    books.meter.spent = lambda **_: None  # type: ignore[method-assign]
+    await books.settle()
+    (line,) = books.lines().values()
+    assert (line.kind, line.name, line.pool, line.model) == ("InferenceService", "chat", "ipu", "tiny")
+    assert line.device_seconds >= 1000
 
 
 def test_it_is_one_of_the_controllers(bench: Bench) -> None:

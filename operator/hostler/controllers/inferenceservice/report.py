@@ -9,6 +9,7 @@ from typing import Any, Final
 from hostler.api.common import Failure
 from hostler.api.placement import Placement
 from hostler.api.queueposition import QueuePosition
+from hostler.controllers.inferenceservice.costing import charged
 from hostler.controllers.inferenceservice.observed import Observed
 from hostler.controllers.inferenceservice.wording import WARNINGS, Wording
 from hostler.controllers.plan import Happening, Plan
@@ -77,12 +78,14 @@ def plan_of(
         update["placement"] = report.placement
     if report.revision is not None:
         update["outdated_image"] = report.outdated_image
+    after = before.model_copy(update=update)
+    after = after.model_copy(update={"cost": charged(seen, after, now=now)})
     return Plan(
         apply=apply,
         bind=bind,
         status_first=status_first,
         delete=delete,
-        status=before.model_copy(update=update).model_dump(mode="json", by_alias=True, exclude_none=True),
+        status=after.model_dump(mode="json", by_alias=True, exclude_none=True),
         happening=change(before.conditions, said, warnings=WARNINGS),
         notices=report.notices,
         requeue_after=requeue,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from hostler.api.placement import Placement
 from hostler.api.trainingjob import AttemptFailure, Retry, TrainingReason
+from hostler.controllers.costing import show_money
 from hostler.controllers.plan import Plan
 from hostler.controllers.ports import Object
 from hostler.controllers.settings import Settings
 from hostler.controllers.trainingjob import accounting, sentences, wording
-from hostler.controllers.trainingjob.costing import bill_of, show_money
+from hostler.controllers.trainingjob.costing import bill_of
 from hostler.controllers.trainingjob.leaving import has_left
 from hostler.controllers.trainingjob.observed import Attempt, Observed
 from hostler.controllers.trainingjob.progress import interrupted
