@@ -157,10 +157,8 @@ def grouped(entries: Iterable[Entry], *, by: str) -> dict[str, list[Line]]:
 
 
 def idle(pools: Iterable[Object], entries: Iterable[Entry], *, now: str) -> dict[str, list[Line]]:
-    """What each pool has not been used for since the month began, with as many devices as it has now."""
-    month = month_of(now)
-    begun = datetime.fromisoformat(f"{month}-01T00:00:00+00:00")
-    seconds = (datetime.fromisoformat(now) - begun).total_seconds()
+    """What each pool has not been used for since the month began or it was made, with as many devices as it has now."""
+    month = f"{month_of(now)}-01T00:00:00Z"
     used: dict[str, int] = {}
     for each in entries:
         used[each.line.pool] = used.get(each.line.pool, 0) + each.line.device_seconds
@@ -168,6 +166,8 @@ def idle(pools: Iterable[Object], entries: Iterable[Entry], *, now: str) -> dict
     for pool in pools:
         name = pool["metadata"]["name"]
         devices = (pool.get("status") or {}).get("allocatable") or 0
+        begun = max(month, pool["metadata"].get("creationTimestamp") or month)
+        seconds = (datetime.fromisoformat(now) - datetime.fromisoformat(begun)).total_seconds()
         rest = max(0, int(devices * seconds) - used.get(name, 0))
         price = pool["spec"].get("price")
         money = {price["currency"]: Decimal(str(price["amount"])) * rest / 3600} if price else {}

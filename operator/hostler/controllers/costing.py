@@ -13,7 +13,7 @@ from hostler.planning import quantities
 from hostler.planning.billing import Bill, Holding
 from hostler.planning.poolgrowth import awaited
 from hostler.planning.pools import PoolView
-from hostler.planning.spending import Rate
+from hostler.planning.spending import Rate, rate_of
 
 
 def devices_of(placement: Placement | None, *, view: PoolView | None, cpu: str) -> int:
@@ -24,6 +24,13 @@ def devices_of(placement: Placement | None, *, view: PoolView | None, cpu: str) 
     on_cores = view is not None and view.pool.resource is None
     per_pod = quantities.cores(cpu) if on_cores else placement.per_pod
     return max(0, sum(seat.pods for seat in placement.nodes) - awaited(seats_of(placement))) * per_pod
+
+
+def rate_now(bill: Bill | None, view: PoolView | None) -> Rate | None:
+    """What a device costs from now on. What is held keeps its price where the pool is gone."""
+    if view is not None:
+        return rate_of(view)
+    return None if bill is None or bill.hold is None else bill.hold.rate
 
 
 def held_bill(cost: HeldCost) -> Bill:

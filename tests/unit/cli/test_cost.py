@@ -103,6 +103,13 @@ def test_what_pools_were_not_used_for_is_a_row_of_its_own() -> None:
     assert want in lines("--by", "pool")
 
 
+def test_a_pool_was_not_idle_before_it_was_made(books: KubeServer) -> None:
+    made = make_pool("new", price=PRICE) | {"status": {"allocatable": 1}}
+    made["metadata"]["creationTimestamp"] = "2026-12-12T09:00:00Z"
+    books.put(made, plurals="acceleratorpools")
+    assert "new (idle, with its 1 devices of now) 1.0 0% 3.60 EUR" in lines("--by", "pool")
+
+
 def test_programs_get_everything() -> None:
     found = json.loads(run("--by", "job", "--json").stdout)
     assert found[0] == {"job": "team-a/bert", "deviceSeconds": 36_000, "lostSeconds": 3600, "cost": {"EUR": "36"}}

@@ -109,6 +109,17 @@ async def test_a_price_that_changes_counts_from_then_on(priced: Bench) -> None:
     assert cost(priced)["total"] == {"amount": "1.10", "currency": "EUR"}
 
 
+async def test_what_is_held_keeps_its_price_when_the_pool_is_deleted(priced: Bench) -> None:
+    (pod,) = await running(priced)
+    priced.cluster.clock.advance(100)
+    priced.cluster.remove(priced.cluster.object("AcceleratorPool", "gpu", namespace=""))
+    told(priced, pod, progress(10))
+    await priced.settle()
+    priced.cluster.clock.advance(100)
+    await completed(priced)
+    assert cost(priced)["total"] == {"amount": "0.2", "currency": "EUR"}
+
+
 async def test_without_a_price_there_are_device_seconds(bench: Bench) -> None:
     await running(bench)
     bench.cluster.clock.advance(100)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from hostler.api.cost import HeldCost
 from hostler.api.inferenceservice import InferenceServiceStatus
-from hostler.controllers.costing import devices_of, held_bill, held_fields
+from hostler.controllers.costing import devices_of, held_bill, held_fields, rate_now
 from hostler.controllers.inferenceservice.observed import Observed
 from hostler.planning.billing import Use, advanced
-from hostler.planning.spending import rate_of
 
 
 def charged(seen: Observed, after: InferenceServiceStatus, *, now: str) -> HeldCost | None:
@@ -17,7 +16,7 @@ def charged(seen: Observed, after: InferenceServiceStatus, *, now: str) -> HeldC
     bill = None if before is None else held_bill(before)
     if devices == 0 and (bill is None or bill.hold is None):
         return before
-    rate = None if view is None else rate_of(view)
+    rate = rate_now(bill, view)
     found = advanced(bill, now=now, devices=devices, rate=rate, use=Use.SERVING, attempt=None)
     if bill is not None and after == seen.status and found.hold == bill.hold:
         # Time alone is no news: whoever reads it adds what the hold has cost since.

@@ -7,10 +7,9 @@ from dataclasses import replace
 from hostler.api.conditions import find
 from hostler.api.cost import AttemptUse, DeviceUse, JobCost
 from hostler.api.trainingjob import TrainingCondition, TrainingJobStatus, TrainingReason
-from hostler.controllers.costing import devices_of, held_bill, held_fields
+from hostler.controllers.costing import devices_of, held_bill, held_fields, rate_now
 from hostler.controllers.trainingjob.observed import Observed
 from hostler.planning.billing import Bill, DeviceSeconds, Loss, Use, advanced
-from hostler.planning.spending import rate_of
 
 _USES = {
     TrainingReason.TRAINING: Use.TRAINING,
@@ -37,7 +36,7 @@ def charged(seen: Observed, after: TrainingJobStatus) -> JobCost | None:
         bill,
         now=seen.now,
         devices=devices,
-        rate=None if seen.pool.view is None else rate_of(seen.pool.view),
+        rate=rate_now(bill, seen.pool.view),
         use=_use(seen.status),
         attempt=None if seen.latest < 0 else seen.latest,
         loss=_loss(seen, after),
