@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from hostler.api.benchmark import PoolBenchmark
 from hostler.api.estimate import (
+    ActualRun,
     EstimatedCost,
     EstimatedDuration,
     EstimatedMemory,
@@ -118,21 +119,27 @@ def run_of(job: Object) -> tuple[str, Shape, MeasuredRun] | None:
         told = JobEstimate.model_validate(status["estimate"])
     except ValidationError:
         return None  # Of another release.
-    actual = told.actual
-    if actual is None or told.shape is None:
+    if told.actual is None or told.shape is None:
         return None
+    try:
+        run = _measured_by(job, told, told.actual, devices=told.shape.devices)
+    except ValueError:
+        return None  # Figures by somebody's hand.
+    return told.pool, Shape(**told.shape.model_dump()), run
+
+
+def _measured_by(job: Object, told: JobEstimate, actual: ActualRun, *, devices: int) -> MeasuredRun:
     operations = None if told.operations_per_unit is None else float(told.operations_per_unit)
-    speed, devices = float(actual.speed.value), told.shape.devices
-    run = MeasuredRun(
+    speed = float(actual.speed.value)
+    return MeasuredRun(
         run=str(job["metadata"].get("uid") or job["metadata"]["name"])[:64],
-        at=str(status["completionTime"]),
+        at=str(job["status"]["completionTime"]),
         units_per_second=speed,
         units_per_step=float(actual.units_per_step),
         operations_per_second=None if operations is None else operations * speed / devices,
         overhead_seconds=None if actual.overhead_seconds is None else float(actual.overhead_seconds),
         memory_bytes=actual.memory_bytes,
     )
-    return told.pool, Shape(**told.shape.model_dump()), run
 
 
 def judged_now(before: Object, job: Object) -> JudgedEstimate | None:
@@ -146,7 +153,11 @@ def judged_now(before: Object, job: Object) -> JudgedEstimate | None:
     took, low, high = (moments.seconds_of(str(each)) for each in times)
     if took is None or low is None or high is None:
         return None
-    return JudgedEstimate(basis=str(estimate["basis"]), ratio=float(actual["ratio"]), covered=low <= took <= high)
+    try:
+        ratio = float(actual["ratio"])
+    except ValueError:
+        return None  # By somebody's hand.
+    return JudgedEstimate(basis=str(estimate["basis"]), ratio=ratio, covered=low <= took <= high)
 
 
 def told_estimate(subject: Subject, found: Estimate | None, *, generation: int) -> JobEstimate:

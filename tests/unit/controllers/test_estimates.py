@@ -12,7 +12,7 @@ from tables import table
 from world import completed, due, failed, jobs, running, submitted, success
 
 from hostler.cluster.errors import Conflict
-from hostler.controllers.estimates import merged
+from hostler.controllers.estimates import judged_now, merged, run_of
 from hostler.planning import moments
 from hostler.planning.estimate.measurements import MeasuredRun, Shape
 from hostler_contract import Result
@@ -256,6 +256,18 @@ def test_runs_of_a_clock_that_was_ahead_do_not_stay_the_newest() -> None:
     after = [fresh(f"after-{n}", f"2026-03-0{n + 2}T00:00:00Z", 20.0) for n in range(3)]
     told = merged(told, after, now="2026-03-05T00:00:00Z")
     assert [run.run for run in told[0].runs] == ["after-2", "after-1", "after-0"]
+
+
+async def test_figures_by_somebodys_hand_teach_nothing_and_stop_nobody(bench: Bench) -> None:
+    await ran(bench, "first", held=130, paced_in=100)
+    job = bench.cluster.object("TrainingJob", "first")
+    assert run_of(job) is not None
+    actual = job["status"]["estimate"]["actual"]
+    for field, junk in (("speed", {"value": "fast", "unit": "tokens/s"}), ("unitsPerStep", "many"), ("ratio", "high")):
+        spoiled = {**job["status"]["estimate"], "actual": {**actual, field: junk}}
+        changed = job | {"status": {**job["status"], "estimate": spoiled}}
+        assert (run_of(changed) is None) is (field != "ratio")
+        assert (judged_now({}, changed) is None) is (field == "ratio" or "ratio" not in actual)
 
 
 def test_a_measurement_that_cannot_be_read_is_forgotten() -> None:
