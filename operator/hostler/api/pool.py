@@ -23,10 +23,13 @@ class PoolCondition:
     QUOTAS_FIT = "QuotasFit"
     """True when everybody could hold the nominal quota of spec.queue.quotas at the same time. False is a warning: the
     quotas count as they are. Absent where there are none."""
+    PRICE_DATED = "PriceDated"
+    """False when the date of spec.price is no day, or a day that has not come (UTC). It is a warning: costs are
+    reckoned with the price as it is. Absent where there is nothing to warn of."""
 
 
 class PoolReason(StrEnum):
-    """Reasons of ``Ready``, and of ``QuotasFit`` where that is said."""
+    """Reasons of ``Ready``, and of ``QuotasFit`` and ``PriceDated`` where those are said."""
 
     DEVICES_AVAILABLE = "DevicesAvailable"
     """Set when every promised device is there and healthy."""
@@ -50,6 +53,10 @@ class PoolReason(StrEnum):
     """QuotasFit: set when the quotas add up to no more than the pool has, or may grow to."""
     QUOTAS_EXCEED_CAPACITY = "QuotasExceedCapacity"
     """QuotasFit: set when they add up to more."""
+    PRICE_OF_THE_FUTURE = "PriceOfTheFuture"
+    """PriceDated: set when the day of spec.price.date has not come (UTC)."""
+    PRICE_WITHOUT_DAY = "PriceWithoutDay"
+    """PriceDated: set when spec.price.date is no day of the calendar, such as 2026-02-30."""
 
 
 class BillingStep(StrEnum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 from pydantic import ValidationError
 
@@ -17,7 +18,7 @@ from hostler.controllers.ports import Admission, Clock, Key, Object, Outcome, Re
 from hostler.controllers.said import Said, change, conditions, no, yes
 from hostler.controllers.validity import invalid_spec_sentence
 from hostler.planning.benchmarks.records import ImageOf
-from hostler.planning.pools import PoolView, describe, describe_quotas
+from hostler.planning.pools import PoolView, describe, describe_price, describe_quotas
 
 INTERVAL_SECONDS = 2.0
 _READY = frozenset({PoolReason.DEVICES_AVAILABLE, PoolReason.SCALED_TO_ZERO})
@@ -127,7 +128,8 @@ def decide(pool: Object, *, view: PoolView | None, now: str, image_of: ImageOf, 
     figures = _figures(view)
     figures["measurements"] = merged(before.measurements, fresh.runs, now=now)
     figures["benchmarks"] = told_benchmarks(before.benchmarks, fresh.benchmarks, view=view, image_of=image_of, now=now)
-    return _plan(pool, before, {PoolCondition.READY: said, **_of_quotas(view)}, figures, now=now)
+    conditions_now = {PoolCondition.READY: said, **_of_quotas(view), **_of_price(view, now)}
+    return _plan(pool, before, conditions_now, figures, now=now)
 
 
 def _of_quotas(view: PoolView) -> dict[str, Said]:
@@ -137,6 +139,11 @@ def _of_quotas(view: PoolView) -> dict[str, Said]:
     reason, sentence = found
     fit = reason is PoolReason.WITHIN_CAPACITY
     return {PoolCondition.QUOTAS_FIT: yes(reason, sentence) if fit else no(reason, sentence)}
+
+
+def _of_price(view: PoolView, now: str) -> dict[str, Said]:
+    found = describe_price(view.pool.spec.price, today=date.fromisoformat(now[:10]))
+    return {} if found is None else {PoolCondition.PRICE_DATED: no(*found)}
 
 
 def _unreadable(pool: Object) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 
 from hostler.accelerators import AcceleratorType, ResourceNameError, UnknownAcceleratorError, accelerator
-from hostler.api.pool import AcceleratorPoolSpec, PoolReason
+from hostler.api.pool import AcceleratorPoolSpec, PoolReason, Price
 from hostler.planning.nodes import SIMULATED_LABEL, NodeView
 from hostler.planning.resources import CPU, HOST_PORT, MEMORY, Resources, amount_of, holds
 
@@ -201,6 +202,24 @@ def describe_quotas(view: PoolView) -> tuple[PoolReason, str] | None:
         "theirs at the same time. Lower nominal, or add nodes."
     )
     return PoolReason.QUOTAS_EXCEED_CAPACITY, text
+
+
+def describe_price(price: Price | None, *, today: date) -> tuple[PoolReason, str] | None:
+    """What is wrong with the date of a pool's price and its sentence; None where nothing is, or there is no price."""
+    if price is None:
+        return None
+    try:
+        day = date.fromisoformat(price.date)
+    except ValueError:
+        return PoolReason.PRICE_WITHOUT_DAY, (
+            f"spec.price.date: {price.date} is no day of the calendar. Set the day that {price.source} is of."
+        )
+    if day <= today:
+        return None
+    return PoolReason.PRICE_OF_THE_FUTURE, (
+        f"spec.price.date: {price.date} has not come, today is {today} (UTC): costs are reckoned with a price that may "
+        "not hold yet. Set amount and date of the price that holds today."
+    )
 
 
 def _usable_units(view: PoolView) -> int:
