@@ -209,8 +209,8 @@ def test_a_batch_that_outlives_the_drain_time_gets_an_error(tmp_path: Path) -> N
 
 
 def test_sigterm_under_load_loses_no_request(tiny_directory: Path, tmp_path: Path) -> None:
-    """20 clients, some streaming; most ask again and again until SIGTERM, some only after it. Each answer is whole; then
-    the process ends."""
+    """20 clients, some streaming; most ask again and again until SIGTERM, some only after it. Each answer is whole; the
+    process ends then."""
     config = serving_config(tiny_directory, maxBatchSize=8)
     with Replica(tmp_path, config, HOSTLER_LINGER_SECONDS="10") as replica:
         client = replica.wait_ready().client()
