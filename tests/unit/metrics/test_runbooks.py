@@ -55,7 +55,8 @@ SAID = {
     "HostlerServiceNeverReady": {S.REPLICA_FAILED, S.NOT_ADMITTED, S.STARTING},
     "HostlerPoolNotReady": {reason.value for reason in PoolReason}
     - {reason.value for reason in (PoolReason.DEVICES_AVAILABLE, PoolReason.SCALED_TO_ZERO)}
-    - {PoolReason.WITHIN_CAPACITY.value, PoolReason.QUOTAS_EXCEED_CAPACITY.value},
+    - {PoolReason.WITHIN_CAPACITY.value, PoolReason.QUOTAS_EXCEED_CAPACITY.value}
+    - {PoolReason.PRICE_OF_THE_FUTURE.value, PoolReason.PRICE_WITHOUT_DAY.value},
     "HostlerSeatsLost": {*(loss.value for loss in Loss), NOT_WRITTEN},
 }
 
