@@ -146,7 +146,8 @@ async def test_fifty_resyncs_write_nothing(api: KubeClient, namespace: str, kube
         for _ in range(50):
             running.operator.dispatcher.enqueue_all()
             await running.quiet()
-        assert len(running.toy.reconciled) == looked + 50
+        # The watch may tell of the last child's creation only now, and whoever has written it looks once more.
+        assert 50 <= len(running.toy.reconciled) - looked <= 51
         assert running.writes() == writes
         assert await settled(running, api, namespace) == versions
 
